@@ -1,0 +1,346 @@
+//! The record: everything that the core keeps about one user, under one revision.
+//!
+//! Because it is one record and every write of it is conditional, each limit holds across factors, resends, challenges,
+//! tokens and servers. Every list in it is bounded. Its stored form carries a version and is checked when it is read:
+//! unknown, oversized or inconsistent is refused with what is wrong, never defaulted. An edited record cannot make the
+//! core panic, loop or allocate without bound; that it was not edited is for the host's store to see to.
+//!
+//! This type belongs on the server. It holds addresses and seeds, and is never sent to a client.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use rand_core::TryCryptoRng;
+
+use crate::{
+    authenticator::{Authenticator, AuthenticatorId},
+    challenge::Challenge,
+    clock::Millis,
+    enrollment::{Enrollment, EnrollmentInput, Fate, Unconfirmed},
+    ledger::Ledger,
+    name::Subject,
+    recovery::Recovery,
+    session::Session,
+    transaction::{Pair, Transaction, TransactionId},
+};
+
+/// The version of the stored form that this library writes, and the only one it reads.
+pub(crate) const VERSION: u8 = 1;
+
+/// The most authenticators that a record may hold, confirmed and unconfirmed.
+pub(crate) const MAX_AUTHENTICATORS: usize = 72;
+
+/// The most transactions that a record may hold.
+pub(crate) const MAX_TRANSACTIONS: usize = 16;
+
+/// The revision of a stored record, for the conditional write.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
+pub struct Revision(pub(crate) u64);
+
+impl Revision {
+    /// The greatest number.
+    pub(crate) const MAX: Self = Self(u64::MAX >> 1);
+
+    /// The number, below 2^63, so that it fits a signed database column.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn draw<R: TryCryptoRng + ?Sized>(rng: &mut R) -> Result<Self, R::Error> {
+        Ok(Self(rng.try_next_u64()? & Self::MAX.0))
+    }
+
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1) & Self::MAX.0)
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// A user's second factors: the record that a host loads, hands in and stores.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(remote = "Self", deny_unknown_fields)
+)]
+pub struct Account {
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::stored::version::<_, VERSION>"))]
+    pub(crate) version: u8,
+    pub(crate) subject: Subject,
+    pub(crate) revision: Revision,
+    /// The latch: set by the first active authenticator that may authenticate.
+    pub(crate) enrolled: bool,
+    #[cfg_attr(
+        feature = "serde",
+        serde(deserialize_with = "crate::stored::bounded::<_, _, MAX_AUTHENTICATORS>")
+    )]
+    pub(crate) authenticators: Vec<Authenticator>,
+    #[cfg_attr(
+        feature = "serde",
+        serde(deserialize_with = "crate::stored::bounded::<_, _, { crate::policy::MAX_CHALLENGES }>")
+    )]
+    pub(crate) challenges: Vec<Challenge>,
+    #[cfg_attr(
+        feature = "serde",
+        serde(deserialize_with = "crate::stored::bounded::<_, _, MAX_TRANSACTIONS>")
+    )]
+    pub(crate) transactions: Vec<Transaction>,
+    pub(crate) recovery: Option<Recovery>,
+    pub(crate) ledger: Ledger,
+    /// First-factor sessions begun at or before it are refused.
+    pub(crate) not_before: Option<Millis>,
+    /// Elevated sessions authenticated at or before it are refused.
+    pub(crate) elevated_not_before: Option<Millis>,
+    /// When the record was last written, by the latest of the clocks that wrote it.
+    pub(crate) updated: Millis,
+    /// Whether the store has it: a loaded record is replaced, a new one inserted.
+    #[cfg_attr(feature = "serde", serde(skip, default = "crate::stored::yes"))]
+    pub(crate) stored: bool,
+}
+
+impl Account {
+    /// The record of a user who has none. Its revision is random, so that a row that was deleted and made anew cannot be
+    /// overwritten by a copy from before.
+    ///
+    /// # Errors
+    /// That of the random generator.
+    pub fn new<R: TryCryptoRng + ?Sized>(subject: &Subject, rng: &mut R) -> Result<Self, R::Error> {
+        Ok(Self {
+            version: VERSION,
+            subject: subject.clone(),
+            revision: Revision::draw(rng)?,
+            enrolled: false,
+            authenticators: Vec::new(),
+            challenges: Vec::new(),
+            transactions: Vec::new(),
+            recovery: None,
+            ledger: Ledger::default(),
+            not_before: None,
+            elevated_not_before: None,
+            updated: Millis(0),
+            stored: false,
+        })
+    }
+
+    /// Whose record it is.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The revision.
+    #[must_use]
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Whether a first factor alone is not enough, either to sign in or to enrol: some authenticator that may
+    /// authenticate became active, and neither a reset nor the removal of the last one has been since.
+    #[must_use]
+    pub const fn is_enrolled(&self) -> bool {
+        self.enrolled
+    }
+
+    /// The authenticators, unconfirmed and disabled ones included.
+    #[must_use]
+    pub fn authenticators(&self) -> &[Authenticator] {
+        &self.authenticators
+    }
+
+    /// The recent challenges.
+    #[must_use]
+    pub fn challenges(&self) -> &[Challenge] {
+        &self.challenges
+    }
+
+    /// How many recovery codes can still be used.
+    #[must_use]
+    pub fn recovery_codes_left(&self) -> u8 {
+        self.recovery.as_ref().map_or(0, Recovery::remaining)
+    }
+
+    pub(crate) fn authenticator(&self, id: AuthenticatorId) -> Option<&Authenticator> {
+        self.authenticators.iter().find(|known| known.id == id)
+    }
+
+    pub(crate) fn transaction(&self, id: TransactionId) -> Option<&Transaction> {
+        self.transactions.iter().find(|known| known.id == id)
+    }
+
+    pub(crate) fn is_spent(&self, id: TransactionId) -> bool {
+        self.transaction(id).is_some_and(|transaction| transaction.spent.is_some())
+    }
+
+    /// How many authenticators count against the policy's maximum: all but unconfirmed ones.
+    pub(crate) fn confirmed_count(&self) -> usize {
+        self.authenticators.iter().filter(|known| !known.is_unconfirmed()).count()
+    }
+
+    /// Refuses first-factor sessions begun until `instant`.
+    pub(crate) fn refuse_until(&mut self, instant: Millis) {
+        self.not_before = self.not_before.max(Some(instant));
+    }
+
+    /// Drops what time has ended: transactions that expired, and with them whatever was theirs.
+    pub(crate) fn prune(&mut self, now: Millis) {
+        self.drop_transactions(|transaction| transaction.expires <= now);
+    }
+
+    /// Makes an entry for the session's transaction if there is none; the list makes room for it.
+    pub(crate) fn enter(&mut self, session: &Session) {
+        let id = session.transaction();
+        if self.transaction(id).is_some() {
+            return;
+        }
+        if self.transactions.len() >= MAX_TRANSACTIONS {
+            self.make_room_for_transaction();
+        }
+        self.transactions.push(Transaction::new(id, session.begun_ms(), session.expires_ms()));
+    }
+
+    pub(crate) fn transaction_mut(&mut self, id: TransactionId) -> Option<&mut Transaction> {
+        self.transactions.iter_mut().find(|known| known.id == id)
+    }
+
+    /// The oldest unspent entry without a live challenge goes first, then the oldest spent one, then the oldest.
+    fn make_room_for_transaction(&mut self) {
+        let rank = |transaction: &Transaction| {
+            let live =
+                self.challenges.iter().any(|known| known.transaction == transaction.id && known.is_pending());
+            (live, transaction.spent.is_some(), transaction.begun)
+        };
+        if let Some(id) = self.transactions.iter().min_by_key(|known| rank(known)).map(|known| known.id) {
+            self.drop_transactions(|transaction| transaction.id == id);
+        }
+    }
+
+    fn drop_transactions(&mut self, leaves: impl Fn(&Transaction) -> bool) {
+        let spent = self.transactions.iter().filter(|known| known.spent.is_some() && leaves(known));
+        if let Some(begun) = spent.map(|known| known.begun).max() {
+            self.refuse_until(begun);
+        }
+        self.transactions.retain(|known| !leaves(known));
+        let transactions = &self.transactions;
+        let alive = |id: TransactionId| transactions.iter().any(|known| known.id == id);
+        self.challenges.retain(|known| alive(known.transaction));
+        if let Some(recovery) = &mut self.recovery {
+            recovery.spent.retain(|known| alive(known.transaction));
+        }
+        let alive: Vec<_> = self.transactions.iter().map(|known| known.id).collect();
+        self.lapse(|_, state| !alive.contains(&state.transaction));
+    }
+
+    /// Lapses the unconfirmed authenticators that `chosen` picks.
+    pub(crate) fn lapse(&mut self, chosen: impl Fn(&Authenticator, &Unconfirmed) -> bool) {
+        let lapses = |known: &Authenticator| match &known.enrollment {
+            Enrollment::Unconfirmed(state) => chosen(known, state),
+            Enrollment::Active | Enrollment::Disabled => false,
+        };
+        self.drop_authenticators(EnrollmentInput::Lapse, lapses);
+    }
+
+    /// Gives `input` to the chosen authenticators and drops those that are gone, with their challenges and counts.
+    pub(crate) fn drop_authenticators(
+        &mut self,
+        input: EnrollmentInput,
+        chosen: impl Fn(&Authenticator) -> bool,
+    ) {
+        self.authenticators
+            .retain_mut(|known| !chosen(known) || known.enrollment.apply(input) != Ok(Fate::Gone));
+        let authenticators = &self.authenticators;
+        let known = |id: AuthenticatorId| authenticators.iter().any(|known| known.id == id);
+        self.challenges.retain(|challenge| known(challenge.authenticator));
+        for transaction in &mut self.transactions {
+            transaction.pairs.retain(|pair: &Pair| known(pair.authenticator));
+        }
+    }
+
+    /// Adds an unconfirmed authenticator; if there are `max` already, the oldest of the same transaction lapses, or the
+    /// oldest.
+    pub(crate) fn add_unconfirmed(
+        &mut self,
+        authenticator: Authenticator,
+        transaction: TransactionId,
+        max: u8,
+    ) {
+        let unconfirmed = self.authenticators.iter().filter_map(|known| match &known.enrollment {
+            Enrollment::Unconfirmed(state) => {
+                Some((state.transaction != transaction, known.created, known.id))
+            }
+            Enrollment::Active | Enrollment::Disabled => None,
+        });
+        if unconfirmed.clone().count() >= usize::from(max)
+            && let Some((.., oldest)) = unconfirmed.min()
+        {
+            self.lapse(|known, _| known.id == oldest);
+        }
+        self.authenticators.push(authenticator);
+    }
+
+    /// Adds a challenge; if there are `max` already, a finished one goes, or the oldest of the same transaction, or the
+    /// oldest. The list is in the order of issue.
+    pub(crate) fn add_challenge(&mut self, challenge: Challenge, max: u8) {
+        while self.challenges.len() >= usize::from(max) {
+            let rank = |known: &Challenge| (known.is_pending(), known.transaction != challenge.transaction);
+            let oldest =
+                self.challenges.iter().enumerate().min_by_key(|(place, known)| (rank(known), *place));
+            let Some(place) = oldest.map(|(place, _)| place) else { break };
+            self.challenges.remove(place);
+        }
+        self.challenges.push(challenge);
+    }
+}
+
+/// A record with a revision, as a [`Step`](crate::Step) writes it.
+pub(crate) trait Record {
+    /// Takes the record on to its next revision and says which one the store must hold until then.
+    fn advance(&mut self) -> Option<Revision>;
+
+    /// Notes the time of a write and says by how many milliseconds it is behind an earlier one.
+    fn touch(&mut self, now: Millis) -> u64;
+
+    /// Whose record it is.
+    fn subject(&self) -> &Subject;
+
+    /// The revision that the record will have once this step is stored.
+    fn next_revision(&self) -> Revision;
+}
+
+/// Implements [`Record`] for a record with the fields that it is about.
+macro_rules! record {
+    ($record:ty) => {
+        impl $crate::account::Record for $record {
+            fn advance(&mut self) -> Option<$crate::account::Revision> {
+                let expected = self.stored.then_some(self.revision);
+                self.revision = $crate::account::Record::next_revision(self);
+                self.stored = true;
+                expected
+            }
+
+            fn touch(&mut self, now: $crate::clock::Millis) -> u64 {
+                let behind = self.updated.since(now);
+                self.updated = self.updated.max(now);
+                behind
+            }
+
+            fn subject(&self) -> &$crate::name::Subject {
+                &self.subject
+            }
+
+            fn next_revision(&self) -> $crate::account::Revision {
+                if self.stored { self.revision.next() } else { self.revision }
+            }
+        }
+    };
+}
+
+pub(crate) use record;
+
+record!(Account);

@@ -1,0 +1,58 @@
+//! Time as the record keeps it: whole milliseconds since the Unix epoch.
+//!
+//! The core owns no clock: every instant comes in as an argument. Arithmetic here saturates, so that no stored or
+//! given time can overflow, and an instant before 1970 counts as the epoch. This module must never read a clock.
+
+use time::{Duration, OffsetDateTime, PrimitiveDateTime};
+
+/// An instant, in milliseconds since the Unix epoch.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
+pub(crate) struct Millis(pub(crate) u64);
+
+impl Millis {
+    /// The instant `span` milliseconds later.
+    pub(crate) const fn after(self, span: u64) -> Self {
+        Self(self.0.saturating_add(span))
+    }
+
+    /// How many milliseconds lie between `earlier` and this instant; zero if it is not earlier.
+    pub(crate) const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The public form. An instant past the year 9999 becomes the last one that the type can hold.
+    pub(crate) fn to_datetime(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0).saturating_mul(1_000_000))
+            .unwrap_or(PrimitiveDateTime::MAX.assume_utc())
+    }
+}
+
+impl From<OffsetDateTime> for Millis {
+    fn from(instant: OffsetDateTime) -> Self {
+        let millis = instant.unix_timestamp_nanos().div_euclid(1_000_000).max(0);
+        Self(u64::try_from(millis).unwrap_or(u64::MAX))
+    }
+}
+
+/// A span in whole milliseconds; a negative one is zero.
+pub(crate) fn span(duration: Duration) -> u64 {
+    u64::try_from(duration.whole_milliseconds().max(0)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_survive_the_round_trip_and_saturate() {
+        let instant = OffsetDateTime::UNIX_EPOCH.saturating_add(Duration::milliseconds(1_700_000_000_123));
+        assert_eq!(Millis::from(instant).0, 1_700_000_000_123);
+        assert_eq!(Millis::from(instant).to_datetime(), instant);
+        assert_eq!(Millis::from(PrimitiveDateTime::MIN.assume_utc()), Millis(0));
+        assert_eq!(Millis(u64::MAX).to_datetime(), PrimitiveDateTime::MAX.assume_utc());
+        assert_eq!(Millis(u64::MAX).after(1), Millis(u64::MAX));
+        assert_eq!(Millis(3).since(Millis(5)), 0);
+        assert_eq!(span(Duration::seconds(-1)), 0);
+    }
+}

@@ -1,0 +1,134 @@
+//! Everything that is derived instead of stored, each from a server key and, where it is secret, a seed in the record.
+//!
+//! The same inputs give the same code again, so a code can be sent again and never has to be kept. Each derivation has
+//! a label of its own and length-prefixed fields: no value of one kind can pass for another (domain separation), and
+//! none for the same kind in another account, transaction, challenge, purpose or generation. The vectors in
+//! `tests/vectors/` pin every one of them.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    authenticator::AuthenticatorId,
+    challenge::ChallengeId,
+    code::{BindingCode, RecoveryCode},
+    keys::{DestinationKey, Keyed, Seed, Tag},
+    name::Subject,
+    transaction::TransactionId,
+};
+
+/// The version that stands in every token and handle.
+pub(crate) const VERSION: u8 = 1;
+
+/// What a binding code is bound to.
+pub(crate) struct Binding<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) authenticator: &'a AuthenticatorId,
+    pub(crate) channel: &'a str,
+    pub(crate) address: &'a str,
+    pub(crate) transaction: &'a TransactionId,
+    pub(crate) challenge: &'a ChallengeId,
+    /// The purpose in two pieces, so that a custom one needs no allocation.
+    pub(crate) purpose: (&'a str, &'a str),
+    pub(crate) generation: u32,
+    pub(crate) digits: u8,
+    pub(crate) seed: &'a Seed,
+}
+
+/// The binding code: MAC(binding; everything it is bound to), its first 16 bytes as an integer modulo 10^digits.
+pub(crate) fn binding_code(key: &Keyed, binding: &Binding<'_>) -> BindingCode {
+    BindingCode::from_tag(&binding_tag(key, binding), binding.digits)
+}
+
+fn binding_tag(key: &Keyed, binding: &Binding<'_>) -> Tag {
+    let (purpose, label) = binding.purpose;
+    key.message()
+        .field(binding.subject.as_str().as_bytes())
+        .joined(binding.authenticator.prefix(), binding.authenticator.device())
+        .field(binding.channel.as_bytes())
+        .field(binding.address.as_bytes())
+        .field(&binding.transaction.0)
+        .field(&binding.challenge.0)
+        .joined(purpose.as_bytes(), label.as_bytes())
+        .field(&binding.generation.to_be_bytes())
+        .field(&[binding.digits])
+        .field(&binding.seed.0)
+        .finish()
+}
+
+/// The tag of an `oob_code` over its prefix.
+pub(crate) fn oob_tag(key: &Keyed, subject: &Subject, prefix: &[u8]) -> Tag {
+    key.message().field(subject.as_str().as_bytes()).field(prefix).finish()
+}
+
+/// The tag of an `mfa_token` over its payload.
+pub(crate) fn token_tag(key: &Keyed, payload: &[u8]) -> Tag {
+    key.message().field(payload).finish()
+}
+
+/// A recovery code of a new set. `authenticator` is the one that brings the set, or the set itself if it is made anew.
+pub(crate) fn recovery_issue(
+    key: &Keyed,
+    subject: &Subject,
+    authenticator: &AuthenticatorId,
+    seed: &Seed,
+    index: u32,
+) -> RecoveryCode {
+    let message = key.message().field(subject.as_str().as_bytes());
+    let message = message.joined(authenticator.prefix(), authenticator.device());
+    RecoveryCode::from_tag(&message.field(&seed.0).field(&index.to_be_bytes()).finish())
+}
+
+/// The code that replaces a used one: the same whenever the same code is presented in the same transaction.
+pub(crate) fn recovery_next(
+    key: &Keyed,
+    subject: &Subject,
+    recovery: &AuthenticatorId,
+    transaction: &TransactionId,
+    presented: &RecoveryCode,
+) -> RecoveryCode {
+    let message = key.message().field(subject.as_str().as_bytes());
+    let message = message.joined(recovery.prefix(), recovery.device());
+    RecoveryCode::from_tag(&message.field(&transaction.0).field(presented.symbols()).finish())
+}
+
+/// The stored form of a live recovery code.
+pub(crate) fn recovery_hash(key: &Keyed, subject: &Subject, code: &RecoveryCode) -> Tag {
+    key.message().field(subject.as_str().as_bytes()).field(code.symbols()).finish()
+}
+
+/// The key that tells a host which messages go to one mailbox.
+pub(crate) fn destination_key(key: &Keyed, channel: &str, address: &str) -> DestinationKey {
+    let tag = key.message().field(channel.as_bytes()).field(address.as_bytes()).finish();
+    DestinationKey(*tag.first())
+}
+
+/// The stable id of an effect: SHA-256 over public facts, first 16 bytes.
+pub(crate) fn effect_id(subject: &Subject, kind: &str, reference: &[&[u8]], sends: Option<u32>) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    let sends = sends.map(u32::to_be_bytes);
+    let sends = sends.as_ref().map_or(&[][..], |bytes| &bytes[..]);
+    for field in
+        [&[b"countersign/v1/effect".as_slice()][..], &[subject.as_str().as_bytes()], &[kind.as_bytes()]]
+    {
+        hash_field(&mut hash, field);
+    }
+    hash_field(&mut hash, reference);
+    hash_field(&mut hash, &[sends]);
+    first_16(&hash.finalize().into())
+}
+
+/// The transaction of a host's own access token: the first 16 bytes of SHA-256 of the token's id.
+pub(crate) fn elevated_transaction(token_id: &str) -> [u8; 16] {
+    first_16(&Sha256::digest(token_id.as_bytes()).into())
+}
+
+/// One length-prefixed field, given in pieces.
+fn hash_field(hash: &mut Sha256, pieces: &[&[u8]]) {
+    let length = pieces.iter().fold(0_usize, |sum, piece| sum.saturating_add(piece.len()));
+    hash.update(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+    pieces.iter().for_each(|piece| hash.update(piece));
+}
+
+fn first_16(digest: &[u8; 32]) -> [u8; 16] {
+    *digest.first_chunk().unwrap_or(&[0; 16])
+}

@@ -1,0 +1,508 @@
+//! The server's keys, and the one MAC that everything is derived with.
+//!
+//! Two independent classes of key: **transient** ones for what lives for minutes (tokens, handles, binding codes) and
+//! **durable** ones for what stays in the record (recovery codes, destination keys). Each class has one current key,
+//! which makes everything new, and up to two older ones, which only verify what they made. A key is chosen by the id
+//! that was stored with what it made and never by trial; an unknown id fails closed.
+//!
+//! Keys never enter the record, and the record's seeds never leave it: the database alone yields no code, nor does a
+//! key alone. This module must never print a key, compare a secret with `==`, or fall back to another key.
+//!
+//! Rotating is adding: put the new key in front and keep the old one as older. A transient key can go when nothing it
+//! made can be alive: 10 minutes later, or 24 hours with standalone confirmation. A durable key can go when
+//! [`Verifier::stale_keys`](crate::Verifier::stale_keys) finds nothing of it in any record.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::fmt;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConstantTimeEq as _};
+use zeroize::{Zeroize as _, Zeroizing};
+
+/// One secret key with its id.
+pub struct Key {
+    id: u8,
+    /// The key as HMAC pads it: zeros behind it, or its hash if it is longer than a block (RFC 2104 section 2).
+    block: Zeroizing<[u8; 64]>,
+}
+
+impl Key {
+    /// The least length of a secret, in bytes.
+    pub const MIN_BYTES: usize = 32;
+    /// The greatest length of a secret, in bytes.
+    pub const MAX_BYTES: usize = 1024;
+
+    /// Takes a secret of 32 to 1,024 bytes from a cryptographic random generator, and the id that is stored with
+    /// everything the key makes. An id must never be given to a second secret.
+    ///
+    /// # Errors
+    /// [`KeyError::Length`].
+    pub fn new(id: u8, secret: &[u8]) -> Result<Self, KeyError> {
+        if !(Self::MIN_BYTES..=Self::MAX_BYTES).contains(&secret.len()) {
+            return Err(KeyError::Length);
+        }
+        let mut block = Zeroizing::new([0; 64]);
+        if secret.len() > block.len() {
+            let mut digest = Sha256::digest(secret);
+            block.iter_mut().zip(&digest).for_each(|(slot, byte)| *slot = *byte);
+            digest.as_mut_slice().zeroize();
+        } else {
+            block.iter_mut().zip(secret).for_each(|(slot, byte)| *slot = *byte);
+        }
+        Ok(Self { id, block })
+    }
+
+    /// The id.
+    #[must_use]
+    pub const fn id(&self) -> u8 {
+        self.id
+    }
+
+    /// The keyed state for one label: HMAC(key; F(`countersign/v1/` + label), F(context)).
+    fn sub_key(&self, label: &str, context: &str) -> Keyed {
+        let label = [b"countersign/v1/", label.as_bytes()].concat();
+        Keyed::new(&self.block).message().field(&label).field(context.as_bytes()).finish().into_keyed()
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A key or a ring that the core does not take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// A secret is shorter than 32 bytes or longer than 1,024.
+    Length,
+    /// Two keys of one class have the same id.
+    DuplicateId(u8),
+    /// The same secret was given twice: the classes must be independent, and a rotation must change the secret.
+    ReusedSecret,
+    /// A class has more than one current and two older keys.
+    TooManyKeys,
+    /// The context is longer than 255 bytes.
+    ContextTooLong,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length => f.write_str("a key has 32 to 1,024 bytes"),
+            Self::DuplicateId(id) => write!(f, "two keys of one class have the id {id}"),
+            Self::ReusedSecret => f.write_str("the same secret was given as two keys"),
+            Self::TooManyKeys => f.write_str("a class holds one current key and at most two older ones"),
+            Self::ContextTooLong => f.write_str("the context is longer than 255 bytes"),
+        }
+    }
+}
+
+impl core::error::Error for KeyError {}
+
+/// The keys of one issuer or tenant.
+///
+/// ```
+/// # fn main() -> Result<(), countersign::KeyError> {
+/// use countersign::{Key, KeyRing};
+///
+/// # let [secret_1, secret_2, secret_3] = [[1_u8; 32], [2; 32], [3; 32]];
+/// let keys = KeyRing::new("https://id.example.com/", Key::new(2, &secret_2)?, Key::new(1, &secret_1)?)?
+///     .with_older_transient(Key::new(1, &secret_3)?)?;
+/// # drop(keys); Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct KeyRing {
+    context: Arc<str>,
+    transient: Class<TransientKey>,
+    durable: Class<DurableKey>,
+}
+
+impl KeyRing {
+    /// How many keys a class may hold.
+    pub const MAX_KEYS: usize = 3;
+
+    /// A ring of one current key a class. The context, at most 255 bytes, is the issuer or tenant: rings with different
+    /// contexts share nothing, even with the same secrets.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the context is too long or the same secret was given for both classes.
+    #[allow(clippy::needless_pass_by_value, reason = "a key belongs to one ring")]
+    pub fn new(context: &str, transient: Key, durable: Key) -> Result<Self, KeyError> {
+        if context.len() > 255 {
+            return Err(KeyError::ContextTooLong);
+        }
+        if fingerprint(&transient).matches(&fingerprint(&durable)).into() {
+            return Err(KeyError::ReusedSecret);
+        }
+        Ok(Self {
+            context: Arc::from(context),
+            transient: Class { current: TransientKey::new(&transient, context), older: Vec::new() },
+            durable: Class { current: DurableKey::new(&durable, context), older: Vec::new() },
+        })
+    }
+
+    /// Adds a key that still verifies tokens, handles and codes made before it was replaced.
+    ///
+    /// # Errors
+    /// [`KeyError`] if its id or secret is in the ring already, or the class is full.
+    #[allow(clippy::needless_pass_by_value, reason = "a key belongs to one ring")]
+    pub fn with_older_transient(mut self, key: Key) -> Result<Self, KeyError> {
+        self.admit(&key, self.transient.all().map(|known| known.id))?;
+        self.transient.older.push(TransientKey::new(&key, &self.context));
+        Ok(self)
+    }
+
+    /// Adds a key that still verifies recovery codes made before it was replaced.
+    ///
+    /// # Errors
+    /// [`KeyError`] if its id or secret is in the ring already, or the class is full.
+    #[allow(clippy::needless_pass_by_value, reason = "a key belongs to one ring")]
+    pub fn with_older_durable(mut self, key: Key) -> Result<Self, KeyError> {
+        self.admit(&key, self.durable.all().map(|known| known.id))?;
+        self.durable.older.push(DurableKey::new(&key, &self.context));
+        Ok(self)
+    }
+
+    /// Whether the key may join the class with these ids.
+    fn admit(&self, key: &Key, class: impl Iterator<Item = u8> + Clone) -> Result<(), KeyError> {
+        let fingerprint = fingerprint(key);
+        let transient = self.transient.all().map(|known| &known.fingerprint);
+        let mut secrets = transient.chain(self.durable.all().map(|known| &known.fingerprint));
+        if class.clone().count() == Self::MAX_KEYS {
+            Err(KeyError::TooManyKeys)
+        } else if secrets.any(|known| known.matches(&fingerprint).into()) {
+            Err(KeyError::ReusedSecret)
+        } else if class.into_iter().any(|known| known == key.id) {
+            Err(KeyError::DuplicateId(key.id))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The key that makes new tokens, handles and binding codes.
+    pub(crate) const fn transient(&self) -> &TransientKey {
+        &self.transient.current
+    }
+
+    /// The transient key with this id.
+    pub(crate) fn transient_by_id(&self, id: u8) -> Option<&TransientKey> {
+        self.transient.all().find(|key| key.id == id)
+    }
+
+    /// The key that makes new recovery codes, their hashes and destination keys.
+    pub(crate) const fn durable(&self) -> &DurableKey {
+        &self.durable.current
+    }
+
+    /// The durable key with this id.
+    pub(crate) fn durable_by_id(&self, id: u8) -> Option<&DurableKey> {
+        self.durable.all().find(|key| key.id == id)
+    }
+
+    /// All durable keys, the current one first.
+    pub(crate) fn durable_keys(&self) -> impl Iterator<Item = &DurableKey> {
+        self.durable.all()
+    }
+}
+
+/// The keys of one class: one that makes, and older ones that only verify.
+#[derive(Clone)]
+struct Class<K> {
+    current: K,
+    older: Vec<K>,
+}
+
+impl<K> Class<K> {
+    fn all(&self) -> impl Iterator<Item = &K> + Clone {
+        core::iter::once(&self.current).chain(&self.older)
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRing")
+            .field("context", &self.context)
+            .field("transient", &self.transient.all().map(|key| key.id).collect::<Vec<_>>())
+            .field("durable", &self.durable.all().map(|key| key.id).collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// The keyed states of one transient key.
+#[derive(Clone)]
+pub(crate) struct TransientKey {
+    pub(crate) id: u8,
+    fingerprint: Tag,
+    pub(crate) token: Keyed,
+    pub(crate) oob: Keyed,
+    pub(crate) binding: Keyed,
+}
+
+impl TransientKey {
+    fn new(key: &Key, context: &str) -> Self {
+        Self {
+            id: key.id,
+            fingerprint: fingerprint(key),
+            token: key.sub_key("token", context),
+            oob: key.sub_key("oob", context),
+            binding: key.sub_key("binding", context),
+        }
+    }
+}
+
+/// The keyed states of one durable key.
+#[derive(Clone)]
+pub(crate) struct DurableKey {
+    pub(crate) id: u8,
+    fingerprint: Tag,
+    pub(crate) recovery: Keyed,
+    pub(crate) recovery_issue: Keyed,
+    pub(crate) recovery_next: Keyed,
+    pub(crate) destination: Keyed,
+}
+
+impl DurableKey {
+    fn new(key: &Key, context: &str) -> Self {
+        Self {
+            id: key.id,
+            fingerprint: fingerprint(key),
+            recovery: key.sub_key("recovery", context),
+            recovery_issue: key.sub_key("recovery-issue", context),
+            recovery_next: key.sub_key("recovery-next", context),
+            destination: key.sub_key("destination", context),
+        }
+    }
+}
+
+/// What tells two secrets apart inside a ring, without keeping them.
+fn fingerprint(key: &Key) -> Tag {
+    Keyed::new(&key.block).message().field(b"countersign/v1/fingerprint").finish()
+}
+
+/// HMAC-SHA-256 with its key already absorbed: computed once, cloned for each message.
+#[derive(Clone)]
+pub(crate) struct Keyed(Hmac<Sha256>);
+
+impl Keyed {
+    fn new(block: &[u8; 64]) -> Self {
+        Self(Hmac::new(block.into()))
+    }
+
+    /// Begins a message.
+    pub(crate) fn message(&self) -> Message {
+        Message { mac: self.0.clone(), buffer: [0; BUFFER], used: 0 }
+    }
+}
+
+const BUFFER: usize = 256;
+
+/// A message under a keyed state: a row of length-prefixed fields, so that no byte can slide from one into the next.
+pub(crate) struct Message {
+    mac: Hmac<Sha256>,
+    /// Gathers the fields, so that the hash takes whole blocks.
+    buffer: [u8; BUFFER],
+    used: usize,
+}
+
+impl Message {
+    /// Adds F(`bytes`): a four-byte big-endian length and the bytes.
+    pub(crate) fn field(self, bytes: &[u8]) -> Self {
+        self.joined(bytes, &[])
+    }
+
+    /// Adds one field that is given in two pieces.
+    pub(crate) fn joined(self, head: &[u8], tail: &[u8]) -> Self {
+        // No caller has a field near 4 GiB: every name, address and token is bounded far below.
+        let length = u32::try_from(head.len().saturating_add(tail.len())).unwrap_or(u32::MAX);
+        self.raw(&length.to_be_bytes()).raw(head).raw(tail)
+    }
+
+    fn raw(mut self, bytes: &[u8]) -> Self {
+        let end = self.used.saturating_add(bytes.len());
+        if let Some(slots) = self.buffer.get_mut(self.used..end) {
+            slots.copy_from_slice(bytes);
+            self.used = end;
+        } else {
+            self.flush();
+            self.mac.update(bytes);
+        }
+        self
+    }
+
+    fn flush(&mut self) {
+        if let Some(gathered) = self.buffer.get_mut(..self.used) {
+            self.mac.update(gathered);
+            gathered.zeroize();
+        }
+        self.used = 0;
+    }
+
+    /// Ends the message.
+    pub(crate) fn finish(mut self) -> Tag {
+        self.flush();
+        Tag(self.mac.finalize().into_bytes().into())
+    }
+}
+
+/// A whole MAC: 32 bytes, compared in constant time and zeroed when dropped.
+#[derive(Clone)]
+pub(crate) struct Tag(pub(crate) [u8; 32]);
+
+impl Tag {
+    /// Whether two tags are equal, as four integers folded into one comparison.
+    pub(crate) fn matches(&self, other: &Self) -> Choice {
+        difference(&self.0, &other.0).ct_eq(&0)
+    }
+
+    /// Whether the first 20 bytes are `other`.
+    pub(crate) fn starts_with(&self, other: &[u8; 20]) -> Choice {
+        difference(self.first::<20>(), other).ct_eq(&0)
+    }
+
+    /// The first `N` bytes, for `N` up to 32.
+    pub(crate) fn first<const N: usize>(&self) -> &[u8; N] {
+        const { assert!(N <= 32, "a tag has 32 bytes") };
+        self.0.first_chunk().unwrap_or(&[0; N])
+    }
+
+    fn into_keyed(self) -> Keyed {
+        let mut block = Zeroizing::new([0; 64]);
+        block.iter_mut().zip(&self.0).for_each(|(slot, byte)| *slot = *byte);
+        Keyed::new(&block)
+    }
+}
+
+impl Drop for Tag {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// Zero if and only if the two are equal, by whole words: one comparison of the result is then enough.
+pub(crate) fn difference<const N: usize>(a: &[u8; N], b: &[u8; N]) -> u64 {
+    let (a_words, a_rest) = a.as_chunks::<8>();
+    let (b_words, b_rest) = b.as_chunks::<8>();
+    let words = a_words.iter().zip(b_words);
+    let words = words.fold(0, |sum, (a, b)| sum | (u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b)));
+    let rest = a_rest.iter().zip(b_rest);
+    rest.fold(words, |sum, (a, b)| sum | u64::from(a ^ b))
+}
+
+/// Sixteen secret bytes that live in the record and nowhere else.
+#[derive(Clone)]
+pub(crate) struct Seed(pub(crate) [u8; 16]);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// Seeds are compared only when whole records are, which no client can cause; it is done in constant time all the same.
+impl PartialEq for Seed {
+    fn eq(&self, other: &Self) -> bool {
+        difference(&self.0, &other.0).ct_eq(&0).into()
+    }
+}
+
+impl Eq for Seed {}
+
+impl PartialEq for Tag {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(other).into()
+    }
+}
+
+impl Eq for Tag {}
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(..)")
+    }
+}
+
+impl fmt::Debug for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tag(..)")
+    }
+}
+
+/// A keyed hash of a destination, the same for one address across accounts, so that a host can limit the mail to one
+/// mailbox without comparing addresses. It changes when the current durable key does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DestinationKey(pub(crate) [u8; 16]);
+
+impl DestinationKey {
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DestinationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DestinationKey({})", crate::base64url::encode(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: u8, byte: u8) -> Key {
+        let Ok(key) = Key::new(id, &[byte; 32]) else { unreachable!() };
+        key
+    }
+
+    #[test]
+    fn rings_refuse_short_reused_and_surplus_keys() {
+        assert_eq!(Key::new(1, &[1; 31]).err(), Some(KeyError::Length));
+        assert_eq!(Key::new(1, &[1; 1025]).err(), Some(KeyError::Length));
+        let ring = || KeyRing::new("t", key(1, 1), key(1, 2));
+        assert_eq!(KeyRing::new("t", key(1, 1), key(2, 1)).err(), Some(KeyError::ReusedSecret));
+        assert_eq!(
+            KeyRing::new(&"t".repeat(256), key(1, 1), key(1, 2)).err(),
+            Some(KeyError::ContextTooLong)
+        );
+        assert_eq!(
+            ring().and_then(|r| r.with_older_transient(key(1, 3))).err(),
+            Some(KeyError::DuplicateId(1))
+        );
+        assert_eq!(ring().and_then(|r| r.with_older_durable(key(2, 1))).err(), Some(KeyError::ReusedSecret));
+        let full = ring()
+            .and_then(|r| r.with_older_durable(key(2, 3)))
+            .and_then(|r| r.with_older_durable(key(3, 4)));
+        assert!(full.is_ok());
+        assert_eq!(full.and_then(|r| r.with_older_durable(key(4, 5))).err(), Some(KeyError::TooManyKeys));
+    }
+
+    #[test]
+    fn comparison_sees_every_bit() {
+        let zero = Tag([0; 32]);
+        assert!(bool::from(zero.matches(&Tag([0; 32]))));
+        for place in 0..256_usize {
+            let mut other = Tag([0; 32]);
+            if let Some(byte) = other.0.get_mut(place / 8) {
+                *byte ^= 1 << (place % 8);
+            }
+            assert!(!bool::from(zero.matches(&other)), "bit {place}");
+            assert_eq!(bool::from(zero.starts_with(other.first())), place >= 160, "bit {place}");
+        }
+    }
+
+    #[test]
+    fn long_fields_and_short_ones_hash_alike() {
+        let keyed = Keyed::new(&[7; 64]);
+        let long = [9; 1000];
+        let tag = keyed.message().field(b"a").field(&long).field(b"").field(b"bc").finish();
+        let mut plain = alloc::vec![0, 0, 0, 1, b'a', 0, 0, 3, 0xe8];
+        plain.extend(long);
+        plain.extend([0, 0, 0, 0, 0, 0, 0, 2, b'b', b'c']);
+        let expected = Hmac::<Sha256>::new(&[7; 64].into()).chain_update(&plain).finalize().into_bytes();
+        assert_eq!(tag.0, <[u8; 32]>::from(expected));
+    }
+}

@@ -1,0 +1,143 @@
+//! An embeddable second-factor core: one-time codes by email and recovery codes, as explicit state machines without I/O.
+//!
+//! `countersign` decides; the host acts. It owns no socket, no clock, no entropy, no mailer, no database and no thread. A
+//! host gives it a record, a request, the time and randomness; it gives back the next record, and the effects to carry
+//! out once that record is safely stored. Its words are those of Auth0's MFA API: associate, challenge, `oob_code`,
+//! `binding_code`, recovery code, `mfa_token`.
+//!
+//! # The one rule
+//!
+//! **Load the account, take one step, store it by compare-and-swap, and only then look at what happened.**
+//!
+//! ```
+//! # use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
+//! use countersign::{Account, BindingCode, Committed, Denial, Session, Step, Swap, Verification, Verifier, Write};
+//! # use countersign::{Outcome, Subject};
+//! # struct Store(RefCell<BTreeMap<String, Account>>);
+//! # impl Store {
+//! #     fn load(&self, s: &Subject) -> Result<Option<Account>, Infallible> { Ok(self.0.borrow().get(s.as_str()).cloned()) }
+//! #     fn swap(&self, write: Write) -> Result<Swap, Infallible> {
+//! #         let mut rows = self.0.borrow_mut();
+//! #         let key = write.record.subject().as_str().to_owned();
+//! #         if rows.get(&key).map(Account::revision) != write.expected { return Ok(Swap::Lost) }
+//! #         rows.insert(key, write.record);
+//! #         Ok(Swap::Stored)
+//! #     }
+//! # }
+//! # type Error = Box<dyn std::error::Error>;
+//! # struct Clock; impl Clock { fn now(&self) -> time::OffsetDateTime { time::OffsetDateTime::UNIX_EPOCH } }
+//!
+//! fn verify(verifier: &Verifier, store: &Store, clock: &Clock, session: &Session, oob_code: &str, typed: &str)
+//!     -> Result<Outcome<Verification>, Error>
+//! {
+//!     let handle = verifier.open_oob_code(session, oob_code)?; // authentic, and of this transaction: no storage touched
+//!     let code = BindingCode::parse(typed)?; // malformed input costs no attempt
+//!     for _ in 0..10 {
+//!         let account = match store.load(session.subject())? {
+//!             Some(account) => account,
+//!             None => Account::new(session.subject(), &mut getrandom::SysRng)?,
+//!         };
+//!         let step = verifier.verify_oob(session, account, &handle, &code, clock.now());
+//!         if let Committed::Done(outcome) = step.commit(|write| store.swap(write))? {
+//!             return Ok(outcome); // now carry out its effects and answer with its result
+//!         } // another step came first: nothing happened, load again
+//!     }
+//!     Err("the store is too busy".into())
+//! }
+//! ```
+//!
+//! A rejection is an outcome and not an error: a wrong code changes the record, so every command that can write returns a
+//! [`Step`], and its verdict is sealed until the record that was charged for it is stored. Twenty parallel guesses on
+//! three servers cost twenty attempts, or start over.
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | the commands | [`Verifier`] |
+//! | the record | [`Account`] |
+//! | the step, and what the store must promise | [`Step`], [`Write`], [`Swap`] |
+//! | what a host carries out | [`Effect`], [`Descriptor`] |
+//! | why a client was refused | [`Denial`] |
+//! | bounds, presets, guess probability | [`policy`], [`Policy`] |
+//! | keys and their rotation | [`keys`], [`KeyRing`] |
+//! | the machines | [`challenge`], [`enrollment`] |
+//! | the machines alone | [`standalone`] |
+//! | what is and is not defended against | [`threat_model`] |
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `serde` | the stored form of records, descriptors and audit events |
+//!
+//! Without features the crate is `no_std` with `alloc`.
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+extern crate alloc;
+
+mod account;
+mod address;
+mod audit;
+mod authenticator;
+mod base64url;
+pub mod challenge;
+mod clock;
+mod code;
+#[cfg(feature = "serde")]
+mod consistency;
+mod denial;
+mod derive;
+mod effect;
+pub mod enrollment;
+mod evidence;
+pub mod keys;
+pub mod ledger;
+mod name;
+pub mod policy;
+mod recovery;
+mod session;
+pub mod standalone;
+pub mod step;
+#[cfg(feature = "serde")]
+mod stored;
+pub mod threat_model;
+mod token;
+mod transaction;
+mod typed;
+mod verifier;
+
+pub use account::{Account, Revision};
+pub use address::{AddressError, EmailAddress};
+pub use audit::{AuditEvent, Command};
+pub use authenticator::{
+    Authenticator, AuthenticatorId, AuthenticatorKind, AuthenticatorView, Channel, Factor,
+    InvalidAuthenticatorId, Origin, Standing,
+};
+pub use challenge::{Cause, Challenge, ChallengeId, ChallengeInput, ChallengeState, Pending, Purpose};
+pub use code::{BindingCode, MfaToken, OobCode, RecoveryCode};
+pub use denial::Denial;
+pub use effect::{
+    Descriptor, Effect, EffectId, EmailDescriptor, Event, IssueToken, Message, Notify, SendEmail,
+};
+pub use enrollment::{Enrollment, EnrollmentInput, Fate, IllegalTransition, Opener, Unconfirmed};
+pub use evidence::Evidence;
+pub use keys::{DestinationKey, Key, KeyError, KeyRing};
+pub use ledger::Ledger;
+pub use name::{Audience, ClientId, Label, NameError, NameProblem, Scope, Subject};
+pub use policy::{Policy, PolicyError, Rate, RecoveryThrottle, RecoveryUse, Resend, Settings};
+pub use session::{ElevatedScopes, FirstFactor, Session};
+pub use standalone::{Answered, Asked, Standalone};
+pub use step::{Committed, Outcome, Sealed, Step, Swap, Write};
+pub use transaction::TransactionId;
+pub use typed::Malformed;
+pub use verifier::{
+    Associated, ChallengeRequest, ChallengeTypes, Challenged, Delivery, DeliveryReport, Handle, NewFactor,
+    Recovered, RenderError, Requirements, StaleKeys, Verification, Verifier,
+};
+
+/// The README's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

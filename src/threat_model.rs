@@ -1,0 +1,47 @@
+//! What `countersign` defends against, what it leaves to the host, and what nothing here can do.
+//!
+//! # Why six digits are enough, and when
+//!
+//! A six-digit code is one in a million. That is enough only because all of the following hold together; none of them may
+//! be dropped.
+//!
+//! 1. A code answers one challenge only: it is bound to its handle by a MAC, so eight live challenges do not make a guess
+//!    eight times as likely.
+//! 2. A wrong guess is charged in the same step that judges it, and the verdict is sealed until that is stored. Parallel
+//!    guesses cost what they cost in a row.
+//! 3. Guesses are charged to the account. New challenges, resends, tokens, enrolments, factors and servers draw on the same
+//!    buckets, and nothing but time refills them.
+//! 4. The long budget admits 30 guesses and one more a day: a chance of about 0.0004 a year against somebody who already
+//!    has the password and never stops. [`Policy::guess_probability`](crate::Policy::guess_probability) computes it for any
+//!    policy; without the long budget (`auth0`) it is about 0.084.
+//! 5. Only somebody who passed a first factor can spend an attempt, so locking an account takes its password.
+//!
+//! One guess at each of a million accounts hits one of them, and no bound of one account can see that. Count the audit
+//! events with `evaluated` across accounts, and watch the share that is wrong.
+//!
+//! # Who has what
+//!
+//! | the attacker has | and gets |
+//! |---|---|
+//! | the database | no code, no handle, no token: all are derived with keys that are not there. Recovery codes are keyed hashes of 120 bits. Addresses are in clear |
+//! | a transient key | tokens and handles could be forged; binding codes not, without the record's seeds |
+//! | a durable key | no recovery code: 120 bits do not yield to guessing |
+//! | both, database and keys | everything that is live |
+//! | the password | guesses, within the budgets; notifications reach the account's holder |
+//! | the mailbox | the email factor, which is why it bears no assurance level (NIST SP 800-63B-4 section 3.1.3.1) |
+//! | a page between the user and the server | the code, as it is typed: no factor here resists phishing |
+//!
+//! # What the host must do
+//!
+//! - Store by compare-and-swap, on one row per user, and read what was written: a store in which the last write wins, or
+//!   that reads from a stale replica, undoes the budgets.
+//! - Commit the record even if the request fails: a wrong code that is rolled back was never charged.
+//! - Take the time from a clock that clients do not control, and randomness from a cryptographic generator.
+//! - Keep the keys out of the database.
+//! - Answer a refused client with less than a [`Denial`](crate::Denial) says, and no faster for a name it does not know.
+//! - Limit requests by client and address, as a courtesy to itself: no bound here depends on a network address.
+//!
+//! # Timing
+//!
+//! Secrets are compared as fixed-width integers through `subtle`; recovery sets are scanned whole. Which command, which
+//! state and which length may show in the time it takes; which digits are right does not depend on a branch.

@@ -1,0 +1,140 @@
+//! `mfa_token` and `oob_code`: sealed texts that say themselves whose and how old they are.
+//!
+//! Both are checked without touching the store, so a forged, garbled or foreign one costs one MAC and no more. The length
+//! comes first, then the encoding, then the key id, then the MAC in constant time; only then is a field believed. Nothing
+//! unsigned may ever leave this module.
+
+use alloc::vec::Vec;
+
+use zeroize::Zeroizing;
+
+use crate::{
+    base64url,
+    challenge::ChallengeId,
+    clock::Millis,
+    code::{MfaToken, OobCode},
+    derive::{self, VERSION},
+    keys::{KeyRing, Tag, TransientKey},
+    name::{Audience, ClientId, Scope, Subject},
+    session::FirstFactor,
+    transaction::TransactionId,
+};
+
+/// The greatest length of an `mfa_token` before encoding.
+const MAX_TOKEN_BYTES: usize = 2
+    + 4 * 4
+    + Subject::MAX_BYTES
+    + ClientId::MAX_BYTES
+    + Audience::MAX_BYTES
+    + Scope::MAX_BYTES
+    + 16
+    + 8
+    + 8
+    + 32;
+
+/// What an `mfa_token` says.
+#[derive(Debug)]
+pub(crate) struct TokenClaims {
+    pub(crate) first_factor: FirstFactor,
+    pub(crate) transaction: TransactionId,
+    pub(crate) begun: Millis,
+    pub(crate) expires: Millis,
+}
+
+/// Makes an `mfa_token`.
+pub(crate) fn seal_token(key: &TransientKey, claims: &TokenClaims) -> MfaToken {
+    let FirstFactor { subject, client, audience, scope } = &claims.first_factor;
+    let mut token = Zeroizing::new(Vec::with_capacity(MAX_TOKEN_BYTES));
+    token.extend([VERSION, key.id]);
+    for text in [subject.as_str(), client.as_str(), audience.as_str(), scope.as_str()] {
+        token.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
+        token.extend(text.as_bytes());
+    }
+    token.extend(claims.transaction.0);
+    token.extend(claims.begun.0.to_be_bytes());
+    token.extend(claims.expires.0.to_be_bytes());
+    let tag = derive::token_tag(&key.token, &token);
+    token.extend(tag.0);
+    MfaToken(Zeroizing::new(base64url::encode(&token)))
+}
+
+/// Reads an `mfa_token`; `None` if it is not one that a known key made.
+pub(crate) fn open_token(keys: &KeyRing, text: &str) -> Option<TokenClaims> {
+    let token = Zeroizing::new(base64url::decode(text, MAX_TOKEN_BYTES)?);
+    let (payload, tag) = token.split_last_chunk::<32>()?;
+    let [VERSION, key_id, rest @ ..] = payload else { return None };
+    let key = keys.transient_by_id(*key_id)?;
+    if !bool::from(derive::token_tag(&key.token, payload).matches(&Tag(*tag))) {
+        return None;
+    }
+    let (subject, rest) = text_field(rest)?;
+    let (client, rest) = text_field(rest)?;
+    let (audience, rest) = text_field(rest)?;
+    let (scope, rest) = text_field(rest)?;
+    let (transaction, rest) = rest.split_first_chunk::<16>()?;
+    let (begun, rest) = rest.split_first_chunk::<8>()?;
+    let expires: &[u8; 8] = rest.try_into().ok()?;
+    let first_factor = FirstFactor::new(
+        Subject::new(subject).ok()?,
+        ClientId::new(client).ok()?,
+        Audience::new(audience).ok()?,
+        Scope::new(scope).ok()?,
+    );
+    Some(TokenClaims {
+        first_factor,
+        transaction: TransactionId(*transaction),
+        begun: Millis(u64::from_be_bytes(*begun)),
+        expires: Millis(u64::from_be_bytes(*expires)),
+    })
+}
+
+fn text_field(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (text, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+    Some((core::str::from_utf8(text).ok()?, rest))
+}
+
+/// The bytes of an `oob_code` that its tag covers: version, key id, challenge id, transaction tag, deadline.
+const PREFIX: usize = 1 + 1 + 16 + 8 + 8;
+
+/// The length of an `oob_code` before encoding.
+const HANDLE_BYTES: usize = PREFIX + 20;
+
+/// What an `oob_code` says. It says its deadline, too; that the record decides.
+pub(crate) struct HandleClaims {
+    pub(crate) challenge: ChallengeId,
+    pub(crate) transaction_tag: [u8; 8],
+}
+
+/// Makes the `oob_code` of a challenge.
+pub(crate) fn seal_handle(
+    key: &TransientKey,
+    subject: &Subject,
+    challenge: &ChallengeId,
+    transaction: &TransactionId,
+    deadline: Millis,
+) -> OobCode {
+    let mut handle = Zeroizing::new(Vec::with_capacity(HANDLE_BYTES));
+    handle.extend([VERSION, key.id]);
+    handle.extend(challenge.0);
+    handle.extend(transaction.tag());
+    handle.extend(deadline.0.to_be_bytes());
+    let tag = derive::oob_tag(&key.oob, subject, &handle);
+    handle.extend(tag.first::<20>());
+    OobCode(Zeroizing::new(base64url::encode(&handle)))
+}
+
+/// Reads an `oob_code`; `None` if it is not one that a known key made for this subject.
+pub(crate) fn open_handle(keys: &KeyRing, subject: &Subject, text: &str) -> Option<HandleClaims> {
+    let handle = Zeroizing::new(base64url::decode(text, HANDLE_BYTES)?);
+    let (prefix, tag) = handle.split_last_chunk::<20>()?;
+    let prefix: &[u8; PREFIX] = prefix.try_into().ok()?;
+    let [VERSION, key_id, rest @ ..] = prefix else { return None };
+    let key = keys.transient_by_id(*key_id)?;
+    if !bool::from(derive::oob_tag(&key.oob, subject, prefix).starts_with(tag)) {
+        return None;
+    }
+    let (challenge, rest) = rest.split_first_chunk::<16>()?;
+    let (transaction_tag, _deadline) = rest.split_first_chunk::<8>()?;
+    Some(HandleClaims { challenge: ChallengeId(*challenge), transaction_tag: *transaction_tag })
+}

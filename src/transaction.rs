@@ -1,0 +1,95 @@
+//! Transactions: what happened between one first factor and its second.
+//!
+//! The record keeps one entry for each recent transaction, so that a new handle, a resend or another server refills
+//! nothing: attempts and the cool-down are counted here for each authenticator. An entry never comes back to life: when
+//! a spent one leaves, the account refuses every first-factor session that is as old.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::{authenticator::AuthenticatorId, clock::Millis, derive};
+
+/// The id of a transaction: 16 random bytes drawn by [`begin`](crate::Verifier::begin), or, for an elevated session, a
+/// hash of the host's access token. It is public and grants nothing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransactionId(pub(crate) [u8; 16]);
+
+impl TransactionId {
+    /// The transaction of an elevated session: the first 16 bytes of SHA-256 of the id of the host's access token (its
+    /// `jti`, RFC 7519 section 4.1.7), so that it is stable for that token and different for another.
+    #[must_use]
+    pub fn from_token_id(token_id: &str) -> Self {
+        Self(derive::elevated_transaction(token_id))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// What a handle carries of it: the first 8 bytes.
+    pub(crate) fn tag(&self) -> [u8; 8] {
+        *self.0.first_chunk().unwrap_or(&[0; 8])
+    }
+}
+
+impl fmt::Debug for TransactionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::base64url::encode(&self.0))
+    }
+}
+
+/// What the record keeps of a transaction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub(crate) struct Transaction {
+    pub(crate) id: TransactionId,
+    pub(crate) begun: Millis,
+    pub(crate) expires: Millis,
+    /// Set once a token was issued in it.
+    pub(crate) spent: Option<Spent>,
+    pub(crate) recovery_attempts: u8,
+    #[cfg_attr(
+        feature = "serde",
+        serde(deserialize_with = "crate::stored::bounded::<_, _, { crate::account::MAX_AUTHENTICATORS }>")
+    )]
+    pub(crate) pairs: Vec<Pair>,
+}
+
+/// Wrong recovery codes that one transaction may present.
+pub(crate) const RECOVERY_ATTEMPTS: u8 = 5;
+
+impl Transaction {
+    pub(crate) const fn new(id: TransactionId, begun: Millis, expires: Millis) -> Self {
+        Self { id, begun, expires, spent: None, recovery_attempts: RECOVERY_ATTEMPTS, pairs: Vec::new() }
+    }
+
+    pub(crate) fn pair(&self, authenticator: AuthenticatorId) -> Option<&Pair> {
+        self.pairs.iter().find(|pair| pair.authenticator == authenticator)
+    }
+
+    pub(crate) fn pair_mut(&mut self, authenticator: AuthenticatorId) -> Option<&mut Pair> {
+        self.pairs.iter_mut().find(|pair| pair.authenticator == authenticator)
+    }
+}
+
+/// How a transaction was spent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub(crate) struct Spent {
+    pub(crate) at: Millis,
+    /// The authenticator, or the recovery set, that completed it.
+    pub(crate) by: AuthenticatorId,
+}
+
+/// What one authenticator may still do in one transaction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub(crate) struct Pair {
+    pub(crate) authenticator: AuthenticatorId,
+    /// Fixed when the first challenge is issued; nothing refills it.
+    pub(crate) attempts_left: u8,
+    /// When the last message was asked for; the cool-down counts from it.
+    pub(crate) last_send: Option<Millis>,
+}

@@ -1,0 +1,104 @@
+//! Judging one presented binding code: the charge and the verdict, in one step.
+//!
+//! Before anything is compared: the challenge must wait, its deadline lie ahead, the account be unlocked, an attempt be
+//! left, and the code have the challenge's number of digits. A refused code is neither evaluated nor counted, right or
+//! wrong. A wrong one that was evaluated is charged to the guess bucket, the long budget, the pair and the authenticator's
+//! failures in a row; a right one charges nothing and clears only those failures.
+
+use super::Verifier;
+use crate::{
+    authenticator::Authenticator,
+    challenge::{Cause, Challenge, ChallengeInput, ChallengeState},
+    clock::Millis,
+    code::BindingCode,
+    denial::Denial,
+    enrollment::EnrollmentInput,
+    ledger::Ledger,
+    name::Subject,
+    transaction::Pair,
+};
+
+/// How an evaluated code came out.
+pub(crate) enum Judged {
+    Right,
+    Wrong {
+        attempts_left: u8,
+        /// The authenticator reached the cap of wrong codes in a row.
+        capped: bool,
+        /// This code locked the account, until then.
+        locked_until: Option<Millis>,
+    },
+}
+
+/// Whether a challenge can be answered now.
+pub(crate) enum Readiness {
+    Ready,
+    /// Its deadline has passed and was seen just now: that is written.
+    ExpiredNow,
+}
+
+impl Verifier {
+    /// Whether the challenge can be answered at all.
+    pub(crate) fn readiness(
+        &self,
+        challenge: &mut Challenge,
+        ledger: &Ledger,
+        now: Millis,
+    ) -> Result<Readiness, Denial> {
+        let lock =
+            ledger.locked_until(&self.policy, now).map(|until| Denial::Locked { until: until.to_datetime() });
+        match &challenge.state {
+            ChallengeState::Pending(_) if now >= challenge.deadline => {
+                challenge.state.apply(ChallengeInput::Deadline).map_err(|_| Denial::ExpiredOobCode)?;
+                Ok(Readiness::ExpiredNow)
+            }
+            ChallengeState::Pending(_) => lock.map_or(Ok(Readiness::Ready), Err),
+            ChallengeState::Verified => Err(Denial::OobCodeUsed),
+            ChallengeState::Exhausted => Err(Denial::AttemptsExhausted),
+            ChallengeState::Expired => Err(Denial::ExpiredOobCode),
+            ChallengeState::Cancelled(Cause::Locked) => {
+                Err(lock.unwrap_or(Denial::ChallengeCancelled(Cause::Locked)))
+            }
+            ChallengeState::Cancelled(cause) => Err(Denial::ChallengeCancelled(*cause)),
+        }
+    }
+
+    /// Compares the presented code with the challenge's and charges a wrong one.
+    pub(crate) fn judge(
+        &self,
+        subject: &Subject,
+        authenticator: &mut Authenticator,
+        challenge: &mut Challenge,
+        (pair, ledger): (&mut Pair, &mut Ledger),
+        presented: &BindingCode,
+        now: Millis,
+    ) -> Result<Judged, Denial> {
+        if presented.length() != challenge.digits {
+            return Err(Denial::MalformedBindingCode);
+        }
+        let Some(attempts_left) = pair.attempts_left.checked_sub(1) else {
+            return Err(Denial::AttemptsExhausted);
+        };
+        // A key that left the ring took the code with it.
+        let code = challenge.code(&self.keys, subject, authenticator).ok_or(Denial::ExpiredOobCode)?;
+        if presented.matches(&code).into() {
+            challenge.state.apply(ChallengeInput::Right).map_err(|_| Denial::OobCodeUsed)?;
+            authenticator.failures = 0;
+            authenticator.last_used = Some(now);
+            return Ok(Judged::Right);
+        }
+        ledger.charge_guess(&self.policy, now);
+        pair.attempts_left = attempts_left;
+        authenticator.failures = authenticator.failures.saturating_add(1);
+        challenge
+            .state
+            .apply(ChallengeInput::Wrong { attempts_left })
+            .map_err(|_| Denial::AttemptsExhausted)?;
+        let capped = authenticator.failures >= self.policy.failure_cap;
+        if capped && authenticator.is_active() {
+            // An active authenticator takes the cap.
+            let _ = authenticator.enrollment.apply(EnrollmentInput::Cap);
+        }
+        Ok(Judged::Wrong { attempts_left, capped, locked_until: ledger.locked_until(&self.policy, now) })
+    }
+}

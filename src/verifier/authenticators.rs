@@ -1,0 +1,139 @@
+//! Reading and removing: `authenticators`, `requirements`, `remove`.
+
+use alloc::vec::Vec;
+
+use time::OffsetDateTime;
+
+use super::{Decision, Verifier, decide, decide::Draft};
+use crate::{
+    account::Account,
+    audit::{AuditEvent, Command},
+    authenticator::{Authenticator, AuthenticatorId, AuthenticatorKind, AuthenticatorView, Standing},
+    clock::Millis,
+    denial::Denial,
+    effect::Event,
+    enrollment::{Enrollment, EnrollmentInput},
+    session::{Grant, Session},
+    step::Step,
+};
+
+/// What a user needs to complete a login: the `mfa_requirements` of Auth0's `mfa_required` answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Requirements {
+    /// One of these kinds, which the user has. It can be empty: then only the host can help (`reset`).
+    Challenge(Vec<AuthenticatorKind>),
+    /// An enrolment of one of these kinds; the user has none.
+    Enroll(Vec<AuthenticatorKind>),
+}
+
+impl Verifier {
+    /// What the user needs to complete a login.
+    #[must_use]
+    pub fn requirements(&self, account: &Account) -> Requirements {
+        if !account.enrolled {
+            return Requirements::Enroll([AuthenticatorKind::Email].to_vec());
+        }
+        let email =
+            self.policy.email_may_authenticate && account.authenticators.iter().any(Authenticator::is_active);
+        let recovery = account.recovery_codes_left() > 0;
+        let kinds = [(email, AuthenticatorKind::Email), (recovery, AuthenticatorKind::RecoveryCode)];
+        Requirements::Challenge(kinds.into_iter().filter_map(|(has, kind)| has.then_some(kind)).collect())
+    }
+
+    /// Lists the authenticators, in the order in which they were made, and the recovery codes as one entry at the end
+    /// (`GET /mfa/authenticators`).
+    ///
+    /// A first-factor session may, even a spent one and even without a named client; an elevated one needs the scope
+    /// `read:authenticators`.
+    ///
+    /// # Errors
+    /// [`Denial::InsufficientScope`], [`Denial::ExpiredToken`], [`Denial::WrongRecord`].
+    pub fn authenticators(
+        &self,
+        session: &Session,
+        account: &Account,
+        now: OffsetDateTime,
+    ) -> Result<Vec<AuthenticatorView>, Denial> {
+        let now = Millis::from(now);
+        match session.grant() {
+            Grant::Elevated(scopes) if !scopes.read_authenticators => return Err(Denial::InsufficientScope),
+            Grant::Elevated(_) | Grant::FirstFactor { .. } => {}
+        }
+        Self::check_session(session, account, now)?;
+        let lapsed = |known: &Authenticator| match &known.enrollment {
+            Enrollment::Unconfirmed(state) => {
+                account.transaction(state.transaction).is_none_or(|t| t.expires <= now)
+            }
+            Enrollment::Active | Enrollment::Disabled => false,
+        };
+        let listed = account.authenticators.iter().filter(|known| !lapsed(known)).map(Authenticator::view);
+        let recovery = account.recovery.as_ref().map(|recovery| AuthenticatorView {
+            id: recovery.id,
+            channel: None,
+            name: None,
+            standing: Standing::Active,
+            provisioned: false,
+            created: None,
+            last_used: None,
+        });
+        Ok(listed.chain(recovery).collect())
+    }
+
+    /// Removes an authenticator, with its challenges (`DELETE /mfa/authenticators/{id}`). The last active one takes
+    /// disabled ones and the recovery codes with it, and the user is not enrolled any more.
+    ///
+    /// Takes an elevated session with the scope `remove:authenticators`. First-factor sessions begun until now are refused
+    /// from now on.
+    ///
+    /// Denials: [`InsufficientScope`](Denial::InsufficientScope), [`UnknownAuthenticator`](Denial::UnknownAuthenticator),
+    /// [`ProvisionedAuthenticator`](Denial::ProvisionedAuthenticator), [`ExpiredToken`](Denial::ExpiredToken),
+    /// [`WrongRecord`](Denial::WrongRecord).
+    pub fn remove(
+        &self,
+        session: &Session,
+        account: Account,
+        authenticator: AuthenticatorId,
+        now: OffsetDateTime,
+    ) -> Step<()> {
+        let now = Millis::from(now);
+        let mut audit = AuditEvent::of_session(Command::Remove, session, now);
+        audit.authenticator = Some(authenticator);
+        decide(audit, account, now, |account, draft| {
+            Self::try_remove(session, account, authenticator, now, draft)
+        })
+    }
+
+    fn try_remove(
+        session: &Session,
+        account: &mut Account,
+        id: AuthenticatorId,
+        now: Millis,
+        draft: &mut Draft,
+    ) -> Result<Decision<()>, Denial> {
+        match session.grant() {
+            Grant::Elevated(scopes) if scopes.remove_authenticators => {}
+            Grant::Elevated(_) | Grant::FirstFactor { .. } => return Err(Denial::InsufficientScope),
+        }
+        Self::check_session(session, account, now)?;
+        account.prune(now);
+        let found = account.authenticator(id).ok_or(Denial::UnknownAuthenticator)?;
+        if found.is_provisioned() {
+            return Err(Denial::ProvisionedAuthenticator);
+        }
+        if found.is_unconfirmed() {
+            account.lapse(|known, _| known.id == id);
+            return Ok(Decision::Store(Ok(())));
+        }
+        let address = found.factor.address().clone();
+        account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == id);
+        draft.notify(account, Event::Removed { authenticator: id, address }, now);
+        if !account.authenticators.iter().any(Authenticator::is_active) {
+            account.drop_authenticators(EnrollmentInput::Remove, |known| !known.is_unconfirmed());
+            account.recovery = None;
+            account.enrolled = false;
+        }
+        account.refuse_until(now);
+        Ok(Decision::Store(Ok(())))
+    }
+}

@@ -1,0 +1,1107 @@
+#!/usr/bin/env python3
+"""Reference implementation and test vectors for the version 1 key derivations.
+
+    python3 generate.py            write the JSON files beside this script
+    python3 generate.py --check    compare them with what would be written
+
+Only the standard library is used. Every sample byte is derived from a
+descriptive string, so two runs always give the same files.
+
+The parts, in order: primitives, derivations (one function each), sample
+inputs, one function per JSON file, self-check, command line.
+"""
+
+import argparse
+import base64
+import hashlib
+import hmac
+import json
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+VERSION = 1
+
+LABELS = (
+    "token",
+    "oob",
+    "binding",
+    "recovery",
+    "recovery-issue",
+    "recovery-next",
+    "destination",
+    "totp",
+)
+
+RECOVERY_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+RECOVERY_SYMBOLS = 24
+BASE62_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+DEVICE_ID_DIGITS = 16
+
+U32_MAX = 2**32 - 1
+# The largest integer that every JSON reader holds exactly.
+EXACT_MAX = 2**53 - 1
+
+
+# --------------------------------------------------------------------------
+# Primitives
+# --------------------------------------------------------------------------
+
+
+def utf8(text):
+    """The UTF-8 bytes of a text."""
+    return text.encode("utf-8")
+
+
+def u8(number):
+    """One byte."""
+    return number.to_bytes(1, "big")
+
+
+def u32(number):
+    """Four bytes, big-endian."""
+    return number.to_bytes(4, "big")
+
+
+def u64(number):
+    """Eight bytes, big-endian."""
+    return number.to_bytes(8, "big")
+
+
+def field(value):
+    """F(x): the length of x as four big-endian bytes, then x."""
+    return u32(len(value)) + value
+
+
+def fields(*values):
+    """F(a) || F(b) || ..."""
+    return b"".join(field(value) for value in values)
+
+
+def base64url(value):
+    """base64url without padding."""
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode("ascii")
+
+
+def sha256(message):
+    """SHA-256, 32 bytes."""
+    return hashlib.sha256(message).digest()
+
+
+def hmac_sha256(key, message):
+    """HMAC-SHA-256, 32 bytes."""
+    return hmac.new(key, message, hashlib.sha256).digest()
+
+
+# --------------------------------------------------------------------------
+# Derivations
+#
+# A `..._message` function gives the exact bytes authenticated under a sub-key;
+# the function that follows it turns the 32-byte MAC into the final value.
+# --------------------------------------------------------------------------
+
+
+def sub_key_message(label, context):
+    """What the master key authenticates to give the sub-key of a label."""
+    return fields(utf8("countersign/v1/" + label), utf8(context))
+
+
+def sub_key(master_key, label, context):
+    """The key that everything under `label` is authenticated with."""
+    return hmac_sha256(master_key, sub_key_message(label, context))
+
+
+def token_payload(key_id, subject, client, audience, scope, transaction, begun, expires):
+    """The readable part of an mfa_token."""
+    return (
+        u8(VERSION)
+        + u8(key_id)
+        + fields(utf8(subject), utf8(client), utf8(audience), utf8(scope))
+        + transaction
+        + u64(begun)
+        + u64(expires)
+    )
+
+
+def token_message(payload):
+    """The payload is a single field."""
+    return fields(payload)
+
+
+def token_text(payload, mac):
+    """The mfa_token: payload and whole MAC."""
+    return base64url(payload + mac)
+
+
+def oob_tag(transaction):
+    """The short form of a transaction carried by an oob_code."""
+    return transaction[:8]
+
+
+def oob_prefix(key_id, challenge_id, tag, deadline):
+    """The readable part of an oob_code, 34 bytes."""
+    return u8(VERSION) + u8(key_id) + challenge_id + tag + u64(deadline)
+
+
+def oob_message(subject, prefix):
+    return fields(utf8(subject), prefix)
+
+
+def oob_text(prefix, mac):
+    """The oob_code: prefix and the first 20 bytes of the MAC, 72 characters."""
+    return base64url(prefix + mac[:20])
+
+
+def binding_message(
+    subject,
+    authenticator_id,
+    channel,
+    address,
+    transaction,
+    challenge_id,
+    purpose,
+    generation,
+    digits,
+    seed,
+):
+    return fields(
+        utf8(subject),
+        utf8(authenticator_id),
+        utf8(channel),
+        utf8(address),
+        transaction,
+        challenge_id,
+        utf8(purpose),
+        u32(generation),
+        u8(digits),
+        seed,
+    )
+
+
+def binding_code(mac, digits):
+    """The first 16 bytes as a number, reduced to `digits` decimal digits."""
+    number = int.from_bytes(mac[:16], "big") % 10**digits
+    return str(number).zfill(digits)
+
+
+def recovery_symbols(mac):
+    """The first 15 bytes as 24 symbols of five bits, most significant first."""
+    number = int.from_bytes(mac[:15], "big")
+    symbols = []
+    for position in range(RECOVERY_SYMBOLS):
+        shift = 5 * (RECOVERY_SYMBOLS - 1 - position)
+        symbols.append(RECOVERY_ALPHABET[(number >> shift) & 31])
+    return "".join(symbols)
+
+
+def recovery_issue_message(subject, authenticator_id, seed, index):
+    return fields(utf8(subject), utf8(authenticator_id), seed, u32(index))
+
+
+def recovery_next_message(subject, recovery_id, transaction, presented):
+    return fields(utf8(subject), utf8(recovery_id), transaction, presented.encode("ascii"))
+
+
+def recovery_hash_message(subject, code):
+    return fields(utf8(subject), code.encode("ascii"))
+
+
+def destination_message(channel, address):
+    return fields(utf8(channel), utf8(address))
+
+
+def destination_key(mac):
+    """The first 16 bytes of the MAC."""
+    return mac[:16]
+
+
+def effect_message(subject, kind, reference, sends):
+    """What is hashed for an effect id. `sends` is None when absent."""
+    sends_bytes = b"" if sends is None else u32(sends)
+    return fields(
+        utf8("countersign/v1/effect"),
+        utf8(subject),
+        utf8(kind),
+        reference,
+        sends_bytes,
+    )
+
+
+def effect_id(digest):
+    """The first 16 bytes of the digest."""
+    return digest[:16]
+
+
+def notify_reference(authenticator_id, revision):
+    """The reference of a `notify-` effect: the two parts without framing."""
+    return utf8(authenticator_id) + u64(revision)
+
+
+def elevated_transaction(digest):
+    """The first 16 bytes of the digest of the token id text."""
+    return digest[:16]
+
+
+def device_id(random):
+    """16 random bytes as 16 base-62 digits, most significant first."""
+    number = int.from_bytes(random, "big") % 62**DEVICE_ID_DIGITS
+    digits = []
+    for position in range(DEVICE_ID_DIGITS):
+        weight = 62 ** (DEVICE_ID_DIGITS - 1 - position)
+        digits.append(BASE62_ALPHABET[(number // weight) % 62])
+    return "".join(digits)
+
+
+# --------------------------------------------------------------------------
+# Sample inputs
+# --------------------------------------------------------------------------
+
+
+def sample(description, length):
+    """`length` bytes: SHA-256 of "description/0", "description/1", ..."""
+    output = b""
+    block = 0
+    while len(output) < length:
+        output += sha256(utf8("%s/%d" % (description, block)))
+        block += 1
+    return output[:length]
+
+
+def sample_code(description):
+    """A recovery code of 24 symbols."""
+    return recovery_symbols(sample(description, 15))
+
+
+ZEROS_16 = bytes(16)
+ONES_16 = b"\xff" * 16
+
+CONTEXT = "https://tenant.example.com/"
+CONTEXT_UNICODE = "b\u00fccher.example/\u65e5\u672c\u8a9e/\U0001f511"
+
+KEY_32 = sample("master key of 32 bytes", 32)
+KEY_64 = sample("master key of 64 bytes", 64)
+KEY_65 = sample("master key of 65 bytes", 65)
+KEY_100 = sample("master key of 100 bytes", 100)
+KEY_ZEROS = bytes(32)
+KEY_ONES = b"\xff" * 64
+
+SUBJECT = "auth0|5f7c8ec7c33c6c004bbafe82"
+SUBJECT_1 = "u"
+SUBJECT_255 = "auth0|" + "0123456789abcdef" * 15 + "012345678"
+SUBJECT_UNICODE = "b\u00fccher|\u30e6\u30fc\u30b6\u30fc-1"
+
+EMAIL_ID = "email|dev_0123456789ABCDEF"
+EMAIL_ID_OTHER = "email|dev_zyxwvutsrqponmlk"
+SMS_ID = "sms|dev_0123456789ABCDEF"
+VOICE_ID = "voice|dev_0123456789ABCDEF"
+RECOVERY_ID = "recovery-code|dev_0123456789ABCDEF"
+RECOVERY_ID_OTHER = "recovery-code|dev_zyxwvutsrqponmlk"
+
+ADDRESS = "user-1@example.com"
+ADDRESS_UNICODE = "j\u00fcrgen+\u6771\u4eac@b\u00fccher.example"
+ADDRESS_254 = "a" * 64 + "@" + ("b" * 62 + ".") * 2 + "c" * 51 + ".example.com"
+PHONE = "+12025550143"
+
+CUSTOM_LABEL_32 = "approve-wire-transfer-over-limit"
+
+TRANSACTION = sample("transaction", 16)
+TRANSACTION_OTHER = sample("another transaction", 16)
+CHALLENGE = sample("challenge id", 16)
+CHALLENGE_OTHER = sample("another challenge id", 16)
+SEED = sample("seed", 16)
+SEED_OTHER = sample("another seed", 16)
+
+# 2024-01-01T00:00:00Z and five minutes later, in milliseconds.
+BEGUN = 1704067200000
+EXPIRES = BEGUN + 300000
+
+
+# --------------------------------------------------------------------------
+# Cases
+# --------------------------------------------------------------------------
+
+KEY_DEFAULTS = {"context": CONTEXT, "master_key": KEY_32, "key_id": 1}
+
+
+def with_defaults(defaults, changes):
+    """`defaults` with `changes` made, refusing a name that is not an input."""
+    for name in changes:
+        if name not in defaults:
+            raise ValueError("unknown input: " + name)
+    return {**defaults, **changes}
+
+
+def to_json(value):
+    """Byte strings become lower-case hex; texts, numbers and None stay."""
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def case(name, **members):
+    """One case of a file, ready for JSON."""
+    result = {"name": name}
+    for member, value in members.items():
+        result[member] = to_json(value)
+    return result
+
+
+def keyed_members(label, keys, message):
+    """The members that every keyed case has, and the MAC they lead to."""
+    key = sub_key(keys["master_key"], label, keys["context"])
+    mac = hmac_sha256(key, message)
+    members = {
+        "context": keys["context"],
+        "master_key": keys["master_key"],
+        "key_id": keys["key_id"],
+        "label": label,
+        "sub_key": key,
+        "message": message,
+        "mac": mac,
+    }
+    return members, mac
+
+
+def split_keys(inputs):
+    """Separate the three key inputs from the others."""
+    keys = {name: inputs[name] for name in KEY_DEFAULTS}
+    rest = {name: value for name, value in inputs.items() if name not in keys}
+    return keys, rest
+
+
+def require(condition, message):
+    """Stop the run when something that must hold does not."""
+    if not condition:
+        raise RuntimeError(message)
+
+
+def require_distinct(cases):
+    """No two cases of a file may agree in their output."""
+    outputs = [entry["output"] for entry in cases]
+    require(len(set(outputs)) == len(outputs), "two cases have the same output")
+
+
+# ---- sub_key.json
+
+
+def sub_key_case(name, label, context, master_key):
+    key = sub_key(master_key, label, context)
+    return case(
+        name,
+        label=label,
+        context=context,
+        master_key=master_key,
+        sub_key_message=sub_key_message(label, context),
+        sub_key=key,
+        output=key,
+    )
+
+
+def sub_key_cases():
+    cases = [
+        sub_key_case("label %s" % label, label, CONTEXT, KEY_32) for label in LABELS
+    ]
+    cases += [
+        sub_key_case("empty context", "token", "", KEY_32),
+        sub_key_case("unicode context", "oob", CONTEXT_UNICODE, KEY_32),
+        sub_key_case("master key of 64 bytes", "binding", CONTEXT, KEY_64),
+        sub_key_case("master key of 65 bytes", "recovery", CONTEXT, KEY_65),
+        sub_key_case("master key of 100 bytes", "destination", CONTEXT, KEY_100),
+        sub_key_case("all-zero master key of 32 bytes", "totp", "", KEY_ZEROS),
+        sub_key_case("all-ff master key of 64 bytes", "totp", "", KEY_ONES),
+    ]
+    require_distinct(cases)
+    return cases
+
+
+# ---- mfa_token.json
+
+TOKEN_DEFAULTS = {
+    **KEY_DEFAULTS,
+    "subject": SUBJECT,
+    "client": "client-1",
+    "audience": "https://api.example.com/",
+    "scope": "openid profile",
+    "transaction": TRANSACTION,
+    "begun": BEGUN,
+    "expires": EXPIRES,
+}
+
+
+def token_case(name, **changes):
+    keys, inputs = split_keys(with_defaults(TOKEN_DEFAULTS, changes))
+    payload = token_payload(keys["key_id"], **inputs)
+    members, mac = keyed_members("token", keys, token_message(payload))
+    return case(name, **members, **inputs, payload=payload, output=token_text(payload, mac))
+
+
+def mfa_token_cases():
+    cases = [
+        token_case("typical"),
+        token_case("absent audience", audience=""),
+        token_case("absent audience and empty scope", audience="", scope=""),
+        token_case(
+            "byte boundary, subject and client, first of the pair",
+            subject="user-1",
+            client="2client",
+        ),
+        token_case(
+            "byte boundary, subject and client, second of the pair",
+            subject="user-12",
+            client="client",
+        ),
+        token_case(
+            "byte boundary, audience and scope, first of the pair",
+            audience="",
+            scope="openid",
+        ),
+        token_case(
+            "byte boundary, audience and scope, second of the pair",
+            audience="o",
+            scope="penid",
+        ),
+        token_case("empty context, key id 0", context="", key_id=0),
+        token_case("unicode context, key id 255", context=CONTEXT_UNICODE, key_id=255),
+        token_case("subject of 1 byte, key of 64 bytes", subject=SUBJECT_1, master_key=KEY_64),
+        token_case(
+            "subject of 255 bytes, key of 65 bytes", subject=SUBJECT_255, master_key=KEY_65
+        ),
+        token_case(
+            "unicode subject, key of 100 bytes", subject=SUBJECT_UNICODE, master_key=KEY_100
+        ),
+        token_case(
+            "all-zero transaction, begun at 0",
+            transaction=ZEROS_16,
+            begun=0,
+            expires=300000,
+        ),
+        token_case(
+            "all-ff transaction, expires at 2^53-1",
+            transaction=ONES_16,
+            begun=EXACT_MAX - 300000,
+            expires=EXACT_MAX,
+        ),
+    ]
+    require_distinct(cases)
+    # The pairs hold the same bytes in the same order; only the framing differs.
+    for first, second in ((cases[3], cases[4]), (cases[5], cases[6])):
+        texts = ("subject", "client", "audience", "scope")
+        joined = ["".join(entry[name] for name in texts[:2]) for entry in (first, second)]
+        require(joined[0] == joined[1], "a boundary pair differs in subject and client")
+        joined = ["".join(entry[name] for name in texts[2:]) for entry in (first, second)]
+        require(joined[0] == joined[1], "a boundary pair differs in audience and scope")
+        require(first["mac"] != second["mac"], "a boundary pair has one MAC")
+    return cases
+
+
+# ---- oob_code.json
+
+OOB_DEFAULTS = {
+    **KEY_DEFAULTS,
+    "subject": SUBJECT,
+    "challenge_id": CHALLENGE,
+    "transaction": TRANSACTION,
+    "deadline": EXPIRES,
+}
+
+
+def oob_case(name, **changes):
+    keys, inputs = split_keys(with_defaults(OOB_DEFAULTS, changes))
+    tag = oob_tag(inputs["transaction"])
+    prefix = oob_prefix(keys["key_id"], inputs["challenge_id"], tag, inputs["deadline"])
+    message = oob_message(inputs["subject"], prefix)
+    members, mac = keyed_members("oob", keys, message)
+    output = oob_text(prefix, mac)
+    require(len(output) == 72, "an oob_code is not 72 characters")
+    return case(name, **members, **inputs, tag=tag, prefix=prefix, output=output)
+
+
+def oob_code_cases():
+    cases = [
+        oob_case("typical"),
+        oob_case("another subject, same prefix", subject="user-1"),
+        oob_case("subject of 1 byte", subject=SUBJECT_1),
+        oob_case("subject of 255 bytes", subject=SUBJECT_255),
+        oob_case("unicode subject", subject=SUBJECT_UNICODE),
+        oob_case("empty context, key id 0", context="", key_id=0),
+        oob_case("unicode context, key id 255", context=CONTEXT_UNICODE, key_id=255),
+        oob_case("key of 64 bytes", master_key=KEY_64),
+        oob_case("key of 65 bytes", master_key=KEY_65),
+        oob_case("key of 100 bytes", master_key=KEY_100),
+        oob_case(
+            "all-zero challenge id and transaction, deadline at 0",
+            challenge_id=ZEROS_16,
+            transaction=ZEROS_16,
+            deadline=0,
+        ),
+        oob_case(
+            "all-ff challenge id and transaction, deadline at 2^53-1",
+            challenge_id=ONES_16,
+            transaction=ONES_16,
+            deadline=EXACT_MAX,
+        ),
+        oob_case("deadline at 0", deadline=0),
+        oob_case("deadline at 2^53-1", deadline=EXACT_MAX),
+    ]
+    require_distinct(cases)
+    return cases
+
+
+# ---- binding_code.json
+
+BINDING_DEFAULTS = {
+    **KEY_DEFAULTS,
+    "subject": SUBJECT,
+    "authenticator_id": EMAIL_ID,
+    "channel": "email",
+    "address": ADDRESS,
+    "transaction": TRANSACTION,
+    "challenge_id": CHALLENGE,
+    "purpose": "authenticate",
+    "generation": 1,
+    "digits": 6,
+    "seed": SEED,
+}
+
+
+def binding_case(name, **changes):
+    keys, inputs = split_keys(with_defaults(BINDING_DEFAULTS, changes))
+    members, mac = keyed_members("binding", keys, binding_message(**inputs))
+    return case(name, **members, **inputs, output=binding_code(mac, inputs["digits"]))
+
+
+def binding_case_with_zeros(zeros, digits):
+    """The first counter n whose seed gives a code that starts with `zeros`.
+
+    The seed is sample("leading zeros, candidate n", 16), n = 0, 1, 2, ...
+    """
+    candidate = 0
+    while True:
+        name = "seed searched for (candidate %d): %d digits, starting %s" % (
+            candidate,
+            digits,
+            zeros,
+        )
+        seed = sample("leading zeros, candidate %d" % candidate, 16)
+        found = binding_case(name, seed=seed, digits=digits)
+        if found["output"].startswith(zeros):
+            return found
+        candidate += 1
+
+
+def binding_code_cases():
+    cases = [
+        binding_case("typical, 6 digits"),
+        binding_case("7 digits, generation 0", digits=7, generation=0),
+        binding_case("8 digits, generation 2^32-1", digits=8, generation=U32_MAX),
+        binding_case("9 digits, purpose confirm", digits=9, purpose="confirm"),
+        binding_case_with_zeros("0", 6),
+        binding_case_with_zeros("00", 9),
+        binding_case(
+            "custom purpose with a label of 32 bytes", purpose="custom:" + CUSTOM_LABEL_32
+        ),
+        binding_case("channel sms", authenticator_id=SMS_ID, channel="sms", address=PHONE),
+        binding_case("channel voice", authenticator_id=VOICE_ID, channel="voice", address=PHONE),
+        binding_case(
+            "unicode address, empty context, key id 0",
+            address=ADDRESS_UNICODE,
+            context="",
+            key_id=0,
+        ),
+        binding_case(
+            "subject of 1 byte, unicode context, key id 255",
+            subject=SUBJECT_1,
+            context=CONTEXT_UNICODE,
+            key_id=255,
+        ),
+        binding_case(
+            "subject of 255 bytes, key of 64 bytes", subject=SUBJECT_255, master_key=KEY_64
+        ),
+        binding_case(
+            "all-zero transaction, challenge id and seed, key of 65 bytes",
+            transaction=ZEROS_16,
+            challenge_id=ZEROS_16,
+            seed=ZEROS_16,
+            master_key=KEY_65,
+        ),
+        binding_case(
+            "all-ff transaction, challenge id and seed, key of 100 bytes",
+            transaction=ONES_16,
+            challenge_id=ONES_16,
+            seed=ONES_16,
+            master_key=KEY_100,
+        ),
+    ]
+    require_distinct(cases)
+    return cases
+
+
+# ---- recovery_issue.json
+
+ISSUE_DEFAULTS = {
+    **KEY_DEFAULTS,
+    "subject": SUBJECT,
+    "authenticator_id": EMAIL_ID,
+    "seed": SEED,
+    "index": 0,
+}
+
+
+def issue_case(name, **changes):
+    keys, inputs = split_keys(with_defaults(ISSUE_DEFAULTS, changes))
+    members, mac = keyed_members("recovery-issue", keys, recovery_issue_message(**inputs))
+    return case(name, **members, **inputs, output=recovery_symbols(mac))
+
+
+def recovery_issue_cases():
+    cases = [
+        issue_case("typical, index 0"),
+        issue_case("index 1", index=1),
+        issue_case("index 9", index=9),
+        issue_case("index 2^32-1", index=U32_MAX),
+        issue_case("id of a recovery code", authenticator_id=RECOVERY_ID),
+        issue_case("another authenticator id", authenticator_id=EMAIL_ID_OTHER),
+        issue_case("all-zero seed", seed=ZEROS_16),
+        issue_case("all-ff seed", seed=ONES_16),
+        issue_case("empty context, key id 0", context="", key_id=0),
+        issue_case("unicode context, key id 255", context=CONTEXT_UNICODE, key_id=255),
+        issue_case("subject of 1 byte, key of 64 bytes", subject=SUBJECT_1, master_key=KEY_64),
+        issue_case(
+            "subject of 255 bytes, key of 65 bytes", subject=SUBJECT_255, master_key=KEY_65
+        ),
+        issue_case(
+            "unicode subject, another seed, key of 100 bytes",
+            subject=SUBJECT_UNICODE,
+            seed=SEED_OTHER,
+            master_key=KEY_100,
+        ),
+    ]
+    require_distinct(cases)
+    return cases
+
+
+# ---- recovery_next.json
+
+NEXT_DEFAULTS = {
+    **KEY_DEFAULTS,
+    "subject": SUBJECT,
+    "recovery_id": RECOVERY_ID,
+    "transaction": TRANSACTION,
+    "presented": sample_code("presented code"),
+}
+
+
+def next_case(name, **changes):
+    keys, inputs = split_keys(with_defaults(NEXT_DEFAULTS, changes))
+    members, mac = keyed_members("recovery-next", keys, recovery_next_message(**inputs))
+    return case(name, **members, **inputs, output=recovery_symbols(mac))
+
+
+def recovery_next_cases():
+    issued = issue_case("typical, index 0")["output"]
+    first = next_case("the code of the typical case of recovery_issue.json", presented=issued)
+    second = next_case(
+        "the replacement of the case before, in another transaction",
+        presented=first["output"],
+        transaction=TRANSACTION_OTHER,
+    )
+    cases = [
+        next_case("typical"),
+        first,
+        second,
+        next_case("another recovery id", recovery_id=RECOVERY_ID_OTHER),
+        next_case("all-zero transaction", transaction=ZEROS_16),
+        next_case("all-ff transaction", transaction=ONES_16),
+        next_case("presented code of the first symbol only", presented="2" * 24),
+        next_case("presented code of the last symbol only", presented="Z" * 24),
+        next_case("empty context, key id 0", context="", key_id=0),
+        next_case("unicode context, key id 255", context=CONTEXT_UNICODE, key_id=255),
+        next_case("subject of 1 byte, key of 64 bytes", subject=SUBJECT_1, master_key=KEY_64),
+        next_case(
+            "subject of 255 bytes, key of 65 bytes", subject=SUBJECT_255, master_key=KEY_65
+        ),
+        next_case(
+            "unicode subject, key of 100 bytes", subject=SUBJECT_UNICODE, master_key=KEY_100
+        ),
+    ]
+    require_distinct(cases)
+    return cases
+
+
+# ---- recovery_hash.json
+
+HASH_DEFAULTS = {
+    **KEY_DEFAULTS,
+    "subject": SUBJECT,
+    "code": sample_code("stored code"),
+}
+
+
+def hash_case(name, **changes):
+    keys, inputs = split_keys(with_defaults(HASH_DEFAULTS, changes))
+    members, mac = keyed_members("recovery", keys, recovery_hash_message(**inputs))
+    return case(name, **members, **inputs, output=mac)
+
+
+def recovery_hash_cases():
+    issued = issue_case("typical, index 0")["output"]
+    replacement = next_case("", presented=issued)["output"]
+    cases = [
+        hash_case("typical"),
+        hash_case("another subject, same code", subject="user-1"),
+        hash_case("the code of the typical case of recovery_issue.json", code=issued),
+        hash_case("the replacement of that code, as in recovery_next.json", code=replacement),
+        hash_case("code of the first symbol only", code="2" * 24),
+        hash_case("code of the last symbol only", code="Z" * 24),
+        hash_case("empty context, key id 0", context="", key_id=0),
+        hash_case("unicode context, key id 255", context=CONTEXT_UNICODE, key_id=255),
+        hash_case("subject of 1 byte, key of 64 bytes", subject=SUBJECT_1, master_key=KEY_64),
+        hash_case(
+            "subject of 255 bytes, key of 65 bytes", subject=SUBJECT_255, master_key=KEY_65
+        ),
+        hash_case(
+            "unicode subject, key of 100 bytes", subject=SUBJECT_UNICODE, master_key=KEY_100
+        ),
+    ]
+    require_distinct(cases)
+    return cases
+
+
+# ---- destination_key.json
+
+DESTINATION_DEFAULTS = {**KEY_DEFAULTS, "channel": "email", "address": ADDRESS}
+
+
+def destination_case(name, **changes):
+    keys, inputs = split_keys(with_defaults(DESTINATION_DEFAULTS, changes))
+    members, mac = keyed_members("destination", keys, destination_message(**inputs))
+    return case(name, **members, **inputs, output=destination_key(mac))
+
+
+def destination_key_cases():
+    cases = [
+        destination_case("typical"),
+        destination_case("another address", address="user-2@example.org"),
+        destination_case("unicode address", address=ADDRESS_UNICODE),
+        destination_case("channel sms", channel="sms", address=PHONE),
+        destination_case("channel voice, same number", channel="voice", address=PHONE),
+        destination_case("address of 254 bytes", address=ADDRESS_254),
+        destination_case("empty context, key id 0", context="", key_id=0),
+        destination_case("unicode context, key id 255", context=CONTEXT_UNICODE, key_id=255),
+        destination_case("key of 64 bytes", master_key=KEY_64),
+        destination_case("key of 65 bytes", master_key=KEY_65),
+        destination_case("key of 100 bytes", master_key=KEY_100),
+    ]
+    require_distinct(cases)
+    return cases
+
+
+# ---- effect_id.json
+
+
+def effect_case(
+    name,
+    kind,
+    reference,
+    subject=SUBJECT,
+    challenge_id=None,
+    transaction=None,
+    authenticator_id=None,
+    revision=None,
+    sends=None,
+):
+    message = effect_message(subject, kind, reference, sends)
+    digest = sha256(message)
+    return case(
+        name,
+        subject=subject,
+        kind=kind,
+        challenge_id=challenge_id,
+        transaction=transaction,
+        authenticator_id=authenticator_id,
+        revision=revision,
+        reference=reference,
+        sends=sends,
+        message=message,
+        digest=digest,
+        output=effect_id(digest),
+    )
+
+
+def send_email_case(name, challenge_id, sends, subject=SUBJECT):
+    """The reference is the challenge id."""
+    return effect_case(
+        name, "send-email", challenge_id, subject, challenge_id=challenge_id, sends=sends
+    )
+
+
+def issue_token_case(name, transaction, subject=SUBJECT):
+    """The reference is the transaction; sends is absent."""
+    return effect_case(name, "issue-token", transaction, subject, transaction=transaction)
+
+
+def notify_case(name, kind, authenticator_id, revision, subject=SUBJECT):
+    """The reference is the authenticator id and revision; sends is absent."""
+    return effect_case(
+        name,
+        kind,
+        notify_reference(authenticator_id, revision),
+        subject,
+        authenticator_id=authenticator_id,
+        revision=revision,
+    )
+
+
+def effect_id_cases():
+    cases = [
+        send_email_case("send-email, sends 1", CHALLENGE, 1),
+        send_email_case("send-email, sends 0", CHALLENGE, 0),
+        send_email_case("send-email, sends 2^32-1", CHALLENGE_OTHER, U32_MAX),
+        send_email_case("send-email, all-zero challenge id", ZEROS_16, 1),
+        send_email_case("send-email, all-ff challenge id", ONES_16, 1),
+        send_email_case("send-email, subject of 1 byte", CHALLENGE, 1, SUBJECT_1),
+        issue_token_case("issue-token", TRANSACTION),
+        issue_token_case("issue-token, all-zero transaction", ZEROS_16),
+        issue_token_case("issue-token, subject of 255 bytes", TRANSACTION, SUBJECT_255),
+        notify_case("notify-added, revision 1", "notify-added", EMAIL_ID, 1),
+        notify_case("notify-added, revision 0", "notify-added", EMAIL_ID, 0),
+        notify_case("notify-added, revision 2^53-1", "notify-added", RECOVERY_ID, EXACT_MAX),
+        notify_case("notify-locked, revision 1", "notify-locked", EMAIL_ID, 1),
+        notify_case(
+            "notify-locked, unicode subject", "notify-locked", EMAIL_ID, 7, SUBJECT_UNICODE
+        ),
+    ]
+    require_distinct(cases)
+    return cases
+
+
+# ---- transaction.json
+
+
+def transaction_case(name, token_id):
+    message = utf8(token_id)
+    digest = sha256(message)
+    return case(
+        name,
+        token_id=token_id,
+        message=message,
+        digest=digest,
+        output=elevated_transaction(digest),
+    )
+
+
+def token_id_of(length):
+    """A token id of lower-case hex digits."""
+    return sample("token id", (length + 1) // 2).hex()[:length]
+
+
+def transaction_cases():
+    cases = [
+        transaction_case("token id of 32 bytes", token_id_of(32)),
+        transaction_case("a short text with a well-known digest", "abc"),
+        transaction_case("token id of 1 byte", "t"),
+        transaction_case("UUID", "123e4567-e89b-42d3-a456-426614174000"),
+        transaction_case("token id of 55 bytes", token_id_of(55)),
+        transaction_case("token id of 56 bytes", token_id_of(56)),
+        transaction_case("token id of 64 bytes", token_id_of(64)),
+        transaction_case("token id of 255 bytes", token_id_of(255)),
+        transaction_case("base64url text", base64url(sample("token id", 16))),
+        transaction_case("unicode text", "b\u00fccher/\u65e5\u672c\u8a9e"),
+    ]
+    require_distinct(cases)
+    return cases
+
+
+# ---- device_id.json
+
+
+def device_case(name, random):
+    return case(name, random=random, output=device_id(random))
+
+
+def number_16(number):
+    """A number as 16 big-endian bytes."""
+    return number.to_bytes(16, "big")
+
+
+def device_id_cases():
+    modulus = 62**DEVICE_ID_DIGITS
+    return [
+        device_case("all-zero", ZEROS_16),
+        device_case("all-ff", ONES_16),
+        device_case("1", number_16(1)),
+        device_case("10, the first letter", number_16(10)),
+        device_case("36, the first lower-case letter", number_16(36)),
+        device_case("61, the last digit", number_16(61)),
+        device_case("62, the first carry", number_16(62)),
+        device_case("62^16-1, the largest id", number_16(modulus - 1)),
+        device_case("62^16, which wraps to zero", number_16(modulus)),
+        device_case("62^16+1", number_16(modulus + 1)),
+        device_case("2^127", number_16(2**127)),
+        device_case("sample 1", sample("device id 1", 16)),
+        device_case("sample 2", sample("device id 2", 16)),
+        device_case("sample 3", sample("device id 3", 16)),
+    ]
+
+
+# ---- all files: name, description, cases
+
+FILES = (
+    (
+        "sub_key.json",
+        'sub_key = HMAC-SHA-256(master_key, F("countersign/v1/" + label) || F(context))',
+        sub_key_cases,
+    ),
+    (
+        "mfa_token.json",
+        "output = base64url(payload || mac), mac = MAC(token; payload)",
+        mfa_token_cases,
+    ),
+    (
+        "oob_code.json",
+        "output = base64url(prefix || first 20 bytes of mac), mac = MAC(oob; subject, prefix)",
+        oob_code_cases,
+    ),
+    (
+        "binding_code.json",
+        "output = first 16 bytes of mac modulo 10^digits, in decimal, zero-padded; "
+        "mac = MAC(binding; subject, authenticator_id, channel, address, transaction, "
+        "challenge_id, purpose, generation, digits, seed)",
+        binding_code_cases,
+    ),
+    (
+        "recovery_issue.json",
+        "output = 24 symbols of mac, "
+        "mac = MAC(recovery-issue; subject, authenticator_id, seed, index)",
+        recovery_issue_cases,
+    ),
+    (
+        "recovery_next.json",
+        "output = 24 symbols of mac, "
+        "mac = MAC(recovery-next; subject, recovery_id, transaction, presented)",
+        recovery_next_cases,
+    ),
+    (
+        "recovery_hash.json",
+        "output = mac = MAC(recovery; subject, code)",
+        recovery_hash_cases,
+    ),
+    (
+        "destination_key.json",
+        "output = first 16 bytes of mac, mac = MAC(destination; channel, address)",
+        destination_key_cases,
+    ),
+    (
+        "effect_id.json",
+        'output = first 16 bytes of SHA-256(F("countersign/v1/effect") || F(subject) || '
+        "F(kind) || F(reference) || F(sends)), sends empty when null",
+        effect_id_cases,
+    ),
+    (
+        "transaction.json",
+        "output = first 16 bytes of SHA-256(token_id)",
+        transaction_cases,
+    ),
+    (
+        "device_id.json",
+        "output = random as a big-endian number modulo 62^16, as 16 base-62 digits",
+        device_id_cases,
+    ),
+)
+
+
+# --------------------------------------------------------------------------
+# Self-check
+# --------------------------------------------------------------------------
+
+# RFC 4231, test cases 1, 2 and 6: key, data, HMAC-SHA-256.
+RFC_4231 = (
+    (
+        1,
+        b"\x0b" * 20,
+        b"Hi There",
+        "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+    ),
+    (
+        2,
+        b"Jefe",
+        b"what do ya want for nothing?",
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+    ),
+    (
+        6,
+        b"\xaa" * 131,
+        b"Test Using Larger Than Block-Size Key - Hash Key First",
+        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+    ),
+)
+
+
+def self_check():
+    """Compare the MAC with published vectors, and the samples with their names."""
+    for number, key, data, expected in RFC_4231:
+        require(
+            hmac_sha256(key, data).hex() == expected,
+            "HMAC-SHA-256 fails RFC 4231 test case %d" % number,
+        )
+    require(len(set(RECOVERY_ALPHABET)) == 32, "the recovery alphabet is not 32 symbols")
+    require(len(set(BASE62_ALPHABET)) == 62, "the base-62 alphabet is not 62 digits")
+    require(len(utf8(SUBJECT_1)) == 1, "the short subject is not 1 byte")
+    require(len(utf8(SUBJECT_255)) == 255, "the long subject is not 255 bytes")
+    require(len(utf8(ADDRESS_254)) == 254, "the long address is not 254 bytes")
+    require(len(utf8(CUSTOM_LABEL_32)) == 32, "the custom label is not 32 bytes")
+
+
+# --------------------------------------------------------------------------
+# Command line
+# --------------------------------------------------------------------------
+
+
+def render(description, cases):
+    """The bytes of one file: ASCII, two-space indent, a newline at the end."""
+    document = {"description": description, "cases": cases}
+    return (json.dumps(document, indent=2, ensure_ascii=True) + "\n").encode("ascii")
+
+
+def generate():
+    """The bytes of every file, by name."""
+    return {name: render(description, cases()) for name, description, cases in FILES}
+
+
+def write(files):
+    for name, content in files.items():
+        (HERE / name).write_bytes(content)
+    print("wrote %d files" % len(files))
+    return 0
+
+
+def check(files):
+    wrong = 0
+    for name, content in files.items():
+        path = HERE / name
+        if not path.is_file():
+            print("%s: missing" % name, file=sys.stderr)
+            wrong += 1
+        elif path.read_bytes() != content:
+            print("%s: differs from what generate.py writes" % name, file=sys.stderr)
+            wrong += 1
+    if wrong:
+        return 1
+    print("%d files are up to date" % len(files))
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Write or check the test vectors.")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; exit with 1 if a file differs from what would be written",
+    )
+    arguments = parser.parse_args()
+    self_check()
+    files = generate()
+    return check(files) if arguments.check else write(files)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
