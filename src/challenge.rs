@@ -293,3 +293,66 @@ pub(crate) struct Terms {
     pub(crate) digits: u8,
     pub(crate) deadline: Millis,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pending(generation: u32, sends: u32) -> ChallengeState {
+        ChallengeState::Pending(Pending { seed: Seed([7; 16]), generation, sends })
+    }
+
+    #[test]
+    fn every_state_takes_every_input_as_the_table_says() {
+        use ChallengeInput::{Cancel, Deadline, Repeat, Right, Rotate, Wrong};
+        use ChallengeState::{Cancelled, Exhausted, Expired, Verified};
+        let requested = Cancelled(Cause::Requested);
+        let locked = Cancel(Cause::Locked);
+        let table = [
+            (pending(1, 2), Repeat, Some(pending(1, 3))),
+            (pending(1, 2), Rotate, Some(pending(2, 3))),
+            (pending(1, 2), Right, Some(Verified)),
+            (pending(1, 2), Wrong { attempts_left: 1 }, Some(pending(1, 2))),
+            (pending(1, 2), Wrong { attempts_left: 0 }, Some(Exhausted)),
+            (pending(1, 2), Deadline, Some(Expired)),
+            (pending(1, 2), locked, Some(Cancelled(Cause::Locked))),
+            (Verified, Repeat, None),
+            (Verified, Rotate, None),
+            (Verified, Right, None),
+            (Verified, Wrong { attempts_left: 1 }, None),
+            (Verified, Wrong { attempts_left: 0 }, None),
+            (Verified, Deadline, None),
+            (Verified, locked, None),
+            (Exhausted, Repeat, None),
+            (Exhausted, Rotate, None),
+            (Exhausted, Right, None),
+            (Exhausted, Wrong { attempts_left: 1 }, None),
+            (Exhausted, Wrong { attempts_left: 0 }, None),
+            (Exhausted, Deadline, None),
+            (Exhausted, locked, None),
+            (Expired, Repeat, None),
+            (Expired, Rotate, None),
+            (Expired, Right, None),
+            (Expired, Wrong { attempts_left: 1 }, None),
+            (Expired, Wrong { attempts_left: 0 }, None),
+            (Expired, Deadline, None),
+            (Expired, locked, None),
+            (requested.clone(), Repeat, None),
+            (requested.clone(), Rotate, None),
+            (requested.clone(), Right, None),
+            (requested.clone(), Wrong { attempts_left: 1 }, None),
+            (requested.clone(), Wrong { attempts_left: 0 }, None),
+            (requested.clone(), Deadline, None),
+            (requested, locked, None),
+        ];
+        for (before, input, after) in table {
+            let mut state = before.clone();
+            let taken = state.apply(input);
+            assert_eq!(taken.is_ok(), after.is_some(), "{before:?} with {input:?}");
+            assert_eq!(state, after.unwrap_or(before), "{input:?}");
+        }
+        let mut full = pending(u32::MAX, u32::MAX);
+        assert_eq!(full.apply(Rotate), Ok(()));
+        assert_eq!(full, pending(u32::MAX, u32::MAX), "counts end at their greatest value");
+    }
+}

@@ -131,3 +131,38 @@ impl Enrollment {
         Ok(Fate::Stays)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_takes_every_input_as_the_table_says() {
+        use Enrollment::{Active, Disabled};
+        use EnrollmentInput::{Cap, Confirm, Lapse, Remove};
+        let state =
+            Unconfirmed { transaction: TransactionId([1; 16]), opened_by: Opener::Elevated, recovery: None };
+        let unconfirmed = Enrollment::Unconfirmed(state);
+        let gone = |state: &Enrollment| Some((state.clone(), Fate::Gone));
+        let table = [
+            (unconfirmed.clone(), Confirm, Some((Active, Fate::Stays))),
+            (unconfirmed.clone(), Lapse, gone(&unconfirmed)),
+            (unconfirmed.clone(), Cap, None),
+            (unconfirmed, Remove, None),
+            (Active, Confirm, None),
+            (Active, Lapse, None),
+            (Active, Cap, Some((Disabled, Fate::Stays))),
+            (Active, Remove, gone(&Active)),
+            (Disabled, Confirm, None),
+            (Disabled, Lapse, None),
+            (Disabled, Cap, None),
+            (Disabled, Remove, gone(&Disabled)),
+        ];
+        for (before, input, after) in table {
+            let mut state = before.clone();
+            let taken = state.apply(input);
+            assert_eq!(taken.ok(), after.as_ref().map(|(_, fate)| *fate), "{before:?} with {input:?}");
+            assert_eq!(state, after.map_or(before, |(state, _)| state), "{input:?}");
+        }
+    }
+}

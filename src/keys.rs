@@ -61,8 +61,12 @@ impl Key {
 
     /// The keyed state for one label: HMAC(key; F(`countersign/v1/` + label), F(context)).
     fn sub_key(&self, label: &str, context: &str) -> Keyed {
-        let label = [b"countersign/v1/", label.as_bytes()].concat();
-        Keyed::new(&self.block).message().field(&label).field(context.as_bytes()).finish().into_keyed()
+        self.sub_key_bytes(label, context).into_keyed()
+    }
+
+    pub(crate) fn sub_key_bytes(&self, label: &str, context: &str) -> Tag {
+        let message = Keyed::new(&self.block).message();
+        message.joined(b"countersign/v1/", label.as_bytes()).field(context.as_bytes()).finish()
     }
 }
 
@@ -242,7 +246,7 @@ pub(crate) struct TransientKey {
 }
 
 impl TransientKey {
-    fn new(key: &Key, context: &str) -> Self {
+    pub(crate) fn new(key: &Key, context: &str) -> Self {
         Self {
             id: key.id,
             fingerprint: fingerprint(key),
@@ -265,7 +269,7 @@ pub(crate) struct DurableKey {
 }
 
 impl DurableKey {
-    fn new(key: &Key, context: &str) -> Self {
+    pub(crate) fn new(key: &Key, context: &str) -> Self {
         Self {
             id: key.id,
             fingerprint: fingerprint(key),

@@ -124,6 +124,8 @@ pub mod threat_model;
 mod token;
 mod transaction;
 mod typed;
+#[cfg(test)]
+mod vectors;
 mod verifier;
 
 pub use account::{Account, Revision};
