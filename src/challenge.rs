@@ -165,6 +165,12 @@ pub enum ChallengeInput {
 }
 
 impl ChallengeState {
+    /// Whether it waits for its code.
+    #[must_use]
+    pub const fn is_pending(&self) -> bool {
+        matches!(self, Self::Pending(_))
+    }
+
     /// Takes one input.
     ///
     /// # Errors
@@ -247,7 +253,7 @@ impl Challenge {
     }
 
     pub(crate) const fn is_pending(&self) -> bool {
-        matches!(self.state, ChallengeState::Pending(_))
+        self.state.is_pending()
     }
 
     pub(crate) fn is_live(&self, now: Millis) -> bool {

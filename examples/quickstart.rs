@@ -1,0 +1,318 @@
+//! The whole journey in a terminal: enrol, confirm, sign in, mistype, resend, recover, remove.
+//!
+//! `cargo run --example quickstart` asks at a prompt; `cargo run --example quickstart -- --script` plays both sides by
+//! itself and exits 0 only if every step came out as it should. Everything that a host needs is in this file: a store with
+//! a compare-and-swap, a clock, a source of randomness, a mailer, and the loop that joins them.
+
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+    thread,
+    time::Duration as Pause,
+};
+
+use countersign::{
+    Account, Audience, BindingCode, ChallengeRequest, ClientId, Committed, Delivery, Denial, Effect,
+    ElevatedScopes, EmailAddress, FirstFactor, Key, KeyRing, Policy, Recovered, RecoveryCode, RecoveryUse,
+    Scope, SendEmail, Session, Settings, Step, Subject, Swap, TransactionId, Verifier, Write,
+};
+use getrandom::SysRng;
+use time::{Duration, OffsetDateTime};
+
+type Error = Box<dyn std::error::Error>;
+
+/// The host: what `countersign` leaves to whoever embeds it.
+struct Host {
+    verifier: Verifier,
+    rows: BTreeMap<String, Account>,
+    mailbox: Vec<SendEmail>,
+    tokens: usize,
+    subject: Subject,
+    client: ClientId,
+    /// Whether it plays both sides by itself.
+    script: bool,
+}
+
+impl Host {
+    fn new(script: bool) -> Result<Self, Error> {
+        // A real host keeps its keys: here nothing outlives the program, so they may be drawn anew.
+        let [transient, durable] = [random::<32>()?, random::<32>()?];
+        let keys = KeyRing::new("quickstart", Key::new(1, &transient)?, Key::new(1, &durable)?)?;
+        let mut settings = Settings::default();
+        settings.cool_down = Duration::SECOND; // so that nobody waits half a minute for a demonstration
+        settings.recovery_use = RecoveryUse::Replace;
+        Ok(Self {
+            verifier: Verifier::new(keys, Policy::new(settings)?),
+            rows: BTreeMap::new(),
+            mailbox: Vec::new(),
+            tokens: 0,
+            subject: Subject::new("user-1")?,
+            client: ClientId::new("terminal")?,
+            script,
+        })
+    }
+
+    /// Load the account, take one step, store it by compare-and-swap, and only then look at what happened.
+    fn step<T>(
+        &mut self,
+        take: impl Fn(&Verifier, Account) -> Result<Step<T>, Error>,
+    ) -> Result<Result<T, Denial>, Error> {
+        for _ in 0..10 {
+            let account = match self.rows.get(self.subject.as_str()) {
+                Some(account) => account.clone(),
+                None => Account::new(&self.subject, &mut SysRng)?,
+            };
+            let step = take(&self.verifier, account)?;
+            if let Committed::Done(outcome) = step.commit(|write| self.swap(write))? {
+                outcome.effects.into_iter().for_each(|effect| self.carry_out(effect));
+                return Ok(outcome.result);
+            }
+        }
+        Err("the store is too busy".into())
+    }
+
+    /// The conditional write. In SQL: `UPDATE … SET record = $1, revision = $2 WHERE subject = $3 AND revision = $4`, or
+    /// `INSERT … ON CONFLICT DO NOTHING`; one row means stored, none means lost.
+    fn swap(&mut self, write: Write) -> Result<Swap, Error> {
+        if self.rows.get(self.subject.as_str()).map(Account::revision) != write.expected {
+            return Ok(Swap::Lost);
+        }
+        self.rows.insert(self.subject.as_str().to_owned(), write.record);
+        Ok(Swap::Stored)
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::SendEmail(mail) => {
+                println!("  ┌ mail to {}: your code is {}", mail.to.as_str(), mail.code.expose());
+                self.mailbox.push(mail);
+            }
+            Effect::IssueToken(token) => {
+                self.tokens += 1;
+                println!(
+                    "  │ a token is issued to {} for {}, {:?}",
+                    token.client,
+                    token.subject,
+                    token.evidence.amr()
+                );
+            }
+            Effect::Notify(notify) => println!("  │ the account's holder is told: {}", notify.event.kind()),
+            other => println!("  │ {other:?}"),
+        }
+    }
+
+    /// The host accepted a password: a transaction begins, as with Auth0's `mfa_required`.
+    fn password_accepted(&self) -> Result<Session, Error> {
+        let (audience, scope) = (Audience::new("")?, Scope::new("openid")?);
+        let first_factor = FirstFactor::new(self.subject.clone(), self.client.clone(), audience, scope);
+        let mfa_token = self.verifier.begin(&first_factor, now(), &mut SysRng)?;
+        Ok(self.verifier.open(mfa_token.expose(), Some(&self.client), now())?)
+    }
+
+    fn enrol(&mut self) -> Result<Vec<RecoveryCode>, Error> {
+        println!("\n1. The password is right, and there is no second factor yet: enrol an email address.");
+        let session = self.password_accepted()?;
+        let address = self.ask("   your address", EmailAddress::parse, || "user@example.com".to_owned())?;
+        let take = |verifier: &Verifier, account| {
+            Ok(verifier.associate(&session, account, address.clone(), now(), &mut SysRng)?)
+        };
+        let associated = self.step(take)??;
+        let codes = associated.recovery_codes.ok_or("a first enrolment brings recovery codes")?;
+        println!("   keep these recovery codes; they are shown once:");
+        codes
+            .chunks(2)
+            .for_each(|pair| println!("     {}", pair.iter().map(grouped).collect::<Vec<_>>().join("   ")));
+        self.answer(&session, associated.oob_code.expose())?;
+        Ok(codes)
+    }
+
+    fn sign_in(&mut self) -> Result<(), Error> {
+        println!("\n3. A later login: the password is right, and a code goes to the address.");
+        let session = self.password_accepted()?;
+        let take = |verifier: &Verifier, account| {
+            Ok(verifier.challenge(&session, account, &ChallengeRequest::default(), now(), &mut SysRng)?)
+        };
+        let challenged = self.step(take)??;
+        if self.script {
+            println!("   a wrong code, first:");
+            let wrong = if self.last_code()?.ends_with('0') { "111111" } else { "000000" };
+            let denied = self.verify(&session, challenged.oob_code.expose(), &BindingCode::parse(wrong)?)?;
+            expect(
+                denied == Err(Denial::InvalidBindingCode { attempts_left: 4 }),
+                "a wrong code is counted",
+            )?;
+        }
+        println!("   the mail seems to be slow: send it once more, please.");
+        loop {
+            let again = self.step(take)??;
+            expect(again.oob_code.expose() == challenged.oob_code.expose(), "a resend keeps the handle")?;
+            let Delivery::CoolingDown { until } = again.delivery else { break };
+            println!("   too soon; it can be sent again in {}", until - now());
+            thread::sleep(Pause::try_from(until - now()).unwrap_or_default());
+        }
+        self.answer(&session, challenged.oob_code.expose())
+    }
+
+    /// Asks for the code until it is right; the attempts are bounded by the policy and not by this loop.
+    fn answer(&mut self, session: &Session, oob_code: &str) -> Result<(), Error> {
+        loop {
+            let mailed = self.last_code()?;
+            let code =
+                self.ask("   the code", BindingCode::parse, || format!("{} {}", &mailed[..3], &mailed[3..]))?;
+            match self.verify(session, oob_code, &code)? {
+                Ok(()) => return Ok(()),
+                Err(Denial::InvalidBindingCode { attempts_left: 1.. }) if !self.script => {}
+                Err(denial) => return Err(denial.into()),
+            }
+        }
+    }
+
+    fn verify(
+        &mut self,
+        session: &Session,
+        oob_code: &str,
+        code: &BindingCode,
+    ) -> Result<Result<(), Denial>, Error> {
+        let handle = self.verifier.open_oob_code(session, oob_code)?;
+        let take =
+            |verifier: &Verifier, account| Ok(verifier.verify_oob(session, account, &handle, code, now()));
+        let result = self.step(take)?;
+        match &result {
+            Ok(verification) => println!("   right: {:?}", verification.purpose),
+            Err(denial) => println!("   refused: {denial:?}"),
+        }
+        Ok(result.map(drop))
+    }
+
+    fn recover(&mut self, codes: &[RecoveryCode]) -> Result<(), Error> {
+        println!("\n4. The mailbox is out of reach: a recovery code.");
+        let shown = codes.first().map(grouped).unwrap_or_default();
+        let code = self.ask("   a recovery code", RecoveryCode::parse, || shown.to_lowercase())?;
+        let recovered = self.login_with(&code)??;
+        let next = recovered.replacement.ok_or("a used code is replaced")?;
+        println!(
+            "   it is used up; {} are left, and this one is new: {}",
+            recovered.remaining,
+            grouped(&next)
+        );
+        println!("   the used one, once more:");
+        let denied = self.login_with(&code)?.map(drop);
+        println!("   refused: {denied:?}");
+        expect(denied == Err(Denial::InvalidRecoveryCode), "a recovery code works once")?;
+        println!("   and the one that took its place:");
+        self.login_with(&next)??;
+        Ok(())
+    }
+
+    /// A login of its own: a used code is used in every other transaction.
+    fn login_with(&mut self, code: &RecoveryCode) -> Result<Result<Recovered, Denial>, Error> {
+        let session = self.password_accepted()?;
+        self.step(|verifier, account| Ok(verifier.verify_recovery(&session, account, code, now())))
+    }
+
+    fn list(&self, session: &Session, expected: usize) -> Result<(), Error> {
+        let account = self.rows.get(self.subject.as_str()).ok_or("nothing is stored")?;
+        let rows = self.verifier.authenticators(session, account, now())?;
+        for row in &rows {
+            println!(
+                "   {}  {}  {:?}",
+                row.id,
+                row.name.as_deref().unwrap_or("(recovery codes)"),
+                row.standing
+            );
+        }
+        expect(rows.len() == expected, "the list has what was enrolled")
+    }
+
+    fn remove(&mut self) -> Result<(), Error> {
+        println!("\n5. Signed in with both factors, the user removes the address.");
+        // The host checked an access token of its own that allows this; `jti-1` is its id.
+        let transaction = TransactionId::from_token_id("jti-1");
+        let (subject, client, scopes) = (self.subject.clone(), self.client.clone(), ElevatedScopes::ALL);
+        let until = now() + Duration::minutes(10);
+        let session = Session::elevated(subject, client, transaction, scopes, now(), until);
+        let account = self.rows.get(self.subject.as_str()).ok_or("nothing is stored")?;
+        let id = account.authenticators().first().ok_or("nothing is enrolled")?.id();
+        self.step(|verifier, account| Ok(verifier.remove(&session, account, id, now())))??;
+        self.list(&session, 0)
+    }
+
+    fn last_code(&self) -> Result<String, Error> {
+        Ok(self.mailbox.last().ok_or("no mail")?.code.expose().to_owned())
+    }
+
+    /// Asks a person, or takes the script's answer. What cannot be read is asked for again and costs nothing.
+    fn ask<T, E: std::error::Error + 'static>(
+        &self,
+        what: &str,
+        read: impl Fn(&str) -> Result<T, E>,
+        scripted: impl Fn() -> String,
+    ) -> Result<T, Error> {
+        loop {
+            print!("{what}: ");
+            std::io::stdout().flush()?;
+            let mut line = String::new();
+            if self.script {
+                line = scripted();
+                println!("{line}");
+            } else if std::io::stdin().read_line(&mut line)? == 0 {
+                return Err("the input ended".into());
+            }
+            match read(line.trim()) {
+                Ok(value) => return Ok(value),
+                Err(error) if self.script => return Err(error.into()),
+                Err(error) => println!("   {error}"),
+            }
+        }
+    }
+}
+
+/// A code in groups of four, as people read it.
+fn grouped(code: &RecoveryCode) -> String {
+    let symbols: Vec<_> = code.expose().chars().collect();
+    symbols.chunks(4).map(String::from_iter).collect::<Vec<_>>().join("-")
+}
+
+fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn expect(holds: bool, what: &str) -> Result<(), Error> {
+    if holds { Ok(()) } else { Err(format!("it should be that {what}").into()) }
+}
+
+fn journey(script: bool) -> Result<(), Error> {
+    let mut host = Host::new(script)?;
+    let codes = host.enrol()?;
+    println!("\n2. What the user has now:");
+    host.list(&host.password_accepted()?, 2)?;
+    host.sign_in()?;
+    host.recover(&codes)?;
+    host.remove()?;
+    expect(host.tokens == 4, "the enrolment, the login and both recoveries issued one token each")
+}
+
+fn main() -> ExitCode {
+    let script = std::env::args().any(|argument| argument == "--script");
+    if !script && !std::io::stdin().is_terminal() {
+        eprintln!("there is no terminal to ask at; `--script` plays the journey by itself");
+        return ExitCode::from(2);
+    }
+    match journey(script) {
+        Ok(()) => {
+            println!("\nEvery step came out as it should.");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("\nfailed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
