@@ -222,6 +222,9 @@ impl Host {
                 row.standing
             );
         }
+        if rows.is_empty() {
+            println!("   nothing is left: a first factor may enrol again");
+        }
         expect(rows.len() == expected, "the list has what was enrolled")
     }
 

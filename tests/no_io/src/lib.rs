@@ -1,0 +1,148 @@
+//! Every command of the library in a module that has nothing but `core` and `alloc`: no standard library, no imports. What
+//! the library needs comes in as the two arguments of the one export.
+#![no_std]
+
+extern crate alloc;
+
+use core::{
+    alloc::{GlobalAlloc, Layout},
+    panic::PanicInfo,
+    ptr::null_mut,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use countersign::{
+    Account, Audience, BindingCode, ChallengeRequest, ClientId, Committed, DeliveryReport, Effect, ElevatedScopes,
+    EmailAddress, FirstFactor, Key, KeyRing, Policy, Purpose, Scope, Session, Standalone, Step, Subject, Swap,
+    TransactionId, Verifier,
+};
+use rand::{SeedableRng, rngs::ChaCha20Rng};
+use time::{Duration, OffsetDateTime};
+
+/// Hands out memory and never takes it back: the module runs once.
+struct Bump;
+
+const ARENA: usize = 1 << 20;
+static mut MEMORY: [u8; ARENA] = [0; ARENA];
+static USED: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every region is handed out once, aligned, and lies inside the arena.
+unsafe impl GlobalAlloc for Bump {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let base = &raw mut MEMORY as usize;
+        let start = (base + USED.load(Ordering::Relaxed)).next_multiple_of(layout.align());
+        let end = start + layout.size() - base;
+        if end > ARENA {
+            return null_mut();
+        }
+        USED.store(end, Ordering::Relaxed);
+        start as *mut u8
+    }
+
+    unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
+}
+
+#[global_allocator]
+static ALLOCATOR: Bump = Bump;
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    core::arch::wasm32::unreachable()
+}
+
+#[cfg(feature = "cheat")]
+#[link(wasm_import_module = "host")]
+unsafe extern "C" {
+    fn host_clock() -> i64;
+}
+
+/// Runs the journey and gives 1 if it came out as it should.
+#[unsafe(no_mangle)]
+pub extern "C" fn run(seed: u64, unix_seconds: i64) -> u32 {
+    #[cfg(feature = "cheat")]
+    // SAFETY: the host's function takes nothing and gives a number.
+    let unix_seconds = unix_seconds + unsafe { host_clock() };
+    u32::from(journey(seed, unix_seconds).is_some())
+}
+
+/// Stores a step in the row, by way of its stored form.
+fn commit<T>(row: &mut Option<Account>, step: Step<T>) -> Option<(T, alloc::vec::Vec<Effect>)> {
+    let committed = step.commit(|write| {
+        if row.as_ref().map(Account::revision) != write.expected {
+            return Ok::<_, postcard::Error>(Swap::Lost);
+        }
+        *row = Some(postcard::from_bytes(&postcard::to_allocvec(&write.record)?)?);
+        Ok(Swap::Stored)
+    });
+    match committed.ok()? {
+        Committed::Done(outcome) => Some((outcome.result.ok()?, outcome.effects)),
+        Committed::Lost => None,
+    }
+}
+
+fn mailed(effects: &[Effect]) -> Option<BindingCode> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::SendEmail(mail) => BindingCode::parse(mail.code.expose()).ok(),
+        _ => None,
+    })
+}
+
+fn journey(seed: u64, unix_seconds: i64) -> Option<()> {
+    let rng = &mut ChaCha20Rng::seed_from_u64(seed);
+    let mut now = OffsetDateTime::from_unix_timestamp(unix_seconds).ok()?;
+    let keys = KeyRing::new("no-io", Key::new(1, &[1; 32]).ok()?, Key::new(1, &[2; 32]).ok()?).ok()?;
+    let verifier = Verifier::new(keys, Policy::auth0());
+    let (subject, client) = (Subject::new("user-1").ok()?, ClientId::new("client-1").ok()?);
+    let address = EmailAddress::parse("user@example.com").ok()?;
+    let row = &mut None;
+    let first_factor =
+        FirstFactor::new(subject.clone(), client.clone(), Audience::new("").ok()?, Scope::new("openid").ok()?);
+    let login = |now, rng: &mut ChaCha20Rng| {
+        let token = verifier.begin(&first_factor, now, rng).ok()?;
+        verifier.open(token.expose(), Some(&client), now).ok()
+    };
+
+    let session = login(now, rng)?;
+    let account = Account::new(&subject, rng).ok()?;
+    let (associated, effects) =
+        commit(row, verifier.associate(&session, account, address.clone(), now, rng).ok()?)?;
+    let handle = verifier.open_oob_code(&session, associated.oob_code.expose()).ok()?;
+    commit(row, verifier.verify_oob(&session, row.clone()?, &handle, &mailed(&effects)?, now))?;
+    let recovery = associated.recovery_codes?;
+
+    now += Duration::minutes(1);
+    let session = login(now, rng)?;
+    let request = ChallengeRequest::default();
+    let (challenged, effects) = commit(row, verifier.challenge(&session, row.clone()?, &request, now, rng).ok()?)?;
+    let Some(Effect::SendEmail(mail)) = effects.first() else { return None };
+    commit(row, verifier.report_delivery(row.clone()?, mail.id, DeliveryReport::Failed, now))?;
+    let handle = verifier.open_oob_code(&session, challenged.oob_code.expose()).ok()?;
+    commit(row, verifier.verify_oob(&session, row.clone()?, &handle, &mailed(&effects)?, now))?;
+    verifier.authenticators(&session, row.as_ref()?, now).ok()?;
+
+    let session = login(now, rng)?;
+    commit(row, verifier.verify_recovery(&session, row.clone()?, recovery.first()?, now))?;
+    let session = login(now, rng)?;
+    let (challenged, _) = commit(row, verifier.challenge(&session, row.clone()?, &request, now, rng).ok()?)?;
+    let handle = verifier.open_oob_code(&session, challenged.oob_code.expose()).ok()?;
+    commit(row, verifier.cancel(&session, row.clone()?, &handle, now))?;
+
+    let until = now + Duration::minutes(10);
+    let transaction = TransactionId::from_token_id("jti-1");
+    let elevated = Session::elevated(subject.clone(), client.clone(), transaction, ElevatedScopes::ALL, now, until);
+    commit(row, verifier.regenerate_recovery_codes(&elevated, row.clone()?, now, rng).ok()?)?;
+    let other = EmailAddress::parse("other@example.com").ok()?;
+    commit(row, verifier.provision(row.clone()?, &other, now, rng).ok()?)?;
+    commit(row, verifier.deprovision(row.clone()?, &other, now))?;
+    commit(row, verifier.remove(&elevated, row.clone()?, associated.authenticator, now))?;
+    commit(row, verifier.unlock(row.clone()?, now))?;
+    commit(row, verifier.reset(row.clone()?, now))?;
+
+    let record = Standalone::unconfirmed(&subject, address, rng).ok()?;
+    let (write, sealed) = verifier.ask(record, &Purpose::Confirm, now, rng).ok()?.into_parts();
+    let outcome = sealed.open(Swap::Stored).done()?;
+    let handle = verifier.open_standalone_code(&subject, outcome.result.ok()?.oob_code.expose()).ok()?;
+    let code = mailed(&outcome.effects)?;
+    let (_, sealed) = verifier.answer(write?.record, &handle, &Purpose::Confirm, &code, now).into_parts();
+    sealed.open(Swap::Stored).done()?.result.ok().map(drop)
+}
