@@ -28,35 +28,35 @@ pub struct Ledger {
 impl Ledger {
     /// Until when the account is locked: the guess bucket or the long budget is empty.
     pub(crate) fn locked_until(&self, policy: &Policy, now: Millis) -> Option<Millis> {
-        let guess = self.guess.empty_until(policy.guess_bucket, now);
-        guess.max(policy.long_guess_budget.and_then(|rate| self.long_guess.empty_until(rate, now)))
+        let guess = self.guess.empty_until(policy.settings().guess_bucket, now);
+        guess.max(policy.settings().long_guess_budget.and_then(|rate| self.long_guess.empty_until(rate, now)))
     }
 
     /// Charges one evaluated wrong code. The caller has seen that the account is not locked.
     pub(crate) fn charge_guess(&mut self, policy: &Policy, now: Millis) {
-        self.guess.take(policy.guess_bucket, now);
-        if let Some(rate) = policy.long_guess_budget {
+        self.guess.take(policy.settings().guess_bucket, now);
+        if let Some(rate) = policy.settings().long_guess_budget {
             self.long_guess.take(rate, now);
         }
     }
 
     /// Until when no message may be sent.
     pub(crate) fn sends_refused_until(&self, policy: &Policy, now: Millis) -> Option<Millis> {
-        let send = self.send.empty_until(policy.send_bucket, now);
-        send.max(policy.long_send_budget.and_then(|rate| self.long_send.empty_until(rate, now)))
+        let send = self.send.empty_until(policy.settings().send_bucket, now);
+        send.max(policy.settings().long_send_budget.and_then(|rate| self.long_send.empty_until(rate, now)))
     }
 
     /// Charges one message. The caller has seen that sends are not refused.
     pub(crate) fn charge_send(&mut self, policy: &Policy, now: Millis) {
-        self.send.take(policy.send_bucket, now);
-        if let Some(rate) = policy.long_send_budget {
+        self.send.take(policy.settings().send_bucket, now);
+        if let Some(rate) = policy.settings().long_send_budget {
             self.long_send.take(rate, now);
         }
     }
 
     /// Charges one wrong recovery code and says whether that emptied the bucket. An empty bucket stays as it is.
     pub(crate) fn charge_recovery(&mut self, policy: &Policy, now: Millis) -> bool {
-        let rate = policy.recovery_bucket;
+        let rate = policy.settings().recovery_bucket;
         if self.recovery.empty_until(rate, now).is_some() {
             return false;
         }
@@ -66,21 +66,21 @@ impl Ledger {
 
     /// Until when the recovery bucket is empty.
     pub(crate) fn recovery_empty_until(&self, policy: &Policy, now: Millis) -> Option<Millis> {
-        self.recovery.empty_until(policy.recovery_bucket, now)
+        self.recovery.empty_until(policy.settings().recovery_bucket, now)
     }
 
     /// Refills the guess bucket and grants `grant` guesses on the long budget. The others only lose what a clock that
     /// was ahead had put on them: they stay at most empty as of now.
     pub(crate) fn unlock(&mut self, policy: &Policy, grant: u32, now: Millis) {
         self.guess.0 = self.guess.0.min(now);
-        if let Some(rate) = policy.long_guess_budget {
+        if let Some(rate) = policy.settings().long_guess_budget {
             self.long_guess.settle(rate, now);
             let granted = rate.every_ms().saturating_mul(u64::from(grant));
             self.long_guess.0 = Millis(self.long_guess.0.0.saturating_sub(granted));
         }
-        self.recovery.settle(policy.recovery_bucket, now);
-        self.send.settle(policy.send_bucket, now);
-        if let Some(rate) = policy.long_send_budget {
+        self.recovery.settle(policy.settings().recovery_bucket, now);
+        self.send.settle(policy.settings().send_bucket, now);
+        if let Some(rate) = policy.settings().long_send_budget {
             self.long_send.settle(rate, now);
         }
     }

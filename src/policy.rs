@@ -348,17 +348,17 @@ impl Policy {
     #[must_use]
     pub fn guess_probability(&self) -> f64 {
         let year = Duration::days(365);
-        let long = self.long_guess_budget.map_or(u64::MAX, |rate| rate.admits(year));
-        let guesses = self.guess_bucket.admits(year).min(long);
-        let one_miss = 1.0 - (0..self.code_digits).fold(1.0, |chance, _| chance / 10.0);
+        let long = self.0.long_guess_budget.map_or(u64::MAX, |rate| rate.admits(year));
+        let guesses = self.0.guess_bucket.admits(year).min(long);
+        let one_miss = 1.0 - (0..self.0.code_digits).fold(1.0, |chance, _| chance / 10.0);
         1.0 - power(one_miss, guesses)
     }
 
     /// How long a code for this purpose lives, in milliseconds.
     pub(crate) fn lifetime_ms(&self, purpose: &Purpose, standalone: bool) -> u64 {
         clock::span(match purpose {
-            Purpose::Confirm if standalone => self.confirmation_lifetime,
-            Purpose::Confirm | Purpose::Authenticate | Purpose::Custom(_) => self.code_lifetime,
+            Purpose::Confirm if standalone => self.0.confirmation_lifetime,
+            Purpose::Confirm | Purpose::Authenticate | Purpose::Custom(_) => self.0.code_lifetime,
         })
     }
 }
@@ -367,14 +367,6 @@ impl Default for Policy {
     /// The preset of [`Settings::default`].
     fn default() -> Self {
         Self(Settings::default())
-    }
-}
-
-impl core::ops::Deref for Policy {
-    type Target = Settings;
-
-    fn deref(&self) -> &Settings {
-        &self.0
     }
 }
 

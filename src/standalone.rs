@@ -8,55 +8,76 @@
 //! Confirming an address, and then resetting a password by it:
 //!
 //! ```
-//! # use countersign::{Key, KeyRing, Policy};
+//! use std::{cell::RefCell, convert::Infallible};
+//!
 //! use countersign::{
-//!     BindingCode, Committed, Effect, EmailAddress, Label, Purpose, SendEmail, Standalone, Subject, Swap, Verifier,
+//!     BindingCode, Denial, Effect, EmailAddress, Label, Outcome, Purpose, Standalone, Step, Subject, Swap, Verifier,
 //! };
+//! # use countersign::{Key, KeyRing, Policy};
+//!
+//! /// A store of one row. A real one compares the revision in the statement that writes.
+//! #[derive(Default)]
+//! struct Row(RefCell<Option<Standalone>>);
+//!
+//! impl Row {
+//!     fn load(&self) -> Standalone {
+//!         self.0.borrow().clone().expect("the row was stored")
+//!     }
+//!
+//!     /// Stores a step and opens it. A host that lost a swap loads again and takes the step anew, a few times.
+//!     fn commit<T>(&self, step: Step<T, Standalone>) -> Outcome<T> {
+//!         let committed = step.commit(|write| {
+//!             let mut row = self.0.borrow_mut();
+//!             if row.as_ref().map(Standalone::revision) != write.expected {
+//!                 return Ok::<_, Infallible>(Swap::Lost);
+//!             }
+//!             *row = Some(write.record);
+//!             Ok(Swap::Stored)
+//!         });
+//!         committed.unwrap().done().expect("nobody else writes this row")
+//!     }
+//! }
+//!
+//! /// What the person reads in the mail.
+//! fn mailed<T>(outcome: &Outcome<T>) -> String {
+//!     let Some(Effect::SendEmail(mail)) = outcome.effects.first() else { panic!("no mail was sent") };
+//!     mail.code.expose().to_owned()
+//! }
+//!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let mut rng = rand_core::UnwrapErr(getrandom::SysRng);
 //! # let keys = KeyRing::new("docs", Key::new(1, &[1; 32])?, Key::new(1, &[2; 32])?)?;
 //! # let verifier = Verifier::new(keys, Policy::default());
 //! # let now = time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
-//! // A store of one row; a real one compares `write.expected` with the row's revision in the same statement.
-//! let mut row: Option<Standalone> = None;
-//! let mut swap = |write: countersign::Write<Standalone>| -> Result<Swap, std::convert::Infallible> {
-//!     if row.as_ref().map(Standalone::revision) != write.expected {
-//!         return Ok(Swap::Lost);
-//!     }
-//!     row = Some(write.record);
-//!     Ok(Swap::Stored)
-//! };
-//!
-//! // 1. Ask: a code goes out, a handle goes to the client.
+//! # let mut rng = getrandom::SysRng;
+//! let row = Row::default();
 //! let subject = Subject::new("user-1")?;
-//! let address = EmailAddress::parse("user@example.com")?;
-//! let record = Standalone::unconfirmed(&subject, address, &mut rng)?;
-//! let step = verifier.ask(record, &Purpose::Confirm, now, &mut rng)?;
-//! let asked = step.commit(&mut swap)?.done().ok_or("lost the swap: load again")?;
-//! let handle = asked.result?.oob_code;
-//! let Some(Effect::SendEmail(SendEmail { code, .. })) = asked.effects.into_iter().next() else { panic!() };
 //!
-//! // 2. Answer: the handle is opened without the store, then the code is judged, charged and only then revealed.
-//! let handle = verifier.open_standalone_code(&subject, handle.expose())?;
-//! let typed = BindingCode::parse(code.expose())?;
-//! # let record = row.clone().ok_or("nothing stored")?;
-//! let step = verifier.answer(record, &handle, &Purpose::Confirm, &typed, now);
-//! # let mut swap = |write: countersign::Write<Standalone>| -> Result<Swap, std::convert::Infallible> {
-//! #     row = Some(write.record);
-//! #     Ok(Swap::Stored)
-//! # };
-//! match step.commit(&mut swap)? {
-//!     Committed::Done(outcome) => assert_eq!(outcome.result?.purpose, Purpose::Confirm),
-//!     Committed::Lost => { /* load the record and answer again, a bounded number of times */ }
-//! }
+//! // 1. Confirm an address: a code goes to it, and the handle to the client.
+//! let record = Standalone::unconfirmed(&subject, EmailAddress::parse("user@example.com")?, &mut rng)?;
+//! let asked = row.commit(verifier.ask(record, &Purpose::Confirm, now, &mut rng)?);
+//! let typed = BindingCode::parse(&mailed(&asked))?;
+//! let handle = verifier.open_standalone_code(&subject, asked.result?.oob_code.expose())?;
+//! let answered = row.commit(verifier.answer(row.load(), &handle, &Purpose::Confirm, &typed, now));
+//! assert_eq!(answered.result?.purpose, Purpose::Confirm);
 //!
-//! // 3. The address is active now. A code for another purpose is another code: this one resets a password and could not
-//! //    confirm anything.
+//! // 2. Reset a password by it, later. The purpose is part of the code: no code for anything else resets a password.
+//! let now = now + time::Duration::days(30);
 //! let reset = Purpose::Custom(Label::new("password-reset")?);
-//! # let record = row.clone().ok_or("nothing stored")?;
-//! let later = now + time::Duration::seconds(60);
-//! let step = verifier.ask(record, &reset, later, &mut rng)?;
-//! # drop(step); Ok(()) }
+//! let asked = row.commit(verifier.ask(row.load(), &reset, now, &mut rng)?);
+//! let code = mailed(&asked);
+//! let handle = verifier.open_standalone_code(&subject, asked.result?.oob_code.expose())?;
+//!
+//! // The ledger is part of the record: a wrong code is charged before its verdict can be read, and asking again at once
+//! // sends nothing.
+//! let wrong = BindingCode::parse(if code == "000000" { "000001" } else { "000000" })?;
+//! let answered = row.commit(verifier.answer(row.load(), &handle, &reset, &wrong, now));
+//! assert_eq!(answered.result.unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
+//! let again = row.commit(verifier.ask(row.load(), &reset, now, &mut rng)?);
+//! assert!(again.effects.is_empty());
+//!
+//! let answered = row.commit(verifier.answer(row.load(), &handle, &reset, &BindingCode::parse(&code)?, now));
+//! assert_eq!(answered.result?.purpose, reset);
+//! # Ok(()) }
 //! ```
 
 use rand_core::TryCryptoRng;
@@ -249,7 +270,7 @@ impl Verifier {
             let live = record.challenge.as_ref().is_some_and(|challenge| challenge.is_live(now));
             if !live {
                 record.transaction = draw_transaction(rng).map_err(Stop::Source)?;
-                record.pair.attempts_left = self.policy.attempts;
+                record.pair.attempts_left = self.policy.settings().attempts;
             }
             let lifetime_ms = self.policy.lifetime_ms(purpose, true);
             let scene = Scene {
@@ -349,7 +370,7 @@ impl Verifier {
 impl Verifier {
     /// Whether the address is in the state that the purpose needs.
     fn check_standalone(&self, purpose: &Purpose, authenticator: &Authenticator) -> Result<(), Denial> {
-        if authenticator.failures >= self.policy.failure_cap {
+        if authenticator.failures >= self.policy.settings().failure_cap {
             return Err(Denial::AuthenticatorDisabled);
         }
         match (purpose, &authenticator.enrollment) {

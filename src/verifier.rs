@@ -87,7 +87,7 @@ impl Verifier {
         let mut transaction = [0; 16];
         rng.try_fill_bytes(&mut transaction)?;
         let begun = Millis::from(now);
-        let expires = begun.after(clock::span(self.policy.token_lifetime));
+        let expires = begun.after(clock::span(self.policy.settings().token_lifetime));
         let claims = TokenClaims {
             first_factor: first_factor.clone(),
             transaction: TransactionId(transaction),
@@ -115,7 +115,7 @@ impl Verifier {
         let claims = token::open_token(&self.keys, mfa_token).ok_or(Denial::MalformedToken)?;
         let TokenClaims { first_factor, transaction, begun, expires } = claims;
         let too_new = begun > now.after(CLOCK_LEEWAY_MS);
-        if too_new || expires.since(begun) > clock::span(self.policy.token_lifetime) {
+        if too_new || expires.since(begun) > clock::span(self.policy.settings().token_lifetime) {
             return Err(Denial::MalformedToken);
         }
         if now >= expires {

@@ -94,7 +94,7 @@ impl Verifier {
             .state
             .apply(ChallengeInput::Wrong { attempts_left })
             .map_err(|_| Denial::AttemptsExhausted)?;
-        let capped = authenticator.failures >= self.policy.failure_cap;
+        let capped = authenticator.failures >= self.policy.settings().failure_cap;
         if capped && authenticator.is_active() {
             // An active authenticator takes the cap.
             let _ = authenticator.enrollment.apply(EnrollmentInput::Cap);

@@ -110,7 +110,7 @@ impl Verifier {
             None => {
                 let new = self.draw_unconfirmed(session, account, address, now, rng).map_err(Stop::Source)?;
                 let id = new.id;
-                account.add_unconfirmed(new, transaction, self.policy.max_unconfirmed);
+                account.add_unconfirmed(new, transaction, self.policy.settings().max_unconfirmed);
                 id
             }
         };
@@ -137,7 +137,7 @@ impl Verifier {
         if account.authenticators.iter().any(|known| known.is_active() && known.factor.address() == address) {
             return Err(Denial::AddressInUse);
         }
-        if account.confirmed_count() >= usize::from(self.policy.max_authenticators) {
+        if account.confirmed_count() >= usize::from(self.policy.settings().max_authenticators) {
             return Err(Denial::TooManyAuthenticators);
         }
         Ok(())
@@ -152,12 +152,12 @@ impl Verifier {
         rng: &mut R,
     ) -> Result<Authenticator, R::Error> {
         let id = AuthenticatorId::draw(AuthenticatorKind::Email, rng)?;
-        let recovery = if self.policy.email_may_authenticate && account.recovery.is_none() {
+        let recovery = if self.policy.settings().email_may_authenticate && account.recovery.is_none() {
             let mut seed = Seed([0; 16]);
             rng.try_fill_bytes(&mut seed.0)?;
             let set = AuthenticatorId::draw(AuthenticatorKind::RecoveryCode, rng)?;
             let key_id = self.keys.durable().id;
-            Some(PendingRecovery { id: set, key_id, count: self.policy.recovery_codes, seed })
+            Some(PendingRecovery { id: set, key_id, count: self.policy.settings().recovery_codes, seed })
         } else {
             None
         };

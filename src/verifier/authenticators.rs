@@ -34,8 +34,8 @@ impl Verifier {
         if !account.enrolled {
             return Requirements::Enroll([AuthenticatorKind::Email].to_vec());
         }
-        let email =
-            self.policy.email_may_authenticate && account.authenticators.iter().any(Authenticator::is_active);
+        let email = self.policy.settings().email_may_authenticate
+            && account.authenticators.iter().any(Authenticator::is_active);
         let recovery = account.recovery_codes_left() > 0;
         let kinds = [(email, AuthenticatorKind::Email), (recovery, AuthenticatorKind::RecoveryCode)];
         Requirements::Challenge(kinds.into_iter().filter_map(|(has, kind)| has.then_some(kind)).collect())

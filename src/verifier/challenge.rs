@@ -140,7 +140,7 @@ impl Verifier {
         account: &'a Account,
         request: &ChallengeRequest,
     ) -> Result<&'a Authenticator, Denial> {
-        let offered = request.types.oob && self.policy.email_may_authenticate;
+        let offered = request.types.oob && self.policy.settings().email_may_authenticate;
         if let Some(id) = request.authenticator {
             let known = account.authenticator(id).ok_or(Denial::UnknownAuthenticator)?;
             return match known.enrollment {

@@ -74,7 +74,7 @@ impl Verifier {
         draft: &mut Draft,
     ) -> Result<Sending, Stop<R::Error>> {
         let transaction = session.transaction();
-        let attempts_left = self.policy.attempts;
+        let attempts_left = self.policy.settings().attempts;
         account.enter(session);
         if let Some(entry) = account.transaction_mut(transaction).filter(|entry| entry.pair(id).is_none()) {
             entry.pairs.push(Pair { authenticator: id, attempts_left, last_send: None });
@@ -104,7 +104,7 @@ impl Verifier {
             Dispatch::Resent => Delivery::Sent,
             Dispatch::New(challenge) => {
                 challenges.iter_mut().filter(|known| of_pair(known)).for_each(|known| supersede(known, now));
-                account.add_challenge(challenge, self.policy.max_challenges);
+                account.add_challenge(challenge, self.policy.settings().max_challenges);
                 Delivery::Sent
             }
         };
@@ -140,7 +140,7 @@ impl Verifier {
         let live = present.filter(|challenge| {
             challenge.is_live(now) && challenge.purpose == purpose && key_is_known(challenge)
         });
-        let next_send = pair.last_send.map(|sent| sent.after(clock::span(self.policy.cool_down)));
+        let next_send = pair.last_send.map(|sent| sent.after(clock::span(self.policy.settings().cool_down)));
         if let Some(until) = next_send.filter(|&until| now < until) {
             return match live {
                 Some(_) => Ok(Dispatch::CoolingDown { until }),
@@ -160,7 +160,7 @@ impl Verifier {
         };
         let (dispatch, sent) = match live {
             Some(challenge) if outlasts(challenge) => {
-                let input = match self.policy.resend {
+                let input = match self.policy.settings().resend {
                     Resend::Repeat => ChallengeInput::Repeat,
                     Resend::Rotate => ChallengeInput::Rotate,
                 };
@@ -173,7 +173,7 @@ impl Verifier {
                     transaction,
                     authenticator: authenticator.id,
                     purpose,
-                    digits: self.policy.code_digits,
+                    digits: self.policy.settings().code_digits,
                     deadline,
                 };
                 let new = Challenge::issue(self.keys.transient(), terms, rng).map_err(Stop::Source)?;

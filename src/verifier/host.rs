@@ -77,7 +77,9 @@ impl Verifier {
             return Ok(Decision::Keep(known.id));
         }
         let former = account.authenticators.iter().find(|known| known.is_provisioned()).cloned();
-        if former.is_none() && account.confirmed_count() >= usize::from(self.policy.max_authenticators) {
+        if former.is_none()
+            && account.confirmed_count() >= usize::from(self.policy.settings().max_authenticators)
+        {
             return Err(Denial::TooManyAuthenticators.into());
         }
         let id = AuthenticatorId::draw(AuthenticatorKind::Email, rng).map_err(Stop::Source)?;
@@ -89,7 +91,7 @@ impl Verifier {
             let address = former.factor.address().clone();
             draft.notify(account, Event::Removed { authenticator: former.id, address }, now);
         }
-        account.enrolled |= self.policy.email_may_authenticate && enrollment == Enrollment::Active;
+        account.enrolled |= self.policy.settings().email_may_authenticate && enrollment == Enrollment::Active;
         account.authenticators.push(Authenticator {
             id,
             factor: Factor::Email(address.clone()),

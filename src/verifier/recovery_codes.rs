@@ -61,14 +61,14 @@ impl Verifier {
         Self::check_session(session, account, now)?;
         account.prune(now);
         let active = account.authenticators.iter().any(Authenticator::is_active);
-        if !account.enrolled || !active || !self.policy.email_may_authenticate {
+        if !account.enrolled || !active || !self.policy.settings().email_may_authenticate {
             return Err(Denial::NotEnrolled.into());
         }
         let id = AuthenticatorId::draw(AuthenticatorKind::RecoveryCode, rng).map_err(Stop::Source)?;
         let mut seed = Seed([0; 16]);
         rng.try_fill_bytes(&mut seed.0).map_err(Stop::Source)?;
         let (key, subject) = (self.keys.durable(), &account.subject);
-        let indexes = 0..u32::from(self.policy.recovery_codes);
+        let indexes = 0..u32::from(self.policy.settings().recovery_codes);
         let codes =
             indexes.map(|index| derive::recovery_issue(&key.recovery_issue, subject, &id, &seed, index));
         let codes: Vec<_> = codes.collect();

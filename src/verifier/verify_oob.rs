@@ -137,7 +137,7 @@ impl Verifier {
             (Purpose::Authenticate, _) if account.is_spent(session.transaction()) => {
                 Err(Denial::TransactionSpent)
             }
-            (Purpose::Authenticate, _) if !self.policy.email_may_authenticate => {
+            (Purpose::Authenticate, _) if !self.policy.settings().email_may_authenticate => {
                 Err(Denial::UnsupportedChallengeType)
             }
             (Purpose::Authenticate, Enrollment::Active) => Ok(()),
@@ -163,8 +163,8 @@ impl Verifier {
             self.activate(account, id, now, draft);
         }
         let evidence = Evidence::new(id, Some(channel), now);
-        let completed =
-            self.policy.email_may_authenticate && self.complete(session, account, &evidence, now, draft);
+        let completed = self.policy.settings().email_may_authenticate
+            && self.complete(session, account, &evidence, now, draft);
         Verification { purpose, evidence, completed }
     }
 
@@ -207,7 +207,7 @@ impl Verifier {
         // It is unconfirmed, and an unconfirmed one takes the confirmation.
         let _ = authenticator.enrollment.apply(EnrollmentInput::Confirm);
         account.lapse(|_, state| state.opened_by == Opener::FirstFactor);
-        if self.policy.email_may_authenticate {
+        if self.policy.settings().email_may_authenticate {
             account.enrolled = true;
             if let Some(pending) = pending.filter(|_| account.recovery.is_none()) {
                 account.recovery = self.live_set(account, id, &pending);

@@ -86,7 +86,7 @@ impl Verifier {
             return Err(Denial::TooManyRecoveryAttempts { until: None });
         };
         if let (RecoveryThrottle::Refuse, Some(until)) =
-            (self.policy.recovery_throttle, ledger.recovery_empty_until(&self.policy, now))
+            (self.policy.settings().recovery_throttle, ledger.recovery_empty_until(&self.policy, now))
         {
             return Err(Denial::TooManyRecoveryAttempts { until: Some(until.to_datetime()) });
         }
@@ -104,7 +104,7 @@ impl Verifier {
             return Ok(Decision::Store(Err(Denial::InvalidRecoveryCode)));
         };
         let used = recovery.live.remove(place);
-        let replacement = match self.policy.recovery_use {
+        let replacement = match self.policy.settings().recovery_use {
             RecoveryUse::Consume => None,
             RecoveryUse::Replace => {
                 let key = self.keys.durable();
