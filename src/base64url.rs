@@ -26,71 +26,63 @@ pub(crate) fn decode(text: &str, max: usize) -> Option<Vec<u8>> {
     if text.len() > max.saturating_mul(4).div_ceil(3) || text.len() % 4 == 1 {
         return None;
     }
-    let mut bytes = Vec::with_capacity(text.len().saturating_mul(3) / 4);
-    let mut invalid = 0_u32;
-    for group in text.as_bytes().chunks(4) {
-        let mut word = 0_u32;
-        for place in 0..4 {
-            // A missing symbol counts as `A`, which is zero bits.
-            let value = value(group.get(place).copied().unwrap_or(b'A'));
-            invalid |= value & INVALID;
-            word = (word << 6) | (value & 0x3f);
-        }
-        let [_, a, b, c] = word.to_be_bytes();
-        match group.len() {
-            4 => bytes.extend([a, b, c]),
-            3 => {
-                invalid |= u32::from(c);
-                bytes.extend([a, b]);
-            }
-            _ => {
-                invalid |= u32::from(b) | u32::from(c);
-                bytes.push(a);
-            }
+    let mut bytes = Vec::with_capacity(text.len().div_ceil(4).saturating_mul(3));
+    let mut invalid = 0;
+    for line in text.as_bytes().chunks(LINE) {
+        // A missing symbol counts as `A`, which is zero bits.
+        let mut values = [b'A'; LINE];
+        values.iter_mut().zip(line).for_each(|(value, symbol)| *value = *symbol);
+        values.iter_mut().for_each(|symbol| *symbol = value(*symbol));
+        invalid |= values.iter().fold(0, |sum, value| sum | value) & INVALID;
+        let (groups, _) = values.as_chunks::<4>();
+        for [a, b, c, d] in groups.iter().take(line.len().div_ceil(4)) {
+            bytes.extend([(a << 2) | (b >> 4), (b << 4) | (c >> 2), (c << 6) | d]);
         }
     }
-    (invalid == 0).then_some(bytes)
+    // Of a last group that is not full, what its symbols do not fill must be zero.
+    let length = text.len().saturating_mul(3) / 4;
+    let surplus = bytes.get(length..).unwrap_or(&[]).iter().fold(0, |sum, byte| sum | byte);
+    bytes.truncate(length);
+    (invalid | surplus == 0).then_some(bytes)
 }
 
-/// A bit that no six-bit value has.
-const INVALID: u32 = 0x100;
+/// How many symbols are mapped in one go: enough to fill a vector register.
+const LINE: usize = 32;
 
-/// The symbol of the low six bits of `value`.
-fn symbol(value: u32) -> u8 {
-    let v = value & 0x3f;
-    // `above(v, n)` is all ones where v > n: each line moves on to the next run of the alphabet.
-    let mut c = v.wrapping_add(65);
-    c = c.wrapping_add(above(v, 25) & 6);
-    c = c.wrapping_sub(above(v, 51) & 75);
-    c = c.wrapping_sub(above(v, 61) & 13);
-    c = c.wrapping_add(above(v, 62) & 49);
-    c.to_le_bytes()[0]
+/// A bit that no six-bit value has.
+const INVALID: u8 = 0x80;
+
+/// The symbol of the low six bits of `bits`.
+fn symbol(bits: u32) -> u8 {
+    let [value, ..] = (bits & 0x3f).to_le_bytes();
+    (within(value, 0, 25) & value.wrapping_add(b'A'))
+        | (within(value, 26, 51) & value.wrapping_add(b'a' - 26))
+        | (within(value, 52, 61) & value.wrapping_sub(52 - b'0'))
+        | (within(value, 62, 62) & b'-')
+        | (within(value, 63, 63) & b'_')
 }
 
 /// The six-bit value of `symbol`, or [`INVALID`].
-fn value(symbol: u8) -> u32 {
-    let c = u32::from(symbol);
-    let upper = within(c, 65, 90);
-    let lower = within(c, 97, 122);
-    let digit = within(c, 48, 57);
-    let dash = within(c, 45, 45);
-    let line = within(c, 95, 95);
-    (upper & c.wrapping_sub(65))
-        | (lower & c.wrapping_sub(71))
-        | (digit & c.wrapping_add(4))
+fn value(symbol: u8) -> u8 {
+    let upper = within(symbol, b'A', b'Z');
+    let lower = within(symbol, b'a', b'z');
+    let digit = within(symbol, b'0', b'9');
+    let dash = within(symbol, b'-', b'-');
+    let line = within(symbol, b'_', b'_');
+    (upper & symbol.wrapping_sub(b'A'))
+        | (lower & symbol.wrapping_sub(b'a' - 26))
+        | (digit & symbol.wrapping_add(52 - b'0'))
         | (dash & 62)
         | (line & 63)
         | (!(upper | lower | digit | dash | line) & INVALID)
 }
 
-/// All ones where `value > limit`, for values below 2^31.
-const fn above(value: u32, limit: u32) -> u32 {
-    0_u32.wrapping_sub(limit.wrapping_sub(value) >> 31)
-}
-
-/// All ones where `low <= value <= high`.
-const fn within(value: u32, low: u32, high: u32) -> u32 {
-    !above(low, value) & !above(value, high)
+/// All ones where `low <= value <= high`, else zero: the borrow of a subtraction, and not a comparison.
+fn within(value: u8, low: u8, high: u8) -> u8 {
+    let [_, borrow] = u16::from(value.wrapping_sub(low))
+        .wrapping_sub(u16::from(high.wrapping_sub(low)).wrapping_add(1))
+        .to_le_bytes();
+    borrow
 }
 
 #[cfg(test)]

@@ -41,7 +41,8 @@ pub(crate) fn binding_code(key: &Keyed, binding: &Binding<'_>) -> BindingCode {
 
 fn binding_tag(key: &Keyed, binding: &Binding<'_>) -> Tag {
     let (purpose, label) = binding.purpose;
-    key.message()
+    let mut message = key.message();
+    message
         .field(binding.subject.as_str().as_bytes())
         .joined(binding.authenticator.prefix(), binding.authenticator.device())
         .field(binding.channel.as_bytes())
@@ -51,18 +52,22 @@ fn binding_tag(key: &Keyed, binding: &Binding<'_>) -> Tag {
         .joined(purpose.as_bytes(), label.as_bytes())
         .field(&binding.generation.to_be_bytes())
         .field(&[binding.digits])
-        .field(&binding.seed.0)
-        .finish()
+        .field(&binding.seed.0);
+    message.finish()
 }
 
 /// The tag of an `oob_code` over its prefix.
 pub(crate) fn oob_tag(key: &Keyed, subject: &Subject, prefix: &[u8]) -> Tag {
-    key.message().field(subject.as_str().as_bytes()).field(prefix).finish()
+    let mut message = key.message();
+    message.field(subject.as_str().as_bytes()).field(prefix);
+    message.finish()
 }
 
 /// The tag of an `mfa_token` over its payload.
 pub(crate) fn token_tag(key: &Keyed, payload: &[u8]) -> Tag {
-    key.message().field(payload).finish()
+    let mut message = key.message();
+    message.field(payload);
+    message.finish()
 }
 
 /// A recovery code of a new set. `authenticator` is the one that brings the set, or the set itself if it is made anew.
@@ -73,9 +78,13 @@ pub(crate) fn recovery_issue(
     seed: &Seed,
     index: u32,
 ) -> RecoveryCode {
-    let message = key.message().field(subject.as_str().as_bytes());
-    let message = message.joined(authenticator.prefix(), authenticator.device());
-    RecoveryCode::from_tag(&message.field(&seed.0).field(&index.to_be_bytes()).finish())
+    let mut message = key.message();
+    message
+        .field(subject.as_str().as_bytes())
+        .joined(authenticator.prefix(), authenticator.device())
+        .field(&seed.0)
+        .field(&index.to_be_bytes());
+    RecoveryCode::from_tag(&message.finish())
 }
 
 /// The code that replaces a used one: the same whenever the same code is presented in the same transaction.
@@ -86,20 +95,27 @@ pub(crate) fn recovery_next(
     transaction: &TransactionId,
     presented: &RecoveryCode,
 ) -> RecoveryCode {
-    let message = key.message().field(subject.as_str().as_bytes());
-    let message = message.joined(recovery.prefix(), recovery.device());
-    RecoveryCode::from_tag(&message.field(&transaction.0).field(presented.symbols()).finish())
+    let mut message = key.message();
+    message
+        .field(subject.as_str().as_bytes())
+        .joined(recovery.prefix(), recovery.device())
+        .field(&transaction.0)
+        .field(presented.symbols());
+    RecoveryCode::from_tag(&message.finish())
 }
 
 /// The stored form of a live recovery code.
 pub(crate) fn recovery_hash(key: &Keyed, subject: &Subject, code: &RecoveryCode) -> Tag {
-    key.message().field(subject.as_str().as_bytes()).field(code.symbols()).finish()
+    let mut message = key.message();
+    message.field(subject.as_str().as_bytes()).field(code.symbols());
+    message.finish()
 }
 
 /// The key that tells a host which messages go to one mailbox.
 pub(crate) fn destination_key(key: &Keyed, channel: &str, address: &str) -> DestinationKey {
-    let tag = key.message().field(channel.as_bytes()).field(address.as_bytes()).finish();
-    DestinationKey(*tag.first())
+    let mut message = key.message();
+    message.field(channel.as_bytes()).field(address.as_bytes());
+    DestinationKey(*message.finish().first())
 }
 
 /// The stable id of an effect: SHA-256 over public facts, first 16 bytes.

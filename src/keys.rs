@@ -65,8 +65,9 @@ impl Key {
     }
 
     pub(crate) fn sub_key_bytes(&self, label: &str, context: &str) -> Tag {
-        let message = Keyed::new(&self.block).message();
-        message.joined(b"countersign/v1/", label.as_bytes()).field(context.as_bytes()).finish()
+        let mut message = Keyed::new(&self.block).message();
+        message.joined(b"countersign/v1/", label.as_bytes()).field(context.as_bytes());
+        message.finish()
     }
 }
 
@@ -283,7 +284,9 @@ impl DurableKey {
 
 /// What tells two secrets apart inside a ring, without keeping them.
 fn fingerprint(key: &Key) -> Tag {
-    Keyed::new(&key.block).message().field(b"countersign/v1/fingerprint").finish()
+    let mut message = Keyed::new(&key.block).message();
+    message.field(b"countersign/v1/fingerprint");
+    message.finish()
 }
 
 /// HMAC-SHA-256 with its key already absorbed: computed once, cloned for each message.
@@ -313,18 +316,21 @@ pub(crate) struct Message {
 
 impl Message {
     /// Adds F(`bytes`): a four-byte big-endian length and the bytes.
-    pub(crate) fn field(self, bytes: &[u8]) -> Self {
+    pub(crate) fn field(&mut self, bytes: &[u8]) -> &mut Self {
         self.joined(bytes, &[])
     }
 
     /// Adds one field that is given in two pieces.
-    pub(crate) fn joined(self, head: &[u8], tail: &[u8]) -> Self {
+    pub(crate) fn joined(&mut self, head: &[u8], tail: &[u8]) -> &mut Self {
         // No caller has a field near 4 GiB: every name, address and token is bounded far below.
         let length = u32::try_from(head.len().saturating_add(tail.len())).unwrap_or(u32::MAX);
-        self.raw(&length.to_be_bytes()).raw(head).raw(tail)
+        self.raw(&length.to_be_bytes());
+        self.raw(head);
+        self.raw(tail);
+        self
     }
 
-    fn raw(mut self, bytes: &[u8]) -> Self {
+    fn raw(&mut self, bytes: &[u8]) {
         let end = self.used.saturating_add(bytes.len());
         if let Some(slots) = self.buffer.get_mut(self.used..end) {
             slots.copy_from_slice(bytes);
@@ -333,7 +339,6 @@ impl Message {
             self.flush();
             self.mac.update(bytes);
         }
-        self
     }
 
     fn flush(&mut self) {
@@ -502,7 +507,9 @@ mod tests {
     fn long_fields_and_short_ones_hash_alike() {
         let keyed = Keyed::new(&[7; 64]);
         let long = [9; 1000];
-        let tag = keyed.message().field(b"a").field(&long).field(b"").field(b"bc").finish();
+        let mut message = keyed.message();
+        message.field(b"a").field(&long).field(b"").field(b"bc");
+        let tag = message.finish();
         let mut plain = alloc::vec![0, 0, 0, 1, b'a', 0, 0, 3, 0xe8];
         plain.extend(long);
         plain.extend([0, 0, 0, 0, 0, 0, 0, 2, b'b', b'c']);

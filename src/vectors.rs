@@ -78,7 +78,7 @@ fn raw_mac(keyed: &Keyed, framed: &[u8]) -> Tag {
     let mut message = keyed.message();
     while let Some((length, tail)) = rest.split_first_chunk::<4>() {
         let (field, tail) = tail.split_at(usize::try_from(u32::from_be_bytes(*length)).unwrap());
-        message = message.field(field);
+        message.field(field);
         rest = tail;
     }
     message.finish()

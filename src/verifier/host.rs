@@ -37,6 +37,8 @@ pub enum DeliveryReport {
 pub struct StaleKeys {
     /// Live recovery codes.
     pub recovery_codes: usize,
+    /// Recovery codes that were shown and go live with an enrolment that is not confirmed yet.
+    pub pending_recovery_codes: usize,
 }
 
 impl Verifier {
@@ -206,6 +208,16 @@ impl Verifier {
     pub fn stale_keys(&self, account: &Account) -> StaleKeys {
         let current = self.keys.durable().id;
         let live = account.recovery.iter().flat_map(|recovery| &recovery.live);
-        StaleKeys { recovery_codes: live.filter(|code| code.key_id != current).count() }
+        let pending = account.authenticators.iter().filter_map(|known| match &known.enrollment {
+            Enrollment::Unconfirmed(state) => state.recovery.as_ref(),
+            Enrollment::Active | Enrollment::Disabled => None,
+        });
+        StaleKeys {
+            recovery_codes: live.filter(|code| code.key_id != current).count(),
+            pending_recovery_codes: pending
+                .filter(|set| set.key_id != current)
+                .map(|set| usize::from(set.count))
+                .fold(0, usize::saturating_add),
+        }
     }
 }

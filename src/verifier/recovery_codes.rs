@@ -84,8 +84,8 @@ impl Verifier {
     ///
     /// Takes the session of the challenge's own transaction, of either kind.
     ///
-    /// Denials: [`ForeignOobCode`](Denial::ForeignOobCode), [`ExpiredOobCode`](Denial::ExpiredOobCode),
-    /// [`OobCodeUsed`](Denial::OobCodeUsed), [`AttemptsExhausted`](Denial::AttemptsExhausted),
+    /// Denials: [`TransactionSpent`](Denial::TransactionSpent), [`ForeignOobCode`](Denial::ForeignOobCode),
+    /// [`ExpiredOobCode`](Denial::ExpiredOobCode), [`OobCodeUsed`](Denial::OobCodeUsed), [`AttemptsExhausted`](Denial::AttemptsExhausted),
     /// [`ChallengeCancelled`](Denial::ChallengeCancelled), [`ExpiredToken`](Denial::ExpiredToken),
     /// [`WrongRecord`](Denial::WrongRecord).
     pub fn cancel(
@@ -101,6 +101,9 @@ impl Verifier {
             Self::check_session(session, account, now)?;
             account.prune(now);
             let transaction = session.transaction();
+            if account.is_spent(transaction) {
+                return Err(Denial::TransactionSpent);
+            }
             if handle.transaction_tag != transaction.tag() {
                 return Err(Denial::ForeignOobCode);
             }
