@@ -146,7 +146,8 @@ fn recovery_codes_verify_under_their_own_key_and_are_replaced_under_the_new_one(
     assert_eq!(world.recover(&session, &codes[1]).unwrap_err(), Denial::InvalidRecoveryCode);
     let elevated = world.elevated();
     let account = world.account();
-    let step = world.verifier.regenerate_recovery_codes(&elevated, account, world.now, &mut world.rng).unwrap();
+    let step =
+        world.verifier.regenerate_recovery_codes(&elevated, account, world.now, &mut world.rng).unwrap();
     world.run(step).unwrap();
     assert_eq!(stale(&mut world), 0);
 }
@@ -208,7 +209,10 @@ fn a_stored_message_is_rendered_under_its_own_key() {
     assert_eq!(rendered.map(drop), Err(countersign::RenderError::KeyUnknown));
     rotate(&mut world, 1);
     let late = world.now + Duration::seconds(300);
-    assert_eq!(world.verifier.render(&account, &descriptor, late).map(drop), Err(countersign::RenderError::NotLive));
+    assert_eq!(
+        world.verifier.render(&account, &descriptor, late).map(drop),
+        Err(countersign::RenderError::NotLive)
+    );
     world.verify(&session, challenged.oob_code.expose(), &sent.code).unwrap();
     let account = world.account();
     let rendered = world.verifier.render(&account, &descriptor, world.now);

@@ -155,7 +155,7 @@ impl World {
 
     pub fn elevated_with(&mut self, scopes: ElevatedScopes) -> Session {
         let transaction = TransactionId::from_token_id(&format!("jti-{}", self.now.unix_timestamp_nanos()));
-        let until = self.now + Duration::hours(1);
+        let until = self.now.saturating_add(Duration::hours(1));
         Session::elevated(subject(), client(), transaction, scopes, self.now, until)
     }
 
