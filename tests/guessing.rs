@@ -79,7 +79,7 @@ fn seeded_dice_agree_with_guess_probability() {
     let accounts = 400_u32;
     let hit = |dice: &mut ChaCha20Rng| {
         // One of a million codes; the bias of the remainder is below one in four thousand.
-        (0..guesses).any(|_| dice.next_u32() % 1_000_000 == 0)
+        (0..guesses).any(|_| dice.next_u32().is_multiple_of(1_000_000))
     };
     let hits = f64::from(u32::try_from((0..accounts).filter(|_| hit(&mut dice)).count()).unwrap());
     let chance = policy.guess_probability();
