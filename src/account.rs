@@ -193,10 +193,12 @@ impl Account {
         self.drop_transactions(|transaction| transaction.expires <= now);
     }
 
-    /// Makes an entry for the session's transaction if there is none; the list makes room for it.
+    /// Makes an entry for the session's transaction if there is none; the list makes room for it. A host may prolong an
+    /// elevated session: its entry lasts as long, so that no challenge outlives it and no attempt comes back.
     pub(crate) fn enter(&mut self, session: &Session) {
         let id = session.transaction();
-        if self.transaction(id).is_some() {
+        if let Some(known) = self.transaction_mut(id) {
+            known.expires = known.expires.max(session.expires_ms());
             return;
         }
         if self.transactions.len() >= MAX_TRANSACTIONS {

@@ -161,6 +161,7 @@ fn check_pair(pair: &Pair) -> Result<(), Inconsistent> {
 fn check_recovery(account: &Account, recovery: &Recovery) -> Result<(), Inconsistent> {
     let kind = recovery.id.kind();
     ensure(kind == AuthenticatorKind::RecoveryCode, "the recovery set has an id of another kind")?;
+    ensure(distinct(recovery.live.iter()), "a recovery code is live twice")?;
     ensure(
         distinct(recovery.spent.iter().map(|spent| spent.transaction)),
         "a transaction spent two recovery codes",

@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use subtle::{Choice, ConstantTimeEq as _};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::{
     authenticator::AuthenticatorId,
@@ -69,7 +69,7 @@ impl Recovery {
             let hash = derive::recovery_hash(&key.recovery, subject, presented);
             for (place, code) in (1_u32..).zip(&self.live) {
                 let hit = code.hash.matches(&hash) & Choice::from(u8::from(code.key_id == key.id));
-                found |= place & 0_u32.wrapping_sub(u32::from(hit.unwrap_u8()));
+                found.conditional_assign(&place, hit);
             }
         }
         // From here on the verdict itself is known: it is what the caller branches on.

@@ -44,7 +44,8 @@ pub struct StaleKeys {
 impl Verifier {
     /// Makes an address that the host has verified itself an active authenticator: Auth0's implicit enrolment. There is
     /// at most one such; a new address takes the place of the old one, and with it its failures, and stays disabled if it
-    /// was. For an address that is there already, active or disabled, nothing changes.
+    /// was. An address that is there already, active or disabled, is left as it is: nothing changes for the provisioned
+    /// one; one that its user enrolled takes the place of a provisioned one that is active, with its failures.
     ///
     /// Gives the id of the authenticator. Denials: [`TooManyAuthenticators`](Denial::TooManyAuthenticators).
     ///
@@ -74,11 +75,23 @@ impl Verifier {
     ) -> Result<Decision<AuthenticatorId>, Stop<R::Error>> {
         account.prune(now);
         let mut confirmed = account.authenticators.iter().filter(|known| !known.is_unconfirmed());
-        if let Some(known) = confirmed.find(|known| known.factor.address() == address) {
-            draft.audit.authenticator = Some(known.id);
-            return Ok(Decision::Keep(known.id));
-        }
+        let present = confirmed.find(|known| known.factor.address() == address).map(|known| known.id);
         let former = account.authenticators.iter().find(|known| known.is_provisioned()).cloned();
+        if let Some(id) = present {
+            draft.audit.authenticator = Some(id);
+            let Some(former) = former.filter(|former| former.id != id && former.is_active()) else {
+                return Ok(Decision::Keep(id));
+            };
+            account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == former.id);
+            account
+                .authenticators
+                .iter_mut()
+                .filter(|known| known.id == id)
+                .for_each(|known| known.failures = known.failures.max(former.failures));
+            let address = former.factor.address().clone();
+            draft.notify(account, Event::Removed { authenticator: former.id, address }, now);
+            return Ok(Decision::Store(Ok(id)));
+        }
         if former.is_none()
             && account.confirmed_count() >= usize::from(self.policy.settings().max_authenticators)
         {

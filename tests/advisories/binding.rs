@@ -282,6 +282,21 @@ fn v31_a_changed_address_is_not_verified() {
     assert_eq!(world.mail().to, address("new@example.com"));
     let request = ChallengeRequest { authenticator: Some(old), ..ChallengeRequest::default() };
     assert_eq!(world.challenge_with(&session, &request).unwrap_err(), Denial::UnknownAuthenticator);
+
+    // Also where the user had enrolled the new address already.
+    let mut world = World::new(roomy(|_| {}));
+    let old = world.provision("old@example.com").unwrap();
+    let (session, elevated) = (world.login(), world.elevated());
+    let (first, right) = crate::challenged(&mut world, &session);
+    let associated = world.associate(&elevated, "new@example.com").unwrap();
+    let confirming = world.mail().code;
+    world.verify(&elevated, associated.oob_code.expose(), &confirming).unwrap();
+    assert_eq!(world.provision("new@example.com").unwrap(), associated.authenticator);
+    assert!(world.verify(&session, first.oob_code.expose(), &right).is_err());
+    assert_eq!(world.challenge(&session).unwrap().authenticator, associated.authenticator);
+    let request = ChallengeRequest { authenticator: Some(old), ..ChallengeRequest::default() };
+    assert_eq!(world.challenge_with(&session, &request).unwrap_err(), Denial::UnknownAuthenticator);
+    assert!(world.tokens.is_empty());
 }
 
 /// CVE-2026-56081 (Cap-go): an enrolment counts once its address is proven and not before, and shuts nobody else out.
