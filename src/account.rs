@@ -16,9 +16,11 @@ use crate::{
     authenticator::{Authenticator, AuthenticatorId},
     challenge::Challenge,
     clock::Millis,
+    denial::Denial,
     enrollment::{Enrollment, EnrollmentInput, Fate, Unconfirmed},
     ledger::Ledger,
     name::Subject,
+    policy::Settings,
     recovery::Recovery,
     session::Session,
     transaction::{Pair, Transaction, TransactionId},
@@ -264,26 +266,31 @@ impl Account {
         }
     }
 
-    /// Adds an unconfirmed authenticator; if there are `max` already, the oldest of the same transaction lapses, or the
-    /// oldest.
+    /// Adds an unconfirmed authenticator; if there are as many as the policy allows, the oldest of the same transaction
+    /// lapses, or the oldest. One of the same transaction that was guessed at stays: with it would go its count.
     pub(crate) fn add_unconfirmed(
         &mut self,
         authenticator: Authenticator,
         transaction: TransactionId,
-        max: u8,
-    ) {
+        settings: &Settings,
+    ) -> Result<(), Denial> {
+        let guessed = |id| {
+            let pair = self.transaction(transaction).and_then(|entry| entry.pair(id));
+            pair.is_some_and(|pair| pair.attempts_left < settings.attempts)
+        };
         let unconfirmed = self.authenticators.iter().filter_map(|known| match &known.enrollment {
-            Enrollment::Unconfirmed(state) => {
-                Some((state.transaction != transaction, known.created, known.id))
-            }
+            Enrollment::Unconfirmed(state) => Some((known.id, state.transaction != transaction)),
             Enrollment::Active | Enrollment::Disabled => None,
         });
-        if unconfirmed.clone().count() >= usize::from(max)
-            && let Some((.., oldest)) = unconfirmed.min()
-        {
+        if unconfirmed.clone().count() >= usize::from(settings.max_unconfirmed) {
+            // The list is in the order of enrolment, and the first of equals is found.
+            let oldest =
+                unconfirmed.filter(|(id, _)| !guessed(*id)).min_by_key(|(_, of_another)| *of_another);
+            let (oldest, _) = oldest.ok_or(Denial::TooManyAuthenticators)?;
             self.lapse(|known, _| known.id == oldest);
         }
         self.authenticators.push(authenticator);
+        Ok(())
     }
 
     /// Adds a challenge; if there are `max` already, a finished one goes, or the oldest of the same transaction, or the
@@ -299,50 +306,3 @@ impl Account {
         self.challenges.push(challenge);
     }
 }
-
-/// A record with a revision, as a [`Step`](crate::Step) writes it.
-pub(crate) trait Record {
-    /// Takes the record on to its next revision and says which one the store must hold until then.
-    fn advance(&mut self) -> Option<Revision>;
-
-    /// Notes the time of a write and says by how many milliseconds it is behind an earlier one.
-    fn touch(&mut self, now: Millis) -> u64;
-
-    /// Whose record it is.
-    fn subject(&self) -> &Subject;
-
-    /// The revision that the record will have once this step is stored.
-    fn next_revision(&self) -> Revision;
-}
-
-/// Implements [`Record`] for a record with the fields that it is about.
-macro_rules! record {
-    ($record:ty) => {
-        impl $crate::account::Record for $record {
-            fn advance(&mut self) -> Option<$crate::account::Revision> {
-                let expected = self.stored.then_some(self.revision);
-                self.revision = $crate::account::Record::next_revision(self);
-                self.stored = true;
-                expected
-            }
-
-            fn touch(&mut self, now: $crate::clock::Millis) -> u64 {
-                let behind = self.updated.since(now);
-                self.updated = self.updated.max(now);
-                behind
-            }
-
-            fn subject(&self) -> &$crate::name::Subject {
-                &self.subject
-            }
-
-            fn next_revision(&self) -> $crate::account::Revision {
-                if self.stored { self.revision.next() } else { self.revision }
-            }
-        }
-    };
-}
-
-pub(crate) use record;
-
-record!(Account);

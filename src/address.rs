@@ -3,7 +3,8 @@
 //! An address is proven by the code that reached it and by nothing else, so this module must never fold, trim or
 //! "normalise" one: `A@example.com` and `a@example.com` are two addresses until each was confirmed. What it refuses is
 //! what could change the meaning of a mail header or fool a reader: control characters and line breaks, white space,
-//! invisible characters, and the characters that structure an address list (RFC 5322 section 3.2.3, "specials").
+//! invisible characters, the characters that structure an address list (RFC 5322 section 3.2.3, "specials"), and what
+//! looks like an `@` or a dot.
 
 use alloc::{string::String, sync::Arc};
 use core::fmt;
@@ -69,6 +70,9 @@ fn is_forbidden(c: char) -> bool {
         || c.is_whitespace()
         || crate::typed::is_invisible(c)
         || matches!(c, '(' | ')' | '<' | '>' | '[' | ']' | ':' | ';' | '\\' | ',' | '"')
+        // What looks like the `@` or the dot that structures an address, and what is no character at all.
+        || matches!(c, '\u{fe6b}' | '\u{ff20}' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}' | '\u{fdd0}'..='\u{fdef}')
+        || u32::from(c) & 0xfffe == 0xfffe
 }
 
 /// Shows the masked form: an address is personal data, and a log is no place for it.
@@ -108,7 +112,8 @@ pub enum AddressError {
     TooLong,
     /// It has no or more than one `@`, nothing before it, or no domain behind it.
     Shape,
-    /// It contains a control character, a line break, white space, an invisible character, or one of `()<>[]:;\,"`.
+    /// It contains a control character, a line break, white space, an invisible character, one of `()<>[]:;\,"`, or a
+    /// look-alike of `@` or the dot.
     ForbiddenCharacter,
 }
 
@@ -158,6 +163,14 @@ mod tests {
             "<a@b>",
             "\"a\"@b",
             "a@[127.0.0.1]",
+            "a\u{34f}@b",
+            "a\u{3164}@b",
+            "a\u{fe0f}@b",
+            "a\u{e0041}@b",
+            "a\u{2800}@b",
+            "a\u{fffe}@b",
+            "a＠b@c",
+            "a@b。c",
         ] {
             assert_eq!(EmailAddress::parse(text), Err(AddressError::ForbiddenCharacter), "{text:?}");
         }

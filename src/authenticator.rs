@@ -260,6 +260,24 @@ impl Authenticator {
         self.failures
     }
 
+    /// How it came into the record.
+    #[must_use]
+    pub const fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// When it came into the record.
+    #[must_use]
+    pub fn created(&self) -> OffsetDateTime {
+        self.created.to_datetime()
+    }
+
+    /// When it last verified a code.
+    #[must_use]
+    pub fn last_used(&self) -> Option<OffsetDateTime> {
+        self.last_used.map(Millis::to_datetime)
+    }
+
     pub(crate) const fn is_active(&self) -> bool {
         matches!(self.enrollment, Enrollment::Active)
     }

@@ -98,6 +98,9 @@ fn check_standalone(record: &Standalone) -> Result<(), Inconsistent> {
     check_revision(record.revision)?;
     check_authenticator(&record.authenticator)?;
     check_pair(&record.pair)?;
+    if let Enrollment::Unconfirmed(state) = &record.authenticator.enrollment {
+        state.recovery.as_ref().map_or(Ok(()), check_pending_recovery)?;
+    }
     ensure(
         record.pair.authenticator == record.authenticator.id,
         "attempts are counted for an unknown authenticator",

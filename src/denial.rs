@@ -65,7 +65,8 @@ pub enum Denial {
         /// When the next message may be sent.
         until: OffsetDateTime,
     },
-    /// This authenticator has no attempt left in this transaction; only a new first factor helps.
+    /// This authenticator has no attempt left in this transaction; only a new first factor helps. A standalone record has
+    /// attempts again once its challenge's deadline has passed.
     AttemptsExhausted,
 
     // The handle and the binding code.

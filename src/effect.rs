@@ -18,6 +18,7 @@ use crate::{
     evidence::Evidence,
     keys::{DestinationKey, KeyRing},
     name::{Audience, ClientId, Scope, Subject},
+    session::{Grant, Session},
     transaction::TransactionId,
 };
 
@@ -98,7 +99,8 @@ pub struct SendEmail {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct IssueToken {
-    /// The idempotency key, one for each transaction: two of the same id are one token.
+    /// The idempotency key, one for each transaction. Asking again for a recovery's answer gives the same effect again: a
+    /// host that must not issue two tokens keeps the ids it has carried out.
     pub id: EffectId,
     /// For whom.
     pub subject: Subject,
@@ -113,8 +115,17 @@ pub struct IssueToken {
 }
 
 impl IssueToken {
-    pub(crate) fn id(subject: &Subject, transaction: &TransactionId) -> EffectId {
-        EffectId::token(subject, transaction)
+    /// The token of a first-factor session; an elevated one gets none.
+    pub(crate) fn of(session: &Session, evidence: &Evidence) -> Option<Self> {
+        let Grant::FirstFactor { audience, scope, .. } = session.grant() else { return None };
+        Some(Self {
+            id: EffectId::token(session.subject(), &session.transaction()),
+            subject: session.subject().clone(),
+            client: session.client().clone(),
+            audience: audience.clone(),
+            scope: scope.clone(),
+            evidence: evidence.clone(),
+        })
     }
 }
 
@@ -135,6 +146,12 @@ pub struct Notify {
 }
 
 impl Notify {
+    /// When it happened.
+    #[must_use]
+    pub fn at(&self) -> OffsetDateTime {
+        Millis(self.at).to_datetime()
+    }
+
     pub(crate) fn new(subject: &Subject, event: Event, revision: u64, now: Millis) -> Self {
         let id = EffectId::notify(subject, event.kind(), event.about(), revision);
         Self { id, subject: subject.clone(), event, at: now.0 }

@@ -90,6 +90,15 @@ impl Recovery {
         bool::from(spent.code.hash.matches(&hash)).then_some(spent)
     }
 
+    /// Takes a code out of the set, with another in its place if there is one; nothing if there is no such place.
+    pub(crate) fn take(&mut self, place: usize, next: Option<LiveCode>) -> Option<LiveCode> {
+        let slot = self.live.get_mut(place)?;
+        Some(match next {
+            Some(next) => core::mem::replace(slot, next),
+            None => self.live.remove(place),
+        })
+    }
+
     /// How many codes can still be used.
     pub(crate) fn remaining(&self) -> u8 {
         u8::try_from(self.live.len()).unwrap_or(u8::MAX)

@@ -14,7 +14,8 @@
 //! 4. The long budget admits 30 guesses and one more a day: a chance of about 0.0004 a year against somebody who already
 //!    has the password and never stops. [`Policy::guess_probability`](crate::Policy::guess_probability) computes it for any
 //!    policy; without the long budget (`auth0`) it is about 0.084.
-//! 5. Only somebody who passed a first factor can spend an attempt, so locking an account takes its password.
+//! 5. Only somebody who passed a first factor can spend an attempt, so locking an account takes its password. A standalone
+//!    record knows no first factor: there only the holder of the challenge's handle can spend one.
 //!
 //! One guess at each of a million accounts hits one of them, and no bound of one account can see that. Count the audit
 //! events with `evaluated` across accounts, and watch the share that is wrong.
@@ -38,6 +39,9 @@
 //! - Commit the record even if the request fails: a wrong code that is rolled back was never charged.
 //! - Take the time from a clock that clients do not control, and randomness from a cryptographic generator.
 //! - Keep the keys out of the database.
+//! - Think before letting email authenticate where it could only confirm addresses (from `strict` to another policy): an
+//!   address that somebody confirmed with a first factor alone becomes a factor with the account's first enrolment. Reset
+//!   the accounts that have such addresses, or keep the policy.
 //! - Answer a refused client with less than a [`Denial`](crate::Denial) says, and no faster for a name it does not know.
 //! - Limit requests by client and address, as a courtesy to itself: no bound here depends on a network address.
 //!

@@ -15,6 +15,7 @@ mod dispatch;
 mod host;
 mod recovery_codes;
 mod render;
+mod standalone;
 mod verify_oob;
 mod verify_recovery;
 
@@ -27,12 +28,9 @@ pub use render::RenderError;
 pub use verify_oob::Verification;
 pub use verify_recovery::Recovered;
 
-pub(crate) use {
-    answer::{Judged, Readiness},
-    decide::{Decision, Stop, decide, decide_with},
-    dispatch::{Dispatch, Scene},
-};
-
+use answer::{Judged, Readiness};
+use decide::{Decision, Stop, decide, decide_with};
+use dispatch::{Dispatch, Scene};
 use rand_core::TryCryptoRng;
 use time::OffsetDateTime;
 
@@ -45,13 +43,11 @@ use crate::{
     keys::KeyRing,
     name::ClientId,
     policy::Policy,
+    record::CLOCK_LEEWAY_MS,
     session::{FirstFactor, Grant, Session},
     token::{self, TokenClaims},
     transaction::TransactionId,
 };
-
-/// How far ahead of this clock a token may have been begun.
-const CLOCK_LEEWAY_MS: u64 = 60_000;
 
 /// Decides every command, by its keys and its policy.
 #[derive(Clone, Debug)]
@@ -140,6 +136,12 @@ impl Verifier {
         } else {
             Err(Denial::ForeignOobCode)
         }
+    }
+
+    /// Until when the account takes no binding code and sends none, if it is locked.
+    #[must_use]
+    pub fn locked_until(&self, account: &Account, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        account.ledger.locked_until(&self.policy, Millis::from(now)).map(Millis::to_datetime)
     }
 
     /// Whether the record is the session's and takes sessions of its kind and age.

@@ -12,7 +12,7 @@ use crate::{
     clock::Millis,
     code::BindingCode,
     denial::Denial,
-    enrollment::EnrollmentInput,
+    enrollment::{EnrollmentInput, Fate},
     ledger::Ledger,
     name::Subject,
     transaction::Pair,
@@ -23,8 +23,8 @@ pub(crate) enum Judged {
     Right,
     Wrong {
         attempts_left: u8,
-        /// The authenticator reached the cap of wrong codes in a row.
-        capped: bool,
+        /// The authenticator reached the cap of wrong codes in a row, and is disabled.
+        disabled: bool,
         /// This code locked the account, until then.
         locked_until: Option<Millis>,
     },
@@ -87,18 +87,23 @@ impl Verifier {
             authenticator.last_used = Some(now);
             return Ok(Judged::Right);
         }
-        ledger.charge_guess(&self.policy, now);
-        pair.attempts_left = attempts_left;
-        authenticator.failures = authenticator.failures.saturating_add(1);
+        let failures = authenticator.failures.saturating_add(1);
+        let capped = failures >= self.policy.settings().failure_cap;
+        // An unconfirmed authenticator has no cap to be disabled by: it has no attempts left instead.
+        let attempts_left = if capped && authenticator.is_unconfirmed() { 0 } else { attempts_left };
         challenge
             .state
             .apply(ChallengeInput::Wrong { attempts_left })
             .map_err(|_| Denial::AttemptsExhausted)?;
-        let capped = authenticator.failures >= self.policy.settings().failure_cap;
-        if capped && authenticator.is_active() {
-            // An active authenticator takes the cap.
-            let _ = authenticator.enrollment.apply(EnrollmentInput::Cap);
+        let disabled = capped && authenticator.is_active();
+        if disabled {
+            let Ok(Fate::Stays) = authenticator.enrollment.apply(EnrollmentInput::Cap) else {
+                return Err(Denial::AuthenticatorDisabled);
+            };
         }
-        Ok(Judged::Wrong { attempts_left, capped, locked_until: ledger.locked_until(&self.policy, now) })
+        ledger.charge_guess(&self.policy, now);
+        pair.attempts_left = attempts_left;
+        authenticator.failures = failures;
+        Ok(Judged::Wrong { attempts_left, disabled, locked_until: ledger.locked_until(&self.policy, now) })
     }
 }

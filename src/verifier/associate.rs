@@ -98,6 +98,8 @@ impl Verifier {
         account.prune(now);
         self.check_enrolment(session, account, address)?;
         self.check_lock(account, now)?;
+        // Before anything of it is added: making room for the entry ends what belongs to entries that leave.
+        account.enter(session);
         let transaction = session.transaction();
         let same = |known: &&Authenticator| match &known.enrollment {
             Enrollment::Unconfirmed(state) => {
@@ -110,7 +112,7 @@ impl Verifier {
             None => {
                 let new = self.draw_unconfirmed(session, account, address, now, rng).map_err(Stop::Source)?;
                 let id = new.id;
-                account.add_unconfirmed(new, transaction, self.policy.settings().max_unconfirmed);
+                account.add_unconfirmed(new, transaction, self.policy.settings())?;
                 id
             }
         };

@@ -23,7 +23,7 @@ use crate::{
 pub enum Requirements {
     /// One of these kinds, which the user has. It can be empty: then only the host can help (`reset`).
     Challenge(Vec<AuthenticatorKind>),
-    /// An enrolment of one of these kinds; the user has none.
+    /// An enrolment of one of these kinds; the user has none. It is empty if no kind may authenticate.
     Enroll(Vec<AuthenticatorKind>),
 }
 
@@ -31,11 +31,12 @@ impl Verifier {
     /// What the user needs to complete a login.
     #[must_use]
     pub fn requirements(&self, account: &Account) -> Requirements {
+        let email_counts = self.policy.settings().email_may_authenticate;
         if !account.enrolled {
-            return Requirements::Enroll([AuthenticatorKind::Email].to_vec());
+            let kinds = email_counts.then_some(AuthenticatorKind::Email);
+            return Requirements::Enroll(kinds.into_iter().collect());
         }
-        let email = self.policy.settings().email_may_authenticate
-            && account.authenticators.iter().any(Authenticator::is_active);
+        let email = email_counts && account.authenticators.iter().any(Authenticator::is_active);
         let recovery = account.recovery_codes_left() > 0;
         let kinds = [(email, AuthenticatorKind::Email), (recovery, AuthenticatorKind::RecoveryCode)];
         Requirements::Challenge(kinds.into_iter().filter_map(|(has, kind)| has.then_some(kind)).collect())
@@ -84,7 +85,7 @@ impl Verifier {
     /// disabled ones and the recovery codes with it, and the user is not enrolled any more.
     ///
     /// Takes an elevated session with the scope `remove:authenticators`. First-factor sessions begun until now are refused
-    /// from now on.
+    /// from now on, unless the one that was removed had never been confirmed.
     ///
     /// Denials: [`InsufficientScope`](Denial::InsufficientScope), [`UnknownAuthenticator`](Denial::UnknownAuthenticator),
     /// [`ProvisionedAuthenticator`](Denial::ProvisionedAuthenticator), [`ExpiredToken`](Denial::ExpiredToken),
@@ -129,7 +130,12 @@ impl Verifier {
         account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == id);
         draft.notify(account, Event::Removed { authenticator: id, address }, now);
         if !account.authenticators.iter().any(Authenticator::is_active) {
+            let disabled = account.authenticators.iter().filter(|known| !known.is_unconfirmed());
+            let disabled: Vec<_> = disabled.map(|known| (known.id, known.factor.address().clone())).collect();
             account.drop_authenticators(EnrollmentInput::Remove, |known| !known.is_unconfirmed());
+            for (authenticator, address) in disabled {
+                draft.notify(account, Event::Removed { authenticator, address }, now);
+            }
             account.recovery = None;
             account.enrolled = false;
         }

@@ -31,9 +31,13 @@ impl ChallengeTypes {
     /// Any: what an absent `challenge_type` means.
     pub const ANY: Self = Self { oob: true, otp: true };
 
-    /// Reads a `challenge_type`: words separated by white space. Unknown ones are skipped.
+    /// Reads a `challenge_type`: words separated by white space. Unknown ones are skipped; no word at all is as good as
+    /// none, which means any.
     #[must_use]
     pub fn parse(challenge_type: &str) -> Self {
+        if challenge_type.trim().is_empty() {
+            return Self::ANY;
+        }
         let names = |word| challenge_type.split_whitespace().any(|given| given == word);
         Self { oob: names("oob"), otp: names("otp") }
     }
@@ -123,6 +127,7 @@ impl Verifier {
         let chosen = self.choose(account, request)?;
         let (id, channel) = (chosen.id, chosen.factor.channel());
         draft.audit.authenticator = Some(id);
+        account.enter(session);
         let sending = self.send_code(session, account, id, Purpose::Authenticate, now, rng, draft)?;
         let answer = Challenged {
             authenticator: id,

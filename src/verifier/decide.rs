@@ -4,11 +4,11 @@ use alloc::vec::Vec;
 use core::convert::Infallible;
 
 use crate::{
-    account::Record,
     audit::AuditEvent,
     clock::Millis,
     denial::Denial,
     effect::{Descriptor, Effect, EmailDescriptor, Event, IssueToken, Notify, SendEmail},
+    record::{CLOCK_LEEWAY_MS, Record},
     step::{Outcome, Step, Write},
 };
 
@@ -63,9 +63,6 @@ impl Draft {
     }
 }
 
-/// A clock that is further behind the record than this is reported.
-const CLOCK_DISAGREEMENT_MS: u64 = 60_000;
-
 /// Runs a command that draws nothing.
 pub(crate) fn decide<T, R: Record>(
     audit: AuditEvent,
@@ -91,8 +88,10 @@ pub(crate) fn decide_with<T, R: Record, E>(
     let mut draft = Draft { audit, effects: Vec::new(), outbox: Vec::new() };
     match command(&mut record, &mut draft) {
         Ok(Decision::Store(result)) => {
-            let behind = record.touch(now);
-            if behind > CLOCK_DISAGREEMENT_MS {
+            let updated = *record.updated_mut();
+            *record.updated_mut() = updated.max(now);
+            let behind = updated.since(now);
+            if behind > CLOCK_LEEWAY_MS {
                 let event = Event::ClockDisagrees { behind_ms: behind };
                 let notify = Notify::new(record.subject(), event, record.next_revision().get(), now);
                 // An operator's matter: it is reported with the step and not put into the outbox of messages.

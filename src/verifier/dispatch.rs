@@ -61,7 +61,7 @@ pub(crate) enum Dispatch {
 }
 
 impl Verifier {
-    /// Sends a code to an authenticator of the account, in the session's transaction.
+    /// Sends a code to an authenticator of the account, in the session's transaction, which has its entry.
     #[allow(clippy::too_many_arguments, reason = "a command's whole input passes through")]
     pub(super) fn send_code<R: TryCryptoRng + ?Sized>(
         &self,
@@ -75,7 +75,6 @@ impl Verifier {
     ) -> Result<Sending, Stop<R::Error>> {
         let transaction = session.transaction();
         let attempts_left = self.policy.settings().attempts;
-        account.enter(session);
         if let Some(entry) = account.transaction_mut(transaction).filter(|entry| entry.pair(id).is_none()) {
             entry.pairs.push(Pair { authenticator: id, attempts_left, last_send: None });
         }

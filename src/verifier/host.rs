@@ -11,10 +11,12 @@ use crate::{
     address::EmailAddress,
     audit::{AuditEvent, Command},
     authenticator::{Authenticator, AuthenticatorId, AuthenticatorKind, Factor, Origin},
+    challenge::Challenge,
     clock::Millis,
     denial::Denial,
     effect::{self, EffectId, Event},
-    enrollment::{Enrollment, EnrollmentInput},
+    enrollment::{Enrollment, EnrollmentInput, Opener},
+    record::Record,
     step::Step,
 };
 
@@ -44,8 +46,8 @@ pub struct StaleKeys {
 impl Verifier {
     /// Makes an address that the host has verified itself an active authenticator: Auth0's implicit enrolment. There is
     /// at most one such; a new address takes the place of the old one, and with it its failures, and stays disabled if it
-    /// was. An address that is there already, active or disabled, is left as it is: nothing changes for the provisioned
-    /// one; one that its user enrolled takes the place of a provisioned one that is active, with its failures.
+    /// was. An address that is there already, active or disabled, is left as it is; one that its user enrolled takes the
+    /// place of a provisioned one that is active, with its failures.
     ///
     /// Gives the id of the authenticator. Denials: [`TooManyAuthenticators`](Denial::TooManyAuthenticators).
     ///
@@ -77,36 +79,47 @@ impl Verifier {
         let mut confirmed = account.authenticators.iter().filter(|known| !known.is_unconfirmed());
         let present = confirmed.find(|known| known.factor.address() == address).map(|known| known.id);
         let former = account.authenticators.iter().find(|known| known.is_provisioned()).cloned();
-        if let Some(id) = present {
-            draft.audit.authenticator = Some(id);
-            let Some(former) = former.filter(|former| former.id != id && former.is_active()) else {
-                return Ok(Decision::Keep(id));
-            };
-            account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == former.id);
-            account
-                .authenticators
-                .iter_mut()
-                .filter(|known| known.id == id)
-                .for_each(|known| known.failures = known.failures.max(former.failures));
-            let address = former.factor.address().clone();
-            draft.notify(account, Event::Removed { authenticator: former.id, address }, now);
-            return Ok(Decision::Store(Ok(id)));
-        }
-        if former.is_none()
-            && account.confirmed_count() >= usize::from(self.policy.settings().max_authenticators)
-        {
+        let former = former.filter(|former| Some(former.id) != present);
+        let id = match present {
+            Some(id) => {
+                draft.audit.authenticator = Some(id);
+                let lets_in = account.authenticator(id).is_some_and(Authenticator::is_active);
+                let latches = lets_in && self.policy.settings().email_may_authenticate && !account.enrolled;
+                account.enrolled |= latches;
+                // One that is disabled stays where it is: its place is what keeps it disabled.
+                let Some(former) = former.filter(Authenticator::is_active) else {
+                    return Ok(if latches { Decision::Store(Ok(id)) } else { Decision::Keep(id) });
+                };
+                Self::drop_former(account, &former, now, draft);
+                let kept = account.authenticators.iter_mut().filter(|known| known.id == id);
+                kept.for_each(|known| known.failures = known.failures.max(former.failures));
+                id
+            }
+            None => self.add_provisioned(account, address, former, now, rng, draft)?,
+        };
+        Ok(Decision::Store(Ok(id)))
+    }
+
+    fn add_provisioned<R: TryCryptoRng + ?Sized>(
+        &self,
+        account: &mut Account,
+        address: &EmailAddress,
+        former: Option<Authenticator>,
+        now: Millis,
+        rng: &mut R,
+        draft: &mut Draft,
+    ) -> Result<AuthenticatorId, Stop<R::Error>> {
+        let settings = self.policy.settings();
+        if former.is_none() && account.confirmed_count() >= usize::from(settings.max_authenticators) {
             return Err(Denial::TooManyAuthenticators.into());
         }
         let id = AuthenticatorId::draw(AuthenticatorKind::Email, rng).map_err(Stop::Source)?;
-        let (enrollment, failures) = former
-            .as_ref()
-            .map_or((Enrollment::Active, 0), |former| (former.enrollment.clone(), former.failures));
+        let (mut enrollment, mut failures) = (Enrollment::Active, 0);
         if let Some(former) = former {
-            account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == former.id);
-            let address = former.factor.address().clone();
-            draft.notify(account, Event::Removed { authenticator: former.id, address }, now);
+            Self::drop_former(account, &former, now, draft);
+            (enrollment, failures) = (former.enrollment, former.failures);
         }
-        account.enrolled |= self.policy.settings().email_may_authenticate && enrollment == Enrollment::Active;
+        let active = enrollment == Enrollment::Active;
         account.authenticators.push(Authenticator {
             id,
             factor: Factor::Email(address.clone()),
@@ -117,11 +130,23 @@ impl Verifier {
             last_used: None,
         });
         draft.audit.authenticator = Some(id);
-        draft.notify(account, Event::Added { authenticator: id, address: address.clone() }, now);
-        Ok(Decision::Store(Ok(id)))
+        if active {
+            account.enrolled |= settings.email_may_authenticate;
+            // As a confirmation does: what first-factor sessions had begun is not needed any more.
+            account.lapse(|_, state| state.opened_by == Opener::FirstFactor);
+            draft.notify(account, Event::Added { authenticator: id, address: address.clone() }, now);
+        }
+        Ok(id)
     }
 
-    /// Takes back a provisioned address. The user stays enrolled, even if it was the last factor: losing an address opens
+    fn drop_former(account: &mut Account, former: &Authenticator, now: Millis, draft: &mut Draft) {
+        account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == former.id);
+        let address = former.factor.address().clone();
+        draft.notify(account, Event::Removed { authenticator: former.id, address }, now);
+    }
+
+    /// Takes back a provisioned address. To move it, call [`provision`](Self::provision) with the new one alone: that
+    /// carries the failures over. The user stays enrolled, even if it was the last factor: losing an address opens
     /// no door. A disabled one stays in the record, because its place there is what keeps it disabled.
     ///
     /// Denials: [`UnknownAuthenticator`](Denial::UnknownAuthenticator).
@@ -148,49 +173,54 @@ impl Verifier {
     /// user can ask again at once; the budgets stay charged.
     ///
     /// Says whether a cool-down was lifted.
-    pub fn report_delivery(
+    pub fn report_delivery<R: Record>(
         &self,
-        account: Account,
+        record: R,
         message: EffectId,
         report: DeliveryReport,
         now: OffsetDateTime,
-    ) -> Step<bool> {
+    ) -> Step<bool, R> {
         let now = Millis::from(now);
-        let audit = AuditEvent::new(Command::ReportDelivery, account.subject.clone(), now);
-        decide(audit, account, now, |account, draft| {
-            let Account { subject, authenticators, challenges, transactions, .. } = account;
-            let is_latest = |challenge: &crate::challenge::Challenge| {
-                let authenticator = authenticators.iter().find(|known| known.id == challenge.authenticator);
+        let audit = AuditEvent::new(Command::ReportDelivery, record.subject().clone(), now);
+        decide(audit, record, now, |record, draft| {
+            record.prune(now);
+            let is_latest = |challenge: &Challenge| {
+                let authenticator =
+                    record.authenticators().iter().find(|known| known.id == challenge.authenticator);
                 let channel = authenticator.map(|known| known.factor.channel());
-                channel.and_then(|channel| effect::latest_send(subject, channel, challenge)) == Some(message)
+                let latest =
+                    channel.and_then(|channel| effect::latest_send(record.subject(), channel, challenge));
+                latest == Some(message)
             };
-            let Some(challenge) = challenges.iter().find(|known| is_latest(known)) else {
+            let Some(place) = record.challenges().iter().position(is_latest) else {
                 return Ok(Decision::Keep(false));
             };
-            draft.audit.authenticator = Some(challenge.authenticator);
-            let entry = transactions.iter_mut().find(|known| known.id == challenge.transaction);
-            let pair = entry.and_then(|entry| entry.pair_mut(challenge.authenticator));
-            let cool_down = pair.map(|pair| &mut pair.last_send).filter(|last_send| last_send.is_some());
+            draft.audit.authenticator =
+                record.challenges().get(place).map(|challenge| challenge.authenticator);
+            let cool_down = record.pair_mut(place).map(|pair| &mut pair.last_send);
             match (report, cool_down) {
-                (DeliveryReport::Failed, Some(last_send)) => {
+                (DeliveryReport::Failed, Some(last_send @ Some(_))) => {
                     *last_send = None;
                     Ok(Decision::Store(Ok(true)))
                 }
-                (DeliveryReport::Failed, None) | (DeliveryReport::Delivered, _) => Ok(Decision::Keep(false)),
+                (DeliveryReport::Failed | DeliveryReport::Delivered, _) => Ok(Decision::Keep(false)),
             }
         })
     }
 
     /// Lifts a lock, for an administrator: refills the guess bucket, grants five guesses on the long budget, and takes
-    /// back what a clock that was ahead had put on the account. It revives no challenge, code or authenticator.
-    pub fn unlock(&self, account: Account, now: OffsetDateTime) -> Step<()> {
+    /// back what a clock that was far ahead had put on the record. It revives no session, challenge, code or
+    /// authenticator: a bound on sessions is lowered only if it lies further ahead than any session lives.
+    pub fn unlock<R: Record>(&self, record: R, now: OffsetDateTime) -> Step<(), R> {
         let now = Millis::from(now);
-        let audit = AuditEvent::new(Command::Unlock, account.subject.clone(), now);
-        decide(audit, account, now, |account, draft| {
-            account.ledger.unlock(&self.policy, UNLOCK_GRANT, now);
-            account.not_before = account.not_before.map(|instant| instant.min(now));
-            account.elevated_not_before = account.elevated_not_before.map(|instant| instant.min(now));
-            draft.notify(account, Event::Unlocked, now);
+        let audit = AuditEvent::new(Command::Unlock, record.subject().clone(), now);
+        decide(audit, record, now, |record, draft| {
+            record.prune(now);
+            record.ledger_mut().unlock(&self.policy, UNLOCK_GRANT, now);
+            record.lower_wild_bounds(now);
+            let updated = record.updated_mut();
+            *updated = (*updated).min(now);
+            draft.notify(record, Event::Unlocked, now);
             Ok(Decision::Store(Ok(())))
         })
     }

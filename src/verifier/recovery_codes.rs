@@ -28,7 +28,8 @@ impl Verifier {
     /// Takes an elevated session with the scope `enroll`. First-factor sessions begun until now are refused from now on.
     ///
     /// Denials: [`InsufficientScope`](Denial::InsufficientScope), [`NotEnrolled`](Denial::NotEnrolled) if no active
-    /// authenticator may authenticate, [`ExpiredToken`](Denial::ExpiredToken), [`WrongRecord`](Denial::WrongRecord).
+    /// authenticator may authenticate, [`TooManySends`](Denial::TooManySends), [`ExpiredToken`](Denial::ExpiredToken),
+    /// [`WrongRecord`](Denial::WrongRecord).
     ///
     /// # Errors
     /// That of the random generator, before anything happened.
@@ -64,6 +65,11 @@ impl Verifier {
         if !account.enrolled || !active || !self.policy.settings().email_may_authenticate {
             return Err(Denial::NotEnrolled.into());
         }
+        // The account's holder is told of it by a message, and messages are budgeted.
+        if let Some(until) = account.ledger.sends_refused_until(&self.policy, now) {
+            return Err(Denial::TooManySends { until: until.to_datetime() }.into());
+        }
+        account.ledger.charge_send(&self.policy, now);
         let id = AuthenticatorId::draw(AuthenticatorKind::RecoveryCode, rng).map_err(Stop::Source)?;
         let mut seed = Seed([0; 16]);
         rng.try_fill_bytes(&mut seed.0).map_err(Stop::Source)?;

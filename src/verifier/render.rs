@@ -6,10 +6,10 @@ use time::OffsetDateTime;
 
 use super::Verifier;
 use crate::{
-    account::Account,
     challenge::ChallengeState,
     clock::Millis,
     effect::{self, Descriptor, Message, SendEmail},
+    record::Record,
 };
 
 /// Why a descriptor gives no message.
@@ -41,24 +41,25 @@ impl Verifier {
     ///
     /// # Errors
     /// [`RenderError`] if the message is not worth sending any more.
-    pub fn render(
+    pub fn render<R: Record>(
         &self,
-        account: &Account,
+        record: &R,
         descriptor: &Descriptor,
         now: OffsetDateTime,
     ) -> Result<Message, RenderError> {
         let now = Millis::from(now);
         let email = match descriptor {
-            Descriptor::Notify(notify) if notify.subject == account.subject => {
+            Descriptor::Notify(notify) if notify.subject == *record.subject() => {
                 return Ok(Message::Notify(notify.clone()));
             }
-            Descriptor::SendEmail(email) if email.subject == account.subject => email,
+            Descriptor::SendEmail(email) if email.subject == *record.subject() => email,
             Descriptor::Notify(_) | Descriptor::SendEmail(_) => return Err(RenderError::WrongRecord),
         };
         let challenge =
-            account.challenges.iter().find(|known| known.id == email.challenge && known.is_live(now));
+            record.challenges().iter().find(|known| known.id == email.challenge && known.is_live(now));
         let challenge = challenge.ok_or(RenderError::NotLive)?;
-        let authenticator = account.authenticator(challenge.authenticator).ok_or(RenderError::NotLive)?;
+        let authenticator = record.authenticators().iter().find(|known| known.id == challenge.authenticator);
+        let authenticator = authenticator.ok_or(RenderError::NotLive)?;
         let same_code = match &challenge.state {
             ChallengeState::Pending(pending) => pending.generation == email.generation,
             ChallengeState::Verified
@@ -69,7 +70,7 @@ impl Verifier {
         if !same_code || *authenticator.factor.address() != email.to {
             return Err(RenderError::NotLive);
         }
-        let message = effect::message(&self.keys, &account.subject, authenticator, challenge);
+        let message = effect::message(&self.keys, record.subject(), authenticator, challenge);
         let (message, _) = message.ok_or(RenderError::KeyUnknown)?;
         // An earlier message of the same challenge keeps its own id.
         Ok(Message::SendEmail(SendEmail { id: email.id, ..message }))

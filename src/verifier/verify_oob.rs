@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Decision, Handle, Judged, Verifier, answer::Readiness, decide, decide::Draft};
+use super::{Decision, Handle, Judged, Readiness, Verifier, decide, decide::Draft};
 use crate::{
     account::Account,
     audit::{AuditEvent, Command},
@@ -12,7 +12,7 @@ use crate::{
     code::BindingCode,
     denial::Denial,
     effect::{Event, IssueToken},
-    enrollment::{Enrollment, EnrollmentInput, Opener, PendingRecovery},
+    enrollment::{Enrollment, EnrollmentInput, Fate, Opener, PendingRecovery},
     evidence::Evidence,
     recovery::{LiveCode, Recovery},
     session::{Grant, Session},
@@ -32,6 +32,9 @@ pub struct Verification {
     /// and no more. To a first-factor session the host then answers `mfa_required` with the same `mfa_token`; to an
     /// elevated one, with a token of that session's client, authentication time, scopes and expiry, never more.
     pub completed: bool,
+    /// Whether the recovery codes that were shown with the enrolment are live now. They are not if the account had a set
+    /// by then, or if their key has left the ring: tell the user to throw them away.
+    pub recovery_codes_live: bool,
 }
 
 impl Verifier {
@@ -105,9 +108,9 @@ impl Verifier {
         draft.audit.evaluated = true;
         let channel = authenticator.factor.channel();
         Ok(Decision::Store(match judged {
-            Judged::Right => Ok(self.accept(session, account, (id, channel), purpose, now, draft)),
-            Judged::Wrong { attempts_left, capped, locked_until } => {
-                if capped {
+            Judged::Right => Ok(self.accept(session, account, (id, channel), purpose, now, draft)?),
+            Judged::Wrong { attempts_left, disabled, locked_until } => {
+                if disabled {
                     Self::end_capped(account, id, now, draft);
                 }
                 if let Some(until) = locked_until {
@@ -158,17 +161,16 @@ impl Verifier {
         purpose: Purpose,
         now: Millis,
         draft: &mut Draft,
-    ) -> Verification {
-        if purpose == Purpose::Confirm {
-            self.activate(account, id, now, draft);
-        }
+    ) -> Result<Verification, Denial> {
+        let recovery_codes_live =
+            if purpose == Purpose::Confirm { self.activate(account, id, now, draft)? } else { false };
         let evidence = Evidence::new(id, Some(channel), now);
-        let completed = self.policy.settings().email_may_authenticate
-            && self.complete(session, account, &evidence, now, draft);
-        Verification { purpose, evidence, completed }
+        let may_complete = self.policy.settings().email_may_authenticate;
+        let completed = may_complete && self.complete(session, account, &evidence, now, draft)?;
+        Ok(Verification { purpose, evidence, completed, recovery_codes_live })
     }
 
-    /// Spends the transaction of a first-factor session and issues its token.
+    /// Spends the transaction of a first-factor session and issues its token; of an elevated one it does neither.
     pub(super) fn complete(
         &self,
         session: &Session,
@@ -176,44 +178,43 @@ impl Verifier {
         evidence: &Evidence,
         now: Millis,
         draft: &mut Draft,
-    ) -> bool {
-        let Grant::FirstFactor { audience, scope, .. } = session.grant() else { return false };
-        account.enter(session);
-        if let Some(entry) = account.transaction_mut(session.transaction()) {
-            entry.spent = Some(Spent { at: now, by: evidence.authenticator });
-        }
-        draft.issue(IssueToken {
-            id: IssueToken::id(session.subject(), &session.transaction()),
-            subject: session.subject().clone(),
-            client: session.client().clone(),
-            audience: audience.clone(),
-            scope: scope.clone(),
-            evidence: evidence.clone(),
-        });
-        true
+    ) -> Result<bool, Denial> {
+        let Some(token) = IssueToken::of(session, evidence) else { return Ok(false) };
+        let entry = account.transaction_mut(session.transaction()).ok_or(Denial::ExpiredToken)?;
+        entry.spent = Some(Spent { at: now, by: evidence.authenticator });
+        draft.issue(token);
+        Ok(true)
     }
 
     /// An enrolment is confirmed: the authenticator is active, its recovery codes go live, and what other first-factor
-    /// sessions had begun lapses.
-    fn activate(&self, account: &mut Account, id: AuthenticatorId, now: Millis, draft: &mut Draft) {
-        let Some(authenticator) = account.authenticators.iter_mut().find(|known| known.id == id) else {
-            return;
-        };
+    /// sessions had begun lapses. Says whether recovery codes went live.
+    fn activate(
+        &self,
+        account: &mut Account,
+        id: AuthenticatorId,
+        now: Millis,
+        draft: &mut Draft,
+    ) -> Result<bool, Denial> {
+        let authenticator = account.authenticators.iter_mut().find(|known| known.id == id);
+        let authenticator = authenticator.ok_or(Denial::UnknownAuthenticator)?;
         let pending = match &authenticator.enrollment {
             Enrollment::Unconfirmed(state) => state.recovery.clone(),
             Enrollment::Active | Enrollment::Disabled => None,
         };
         let address = authenticator.factor.address().clone();
-        // It is unconfirmed, and an unconfirmed one takes the confirmation.
-        let _ = authenticator.enrollment.apply(EnrollmentInput::Confirm);
+        let confirmed = authenticator.enrollment.apply(EnrollmentInput::Confirm);
+        let Ok(Fate::Stays) = confirmed else { return Err(Denial::UnknownAuthenticator) };
         account.lapse(|_, state| state.opened_by == Opener::FirstFactor);
+        let mut recovery_codes_live = false;
         if self.policy.settings().email_may_authenticate {
             account.enrolled = true;
             if let Some(pending) = pending.filter(|_| account.recovery.is_none()) {
                 account.recovery = self.live_set(account, id, &pending);
+                recovery_codes_live = account.recovery.is_some();
             }
         }
         draft.notify(account, Event::Added { authenticator: id, address }, now);
+        Ok(recovery_codes_live)
     }
 
     /// The recovery codes that were shown, as they are stored from now on; nothing if their key is gone.
@@ -229,13 +230,9 @@ impl Verifier {
         Some(Recovery { id: pending.id, live, spent: alloc::vec::Vec::new() })
     }
 
-    /// An authenticator reached the cap: it is disabled, or lapses if it was never confirmed, and its challenges end.
+    /// An active authenticator reached the cap: its challenges end, and so do the sessions that guessed.
     fn end_capped(account: &mut Account, id: AuthenticatorId, now: Millis, draft: &mut Draft) {
         let Some(authenticator) = account.authenticator(id) else { return };
-        if authenticator.is_unconfirmed() {
-            account.lapse(|known, _| known.id == id);
-            return;
-        }
         let address = authenticator.factor.address().clone();
         cancel_all(account, Cause::Disabled, |challenge| challenge.authenticator == id);
         account.refuse_until(now);

@@ -19,7 +19,7 @@ use crate::{
     evidence::Evidence,
     policy::{RecoveryThrottle, RecoveryUse},
     recovery::{LiveCode, SpentCode},
-    session::{Grant, Session},
+    session::Session,
     step::Step,
 };
 
@@ -103,7 +103,6 @@ impl Verifier {
             }
             return Ok(Decision::Store(Err(Denial::InvalidRecoveryCode)));
         };
-        let used = recovery.live.remove(place);
         let replacement = match self.policy.settings().recovery_use {
             RecoveryUse::Consume => None,
             RecoveryUse::Replace => {
@@ -111,18 +110,19 @@ impl Verifier {
                 let transaction = session.transaction();
                 let next =
                     derive::recovery_next(&key.recovery_next, subject, &recovery.id, &transaction, code);
-                recovery.live.insert(place, LiveCode::new(key, subject, &next));
-                Some((next, key.id))
+                Some((next, key))
             }
         };
+        let next = replacement.as_ref().map(|(next, key)| LiveCode::new(key, subject, next));
+        let used = recovery.take(place, next).ok_or(Denial::InvalidRecoveryCode)?;
         recovery.spent.push(SpentCode {
             transaction: session.transaction(),
             code: used,
-            next_key_id: replacement.as_ref().map(|(_, key_id)| *key_id),
+            next_key_id: replacement.as_ref().map(|(_, key)| key.id),
         });
         let (id, remaining) = (recovery.id, recovery.remaining());
         let evidence = Evidence::new(id, None, now);
-        self.complete(session, account, &evidence, now, draft);
+        self.complete(session, account, &evidence, now, draft)?;
         draft.notify(account, Event::RecoveryUsed { recovery: id, remaining }, now);
         Ok(Decision::Store(Ok(Recovered {
             evidence,
@@ -139,9 +139,6 @@ impl Verifier {
         code: &RecoveryCode,
         draft: &mut Draft,
     ) -> Result<Recovered, Denial> {
-        let Grant::FirstFactor { audience, scope, .. } = session.grant() else {
-            return Err(Denial::InsufficientScope);
-        };
         let transaction = session.transaction();
         let spent =
             account.transaction(transaction).and_then(|entry| entry.spent).ok_or(Denial::TransactionSpent)?;
@@ -157,14 +154,7 @@ impl Verifier {
             }
         };
         let evidence = Evidence::new(recovery.id, None, spent.at);
-        draft.issue(IssueToken {
-            id: IssueToken::id(session.subject(), &transaction),
-            subject: session.subject().clone(),
-            client: session.client().clone(),
-            audience: audience.clone(),
-            scope: scope.clone(),
-            evidence: evidence.clone(),
-        });
+        draft.issue(IssueToken::of(session, &evidence).ok_or(Denial::InsufficientScope)?);
         Ok(Recovered { evidence, replacement, remaining: recovery.remaining() })
     }
 }

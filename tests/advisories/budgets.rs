@@ -81,7 +81,10 @@ fn v08_every_kind_of_code_is_budgeted() {
     assert_eq!(refused.unwrap_err(), Denial::TooManyRecoveryAttempts { until: None });
 
     // A standalone challenge has a budget of its own, which new challenges and other purposes leave as it is.
-    let mut world = World::new(roomy(|settings| settings.attempts = 3));
+    let mut world = World::new(roomy(|settings| {
+        settings.attempts = 3;
+        settings.guess_bucket = Rate::new(10, Duration::days(1));
+    }));
     let record = Standalone::verified(&subject(), address(ADDRESS), &mut world.rng).unwrap();
     let mut alone = Alone::new(world, record);
     let purposes = ["reset", "pay"].map(|label| Purpose::Custom(Label::new(label).unwrap()));
@@ -95,6 +98,9 @@ fn v08_every_kind_of_code_is_budgeted() {
         {
             evaluated += 1;
         }
+        // Until the deadline nothing gives an attempt back, whatever is asked; after it the ledger goes on counting.
+        assert!(alone.ask(&purposes[(round + 1) % 2]).is_err());
+        alone.world.pass(300);
     }
     assert_eq!(evaluated, 10);
     assert!(matches!(alone.ask(&purposes[0]).unwrap_err(), Denial::Locked { .. }));

@@ -92,6 +92,8 @@ fn v34_codes_are_uniform_over_their_whole_range() {
     world.enrol(ADDRESS);
     let mut drawn = vec![BTreeSet::new(); RecoveryCode::SYMBOLS];
     for _ in 0..32 {
+        // Each new set is told of by a message, and messages are budgeted.
+        world.pass(4_320);
         let (elevated, account) = (world.elevated(), world.account());
         let step = world.verifier.regenerate_recovery_codes(&elevated, account, world.now, &mut world.rng);
         for code in world.run(step.unwrap()).unwrap() {
