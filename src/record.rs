@@ -30,11 +30,25 @@ pub(crate) mod internal {
         fn authenticators(&self) -> &[Authenticator];
         fn challenges(&self) -> &[Challenge];
 
+        fn revision(&self) -> Revision;
+
+        /// Whether the store has it already.
+        fn is_stored(&self) -> bool;
+
+        /// Notes that the store has it, at this revision.
+        fn store_at(&mut self, revision: Revision);
+
         /// The revision that the record will have once this step is stored.
-        fn next_revision(&self) -> Revision;
+        fn next_revision(&self) -> Revision {
+            if self.is_stored() { self.revision().next() } else { self.revision() }
+        }
 
         /// Takes the record on to its next revision and says which one the store must hold until then.
-        fn advance(&mut self) -> Option<Revision>;
+        fn advance(&mut self) -> Option<Revision> {
+            let expected = self.is_stored().then_some(self.revision());
+            self.store_at(self.next_revision());
+            expected
+        }
 
         /// When the record was last written.
         fn updated_mut(&mut self) -> &mut Millis;
@@ -73,15 +87,16 @@ impl Internal for Account {
         &self.challenges
     }
 
-    fn next_revision(&self) -> Revision {
-        if self.stored { self.revision.next() } else { self.revision }
+    fn revision(&self) -> Revision {
+        self.revision
     }
 
-    fn advance(&mut self) -> Option<Revision> {
-        let expected = self.stored.then_some(self.revision);
-        self.revision = self.next_revision();
-        self.stored = true;
-        expected
+    fn is_stored(&self) -> bool {
+        self.stored
+    }
+
+    fn store_at(&mut self, revision: Revision) {
+        (self.revision, self.stored) = (revision, true);
     }
 
     fn updated_mut(&mut self) -> &mut Millis {
@@ -127,15 +142,16 @@ impl Internal for Standalone {
         self.challenge.as_slice()
     }
 
-    fn next_revision(&self) -> Revision {
-        if self.stored { self.revision.next() } else { self.revision }
+    fn revision(&self) -> Revision {
+        self.revision
     }
 
-    fn advance(&mut self) -> Option<Revision> {
-        let expected = self.stored.then_some(self.revision);
-        self.revision = self.next_revision();
-        self.stored = true;
-        expected
+    fn is_stored(&self) -> bool {
+        self.stored
+    }
+
+    fn store_at(&mut self, revision: Revision) {
+        (self.revision, self.stored) = (revision, true);
     }
 
     fn updated_mut(&mut self) -> &mut Millis {
