@@ -331,6 +331,6 @@ fn event(event: &Event) -> Option<String> {
         }
         Event::Unlocked => "An administrator lifted the lock after too many wrong codes.".to_owned(),
         Event::Reset => "An administrator removed all second factors.".to_owned(),
-        _ => return None,
+        Event::ClockDisagrees { .. } | _ => return None,
     })
 }

@@ -72,7 +72,7 @@ async fn deliver(app: &App, queued: &Queued) -> Result<(), StoreError> {
     };
     let kind = match descriptor {
         Descriptor::SendEmail(_) => "code",
-        _ => "notice",
+        Descriptor::Notify(_) | _ => "notice",
     };
     let count = |result: &str| app.metrics.sends.with_label_values(&[kind, result]).inc();
     let subject = match descriptor {

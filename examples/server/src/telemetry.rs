@@ -1,6 +1,8 @@
 //! Logs and metrics. The core's audit events are logged as they are: they hold no code, token, handle or address. This
 //! module must never be handed a request's body or an effect's content.
 
+use std::io::IsTerminal as _;
+
 use countersign::AuditEvent;
 use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
@@ -15,7 +17,7 @@ pub(crate) fn start_logging(filter: &str, format: LogFormat) -> Result<(), Strin
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("--log {filter:?}: {error}"))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter);
     match format {
-        LogFormat::Text => log.with_target(false).try_init(),
+        LogFormat::Text => log.with_target(false).with_ansi(std::io::stdout().is_terminal()).try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     }
     .map_err(|error| error.to_string())

@@ -187,9 +187,9 @@ impl Signer {
         validation.set_audience(&[&self.mfa_audience]);
         validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
         validation.leeway = 0;
-        let claims = decode::<Claims>(token, key, &validation).map_err(|error| match error.kind() {
-            ErrorKind::ExpiredSignature => BadToken::Expired,
-            _ => BadToken::Invalid,
+        let claims = decode::<Claims>(token, key, &validation).map_err(|error| {
+            let expired = matches!(error.kind(), ErrorKind::ExpiredSignature);
+            if expired { BadToken::Expired } else { BadToken::Invalid }
         })?;
         if claims.claims.exp <= now.unix_timestamp() { Err(BadToken::Expired) } else { Ok(claims.claims) }
     }

@@ -44,8 +44,9 @@ pub(crate) async fn associate(
     let step =
         |account, now, rng: &mut _| app.verifier.associate(&session, account, address.clone(), now, rng);
     let outcome = app.step(session.subject(), step).await?;
+    let at = outcome.audit.at();
     let answer = outcome.result.map_err(denied)?;
-    Ok(Json(AssociateReply::new(&answer, app.verifier.policy(), OffsetDateTime::now_utc())))
+    Ok(Json(AssociateReply::new(&answer, app.verifier.policy(), at)))
 }
 
 pub(crate) async fn challenge(
@@ -61,8 +62,9 @@ pub(crate) async fn challenge(
     let request = body.request()?;
     let step = |account, now, rng: &mut _| app.verifier.challenge(&session, account, &request, now, rng);
     let outcome = app.step(session.subject(), step).await?;
+    let at = outcome.audit.at();
     let answer = outcome.result.map_err(denied)?;
-    Ok(Json(ChallengeReply::new(&answer, app.verifier.policy(), OffsetDateTime::now_utc())))
+    Ok(Json(ChallengeReply::new(&answer, app.verifier.policy(), at)))
 }
 
 pub(crate) async fn authenticators(
