@@ -162,6 +162,9 @@ fn requests_refuse_what_comes_twice_is_too_long_or_is_no_text() {
     assert!(from_str::<TokenBody>(r#"{"grant_type":"a","grant_type":"b"}"#).is_err());
     assert!(from_str::<TokenBody>(r#"{"binding_code":12345}"#).is_err(), "a number loses its zeros");
     assert!(from_str::<TokenBody>(r#"{"scope":["a"]}"#).is_err());
+    for body in ["[]", r#"["password"]"#, "null", r#""x""#, "1", ""] {
+        assert!(from_str::<TokenBody>(body).is_err(), "{body}");
+    }
     assert!(from_str::<TokenBody>(r#"{"client_id":null}"#).unwrap().client_id.is_none());
     for (length, fits) in [(4096, true), (4097, false)] {
         let body = format!(r#"{{"password":"{}"}}"#, "p".repeat(length));

@@ -2,7 +2,12 @@
 
 use alloc::vec::Vec;
 
-use serde::Deserialize;
+use core::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use super::{
     parameter::{Parameter, list, optional},
@@ -36,7 +41,7 @@ pub struct ClientCredentials {
 
 /// `POST /oauth/token`.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each is named after its parameter")]
 pub struct TokenBody {
@@ -146,7 +151,7 @@ impl TokenBody {
 
 /// `POST /mfa/challenge`.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each is named after its parameter")]
 pub struct ChallengeBody {
@@ -199,7 +204,7 @@ impl ChallengeBody {
 
 /// `POST /mfa/associate`.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each is named after its parameter")]
 pub struct AssociateBody {
@@ -249,6 +254,33 @@ impl AssociateBody {
         }
     }
 }
+
+/// Reads a body as names and values only: what serde derives would read an array as well, by the order of the fields.
+macro_rules! by_name {
+    ($($body:ident),*) => {$(
+        impl<'de> Deserialize<'de> for $body {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct ByName;
+
+                impl<'de> Visitor<'de> for ByName {
+                    type Value = $body;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("names and values")
+                    }
+
+                    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<$body, A::Error> {
+                        $body::deserialize(MapAccessDeserializer::new(map))
+                    }
+                }
+
+                deserializer.deserialize_map(ByName)
+            }
+        }
+    )*};
+}
+
+by_name!(TokenBody, ChallengeBody, AssociateBody);
 
 fn required<'a>(given: Option<&'a Parameter>, name: &'static str) -> Result<&'a Parameter, Refusal> {
     given.ok_or_else(|| Refusal::missing(name))

@@ -11,11 +11,12 @@ use tokio::sync::Notify;
 use crate::{
     demo::Panel,
     first_factor::{FirstFactorError, FirstFactors},
-    mail::{Mailer, Templates},
+    mail::Mailer,
     options::Preset,
     random,
     store::{Database, StoreError},
     telemetry::{self, Metrics},
+    templates::Templates,
     tokens::Signer,
 };
 

@@ -20,6 +20,7 @@ mod router;
 mod server;
 mod store;
 mod telemetry;
+mod templates;
 mod tokens;
 
 use std::process::ExitCode;

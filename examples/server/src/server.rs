@@ -21,12 +21,13 @@ use crate::{
     demo::{self, Panel},
     first_factor::FirstFactors,
     keys::Keys,
-    mail::{Mailer, Templates},
+    mail::Mailer,
     options::Serve,
     outbox,
     router::router,
     store::{self, Place, StoreError},
     telemetry::{self, Metrics},
+    templates::Templates,
     tokens::Signer,
 };
 

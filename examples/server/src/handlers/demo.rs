@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::{Query, State, rejection::QueryRejection},
 };
 use countersign::{Account, wire::Refusal};
 use getrandom::SysRng;
@@ -52,8 +52,9 @@ pub(crate) struct StateQuery {
 
 pub(crate) async fn state(
     State(app): State<Arc<App>>,
-    Query(query): Query<StateQuery>,
+    query: Result<Query<StateQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
+    let Query(query) = query.map_err(|_| Refusal::missing("username"))?;
     let panel = app.panel.as_ref().ok_or(not_found())?;
     let user = app.database.user_by_email(&query.username.to_lowercase()).await?.ok_or(not_found())?;
     let stored = app.database.load(&user.subject).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode},
 };
 use countersign::{
@@ -80,12 +80,13 @@ pub(crate) async fn authenticators(
 
 pub(crate) async fn remove(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Remove, &denial));
     let session = request::bearer_session(&app, &headers, None, Endpoint::Remove)?;
-    let id: AuthenticatorId = id.parse().map_err(|_| denied(Denial::UnknownAuthenticator))?;
+    let id = id.ok().and_then(|Path(id)| id.parse::<AuthenticatorId>().ok());
+    let id = id.ok_or_else(|| denied(Denial::UnknownAuthenticator))?;
     let step = |account, now, _: &mut _| Ok(app.verifier.remove(&session, account, id, now));
     app.step(session.subject(), step).await?.result.map_err(denied)?;
     Ok(StatusCode::NO_CONTENT)
