@@ -107,9 +107,10 @@ async fn deliver(app: &App, queued: &Queued) -> Result<(), StoreError> {
         }
         Err(MailError::Transient(error)) => match PAUSES_MS.get(tried.saturating_sub(1)) {
             Some(pause) => {
+                app.database.postpone(&queued.id, millis(now).saturating_add(*pause)).await?;
                 tracing::warn!(id = queued.id, error, "a message could not be sent and is tried again");
                 count("retried");
-                return app.database.postpone(&queued.id, millis(now).saturating_add(*pause)).await;
+                return Ok(());
             }
             None => error,
         },

@@ -8,7 +8,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use countersign::{Account, Descriptor, Subject, Swap, Write};
 use sqlx::{
-    PgPool, Row as _,
+    Connection as _, PgConnection, PgPool, Row as _,
     postgres::{PgPoolOptions, PgRow},
 };
 
@@ -18,6 +18,8 @@ pub(super) struct Postgres(PgPool);
 
 impl Postgres {
     pub(super) async fn open(url: &str) -> Result<Self, StoreError> {
+        // The pool would go on trying; a database that refuses the first connection is told of at once.
+        PgConnection::connect(url).await?.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(16)
             .acquire_timeout(Duration::from_secs(10))

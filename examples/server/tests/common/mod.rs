@@ -23,6 +23,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub mod sink;
+
 pub use serde_json::{Value, json};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_countersign-server");
@@ -138,6 +140,13 @@ impl Server {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// SIGKILL, and the audit events until then.
+    pub fn kill_and_read(mut self) -> Vec<Value> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.audit()
     }
 
     /// SIGTERM, and how it ended.
