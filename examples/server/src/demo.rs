@@ -24,19 +24,22 @@ pub(crate) const CLIENT_SECRET: &str = "demo-secret";
 /// How many steps the panel keeps.
 const STEPS: usize = 50;
 
-/// Adds the demonstration user and client to an empty store.
+/// Adds the demonstration user and client to an empty store, and says whether the store has them. A store with data of its
+/// own gets none, so its server shows no panel.
 pub(crate) async fn seed(
     database: &dyn Database,
     first_factors: &FirstFactors,
-) -> Result<(), FirstFactorError> {
-    if !database.is_empty().await? {
-        return Ok(());
+) -> Result<bool, FirstFactorError> {
+    if database.is_empty().await? {
+        let user = first_factors.new_user(USERNAME, true, PASSWORD).await?;
+        database.add_user(&user).await?;
+        let client =
+            Client { client_id: CLIENT_ID.to_owned(), secret_hash: Some(secret_hash(CLIENT_SECRET)) };
+        database.add_client(&client).await?;
     }
-    let user = first_factors.new_user(USERNAME, true, PASSWORD).await?;
-    database.add_user(&user).await?;
-    let client = Client { client_id: CLIENT_ID.to_owned(), secret_hash: Some(secret_hash(CLIENT_SECRET)) };
-    database.add_client(&client).await?;
-    Ok(())
+    let client = database.client(CLIENT_ID).await?;
+    let is_demo = client.is_some_and(|client| client.accepts(Some(CLIENT_SECRET)));
+    Ok(is_demo && database.user_by_email(USERNAME).await?.is_some())
 }
 
 /// The last steps of the core.

@@ -41,7 +41,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(15);
 /// Serves until a signal comes. An error is one sentence for whoever started the server.
 pub(crate) async fn serve(options: Serve) -> Result<(), String> {
     telemetry::start_logging(&options.log, options.log_format)?;
-    let demo = options.demo()?;
+    let wants_demo = options.demo()?;
     let (mut terminate, mut interrupt) = signals()?;
     let keys = Keys::find(&options.data).map_err(|error| error.to_string())?;
     let ring = keys.ring().map_err(|error| error.to_string())?;
@@ -57,10 +57,11 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
     let listener = listener.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     let address = listener.local_addr().map_err(|error| format!("cannot listen: {error}"))?;
     let issuer = options.issuer.clone().unwrap_or_else(|| format!("http://{address}/"));
-    if demo {
-        demo::seed(&*database, &first_factors)
+    let demo = wants_demo
+        && demo::seed(&*database, &first_factors)
             .await
             .map_err(|error| format!("no demonstration data: {error}"))?;
+    if demo {
         tracing::warn!(
             user = demo::USERNAME,
             client = demo::CLIENT_ID,

@@ -242,6 +242,8 @@ fn operators_add_users_and_clients() {
     assert_eq!(server.post("/oauth/token", &body).error(), "mfa_required");
     let demo = as_demo(&sign_in("user@example.com", PASSWORD));
     assert_eq!(server.post("/oauth/token", &demo).error(), "invalid_client");
+    assert_eq!(server.get("/demo/info").body["demo"], false);
+    assert_eq!(server.get("/demo/state?username=person@example.com").status, 404);
 }
 
 #[test]

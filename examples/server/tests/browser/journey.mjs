@@ -1,9 +1,10 @@
 // Drives the page in a real browser through the whole journey and checks what a person and a developer see.
 //
-//   node journey.mjs [PASS=]URL…      PASS is desktop (the default), phone, keyboard, limits or replaced
+//   node journey.mjs [PASS=]URL…      PASS is desktop (the default), phone, keyboard, limits, replaced, strict or plain
 //
 // Each pass wants a server of its own with an empty store: one user may be sent only so many messages. `replaced` wants
-// one whose policy replaces a recovery code on use. It prints a line a check, and exits with 1 if any of them failed.
+// the policy auth0, `strict` the policy strict, and `plain` a server without demonstration data. It prints a line a check,
+// and exits with 1 if any of them failed.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -534,12 +535,45 @@ async function replaced(visitor) {
   await visitor.view('You are signed in');
 }
 
+/** A policy under which email confirms an address and completes no sign-in. Its codes are longer. */
+async function strict(visitor) {
+  const { page } = visitor;
+  await open(visitor);
+  const code = await enrol(visitor);
+  visitor.check('the code has 8 digits', code.length === 8, code);
+  await visitor.see('the field asks for 8 digits', 'label[for=code]', /8-digit/);
+  await visitor.see('the wait is that of the policy', '#resend', /Send again in (1:00|0:5\d)/);
+  await page.fill('#code', code.slice(0, 6));
+  await visitor.press('Confirm');
+  await visitor.errorAt('code', /Enter all 8 digits/);
+  await visitor.paste('#code', `${code.slice(0, 4)} ${code.slice(4)}`);
+  await visitor.press('Confirm');
+  await visitor.view('Sign in');
+  await visitor.see('what was done and what was not is told', '.notice', /The address is confirmed.*does not complete a sign-in/);
+  await visitor.machine('challenge', 'verified', 'pending-verified');
+  await visitor.machine('enrollment', 'active', 'unconfirmed-active');
+  await visitor.sound('confirmed only');
+}
+
+/** A server without demonstration data has nothing that the page could sign in to, and no panel. */
+async function plain(visitor) {
+  await header(visitor);
+  await open(visitor);
+  await visitor.see('what is missing is told', '.notice', /without demonstration data/);
+  await visitor.see('the panel says why it is empty', '#core-off', /does not show its records/);
+  visitor.check('nothing is filled in', await visitor.page.inputValue('#email') + await visitor.page.inputValue('#password') === '');
+  visitor.check('there is nothing to press', await visitor.page.getAttribute('button[type=submit]', 'aria-disabled') === 'true');
+  await visitor.sound('plain');
+}
+
 const PASSES = {
   desktop: { run: desktop, viewport: { width: 1280, height: 900 }, colorScheme: 'light' },
   phone: { run: phone, viewport: { width: 360, height: 740 }, colorScheme: 'dark', reducedMotion: 'reduce', hasTouch: true },
   keyboard: { run: keyboard, viewport: { width: 1024, height: 768 }, colorScheme: 'dark' },
   limits: { run: limits, viewport: { width: 768, height: 1024 }, colorScheme: 'light' },
   replaced: { run: replaced, viewport: { width: 360, height: 740 }, colorScheme: 'light' },
+  strict: { run: strict, viewport: { width: 768, height: 1024 }, colorScheme: 'dark' },
+  plain: { run: plain, viewport: { width: 1280, height: 900 }, colorScheme: 'dark' },
 };
 
 async function drive(pass, url) {

@@ -40,30 +40,33 @@ free_port() {
 }
 
 passes=()
-start() { # PASS POLICY
-  local port pid
+start() { # PASS OPTION…
+  local pass=$1 port pid
+  shift
   port=$(free_port)
-  "$binary" --listen "127.0.0.1:$port" --database "$scratch/$1.db" --policy "$2" >"$scratch/$1.log" 2>&1 &
+  "$binary" --listen "127.0.0.1:$port" --database "$scratch/$pass.db" "$@" >"$scratch/$pass.log" 2>&1 &
   pid=$!
   pids+=("$pid")
   for _ in $(seq 100); do
     if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-      passes+=("$1=http://127.0.0.1:$port/")
+      passes+=("$pass=http://127.0.0.1:$port/")
       return
     fi
     kill -0 "$pid" 2>/dev/null || break
     sleep 0.1
   done
-  echo "run.sh: the server for the pass $1 does not answer" >&2
-  cat "$scratch/$1.log" >&2
+  echo "run.sh: the server for the pass $pass does not answer" >&2
+  cat "$scratch/$pass.log" >&2
   exit 1
 }
 
-start desktop default
-start phone default
-start keyboard default
-start limits default
-start replaced auth0
+start desktop
+start phone
+start keyboard
+start limits
+start replaced --policy auth0
+start strict --policy strict
+start plain --demo=false
 
 if ! node journey.mjs "${passes[@]}"; then
   tail -n 20 "$scratch"/*.log >&2
