@@ -20,8 +20,12 @@ use crate::{
 
 /// How long a claimed message is this server's alone.
 const CLAIM_MS: i64 = 30_000;
-/// How long to wait before the second and the third try.
+/// How long to wait before the first tries anew. After the last of them a failure is reported to the core.
 const PAUSES_MS: [i64; 2] = [2_000, 10_000];
+/// How long to wait before every later one.
+const LONG_PAUSE_MS: i64 = 60_000;
+/// A day of trying. A code is given up when it is dead, a notice after that.
+const MAX_TRIES: i64 = 1_440;
 /// How often to look without being woken: for messages that were put off, or left by a server that died.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -99,33 +103,40 @@ async fn deliver(app: &App, queued: &Queued) -> Result<(), StoreError> {
         count("dropped");
         return app.database.settle(&queued.id).await;
     };
-    let tried = usize::try_from(queued.tries).unwrap_or(usize::MAX);
     let error = match app.mailer.send(&app.mail_from, &to, &queued.id, text).await {
         Ok(()) => {
             count("sent");
             return app.database.settle(&queued.id).await;
         }
-        Err(MailError::Transient(error)) => match PAUSES_MS.get(tried.saturating_sub(1)) {
-            Some(pause) => {
-                app.database.postpone(&queued.id, millis(now).saturating_add(*pause)).await?;
-                tracing::warn!(id = queued.id, error, "a message could not be sent and is tried again");
-                count("retried");
-                return Ok(());
+        Err(MailError::Transient(error)) if queued.tries < MAX_TRIES => {
+            let tried = usize::try_from(queued.tries).unwrap_or(usize::MAX);
+            let pause = PAUSES_MS.get(tried.saturating_sub(1)).copied().unwrap_or(LONG_PAUSE_MS);
+            app.database.postpone(&queued.id, millis(now).saturating_add(pause)).await?;
+            tracing::warn!(id = queued.id, error, "a message could not be sent and is tried again");
+            count("retried");
+            if tried == PAUSES_MS.len() {
+                report_failure(app, descriptor).await;
             }
-            None => error,
-        },
-        Err(MailError::Permanent(error)) => error,
+            return Ok(());
+        }
+        Err(MailError::Transient(error) | MailError::Permanent(error)) => error,
     };
     tracing::error!(id = queued.id, error, "a message could not be sent");
     count("failed");
     app.database.settle(&queued.id).await?;
-    let report = |account, now: OffsetDateTime, _: &mut _| {
-        Ok(app.verifier.report_delivery(account, descriptor.id(), DeliveryReport::Failed, now))
-    };
-    if let Err(error) = app.step(subject, report).await {
-        tracing::error!(%error, id = queued.id, "a failed delivery could not be reported");
-    }
+    report_failure(app, descriptor).await;
     Ok(())
+}
+
+/// Tells the core that a code did not arrive, so that its user can ask again at once.
+async fn report_failure(app: &App, descriptor: &Descriptor) {
+    let Descriptor::SendEmail(email) = descriptor else { return };
+    let report = |account, now: OffsetDateTime, _: &mut _| {
+        Ok(app.verifier.report_delivery(account, email.id, DeliveryReport::Failed, now))
+    };
+    if let Err(error) = app.step(&email.subject, report).await {
+        tracing::error!(%error, id = %email.id, "a failed delivery could not be reported");
+    }
 }
 
 fn millis(instant: OffsetDateTime) -> i64 {
