@@ -20,6 +20,7 @@
 use core::fmt;
 
 use rand_core::TryCryptoRng;
+use time::OffsetDateTime;
 
 use crate::{
     authenticator::{Authenticator, AuthenticatorId},
@@ -214,6 +215,12 @@ impl Challenge {
     #[must_use]
     pub const fn authenticator(&self) -> AuthenticatorId {
         self.authenticator
+    }
+
+    /// When its code dies, if nothing ends it before.
+    #[must_use]
+    pub fn deadline(&self) -> OffsetDateTime {
+        self.deadline.to_datetime()
     }
 
     /// Where it stands.

@@ -70,6 +70,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `serde` | the stored form of records, descriptors and audit events |
+//! | `wire` | the requests, replies and errors of Auth0's MFA API, as types and pure functions |
 //!
 //! Without features the crate is `no_std` with `alloc`.
 #![no_std]
@@ -128,6 +129,8 @@ mod typed;
 #[cfg(test)]
 mod vectors;
 mod verifier;
+#[cfg(feature = "wire")]
+pub mod wire;
 
 pub use account::{Account, Revision};
 pub use address::{AddressError, EmailAddress};

@@ -1,0 +1,165 @@
+//! Demonstration data, and what the page's panel shows of it. Only on loopback addresses, and never a code, token, handle
+//! or seed.
+
+use std::{collections::VecDeque, sync::Mutex};
+
+use countersign::{
+    Account, AuditEvent, AuthenticatorKind, Cause, Challenge, ChallengeState, Effect, Enrollment, Purpose,
+    Subject, wire::timestamp,
+};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use crate::{
+    first_factor::{FirstFactorError, FirstFactors, secret_hash},
+    store::{Client, Database},
+    telemetry,
+};
+
+pub(crate) const USERNAME: &str = "user@example.com";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const CLIENT_ID: &str = "demo";
+pub(crate) const CLIENT_SECRET: &str = "demo-secret";
+
+/// How many steps the panel keeps.
+const STEPS: usize = 50;
+
+/// Adds the demonstration user and client to an empty store, and says whether the store has them. A store with data of its
+/// own gets none, so its server shows no panel.
+pub(crate) async fn seed(
+    database: &dyn Database,
+    first_factors: &FirstFactors,
+) -> Result<bool, FirstFactorError> {
+    if database.is_empty().await? {
+        let user = first_factors.new_user(USERNAME, true, PASSWORD).await?;
+        database.add_user(&user).await?;
+        let client =
+            Client { client_id: CLIENT_ID.to_owned(), secret_hash: Some(secret_hash(CLIENT_SECRET)) };
+        database.add_client(&client).await?;
+    }
+    let client = database.client(CLIENT_ID).await?;
+    let is_demo = client.is_some_and(|client| client.accepts(Some(CLIENT_SECRET)));
+    Ok(is_demo && database.user_by_email(USERNAME).await?.is_some())
+}
+
+/// The last steps of the core.
+#[derive(Default)]
+pub(crate) struct Panel(Mutex<Steps>);
+
+#[derive(Default)]
+struct Steps {
+    count: u64,
+    last: VecDeque<(Subject, Value)>,
+}
+
+impl Panel {
+    /// Keeps one step.
+    pub(crate) fn note(&self, event: &AuditEvent, effects: &[Effect]) {
+        let Ok(mut steps) = self.0.lock() else { return };
+        steps.count = steps.count.saturating_add(1);
+        let step = json!({
+            "n": steps.count,
+            "at": timestamp(event.at()),
+            "command": telemetry::name(event),
+            "denial": event.denial,
+            "evaluated": event.evaluated,
+            "authenticator": event.authenticator.map(|id| id.to_string()),
+            "effects": effects.iter().map(effect).collect::<Vec<_>>(),
+        });
+        steps.last.push_front((event.subject.clone(), step));
+        steps.last.truncate(STEPS);
+    }
+
+    /// What the panel shows of one user.
+    pub(crate) fn show(&self, account: &Account, stored: bool) -> Value {
+        let subject = account.subject();
+        let steps: Vec<_> = self.0.lock().map_or_else(
+            |_| Vec::new(),
+            |steps| steps.last.iter().filter(|(of, _)| of == subject).map(|(_, step)| step.clone()).collect(),
+        );
+        json!({
+            "now": timestamp(OffsetDateTime::now_utc()),
+            "enrolled": account.is_enrolled(),
+            "revision": stored.then(|| account.revision().to_string()),
+            "recovery_codes_left": account.recovery_codes_left(),
+            "authenticators": account.authenticators().iter().map(authenticator).collect::<Vec<_>>(),
+            "challenges": account.challenges().iter().map(challenge).collect::<Vec<_>>(),
+            "steps": steps,
+        })
+    }
+}
+
+fn effect(effect: &Effect) -> Value {
+    match effect {
+        Effect::SendEmail(email) => json!({
+            "kind": "send_email",
+            "id": email.id.to_string(),
+            "to": email.to.masked(),
+            "purpose": purpose(&email.purpose),
+            "expires": timestamp(email.expires),
+        }),
+        Effect::IssueToken(token) => json!({
+            "kind": "issue_token",
+            "id": token.id.to_string(),
+            "client": token.client.as_str(),
+        }),
+        Effect::Notify(notify) => {
+            let event = notify.event.kind();
+            let event = event.strip_prefix("notify-").unwrap_or(event).replace('-', "_");
+            json!({ "kind": "notify", "id": notify.id.to_string(), "event": event })
+        }
+        _ => json!({ "kind": "other" }),
+    }
+}
+
+fn authenticator(authenticator: &countersign::Authenticator) -> Value {
+    let kind: AuthenticatorKind = authenticator.factor().kind();
+    json!({
+        "id": authenticator.id().to_string(),
+        "kind": kind.as_str(),
+        "name": authenticator.factor().address().masked(),
+        "state": match authenticator.enrollment() {
+            Enrollment::Unconfirmed(_) => "unconfirmed",
+            Enrollment::Active => "active",
+            Enrollment::Disabled => "disabled",
+        },
+        "failures": authenticator.failures(),
+    })
+}
+
+fn challenge(challenge: &Challenge) -> Value {
+    let state = match challenge.state() {
+        ChallengeState::Pending(pending) => {
+            json!({ "state": "pending", "sends": pending.sends(), "generation": pending.generation() })
+        }
+        ChallengeState::Verified => json!({ "state": "verified" }),
+        ChallengeState::Exhausted => json!({ "state": "exhausted" }),
+        ChallengeState::Expired => json!({ "state": "expired" }),
+        ChallengeState::Cancelled(cause) => json!({ "state": "cancelled", "cause": match cause {
+            Cause::Requested => "requested",
+            Cause::Locked => "locked",
+            Cause::Superseded => "superseded",
+            Cause::Disabled => "disabled",
+            _ => "other",
+        }}),
+    };
+    let mut shown = json!({
+        "id": format!("{:?}", challenge.id()),
+        "authenticator": challenge.authenticator().to_string(),
+        "purpose": purpose(challenge.purpose()),
+        "deadline": timestamp(challenge.deadline()),
+    });
+    if let (Value::Object(shown), Value::Object(state)) = (&mut shown, state) {
+        shown.extend(state);
+    }
+    shown
+}
+
+fn purpose(purpose: &Purpose) -> &str {
+    match purpose {
+        Purpose::Confirm => "confirm",
+        Purpose::Authenticate => "authenticate",
+        Purpose::Custom(label) => label.as_str(),
+        _ => "other",
+    }
+}

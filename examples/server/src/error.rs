@@ -1,0 +1,102 @@
+//! Errors as clients read them: always JSON, and never more than the wire's tables say.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use countersign::wire::{MfaRequired, Refusal};
+use time::OffsetDateTime;
+
+use crate::{app::Trouble, first_factor::FirstFactorError, store::StoreError};
+
+/// Why a request was not answered with success.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// The client was refused.
+    Refused(Refusal),
+    /// A client that tried HTTP Basic was refused; that alone is answered with `WWW-Authenticate` (RFC 6749 section 5.2).
+    /// For a client that authenticated in the body, some libraries drop the error if the header is there.
+    RefusedBasic(Refusal),
+    /// A second factor is wanted.
+    MfaRequired(MfaRequired),
+    /// The server is at fault.
+    Trouble(Trouble),
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Trouble> for ApiError {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+impl From<FirstFactorError> for ApiError {
+    fn from(error: FirstFactorError) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+impl From<getrandom::Error> for ApiError {
+    fn from(error: getrandom::Error) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+impl From<jsonwebtoken::errors::Error> for ApiError {
+    fn from(error: jsonwebtoken::errors::Error) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Refused(refusal) => refused(&refusal),
+            Self::RefusedBasic(refusal) => {
+                let mut response = refused(&refusal);
+                let value = HeaderValue::from_static("Basic realm=\"countersign\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+                response
+            }
+            Self::MfaRequired(reply) => (StatusCode::FORBIDDEN, Json(reply)).into_response(),
+            Self::Trouble(trouble) => {
+                tracing::error!(error = %trouble, "a request failed");
+                let busy = matches!(trouble, Trouble::Store(_) | Trouble::Contended);
+                let refusal = if busy {
+                    Refusal::new(503, "server_error", "The server is busy. Try again.")
+                } else {
+                    Refusal::server_error()
+                };
+                let mut response = refused(&refusal);
+                if busy {
+                    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                }
+                response
+            }
+        }
+    }
+}
+
+fn refused(refusal: &Refusal) -> Response {
+    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, Json(refusal)).into_response();
+    if let Some(at) = refusal.retry_at {
+        let wait = (at - OffsetDateTime::now_utc()).whole_milliseconds().max(0).saturating_add(999) / 1000;
+        if let Ok(wait) = HeaderValue::try_from(wait.to_string()) {
+            response.headers_mut().insert(header::RETRY_AFTER, wait);
+        }
+    }
+    response
+}

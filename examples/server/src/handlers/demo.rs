@@ -1,0 +1,67 @@
+//! What only the page asks for: `/mailbox`, `/demo/info` and `/demo/state`.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Query, State, rejection::QueryRejection},
+};
+use countersign::{Account, wire::Refusal};
+use getrandom::SysRng;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    app::App,
+    demo::{CLIENT_ID, CLIENT_SECRET, USERNAME},
+    error::ApiError,
+    mail::Kept,
+};
+
+const fn not_found() -> Refusal {
+    Refusal::new(404, "not_found", "There is nothing here.")
+}
+
+pub(crate) async fn mailbox(State(app): State<Arc<App>>) -> Result<Json<Vec<Kept>>, ApiError> {
+    Ok(Json(app.mailer.kept().ok_or(not_found())?))
+}
+
+pub(crate) async fn info(State(app): State<Arc<App>>) -> Json<Value> {
+    let settings = app.verifier.policy().settings();
+    let mut info = json!({
+        "demo": app.panel.is_some(),
+        "mailbox": app.mailer.kept().is_some(),
+        "issuer": app.issuer,
+        "mfa_audience": app.signer.mfa_audience(),
+        "policy": app.preset.name(),
+        "code_digits": settings.code_digits,
+        "cool_down": settings.cool_down.whole_seconds(),
+    });
+    if let (Value::Object(info), true) = (&mut info, app.panel.is_some()) {
+        info.insert("client_id".to_owned(), json!(CLIENT_ID));
+        info.insert("client_secret".to_owned(), json!(CLIENT_SECRET));
+        info.insert("username".to_owned(), json!(USERNAME));
+    }
+    Json(info)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct StateQuery {
+    username: String,
+}
+
+pub(crate) async fn state(
+    State(app): State<Arc<App>>,
+    query: Result<Query<StateQuery>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Query(query) = query.map_err(|_| Refusal::missing("username"))?;
+    let panel = app.panel.as_ref().ok_or(not_found())?;
+    let user = app.database.user_by_email(&query.username.to_lowercase()).await?.ok_or(not_found())?;
+    let stored = app.database.load(&user.subject).await?;
+    let is_stored = stored.is_some();
+    let account = match stored {
+        Some(account) => account,
+        None => Account::new(&user.subject, &mut SysRng)?,
+    };
+    Ok(Json(panel.show(&account, is_stored)))
+}

@@ -1,0 +1,93 @@
+//! `/mfa/…`: enrol, challenge, list, remove.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, State, rejection::PathRejection},
+    http::{HeaderMap, StatusCode},
+};
+use countersign::{
+    AuthenticatorId, Denial, EmailAddress,
+    wire::{
+        AssociateBody, AssociateReply, AuthenticatorEntry, ChallengeBody, ChallengeReply, Endpoint, Refusal,
+        refuse,
+    },
+};
+use time::OffsetDateTime;
+
+use crate::{
+    app::{App, Trouble},
+    error::ApiError,
+    request,
+};
+
+pub(crate) async fn associate(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<AssociateReply>, ApiError> {
+    let denied = |denial| ApiError::from(refuse(Endpoint::Associate, &denial));
+    let body: AssociateBody = request::read(&headers, body).await?;
+    // The bearer token is the credential here, so a client may stay unnamed; one that is named must be the token's.
+    let client = request::client(&app, &headers, &body.client()).await?;
+    let session = request::bearer_session(&app, &headers, client.as_ref(), Endpoint::Associate)?;
+    let address = match body.email()? {
+        Some(address) => address,
+        None => {
+            let user =
+                app.database.user(session.subject()).await?.ok_or(Trouble::Misuse("a session of nobody"))?;
+            EmailAddress::parse(&user.email).map_err(|_| Refusal::missing("email"))?
+        }
+    };
+    let step =
+        |account, now, rng: &mut _| app.verifier.associate(&session, account, address.clone(), now, rng);
+    let outcome = app.step(session.subject(), step).await?;
+    let at = outcome.audit.at();
+    let answer = outcome.result.map_err(denied)?;
+    Ok(Json(AssociateReply::new(&answer, app.verifier.policy(), at)))
+}
+
+pub(crate) async fn challenge(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<ChallengeReply>, ApiError> {
+    let denied = |denial| ApiError::from(refuse(Endpoint::Challenge, &denial));
+    let body: ChallengeBody = request::read(&headers, body).await?;
+    let client = request::named_client(&app, &headers, &body.client()).await?;
+    let mfa_token = body.mfa_token()?.expose();
+    let session = app.verifier.open(mfa_token, Some(&client), OffsetDateTime::now_utc()).map_err(denied)?;
+    let request = body.request()?;
+    let step = |account, now, rng: &mut _| app.verifier.challenge(&session, account, &request, now, rng);
+    let outcome = app.step(session.subject(), step).await?;
+    let at = outcome.audit.at();
+    let answer = outcome.result.map_err(denied)?;
+    Ok(Json(ChallengeReply::new(&answer, app.verifier.policy(), at)))
+}
+
+pub(crate) async fn authenticators(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Json<Vec<AuthenticatorEntry>>, ApiError> {
+    let denied = |denial| ApiError::from(refuse(Endpoint::Authenticators, &denial));
+    let session = request::bearer_session(&app, &headers, None, Endpoint::Authenticators)?;
+    let account = app.load(session.subject()).await?;
+    let listed = app.verifier.authenticators(&session, &account, OffsetDateTime::now_utc());
+    Ok(Json(listed.map_err(denied)?.iter().map(AuthenticatorEntry::new).collect()))
+}
+
+pub(crate) async fn remove(
+    State(app): State<Arc<App>>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
+    let denied = |denial| ApiError::from(refuse(Endpoint::Remove, &denial));
+    let session = request::bearer_session(&app, &headers, None, Endpoint::Remove)?;
+    let id = id.ok().and_then(|Path(id)| id.parse::<AuthenticatorId>().ok());
+    let id = id.ok_or_else(|| denied(Denial::UnknownAuthenticator))?;
+    let step = |account, now, _: &mut _| Ok(app.verifier.remove(&session, account, id, now));
+    app.step(session.subject(), step).await?.result.map_err(denied)?;
+    Ok(StatusCode::NO_CONTENT)
+}

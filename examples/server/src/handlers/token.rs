@@ -1,0 +1,160 @@
+//! `POST /oauth/token`: the first factor, and the codes of the second.
+
+use std::sync::Arc;
+
+use axum::{Json, body::Body, extract::State, http::HeaderMap};
+use countersign::{
+    Audience, BindingCode, ClientId, Denial, Effect, EmailAddress, FirstFactor, IssueToken, RecoveryCode,
+    Scope, Session,
+    wire::{Endpoint, MfaRequired, Parameter, Refusal, TokenBody, TokenGrant, TokenReply, refuse},
+};
+use getrandom::SysRng;
+use time::OffsetDateTime;
+
+use crate::{
+    app::{App, Trouble},
+    error::ApiError,
+    request,
+    tokens::Claims,
+};
+
+pub(crate) async fn token(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<TokenReply>, ApiError> {
+    let body: TokenBody = request::read(&headers, body).await?;
+    let client = request::named_client(&app, &headers, &body.client()).await?;
+    match body.grant()? {
+        TokenGrant::Password { username, password } => {
+            password_grant(&app, &client, &body, username, password).await
+        }
+        TokenGrant::Oob { mfa_token, oob_code, binding_code } => {
+            oob_grant(&app, &client, &body, mfa_token, oob_code, binding_code).await
+        }
+        TokenGrant::Otp { mfa_token, otp: _ } => otp_grant(&app, &client, mfa_token).await,
+        TokenGrant::RecoveryCode { mfa_token, recovery_code } => {
+            recovery_grant(&app, &client, &body, mfa_token, recovery_code).await
+        }
+        _ => Err(Refusal::unsupported_grant_type().into()),
+    }
+    .map(Json)
+}
+
+/// A password is a first factor and never enough: the answer is always an error, at best `mfa_required`.
+async fn password_grant(
+    app: &App,
+    client: &ClientId,
+    body: &TokenBody,
+    username: &Parameter,
+    password: &Parameter,
+) -> Result<TokenReply, ApiError> {
+    let named =
+        |parameter: &Option<Parameter>| parameter.as_ref().map_or(String::new(), |p| p.expose().to_owned());
+    let scope = Scope::new(&named(&body.scope))
+        .map_err(|_| Refusal::new(400, "invalid_scope", "The scope is invalid."))?;
+    let audience = Audience::new(&named(&body.audience))
+        .map_err(|_| Refusal::invalid_request("The audience is invalid."))?;
+    let user = app.first_factors.check(&*app.database, username.expose(), password.expose()).await?;
+    let user = user.ok_or(Refusal::wrong_password())?;
+    if app.implicit_email
+        && user.email_verified
+        && let Ok(address) = EmailAddress::parse(&user.email)
+    {
+        // A refusal leaves the account as it was, which is no reason to keep its user out.
+        app.step(&user.subject, |account, now, rng| app.verifier.provision(account, &address, now, rng))
+            .await?;
+    }
+    let account = app.load(&user.subject).await?;
+    let first_factor = FirstFactor::new(user.subject, client.clone(), audience, scope);
+    let mfa_token = app.verifier.begin(&first_factor, OffsetDateTime::now_utc(), &mut SysRng)?;
+    Err(ApiError::MfaRequired(MfaRequired::new(&mfa_token, &app.verifier.requirements(&account))))
+}
+
+/// A binding code answers a challenge or confirms an enrolment. Only the latter takes an access token as `mfa_token`.
+async fn oob_grant(
+    app: &App,
+    client: &ClientId,
+    body: &TokenBody,
+    mfa_token: &Parameter,
+    oob_code: &Parameter,
+    binding_code: &Parameter,
+) -> Result<TokenReply, ApiError> {
+    let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
+    let (session, claims) = request::session(app, mfa_token.expose(), Some(client)).map_err(denied)?;
+    let handle = app.verifier.open_oob_code(&session, oob_code.expose()).map_err(denied)?;
+    let code = BindingCode::parse(binding_code.expose()).map_err(|_| denied(Denial::MalformedBindingCode))?;
+    let step =
+        |account, now, _: &mut SysRng| Ok(app.verifier.verify_oob(&session, account, &handle, &code, now));
+    let outcome = app.step(session.subject(), step).await?;
+    let verification = outcome.result.map_err(denied)?;
+    match (token_due(&outcome.effects), claims) {
+        (Some(due), _) => issue(app, due, body).await,
+        // An elevated session confirmed an enrolment: it has its token already, and gets no more than that.
+        (None, Some(claims)) => Ok(same_token(mfa_token, &claims)),
+        (None, None) if verification.completed => {
+            Err(Trouble::Misuse("a completed transaction without its token").into())
+        }
+        (None, None) => {
+            let account = app.load(session.subject()).await?;
+            let requirements = app.verifier.requirements(&account);
+            Err(ApiError::MfaRequired(MfaRequired::with_token(mfa_token.expose(), &requirements)))
+        }
+    }
+}
+
+/// Nobody has an authenticator for one-time passwords yet, so the answer only says which.
+async fn otp_grant(app: &App, client: &ClientId, mfa_token: &Parameter) -> Result<TokenReply, ApiError> {
+    let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
+    let session = first_factor_session(app, client, mfa_token)?;
+    let account = app.load(session.subject()).await?;
+    let denial = if account.is_enrolled() { Denial::UnsupportedChallengeType } else { Denial::NotEnrolled };
+    Err(denied(denial))
+}
+
+async fn recovery_grant(
+    app: &App,
+    client: &ClientId,
+    body: &TokenBody,
+    mfa_token: &Parameter,
+    recovery_code: &Parameter,
+) -> Result<TokenReply, ApiError> {
+    let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
+    let session = first_factor_session(app, client, mfa_token)?;
+    let code =
+        RecoveryCode::parse(recovery_code.expose()).map_err(|_| denied(Denial::InvalidRecoveryCode))?;
+    let step = |account, now, _: &mut SysRng| Ok(app.verifier.verify_recovery(&session, account, &code, now));
+    let outcome = app.step(session.subject(), step).await?;
+    let recovered = outcome.result.map_err(denied)?;
+    let due = token_due(&outcome.effects).ok_or(Trouble::Misuse("a recovery without its token"))?;
+    Ok(issue(app, due, body).await?.with_recovery_code(recovered.replacement.as_ref()))
+}
+
+/// The session of an `mfa_token` proper.
+fn first_factor_session(app: &App, client: &ClientId, mfa_token: &Parameter) -> Result<Session, ApiError> {
+    let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
+    let opened = app.verifier.open(mfa_token.expose(), Some(client), OffsetDateTime::now_utc());
+    opened.map_err(denied)
+}
+
+fn token_due(effects: &[Effect]) -> Option<&IssueToken> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::IssueToken(due) => Some(due),
+        Effect::SendEmail(_) | Effect::Notify(_) => None,
+        _ => None,
+    })
+}
+
+async fn issue(app: &App, due: &IssueToken, body: &TokenBody) -> Result<TokenReply, ApiError> {
+    let user = app.database.user(&due.subject).await?.ok_or(Trouble::Misuse("a token for nobody"))?;
+    let text = |parameter: &Option<Parameter>| parameter.as_ref().map(|p| p.expose().to_owned());
+    let (audience, scope) = (text(&body.audience), text(&body.scope));
+    let issued = app.signer.issue(due, &user, audience.as_deref(), scope.as_deref())?;
+    let reply = TokenReply::new(issued.access_token, issued.expires_in, &issued.scope);
+    Ok(reply.with_id_token(issued.id_token))
+}
+
+fn same_token(token: &Parameter, claims: &Claims) -> TokenReply {
+    let left = claims.exp.saturating_sub(OffsetDateTime::now_utc().unix_timestamp());
+    TokenReply::new(token.expose().to_owned(), u64::try_from(left).unwrap_or(0), &claims.scope)
+}

@@ -1,0 +1,51 @@
+//! A reference host for `countersign`: Auth0's MFA API over HTTP.
+//!
+//! The core decides, and this acts: it keeps records in SQLite or PostgreSQL, sends mail by SMTP, signs tokens, and speaks
+//! HTTP. The loop that every command goes through is [`app::App::step`]; everything else is plumbing, cut so that each
+//! piece can be taken on its own.
+
+mod admin;
+mod app;
+mod demo;
+mod error;
+mod first_factor;
+mod handlers;
+mod keys;
+mod mail;
+mod options;
+mod outbox;
+mod page;
+mod request;
+mod router;
+mod server;
+mod store;
+mod telemetry;
+mod templates;
+mod tokens;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = options::Options::parse();
+    let done = match options.command {
+        Some(command) => admin::run(command, &options.serve.data).await.map(|answer| println!("{answer}")),
+        None => server::serve(options.serve).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("countersign-server: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Bytes that nobody can guess.
+fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,173 @@
+//! The server's life: open everything, listen, serve, and on a signal finish what was begun.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::Router;
+use countersign::Verifier;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{Notify, Semaphore, watch},
+};
+
+use crate::{
+    app::App,
+    demo::{self, Panel},
+    first_factor::FirstFactors,
+    keys::Keys,
+    mail::Mailer,
+    options::Serve,
+    outbox,
+    router::router,
+    store::{self, Place, StoreError},
+    telemetry::{self, Metrics},
+    templates::Templates,
+    tokens::Signer,
+};
+
+/// The most connections at once.
+const MAX_CONNECTIONS: usize = 1024;
+/// How long the head of a request may take to arrive.
+const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// How long requests may go on after the signal to stop.
+const DRAIN_LIMIT: Duration = Duration::from_secs(15);
+
+/// Serves until a signal comes. An error is one sentence for whoever started the server.
+pub(crate) async fn serve(options: Serve) -> Result<(), String> {
+    telemetry::start_logging(&options.log, options.log_format)?;
+    let wants_demo = options.demo()?;
+    let (mut terminate, mut interrupt) = signals()?;
+    let keys = Keys::find(&options.data).map_err(|error| error.to_string())?;
+    let ring = keys.ring().map_err(|error| error.to_string())?;
+    let policy = options.policy.policy()?;
+    let templates = Templates::load(options.templates.as_deref())?;
+    let mailer = Mailer::new(options.smtp.as_ref())?;
+    let first_factors = FirstFactors::new(options.data.argon2_memory).map_err(|error| error.to_string())?;
+    let database = store::open(&options.data.database)
+        .await
+        .map_err(|error| unusable(&options.data.database, &error))?;
+
+    let listener = TcpListener::bind(options.listen).await;
+    let listener = listener.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    let address = listener.local_addr().map_err(|error| format!("cannot listen: {error}"))?;
+    let issuer = options.issuer.clone().unwrap_or_else(|| format!("http://{address}/"));
+    let demo = wants_demo
+        && demo::seed(&*database, &first_factors)
+            .await
+            .map_err(|error| format!("no demonstration data: {error}"))?;
+    if demo {
+        tracing::warn!(
+            user = demo::USERNAME,
+            client = demo::CLIENT_ID,
+            "with demonstration data, whose passwords everybody knows: for development only"
+        );
+    }
+    if options.smtp.is_none() {
+        tracing::warn!(
+            "without --smtp, mail stays in memory and anybody can read it at /mailbox: for development only"
+        );
+    }
+    let app = Arc::new(App {
+        verifier: Verifier::new(ring, policy),
+        database,
+        first_factors,
+        signer: Signer::new(&keys.signing, &issuer).map_err(|error| error.to_string())?,
+        mailer,
+        mail_from: options.mail_from.clone(),
+        templates,
+        metrics: Metrics::new().map_err(|error| error.to_string())?,
+        mail_waits: Notify::new(),
+        issuer,
+        preset: options.policy,
+        implicit_email: options.implicit_email,
+        panel: demo.then(Panel::default),
+    });
+    drop(keys);
+    if let Err(error) = app.mailer.check().await {
+        tracing::warn!(
+            error,
+            "the SMTP server cannot be reached: mail waits in the outbox and is tried again"
+        );
+    }
+
+    let (stop, stopped) = watch::channel(false);
+    let worker = tokio::spawn(outbox::work(Arc::clone(&app), stopped));
+    tracing::info!(%address, issuer = app.issuer, policy = app.preset.name(), "listening");
+    let until = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    accept(listener, router(Arc::clone(&app)), until).await;
+
+    // Whatever the last requests put into the outbox is sent before the end, or by the next start.
+    let _ = stop.send(true);
+    if tokio::time::timeout(DRAIN_LIMIT, worker).await.is_err() {
+        tracing::warn!("mail is still under way: the next start sends it");
+    }
+    app.database.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Takes connections until told to stop, then lets those that are open finish their request.
+async fn accept(listener: TcpListener, router: Router, until: impl Future<Output = ()>) {
+    let graceful = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_headers(64);
+    tokio::pin!(until);
+    loop {
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            next = next => next,
+            () = &mut until => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file descriptors, or the peer is gone already: neither is a reason to stop.
+                tracing::warn!(%error, "a connection could not be taken");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(router.clone());
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(slot);
+        });
+    }
+    drop(listener);
+    tracing::info!("finishing what was begun");
+    if tokio::time::timeout(DRAIN_LIMIT, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+    }
+}
+
+fn signals() -> Result<(Signal, Signal), String> {
+    let listen = |kind| signal(kind).map_err(|error| format!("signals cannot be received: {error}"));
+    Ok((listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?))
+}
+
+/// What is wrong with a database, without the password that its URL may hold.
+pub(crate) fn unusable(place: &Place, error: &StoreError) -> String {
+    match place {
+        Place::Sqlite(path) => format!("the database file {} cannot be used: {error}", path.display()),
+        Place::Postgres(_) => format!("the PostgreSQL database cannot be used: {error}"),
+    }
+}

@@ -1,0 +1,201 @@
+//! SQLite: a file beside one server.
+//!
+//! The file is in WAL mode with `synchronous = FULL`, so that a charge that was answered is on the disk. Writers wait in
+//! line for one connection, and each begins by taking the write lock, so no transaction fails half-way for the lock.
+//! This module must never write a record without naming the revision that it replaces.
+
+use std::{
+    fs::OpenOptions, future::Future, os::unix::fs::OpenOptionsExt as _, path::Path, pin::Pin, time::Duration,
+};
+
+use countersign::{Account, Descriptor, Subject, Swap, Write};
+use sqlx::{
+    Row as _, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+};
+
+use super::{Client, Database, Directory, Later, Outbox, Queued, Store, StoreError, User, column};
+
+pub(super) struct Sqlite {
+    readers: SqlitePool,
+    writer: SqlitePool,
+}
+
+impl Sqlite {
+    pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
+        // The file holds addresses: its owner alone may read it. What SQLite puts beside it inherits that.
+        OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10));
+        let pool = |connections| {
+            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(10))
+        };
+        let writer = pool(1).connect_with(options.clone()).await?;
+        sqlx::migrate!("migrations/sqlite").run(&writer).await?;
+        let readers = pool(4).connect_with(options).await?;
+        Ok(Self { readers, writer })
+    }
+}
+
+impl Store for Sqlite {
+    fn load<'a>(&'a self, subject: &'a Subject) -> Later<'a, Option<Account>> {
+        Box::pin(async move {
+            let query = sqlx::query_scalar("SELECT record FROM accounts WHERE subject = $1");
+            let record: Option<String> = query.bind(subject.as_str()).fetch_optional(&self.readers).await?;
+            Ok(record.map(|record| serde_json::from_str(&record)).transpose()?)
+        })
+    }
+
+    fn swap(&self, write: Write) -> Later<'_, Swap> {
+        Box::pin(async move {
+            let subject = write.record.subject().as_str();
+            let revision = column(write.record.revision());
+            let record = serde_json::to_string(&write.record)?;
+            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            let query = match write.expected {
+                Some(expected) => {
+                    let sql =
+                        "UPDATE accounts SET revision = $2, record = $3 WHERE subject = $1 AND revision = $4";
+                    sqlx::query(sql).bind(subject).bind(revision).bind(record).bind(column(expected))
+                }
+                None => {
+                    let sql = "INSERT INTO accounts (subject, revision, record) VALUES ($1, $2, $3) \
+                        ON CONFLICT DO NOTHING";
+                    sqlx::query(sql).bind(subject).bind(revision).bind(record)
+                }
+            };
+            if query.execute(&mut *transaction).await?.rows_affected() == 0 {
+                transaction.rollback().await?;
+                return Ok(Swap::Lost);
+            }
+            for descriptor in &write.outbox {
+                let sql = "INSERT INTO outbox (id, subject, descriptor, due_ms, tries) VALUES ($1, $2, $3, 0, 0) \
+                    ON CONFLICT DO NOTHING";
+                let query = sqlx::query(sql).bind(descriptor.id().to_string()).bind(subject);
+                query.bind(serde_json::to_string(descriptor)?).execute(&mut *transaction).await?;
+            }
+            transaction.commit().await?;
+            Ok(Swap::Stored)
+        })
+    }
+}
+
+impl Outbox for Sqlite {
+    fn claim(&self, now_ms: i64, until_ms: i64) -> Later<'_, Vec<Queued>> {
+        Box::pin(async move {
+            let sql = "UPDATE outbox SET due_ms = $2, tries = tries + 1 WHERE id IN \
+                (SELECT id FROM outbox WHERE due_ms <= $1 ORDER BY due_ms LIMIT 16) \
+                RETURNING id, descriptor, tries";
+            let rows = sqlx::query(sql).bind(now_ms).bind(until_ms).fetch_all(&self.writer).await?;
+            rows.iter().map(queued).collect()
+        })
+    }
+
+    fn postpone<'a>(&'a self, id: &'a str, until_ms: i64) -> Later<'a, ()> {
+        Box::pin(async move {
+            let query = sqlx::query("UPDATE outbox SET due_ms = $2 WHERE id = $1").bind(id).bind(until_ms);
+            query.execute(&self.writer).await?;
+            Ok(())
+        })
+    }
+
+    fn settle<'a>(&'a self, id: &'a str) -> Later<'a, ()> {
+        Box::pin(async move {
+            sqlx::query("DELETE FROM outbox WHERE id = $1").bind(id).execute(&self.writer).await?;
+            Ok(())
+        })
+    }
+
+    fn waiting(&self) -> Later<'_, i64> {
+        Box::pin(async move {
+            Ok(sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&self.readers).await?)
+        })
+    }
+}
+
+impl Directory for Sqlite {
+    fn user_by_email<'a>(&'a self, email: &'a str) -> Later<'a, Option<User>> {
+        Box::pin(async move {
+            let query = sqlx::query("SELECT * FROM users WHERE email = $1").bind(email);
+            query.fetch_optional(&self.readers).await?.as_ref().map(user).transpose()
+        })
+    }
+
+    fn user<'a>(&'a self, subject: &'a Subject) -> Later<'a, Option<User>> {
+        Box::pin(async move {
+            let query = sqlx::query("SELECT * FROM users WHERE subject = $1").bind(subject.as_str());
+            query.fetch_optional(&self.readers).await?.as_ref().map(user).transpose()
+        })
+    }
+
+    fn client<'a>(&'a self, client_id: &'a str) -> Later<'a, Option<Client>> {
+        Box::pin(async move {
+            let query = sqlx::query("SELECT * FROM clients WHERE client_id = $1").bind(client_id);
+            query.fetch_optional(&self.readers).await?.as_ref().map(client).transpose()
+        })
+    }
+
+    fn add_user<'a>(&'a self, user: &'a User) -> Later<'a, bool> {
+        Box::pin(async move {
+            let sql = "INSERT INTO users (subject, email, email_verified, password_hash) \
+                VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+            let query = sqlx::query(sql).bind(user.subject.as_str()).bind(&user.email);
+            let query = query.bind(user.email_verified).bind(&user.password_hash);
+            Ok(query.execute(&self.writer).await?.rows_affected() == 1)
+        })
+    }
+
+    fn add_client<'a>(&'a self, client: &'a Client) -> Later<'a, bool> {
+        Box::pin(async move {
+            let sql = "INSERT INTO clients (client_id, secret_hash) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+            let query = sqlx::query(sql).bind(&client.client_id).bind(&client.secret_hash);
+            Ok(query.execute(&self.writer).await?.rows_affected() == 1)
+        })
+    }
+
+    fn is_empty(&self) -> Later<'_, bool> {
+        Box::pin(async move {
+            let sql = "SELECT NOT EXISTS (SELECT 1 FROM users) AND NOT EXISTS (SELECT 1 FROM clients)";
+            Ok(sqlx::query_scalar(sql).fetch_one(&self.readers).await?)
+        })
+    }
+}
+
+impl Database for Sqlite {
+    fn ping(&self) -> Later<'_, ()> {
+        Box::pin(async move {
+            sqlx::query("SELECT 1").execute(&self.writer).await?;
+            Ok(())
+        })
+    }
+
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            self.readers.close().await;
+            self.writer.close().await;
+        })
+    }
+}
+
+fn queued(row: &SqliteRow) -> Result<Queued, StoreError> {
+    let descriptor: String = row.try_get("descriptor")?;
+    let descriptor: Option<Descriptor> = serde_json::from_str(&descriptor).ok();
+    Ok(Queued { id: row.try_get("id")?, descriptor, tries: row.try_get("tries")? })
+}
+
+fn user(row: &SqliteRow) -> Result<User, StoreError> {
+    Ok(User {
+        subject: Subject::new(row.try_get("subject")?)?,
+        email: row.try_get("email")?,
+        email_verified: row.try_get("email_verified")?,
+        password_hash: row.try_get("password_hash")?,
+    })
+}
+
+fn client(row: &SqliteRow) -> Result<Client, StoreError> {
+    Ok(Client { client_id: row.try_get("client_id")?, secret_hash: row.try_get("secret_hash")? })
+}

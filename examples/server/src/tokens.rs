@@ -1,0 +1,213 @@
+//! Access tokens and `id_token`s: JWTs signed with RS256.
+//!
+//! An access token has the type `at+jwt` (RFC 9068) and an audience, so that no `id_token` and no token for another
+//! service is ever taken for one. Everything in a token comes from the core's evidence and not from the clock, so the
+//! same effect issued again is the same token. This module must never accept another algorithm than RS256.
+
+use countersign::{ElevatedScopes, IssueToken};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
+    errors::ErrorKind,
+    jwk::{Jwk, JwkSet, PublicKeyUse},
+};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::{
+    keys::{KeysError, SigningKey},
+    store::User,
+};
+
+/// How long an access token lives, in seconds.
+const LIFETIME: i64 = 86_400;
+/// How long one for the MFA audience lives, in seconds.
+const MFA_LIFETIME: i64 = 600;
+/// The type of access tokens.
+const ACCESS_TOKEN: &str = "at+jwt";
+/// The scopes of the MFA audience.
+const MFA_SCOPES: [&str; 3] = ["enroll", "read:authenticators", "remove:authenticators"];
+
+pub(crate) struct Signer {
+    issuer: String,
+    mfa_audience: String,
+    kid: String,
+    key: EncodingKey,
+    verifying: Vec<(String, DecodingKey)>,
+    pub(crate) jwks: JwkSet,
+}
+
+/// What an access token says.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+pub(crate) struct Claims {
+    pub(crate) iss: String,
+    pub(crate) sub: String,
+    pub(crate) aud: String,
+    /// The client.
+    pub(crate) azp: String,
+    pub(crate) iat: i64,
+    pub(crate) exp: i64,
+    /// When the second factor was verified.
+    pub(crate) auth_time: i64,
+    pub(crate) jti: String,
+    pub(crate) scope: String,
+    pub(crate) amr: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct IdClaims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    iat: i64,
+    exp: i64,
+    auth_time: i64,
+    amr: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_verified: Option<bool>,
+}
+
+/// What was issued.
+pub(crate) struct Issued {
+    pub(crate) access_token: String,
+    pub(crate) id_token: Option<String>,
+    pub(crate) expires_in: u64,
+    pub(crate) scope: String,
+}
+
+/// Why an access token was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BadToken {
+    Expired,
+    Invalid,
+}
+
+impl Signer {
+    pub(crate) fn new(keys: &[SigningKey], issuer: &str) -> Result<Self, KeysError> {
+        let current = keys.first().ok_or(KeysError::Missing("signing"))?;
+        let key = EncodingKey::from_rsa_pem(current.pem.as_bytes())?;
+        let mut jwks = JwkSet { keys: Vec::new() };
+        let mut verifying = Vec::new();
+        for known in keys {
+            let key = EncodingKey::from_rsa_pem(known.pem.as_bytes())?;
+            let mut jwk = Jwk::from_encoding_key(&key, Algorithm::RS256)?;
+            jwk.common.key_id = Some(known.kid.clone());
+            jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+            verifying.push((known.kid.clone(), DecodingKey::from_jwk(&jwk)?));
+            jwks.keys.push(jwk);
+        }
+        let mfa_audience = format!("{issuer}mfa/");
+        Ok(Self { issuer: issuer.to_owned(), mfa_audience, kid: current.kid.clone(), key, verifying, jwks })
+    }
+
+    pub(crate) fn mfa_audience(&self) -> &str {
+        &self.mfa_audience
+    }
+
+    /// Issues what the core says is due. `audience` and `scope` of the request, if given, take the place of those that
+    /// the first factor was asked with.
+    pub(crate) fn issue(
+        &self,
+        due: &IssueToken,
+        user: &User,
+        audience: Option<&str>,
+        scope: Option<&str>,
+    ) -> Result<Issued, jsonwebtoken::errors::Error> {
+        let audience = audience.unwrap_or(due.audience.as_str());
+        let scope = scope.unwrap_or(due.scope.as_str());
+        let for_mfa = audience == self.mfa_audience;
+        let scope = granted(scope, for_mfa);
+        let at = due.evidence.at.unix_timestamp();
+        let lifetime = if for_mfa { MFA_LIFETIME } else { LIFETIME };
+        let mut amr = vec!["pwd".to_owned()];
+        amr.extend(due.evidence.amr().iter().map(|&method| method.to_owned()));
+        amr.push("mfa".to_owned());
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            sub: due.subject.as_str().to_owned(),
+            aud: if audience.is_empty() { self.issuer.clone() } else { audience.to_owned() },
+            azp: due.client.as_str().to_owned(),
+            iat: at,
+            exp: at.saturating_add(lifetime),
+            auth_time: at,
+            jti: due.id.to_string(),
+            scope: scope.clone(),
+            amr,
+        };
+        let has = |wanted: &str| scope.split(' ').any(|word| word == wanted);
+        let id_token = has("openid").then(|| {
+            let email = has("email");
+            self.sign(
+                None,
+                &IdClaims {
+                    iss: &claims.iss,
+                    sub: &claims.sub,
+                    aud: &claims.azp,
+                    iat: at,
+                    exp: claims.exp,
+                    auth_time: at,
+                    amr: &claims.amr,
+                    email: email.then_some(user.email.as_str()),
+                    email_verified: email.then_some(user.email_verified),
+                },
+            )
+        });
+        Ok(Issued {
+            access_token: self.sign(Some(ACCESS_TOKEN), &claims)?,
+            id_token: id_token.transpose()?,
+            expires_in: u64::try_from(lifetime).unwrap_or(0),
+            scope,
+        })
+    }
+
+    fn sign<C: Serialize>(
+        &self,
+        typ: Option<&str>,
+        claims: &C,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        let mut header = Header::new(Algorithm::RS256);
+        header.kid = Some(self.kid.clone());
+        if let Some(typ) = typ {
+            header.typ = Some(typ.to_owned());
+        }
+        encode(&header, claims, &self.key)
+    }
+
+    /// Checks an access token for the MFA audience.
+    pub(crate) fn verify(&self, token: &str, now: OffsetDateTime) -> Result<Claims, BadToken> {
+        let header = decode_header(token).map_err(|_| BadToken::Invalid)?;
+        if header.typ.as_deref() != Some(ACCESS_TOKEN) || header.alg != Algorithm::RS256 {
+            return Err(BadToken::Invalid);
+        }
+        let known = self.verifying.iter().find(|(kid, _)| Some(kid) == header.kid.as_ref());
+        let (_, key) = known.ok_or(BadToken::Invalid)?;
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_audience(&[&self.mfa_audience]);
+        validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
+        validation.leeway = 0;
+        let claims = decode::<Claims>(token, key, &validation).map_err(|error| {
+            let expired = matches!(error.kind(), ErrorKind::ExpiredSignature);
+            if expired { BadToken::Expired } else { BadToken::Invalid }
+        })?;
+        if claims.claims.exp <= now.unix_timestamp() { Err(BadToken::Expired) } else { Ok(claims.claims) }
+    }
+}
+
+impl Claims {
+    pub(crate) fn scopes(&self) -> ElevatedScopes {
+        ElevatedScopes::parse(&self.scope)
+    }
+}
+
+/// The scope that is granted: of the MFA audience its own three, of any other what was asked for except those and
+/// `offline_access`, since there are no refresh tokens.
+fn granted(asked: &str, for_mfa: bool) -> String {
+    let own = |word: &&str| MFA_SCOPES.contains(word);
+    let words = asked.split(' ').filter(|word| !word.is_empty());
+    let words: Vec<_> = words
+        .filter(|word| if for_mfa { own(word) } else { !own(word) && *word != "offline_access" })
+        .collect();
+    words.join(" ")
+}

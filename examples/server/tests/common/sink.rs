@@ -1,0 +1,92 @@
+//! An SMTP server that keeps what it gets, or refuses it: enough of RFC 5321 for one client.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+#[derive(Clone)]
+pub struct Sink {
+    pub address: SocketAddr,
+    mail: Arc<Mutex<Vec<Mail>>>,
+    refusing: Arc<AtomicBool>,
+}
+
+#[derive(Clone)]
+pub struct Mail {
+    pub to: String,
+    pub data: String,
+}
+
+impl Mail {
+    /// The code in the text part.
+    pub fn code(&self) -> Option<String> {
+        let digits = |line: &&str| line.len() >= 6 && line.bytes().all(|byte| byte.is_ascii_digit());
+        self.data.lines().map(str::trim).find(digits).map(str::to_owned)
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let head = self.data.split("\r\n\r\n").next()?;
+        head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+impl Sink {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let sink = Self { address, mail: Arc::default(), refusing: Arc::default() };
+        let served = sink.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let sink = served.clone();
+                std::thread::spawn(move || sink.serve(&stream));
+            }
+        });
+        sink
+    }
+
+    pub fn url(&self) -> String {
+        format!("smtp://{}", self.address)
+    }
+
+    /// Refuse recipients for good, or not.
+    pub fn refuse(&self, refuse: bool) {
+        self.refusing.store(refuse, Ordering::SeqCst);
+    }
+
+    /// All mail to an address, oldest first.
+    pub fn mail(&self, to: &str) -> Vec<Mail> {
+        self.mail.lock().unwrap().iter().filter(|mail| mail.to == to).cloned().collect()
+    }
+
+    fn serve(&self, stream: &TcpStream) -> Option<()> {
+        let mut output = stream.try_clone().ok()?;
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let mut say = move |text: &str| output.write_all(format!("{text}\r\n").as_bytes()).ok();
+        say("220 sink")?;
+        let mut to = String::new();
+        while let Some(line) = lines.next() {
+            let upper = line.to_uppercase();
+            if upper.starts_with("RCPT") {
+                to = line.split_once('<')?.1.split_once('>')?.0.to_owned();
+                say(if self.refusing.load(Ordering::SeqCst) { "550 no such mailbox" } else { "250 ok" })?;
+            } else if upper.starts_with("DATA") {
+                say("354 go on")?;
+                let data: Vec<_> = lines.by_ref().take_while(|line| line != ".").collect();
+                self.mail.lock().ok()?.push(Mail { to: to.clone(), data: data.join("\r\n") });
+                say("250 kept")?;
+            } else if upper.starts_with("QUIT") {
+                say("221 bye")?;
+                return Some(());
+            } else {
+                say("250 ok")?;
+            }
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,341 @@
+//! Two servers on one PostgreSQL. `ci/postgres.sh` starts one, names it here and runs these; without it they fail.
+//!
+//! Set `COUNTERSIGN_TEST_POSTGRES` to the URL of a database whose user may create others, then
+//! `cargo test -p countersign-server --test postgres -- --ignored --test-threads=1`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    net::SocketAddr,
+    process::Stdio,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use common::{
+    Directory, OOB, Server, Value, as_demo, command, eventually, json, run, send, sink::Sink, wrong,
+};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+/// A database of its own, a key file, and servers on both.
+struct Cluster {
+    url: String,
+    directory: Arc<Directory>,
+    sink: Sink,
+}
+
+impl Cluster {
+    fn new(name: &str) -> Self {
+        let admin =
+            std::env::var("COUNTERSIGN_TEST_POSTGRES").expect("COUNTERSIGN_TEST_POSTGRES names a database");
+        let name = format!("countersign_{name}_{}", std::process::id());
+        let (server, _) = admin.rsplit_once('/').expect("a URL with the name of a database");
+        let url = format!("{server}/{name}");
+        query(async {
+            let mut connection = PgConnection::connect(&admin).await.expect("the database answers");
+            connection.execute(format!("CREATE DATABASE {name}").as_str()).await.unwrap();
+        });
+        let directory = Arc::new(Directory::new());
+        assert!(run(directory.path(), &["keys", "generate", "keys.json"]).status.success());
+        Self { url, directory, sink: Sink::start() }
+    }
+
+    fn server(&self, arguments: &[&str]) -> Server {
+        let relay = self.sink.url();
+        let fixed = [
+            "--database",
+            &self.url,
+            "--keys",
+            "keys.json",
+            "--issuer",
+            "http://localhost/",
+            "--smtp",
+            &relay,
+        ];
+        Server::start_in(&self.directory, &[&fixed, arguments].concat())
+    }
+
+    /// The newest code for an address, once there are as many as `count`.
+    fn code(&self, to: &str, count: usize) -> String {
+        eventually("a code", || {
+            let codes: Vec<_> = self.sink.mail(to).iter().filter_map(common::sink::Mail::code).collect();
+            (codes.len() >= count).then(|| codes.last().unwrap().clone())
+        })
+    }
+
+    fn records(&self) -> Vec<Value> {
+        query(async {
+            let mut connection = PgConnection::connect(&self.url).await.unwrap();
+            let records: Vec<String> =
+                sqlx::query_scalar("SELECT record FROM accounts").fetch_all(&mut connection).await.unwrap();
+            records.iter().map(|record| serde_json::from_str(record).unwrap()).collect()
+        })
+    }
+}
+
+fn query<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+/// Sends all at once, each to one of the servers in turn.
+fn at_once(addresses: [SocketAddr; 2], bodies: &[Value]) -> Vec<common::Reply> {
+    let gate = std::sync::Barrier::new(bodies.len());
+    std::thread::scope(|scope| {
+        let senders: Vec<_> = bodies
+            .iter()
+            .zip(addresses.iter().cycle())
+            .map(|(body, address)| {
+                let gate = &gate;
+                scope.spawn(move || {
+                    gate.wait();
+                    let json = [("Content-Type", "application/json")];
+                    send(*address, "POST", "/oauth/token", &json, &body.to_string()).expect("an answer")
+                })
+            })
+            .collect();
+        senders.into_iter().map(|sender| sender.join().unwrap()).collect()
+    })
+}
+
+fn answer(mfa_token: &str, oob_code: &Value, code: &str) -> Value {
+    as_demo(&json!({ "grant_type": OOB, "mfa_token": mfa_token, "oob_code": oob_code, "binding_code": code }))
+}
+
+fn evaluated(servers: [&Server; 2], verdict: impl Fn(&Value) -> bool) -> usize {
+    let events = servers.iter().flat_map(|server| server.audit());
+    events
+        .filter(|event| event["command"] == "verify_oob" && event["evaluated"] == true && verdict(event))
+        .count()
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: run ci/postgres.sh"]
+fn parallel_wrong_guesses_on_two_servers_cost_what_they_cost_in_a_row() {
+    let cluster = Cluster::new("guesses");
+    let arguments = ["--policy", "default", "--implicit-email"];
+    let (a, b) = (cluster.server(&arguments), cluster.server(&arguments));
+    // Four transactions, fifty guesses at each: the policy gives five to a transaction and ten to the account.
+    let mut bodies = Vec::new();
+    for transaction in 1..=4 {
+        let token = a.mfa_token();
+        let oob_code = b.challenge(&token).body["oob_code"].clone();
+        let guess = wrong(&cluster.code("user@example.com", transaction));
+        bodies.extend((0..50).map(|_| answer(&token, &oob_code, &guess)));
+    }
+    let replies = at_once([a.address, b.address], &bodies);
+    assert_eq!(replies.len(), 200);
+    let mut refusals = BTreeMap::<_, usize>::new();
+    for reply in &replies {
+        assert_ne!(reply.status, 200, "a wrong code was taken");
+        *refusals.entry((reply.status, reply.description().to_owned())).or_default() += 1;
+    }
+    eprintln!("{refusals:#?}");
+    let wrong_ones = refusals.get(&(403, "Invalid binding_code.".to_owned())).copied().unwrap_or(0);
+    // The log is written before the answer, and read a moment later.
+    eventually("the log", || (evaluated([&a, &b], |_| true) >= wrong_ones).then_some(()));
+    assert_eq!(evaluated([&a, &b], |_| true), 10, "in the audit log");
+    assert_eq!(wrong_ones, 10, "in the answers");
+    assert_eq!(cluster.records()[0]["authenticators"][0]["failures"], 10, "in the record");
+    let servers_that_evaluated =
+        [&a, &b].iter().filter(|server| evaluated([server, server], |_| true) > 0).count();
+    eprintln!("servers that evaluated: {servers_that_evaluated}");
+    // The right code is refused now, too.
+    let reply = &at_once([a.address, b.address], &[answer(&a.mfa_token(), &json!("x"), "123456")])[0];
+    assert_eq!(reply.description(), "Malformed oob_code");
+    assert_eq!(b.challenge(&a.mfa_token()).status, 429);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: run ci/postgres.sh"]
+fn parallel_right_answers_give_one_token() {
+    let cluster = Cluster::new("answers");
+    let arguments = ["--policy", "auth0", "--implicit-email"];
+    let (a, b) = (cluster.server(&arguments), cluster.server(&arguments));
+    for round in 1..=3 {
+        let token = a.mfa_token();
+        let oob_code = b.challenge(&token).body["oob_code"].clone();
+        let code = cluster.code("user@example.com", round);
+        let bodies = vec![answer(&token, &oob_code, &code); 50];
+        let replies = at_once([a.address, b.address], &bodies);
+        let tokens = replies.iter().filter(|reply| reply.status == 200).count();
+        assert_eq!(tokens, 1, "round {round}");
+        for reply in replies.iter().filter(|reply| reply.status != 200) {
+            let known = reply.error() == "expired_token" || reply.status == 503;
+            assert!(known, "{} {}", reply.status, reply.text);
+        }
+        let right = |event: &Value| event["denial"].is_null();
+        eventually("the log", || (evaluated([&a, &b], right) >= round).then_some(()));
+        assert_eq!(evaluated([&a, &b], right), round);
+    }
+}
+
+/// Where the two servers are now; they change places with every crash.
+type Addresses = Mutex<[SocketAddr; 2]>;
+
+/// What one user's journeys came to.
+#[derive(Default)]
+struct Tally {
+    /// Journeys that ended with a token.
+    completed: usize,
+    /// Requests whose answer a crash cut off.
+    cut_off: usize,
+    /// What was presented and taken: it must never be taken again.
+    spent: Vec<Value>,
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: run ci/postgres.sh"]
+fn crashes_lose_no_record_revive_no_code_and_issue_no_second_token() {
+    const USERS: usize = 24;
+    const CRASHES: usize = 30;
+    let cluster = Cluster::new("crashes");
+    let arguments = ["--policy", "auth0", "--implicit-email"];
+    let start = || cluster.server(&arguments);
+    let mut servers = vec![start(), start()];
+    let users: Vec<_> = (0..USERS).map(|number| format!("user{number}@example.com")).collect();
+    for user in &users {
+        let arguments = ["add-user", user, "--verified", "--argon2-memory", "64", "--database", &cluster.url];
+        let mut child = command(cluster.directory.path(), &arguments).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"a long password\n").unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+    let addresses = Mutex::new([servers[0].address, servers[1].address]);
+    let over = AtomicBool::new(false);
+    let mut audit = Vec::new();
+    let tallies: Vec<Tally> = std::thread::scope(|scope| {
+        let journeys: Vec<_> = users
+            .chunks(USERS / 8)
+            .map(|users| {
+                let (cluster, addresses, over) = (&cluster, &addresses, &over);
+                scope.spawn(move || load(cluster, addresses, over, users))
+            })
+            .collect();
+        let mut random = std::process::id();
+        for crash in 0..CRASHES {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            std::thread::sleep(Duration::from_millis(50 + u64::from(random >> 16) % 350));
+            let victim = crash % 2;
+            let fresh = {
+                let old = servers.remove(victim);
+                audit.push(old.kill_and_read());
+                start()
+            };
+            addresses.lock().unwrap()[victim] = fresh.address;
+            servers.insert(victim, fresh);
+        }
+        over.store(true, Ordering::SeqCst);
+        journeys.into_iter().flat_map(|journey| journey.join().unwrap()).collect()
+    });
+    audit.extend(servers.iter().map(Server::audit));
+
+    let completed: usize = tallies.iter().map(|tally| tally.completed).sum();
+    let cut_off: usize = tallies.iter().map(|tally| tally.cut_off).sum();
+    eprintln!("{completed} journeys, {cut_off} requests cut off, {CRASHES} crashes");
+    assert!(completed > USERS, "the load was too light to say anything");
+
+    // No record is lost, and every one can be read.
+    assert_eq!(cluster.records().len(), USERS);
+    // No code is taken again.
+    let spent: Vec<_> = tallies.iter().flat_map(|tally| tally.spent.iter().cloned()).collect();
+    for body in &spent {
+        let reply = at_once([servers[0].address, servers[1].address], std::slice::from_ref(body));
+        assert_ne!(reply[0].status, 200, "a spent code was revived");
+    }
+    // No transaction got two tokens.
+    let mut tokens = BTreeMap::<String, usize>::new();
+    for event in audit.iter().flatten() {
+        if event["command"] == "verify_oob" && event["denial"].is_null() {
+            *tokens.entry(event["transaction"].to_string()).or_default() += 1;
+        }
+    }
+    assert!(tokens.values().all(|count| *count == 1), "two tokens in one transaction");
+    assert!(tokens.len() >= completed);
+}
+
+/// Signs its users in again and again, whatever happens to the servers.
+fn load(cluster: &Cluster, addresses: &Addresses, over: &AtomicBool, users: &[String]) -> Vec<Tally> {
+    let mut tallies: Vec<_> = users.iter().map(|_| Tally::default()).collect();
+    // As many journeys a user as the policy allows messages.
+    for _ in 0..18 {
+        for (user, tally) in users.iter().zip(&mut tallies) {
+            if over.load(Ordering::SeqCst) {
+                return tallies;
+            }
+            journey(cluster, addresses, user, tally);
+        }
+    }
+    tallies
+}
+
+fn journey(cluster: &Cluster, addresses: &Addresses, user: &str, tally: &mut Tally) {
+    let mut turn = tally.completed;
+    let mut post = |tally: &mut Tally, path: &str, body: &Value| {
+        let begun = Instant::now();
+        loop {
+            turn += 1;
+            let address = addresses.lock().unwrap()[turn % 2];
+            match send(address, "POST", path, &[("Content-Type", "application/json")], &body.to_string()) {
+                Ok(reply) if reply.status != 503 => return reply,
+                Ok(_) => {}
+                Err(_) => tally.cut_off += 1,
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "no server answers");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let password = json!({ "grant_type": "password", "username": user, "password": "a long password" });
+    let reply = post(tally, "/oauth/token", &as_demo(&password));
+    assert_eq!(reply.error(), "mfa_required", "{}", reply.text);
+    // A user who was enrolled once is so for good.
+    assert!(reply.body["mfa_requirements"]["challenge"].is_array(), "{}", reply.text);
+    let token = reply.body["mfa_token"].as_str().unwrap().to_owned();
+    let before = cluster.sink.mail(user).iter().filter_map(common::sink::Mail::code).count();
+    let challenge = as_demo(&json!({ "mfa_token": token, "challenge_type": "oob" }));
+    let reply = post(tally, "/mfa/challenge", &challenge);
+    if reply.status == 429 {
+        return;
+    }
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let oob_code = reply.body["oob_code"].clone();
+    // A message that was claimed by a server that died comes later: then the user gives up.
+    let begun = Instant::now();
+    let code = loop {
+        let codes: Vec<_> = cluster.sink.mail(user).iter().filter_map(common::sink::Mail::code).collect();
+        if codes.len() > before {
+            break codes.last().unwrap().clone();
+        }
+        if begun.elapsed() > Duration::from_secs(2) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let body = answer(&token, &oob_code, &code);
+    let cut_off = tally.cut_off;
+    let reply = post(tally, "/oauth/token", &body);
+    if reply.status == 200 {
+        tally.completed += 1;
+        tally.spent.push(body.clone());
+        let again = post(tally, "/oauth/token", &body);
+        assert_ne!(again.status, 200, "a spent code was taken again");
+    } else if reply.error() == "expired_token" {
+        // The answer of an earlier try was cut off after it was stored.
+        assert!(tally.cut_off > cut_off, "{}", reply.text);
+        tally.spent.push(body);
+    } else {
+        // A message from an earlier journey, that came late.
+        assert_eq!(reply.description(), "Invalid binding_code.", "{}", reply.text);
+    }
+}

@@ -1,0 +1,92 @@
+//! The wire: the requests, replies and errors of Auth0's MFA API, as types and pure functions. No I/O.
+//!
+//! A host decodes a body into a request, by JSON or as a form, calls the [`Verifier`](crate::Verifier), and encodes a
+//! reply; what was refused becomes a [`Refusal`] with status, `error` and `error_description`, exact to the full stop,
+//! because clients match on all three. Unknown fields are ignored, and an empty parameter counts as absent (RFC 6749
+//! section 3.2); a parameter that comes twice or is longer than [`Parameter::MAX_BYTES`] makes the request unreadable.
+//! This module must never tell a client more than the tables below do.
+//!
+//! # The choices
+//!
+//! Sources disagree: recorded traffic of the service, its documentation, the code and tests of its client libraries, an
+//! inventory of its errors, and the draft that it was built from (draft-hanson-oauth-mfa-00). Where they do, recorded
+//! traffic decides, then the draft, then what most clients expect.
+//!
+//! | question | here | because |
+//! |---|---|---|
+//! | status of `mfa_required` | 403 | the draft; one document says 401 |
+//! | channel in the answer of `associate` | `oob_channel`, a string | recorded; one document has the plural |
+//! | channel in lists | both `oob_channel` and `oob_channels` | recorded has the first; one client library reads only the second |
+//! | `type` in lists | always | clients filter by it, and none minds it |
+//! | masked `name` | four characters of a side are kept, a local part of four or fewer none | both recorded samples |
+//! | `expires_in` on challenges | sent | the draft has it; the service does not send it, and clients ignore it |
+//! | `resend_in` on challenges | sent, in seconds, while a cool-down is on | an addition: the draft's `interval` is for polling |
+//! | misspelt `authentication_types` | read as `authenticator_types` | one page of the documentation has it |
+//! | expired `mfa_token` in a body | 400 `expired_token` | the draft; tests have 401, the inventory 403 |
+//! | expired `mfa_token` as bearer | 401 `expired_token` | the clients' tests; the draft does not know these endpoints |
+//! | malformed `mfa_token` in a body | 403 `invalid_grant` | a client's test; nobody says otherwise |
+//! | malformed `mfa_token` as bearer | 401 `invalid_grant` | a client's test; nobody says otherwise |
+//! | wrong code | 403 `invalid_grant` | clients; nobody says otherwise |
+//! | expired `oob_code` | 403 `expired_token` | the inventory; nobody else gives a status |
+//! | nobody enrolled, asking for a challenge | 400 `association_required` | the draft; documents have that and `unsupported_challenge_type` |
+//! | nobody enrolled, presenting an OTP or recovery code | 401 `unsupported_challenge_type` | a client's test |
+//! | no overlap of challenge types | 400 `unsupported_challenge_type` | the draft; the inventory has 401 |
+//! | unknown authenticator, challenged | 400 `invalid_authenticator` | the draft; tests have 404 |
+//! | unknown authenticator, removed | 404 `invalid_authenticator` | the documentation, which gives no error |
+//! | locked, or too many messages | 429 `invalid_request` | clients match on the text; the status is nowhere, and 429 is what the documentation uses for limits |
+//! | wrong recovery code | 403 `invalid_grant` | clients match on the text; the status is nowhere, so that of the other wrong codes |
+//!
+//! # The refusals
+//!
+//! What [`refuse`] answers. "Bearer" stands for `associate`, `authenticators` and `remove`, "body" for `challenge` and
+//! the token endpoint.
+//!
+//! | denial | status | `error` | `error_description` |
+//! |---|---|---|---|
+//! | `MalformedToken`, bearer | 401 | `invalid_grant` | The mfa_token provided is invalid. Try getting a new token. |
+//! | `MalformedToken`, body | 403 | `invalid_grant` | Malformed mfa_token |
+//! | `ExpiredToken`, bearer | 401 | `expired_token` | mfa_token is expired |
+//! | `ExpiredToken`, `TransactionSpent`, body | 400 | `expired_token` | mfa_token is expired |
+//! | `WrongClient` | 400 | `invalid_request` | mfa_token not issued to this client |
+//! | `ClientRequired` | 400 | `invalid_request` | Missing required parameter: client_id |
+//! | `InsufficientScope`, bearer | 403 | `insufficient_scope` | Insufficient scope, expected: and the scope |
+//! | `InsufficientScope`, body | 403 | `invalid_grant` | Malformed mfa_token |
+//! | `WrongRecord` | 500 | `server_error` | Internal error. |
+//! | `AlreadyEnrolled` | 403 | `access_denied` | User is already enrolled. |
+//! | `AddressInUse` | 403 | `access_denied` | The email address is already enrolled. |
+//! | `TooManyAuthenticators` | 403 | `access_denied` | Too many authenticators are enrolled. |
+//! | `NotEnrolled`, challenge | 400 | `association_required` | User is not enrolled. You can use /mfa/associate endpoint to enroll the first authenticator. |
+//! | `NotEnrolled`, elsewhere | 401 | `unsupported_challenge_type` | the same |
+//! | `UnsupportedChallengeType` | 400 | `unsupported_challenge_type` | None of the requested challenge types is available to the user. |
+//! | `UnknownAuthenticator`, remove | 404 | `invalid_authenticator` | The authenticator was not found. |
+//! | `UnknownAuthenticator`, elsewhere | 400 | `invalid_authenticator` | The authenticator was not found. |
+//! | `AuthenticatorDisabled` | 400 | `invalid_authenticator` | The authenticator is disabled. |
+//! | `ProvisionedAuthenticator` | 400 | `invalid_authenticator` | The authenticator stands for a verified address and can't be removed. |
+//! | `Locked`, `TooManyRecoveryAttempts` with a time | 429 | `invalid_request` | Too many failed codes. Wait for some minutes before retrying. |
+//! | `AttemptsExhausted`, `TooManyRecoveryAttempts` without | 403 | `access_denied` | Too many failed codes. Sign in again. |
+//! | `TooManySends` | 429 | `invalid_request` | Too many emails sent by the user. Wait for some minutes before retrying. |
+//! | `CoolingDown` | 429 | `invalid_request` | An email was sent a moment ago. Wait for some seconds before retrying. |
+//! | `MalformedOobCode` | 403 | `invalid_grant` | Malformed oob_code |
+//! | `ForeignOobCode` | 400 | `invalid_request` | The oob_code doesn't match the mfa_token |
+//! | `ExpiredOobCode`, `OobCodeUsed`, `ChallengeCancelled` | 403 | `expired_token` | oob_code is expired |
+//! | `MalformedBindingCode`, `InvalidBindingCode` | 403 | `invalid_grant` | Invalid binding_code. |
+//! | `NoRecoveryCode` | 403 | `unsupported_challenge_type` | User does not have a recovery-code. |
+//! | `InvalidRecoveryCode` | 403 | `invalid_grant` | MFA Authorization rejected. |
+//!
+//! Used, replaced and expired handles look alike, and so do malformed and wrong codes.
+
+mod parameter;
+mod refusal;
+mod reply;
+mod request;
+
+pub use parameter::Parameter;
+pub use refusal::{Endpoint, Refusal, refuse};
+pub use reply::{
+    AssociateReply, AuthenticatorEntry, ChallengeReply, MfaRequired, MfaRequirements, RequiredType,
+    TokenReply, timestamp,
+};
+pub use request::{
+    AssociateBody, ChallengeBody, ClientCredentials, GRANT_MFA_OOB, GRANT_MFA_OTP, GRANT_MFA_RECOVERY_CODE,
+    GRANT_PASSWORD, TokenBody, TokenGrant,
+};

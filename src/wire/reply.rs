@@ -1,0 +1,298 @@
+//! The replies. Each is built from what the core answered, and holds what its client may see of it.
+
+use alloc::{
+    borrow::ToOwned as _,
+    format,
+    string::{String, ToString as _},
+    vec::Vec,
+};
+
+use serde::Serialize;
+use time::{Duration, OffsetDateTime, UtcOffset};
+
+use crate::{
+    authenticator::{AuthenticatorKind, AuthenticatorView, Channel, Standing},
+    code::{MfaToken, RecoveryCode},
+    policy::Policy,
+    verifier::{Associated, Challenged, Delivery, Requirements},
+};
+
+/// The 403 `mfa_required`: a first factor was accepted, and a second is wanted.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct MfaRequired {
+    /// `mfa_required`.
+    pub error: &'static str,
+    /// `Multifactor authentication required`.
+    pub error_description: &'static str,
+    /// The transaction's token.
+    pub mfa_token: String,
+    /// What the user has, or must enrol.
+    pub mfa_requirements: MfaRequirements,
+}
+
+impl MfaRequired {
+    /// The HTTP status.
+    pub const STATUS: u16 = 403;
+
+    /// From a token that [`begin`](crate::Verifier::begin) gave.
+    #[must_use]
+    pub fn new(mfa_token: &MfaToken, requirements: &Requirements) -> Self {
+        Self::with_token(mfa_token.expose(), requirements)
+    }
+
+    /// From a token that the client presented: an enrolment was confirmed that does not complete its transaction.
+    #[must_use]
+    pub fn with_token(mfa_token: &str, requirements: &Requirements) -> Self {
+        Self {
+            error: "mfa_required",
+            error_description: "Multifactor authentication required",
+            mfa_token: mfa_token.to_owned(),
+            mfa_requirements: MfaRequirements::new(requirements),
+        }
+    }
+}
+
+/// What a login needs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum MfaRequirements {
+    /// One of these.
+    Challenge(Vec<RequiredType>),
+    /// An enrolment of one of these.
+    Enroll(Vec<RequiredType>),
+}
+
+/// One kind of authenticator.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[non_exhaustive]
+pub struct RequiredType {
+    /// Its name.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+}
+
+impl MfaRequirements {
+    fn new(requirements: &Requirements) -> Self {
+        let types = |kinds: &[AuthenticatorKind]| {
+            kinds.iter().map(|kind| RequiredType { kind: kind.as_str() }).collect()
+        };
+        match requirements {
+            Requirements::Challenge(kinds) => Self::Challenge(types(kinds)),
+            Requirements::Enroll(kinds) => Self::Enroll(types(kinds)),
+        }
+    }
+}
+
+/// The answer to `POST /mfa/associate`.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct AssociateReply {
+    /// `oob`.
+    pub authenticator_type: &'static str,
+    /// `prompt`: the user types the code.
+    pub binding_method: &'static str,
+    /// The recovery codes, once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_codes: Option<Vec<String>>,
+    /// How the code travels.
+    pub oob_channel: &'static str,
+    /// The handle.
+    pub oob_code: String,
+    /// For how many seconds the code is good.
+    pub expires_in: u64,
+    /// After how many seconds asking again sends again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resend_in: Option<u64>,
+}
+
+impl AssociateReply {
+    /// From the core's answer.
+    #[must_use]
+    pub fn new(answer: &Associated, policy: &Policy, now: OffsetDateTime) -> Self {
+        let codes = answer.recovery_codes.as_ref();
+        let codes = codes.map(|codes| codes.iter().map(|code| code.expose().to_owned()).collect());
+        Self {
+            authenticator_type: authenticator_type(Some(answer.channel)),
+            binding_method: "prompt",
+            recovery_codes: codes,
+            oob_channel: answer.channel.as_str(),
+            oob_code: answer.oob_code.expose().to_owned(),
+            expires_in: seconds(answer.expires, now),
+            resend_in: resend_in(answer.delivery, policy, now),
+        }
+    }
+}
+
+/// The answer to `POST /mfa/challenge`.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ChallengeReply {
+    /// `oob`.
+    pub challenge_type: &'static str,
+    /// The handle.
+    pub oob_code: String,
+    /// `prompt`: the user types the code.
+    pub binding_method: &'static str,
+    /// For how many seconds the code is good.
+    pub expires_in: u64,
+    /// After how many seconds asking again sends again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resend_in: Option<u64>,
+}
+
+impl ChallengeReply {
+    /// From the core's answer.
+    #[must_use]
+    pub fn new(answer: &Challenged, policy: &Policy, now: OffsetDateTime) -> Self {
+        Self {
+            challenge_type: authenticator_type(Some(answer.channel)),
+            oob_code: answer.oob_code.expose().to_owned(),
+            binding_method: "prompt",
+            expires_in: seconds(answer.expires, now),
+            resend_in: resend_in(answer.delivery, policy, now),
+        }
+    }
+}
+
+/// One entry of `GET /mfa/authenticators`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[non_exhaustive]
+pub struct AuthenticatorEntry {
+    /// The public id.
+    pub id: String,
+    /// `oob` or `recovery-code`.
+    pub authenticator_type: &'static str,
+    /// Whether it can be used.
+    pub active: bool,
+    /// How its codes travel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oob_channel: Option<&'static str>,
+    /// The same, for clients that read an array.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oob_channels: Option<[&'static str; 1]>,
+    /// The masked address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its kind.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// When it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// When it was last used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_auth: Option<String>,
+}
+
+impl AuthenticatorEntry {
+    /// From one row of the core's list.
+    #[must_use]
+    pub fn new(view: &AuthenticatorView) -> Self {
+        let channel = view.channel.map(Channel::as_str);
+        Self {
+            id: view.id.to_string(),
+            authenticator_type: authenticator_type(view.channel),
+            active: view.standing == Standing::Active,
+            oob_channel: channel,
+            oob_channels: channel.map(|channel| [channel]),
+            name: view.name.clone(),
+            kind: view.id.kind().as_str(),
+            created_at: view.created.map(timestamp),
+            last_auth: view.last_used.map(timestamp),
+        }
+    }
+}
+
+/// The 200 of `POST /oauth/token`.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct TokenReply {
+    /// The token.
+    pub access_token: String,
+    /// `Bearer`.
+    pub token_type: &'static str,
+    /// For how many seconds it is good.
+    pub expires_in: u64,
+    /// What it is good for.
+    pub scope: String,
+    /// Who signed in, if `openid` was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
+    /// The recovery code that takes the place of the presented one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_code: Option<String>,
+}
+
+impl TokenReply {
+    /// From what the host issued.
+    #[must_use]
+    pub fn new(access_token: String, expires_in: u64, scope: &str) -> Self {
+        Self {
+            access_token,
+            token_type: "Bearer",
+            expires_in,
+            scope: scope.to_owned(),
+            id_token: None,
+            recovery_code: None,
+        }
+    }
+
+    /// With an `id_token`.
+    #[must_use]
+    pub fn with_id_token(self, id_token: Option<String>) -> Self {
+        Self { id_token, ..self }
+    }
+
+    /// With the recovery code that takes the place of the presented one.
+    #[must_use]
+    pub fn with_recovery_code(self, code: Option<&RecoveryCode>) -> Self {
+        Self { recovery_code: code.map(|code| code.expose().to_owned()), ..self }
+    }
+}
+
+/// An instant as RFC 3339 has it, in UTC and to the millisecond.
+#[must_use]
+pub fn timestamp(instant: OffsetDateTime) -> String {
+    let utc = instant.checked_to_offset(UtcOffset::UTC).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (year, month, day) = (utc.year(), u8::from(utc.month()), utc.day());
+    let (hour, minute, second, milli) = utc.to_hms_milli();
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+}
+
+const fn authenticator_type(channel: Option<Channel>) -> &'static str {
+    match channel {
+        Some(Channel::Email) => "oob",
+        None => "recovery-code",
+    }
+}
+
+/// When asking again will send, if not at once.
+fn resend_in(delivery: Delivery, policy: &Policy, now: OffsetDateTime) -> Option<u64> {
+    let wait = match delivery {
+        Delivery::Sent => rounded_up(policy.settings().cool_down),
+        Delivery::CoolingDown { until } => seconds_up(until, now),
+    };
+    (wait > 0).then_some(wait)
+}
+
+/// Whole seconds until `then`, rounded down, so that nothing is said to live longer than it does.
+fn seconds(then: OffsetDateTime, now: OffsetDateTime) -> u64 {
+    u64::try_from(span(then, now).whole_seconds()).unwrap_or(0)
+}
+
+/// Whole seconds until `then`, rounded up, so that nobody comes back too early.
+fn seconds_up(then: OffsetDateTime, now: OffsetDateTime) -> u64 {
+    rounded_up(span(then, now))
+}
+
+fn rounded_up(span: Duration) -> u64 {
+    u64::try_from(span.whole_milliseconds()).unwrap_or(0).div_ceil(1000)
+}
+
+fn span(then: OffsetDateTime, now: OffsetDateTime) -> Duration {
+    let millis = |instant: OffsetDateTime| instant.unix_timestamp_nanos().div_euclid(1_000_000);
+    let span = millis(then).saturating_sub(millis(now));
+    Duration::milliseconds(i64::try_from(span).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,287 @@
+//! The requests: what each endpoint reads, and what of it a grant cannot do without.
+
+use alloc::vec::Vec;
+
+use core::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::{
+    parameter::{Parameter, list, optional},
+    refusal::Refusal,
+};
+use crate::{
+    address::EmailAddress,
+    authenticator::AuthenticatorId,
+    verifier::{ChallengeRequest, ChallengeTypes},
+};
+
+/// The grant type of a password.
+pub const GRANT_PASSWORD: &str = "password";
+/// The grant type of a binding code.
+pub const GRANT_MFA_OOB: &str = "http://auth0.com/oauth/grant-type/mfa-oob";
+/// The grant type of a one-time password.
+pub const GRANT_MFA_OTP: &str = "http://auth0.com/oauth/grant-type/mfa-otp";
+/// The grant type of a recovery code.
+pub const GRANT_MFA_RECOVERY_CODE: &str = "http://auth0.com/oauth/grant-type/mfa-recovery-code";
+
+/// How a client names and proves itself in a body.
+#[derive(Clone, Debug)]
+pub struct ClientCredentials {
+    /// Its name.
+    pub client_id: Option<Parameter>,
+    /// Its secret.
+    pub client_secret: Option<Parameter>,
+    /// Whether it presented an assertion, which a host may not know how to check.
+    pub has_assertion: bool,
+}
+
+/// `POST /oauth/token`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, remote = "Self")]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each is named after its parameter")]
+pub struct TokenBody {
+    #[serde(deserialize_with = "optional")]
+    pub grant_type: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub client_id: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub client_secret: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub client_assertion: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub audience: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub scope: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub username: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub password: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub mfa_token: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub oob_code: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub binding_code: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub otp: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub recovery_code: Option<Parameter>,
+}
+
+/// What a token request presents, complete.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum TokenGrant<'a> {
+    /// A first factor.
+    Password {
+        /// The user's name.
+        username: &'a Parameter,
+        /// The password.
+        password: &'a Parameter,
+    },
+    /// A binding code.
+    Oob {
+        /// The transaction.
+        mfa_token: &'a Parameter,
+        /// The challenge.
+        oob_code: &'a Parameter,
+        /// The code.
+        binding_code: &'a Parameter,
+    },
+    /// A one-time password.
+    Otp {
+        /// The transaction.
+        mfa_token: &'a Parameter,
+        /// The code.
+        otp: &'a Parameter,
+    },
+    /// A recovery code.
+    RecoveryCode {
+        /// The transaction.
+        mfa_token: &'a Parameter,
+        /// The code.
+        recovery_code: &'a Parameter,
+    },
+}
+
+impl TokenBody {
+    /// What is presented, with everything that its grant type needs.
+    ///
+    /// # Errors
+    /// 400 `invalid_request` names what is missing; 400 `unsupported_grant_type`.
+    pub fn grant(&self) -> Result<TokenGrant<'_>, Refusal> {
+        let grant_type = required(self.grant_type.as_ref(), "grant_type")?;
+        match grant_type.expose() {
+            GRANT_PASSWORD => Ok(TokenGrant::Password {
+                username: required(self.username.as_ref(), "username")?,
+                password: required(self.password.as_ref(), "password")?,
+            }),
+            GRANT_MFA_OOB => Ok(TokenGrant::Oob {
+                mfa_token: required(self.mfa_token.as_ref(), "mfa_token")?,
+                oob_code: required(self.oob_code.as_ref(), "oob_code")?,
+                binding_code: required(self.binding_code.as_ref(), "binding_code")?,
+            }),
+            GRANT_MFA_OTP => Ok(TokenGrant::Otp {
+                mfa_token: required(self.mfa_token.as_ref(), "mfa_token")?,
+                otp: required(self.otp.as_ref(), "otp")?,
+            }),
+            GRANT_MFA_RECOVERY_CODE => Ok(TokenGrant::RecoveryCode {
+                mfa_token: required(self.mfa_token.as_ref(), "mfa_token")?,
+                recovery_code: required(self.recovery_code.as_ref(), "recovery_code")?,
+            }),
+            _ => Err(Refusal::unsupported_grant_type()),
+        }
+    }
+
+    /// How the client names itself.
+    #[must_use]
+    pub fn client(&self) -> ClientCredentials {
+        ClientCredentials {
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.clone(),
+            has_assertion: self.client_assertion.is_some(),
+        }
+    }
+}
+
+/// `POST /mfa/challenge`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, remote = "Self")]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each is named after its parameter")]
+pub struct ChallengeBody {
+    #[serde(deserialize_with = "optional")]
+    pub client_id: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub client_secret: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub client_assertion: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub mfa_token: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub challenge_type: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub authenticator_id: Option<Parameter>,
+}
+
+impl ChallengeBody {
+    /// The `mfa_token`.
+    ///
+    /// # Errors
+    /// 400 `invalid_request` if it is missing.
+    pub fn mfa_token(&self) -> Result<&Parameter, Refusal> {
+        required(self.mfa_token.as_ref(), "mfa_token")
+    }
+
+    /// What is asked for.
+    ///
+    /// # Errors
+    /// 400 `invalid_authenticator` if the id is none.
+    pub fn request(&self) -> Result<ChallengeRequest, Refusal> {
+        let types = self.challenge_type.as_ref();
+        let id = self.authenticator_id.as_ref().map(|id| id.expose().parse::<AuthenticatorId>());
+        Ok(ChallengeRequest {
+            types: types.map_or(ChallengeTypes::ANY, |types| ChallengeTypes::parse(types.expose())),
+            authenticator: id.transpose().map_err(|_| Refusal::invalid_authenticator())?,
+        })
+    }
+
+    /// How the client names itself.
+    #[must_use]
+    pub fn client(&self) -> ClientCredentials {
+        ClientCredentials {
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.clone(),
+            has_assertion: self.client_assertion.is_some(),
+        }
+    }
+}
+
+/// `POST /mfa/associate`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, remote = "Self")]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each is named after its parameter")]
+pub struct AssociateBody {
+    #[serde(deserialize_with = "optional")]
+    pub client_id: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub client_secret: Option<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub client_assertion: Option<Parameter>,
+    #[serde(deserialize_with = "list", alias = "authentication_types")]
+    pub authenticator_types: Vec<Parameter>,
+    #[serde(deserialize_with = "list")]
+    pub oob_channels: Vec<Parameter>,
+    #[serde(deserialize_with = "optional")]
+    pub email: Option<Parameter>,
+}
+
+impl AssociateBody {
+    /// The address to enrol, if one is given; the host takes the user's own if not.
+    ///
+    /// # Errors
+    /// 400 `invalid_request` if something else than an email address is to be enrolled, or the address is none.
+    pub fn email(&self) -> Result<Option<EmailAddress>, Refusal> {
+        if self.authenticator_types.is_empty() {
+            return Err(Refusal::missing("authenticator_types"));
+        }
+        if !self.authenticator_types.iter().any(|kind| kind.expose() == "oob") {
+            return Err(Refusal::invalid_request("Only authenticators of the type oob can be enrolled."));
+        }
+        if self.oob_channels.is_empty() {
+            return Err(Refusal::missing("oob_channels"));
+        }
+        if !self.oob_channels.iter().any(|channel| channel.expose() == "email") {
+            return Err(Refusal::invalid_request("Only the channel email can be enrolled."));
+        }
+        let email = self.email.as_ref().map(|email| EmailAddress::parse(email.expose()));
+        email.transpose().map_err(|_| Refusal::invalid_request("The email address is invalid."))
+    }
+
+    /// How the client names itself.
+    #[must_use]
+    pub fn client(&self) -> ClientCredentials {
+        ClientCredentials {
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.clone(),
+            has_assertion: self.client_assertion.is_some(),
+        }
+    }
+}
+
+/// Reads a body as names and values only: what serde derives would read an array as well, by the order of the fields.
+macro_rules! by_name {
+    ($($body:ident),*) => {$(
+        impl<'de> Deserialize<'de> for $body {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct ByName;
+
+                impl<'de> Visitor<'de> for ByName {
+                    type Value = $body;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("names and values")
+                    }
+
+                    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<$body, A::Error> {
+                        $body::deserialize(MapAccessDeserializer::new(map))
+                    }
+                }
+
+                deserializer.deserialize_map(ByName)
+            }
+        }
+    )*};
+}
+
+by_name!(TokenBody, ChallengeBody, AssociateBody);
+
+fn required<'a>(given: Option<&'a Parameter>, name: &'static str) -> Result<&'a Parameter, Refusal> {
+    given.ok_or_else(|| Refusal::missing(name))
+}
