@@ -115,7 +115,7 @@ def main():
         tree = Path(folder) / "tree"
         # Every copy is as new as this run: cargo goes by the files' times, and a build folder that an earlier run left
         # behind holds the last control's library.
-        ignored = shutil.ignore_patterns("target", ".git")
+        ignored = shutil.ignore_patterns("target", ".git", "node_modules")
         shutil.copytree(ROOT, tree, ignore=ignored, copy_function=shutil.copy)
         tests = advisory_tests(tree)
         print(f"{len(tests)} advisory tests pass in the unmodified tree", flush=True)

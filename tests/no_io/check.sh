@@ -50,7 +50,7 @@ print(count)
 PY
 }
 
-for features in "" serde; do
+for features in "" serde wire; do
     build "$root" thumbv7em-none-eabi --lib --features "$features" -Zbuild-std=core,alloc
     echo "ok: builds for bare metal with core and alloc alone, features: ${features:-none}"
 done
