@@ -110,6 +110,8 @@ impl Verifier {
             None => {
                 let new = self.draw_unconfirmed(session, account, address, now, rng).map_err(Stop::Source)?;
                 let id = new.id;
+                // First the transaction, which it would lapse without; making room for it can end others.
+                account.enter(session);
                 account.add_unconfirmed(new, transaction, self.policy.max_unconfirmed);
                 id
             }

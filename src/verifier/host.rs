@@ -173,6 +173,7 @@ impl Verifier {
             account.ledger.unlock(&self.policy, UNLOCK_GRANT, now);
             account.not_before = account.not_before.map(|instant| instant.min(now));
             account.elevated_not_before = account.elevated_not_before.map(|instant| instant.min(now));
+            account.updated = account.updated.min(now);
             draft.notify(account, Event::Unlocked, now);
             Ok(Decision::Store(Ok(())))
         })
