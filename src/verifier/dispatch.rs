@@ -79,6 +79,9 @@ impl Verifier {
         if let Some(entry) = account.transaction_mut(transaction).filter(|entry| entry.pair(id).is_none()) {
             entry.pairs.push(Pair { authenticator: id, attempts_left, last_send: None });
         }
+        // A host may prolong an elevated session; the entry ends when it was to end first.
+        let ends = account.transaction(transaction).map(|entry| entry.expires);
+        let latest_deadline = ends.unwrap_or(session.expires_ms()).min(session.expires_ms());
         let Account { subject, authenticators, challenges, transactions, ledger, .. } = account;
         let of_pair = |known: &Challenge| known.transaction == transaction && known.authenticator == id;
         let scene = Scene {
@@ -96,7 +99,7 @@ impl Verifier {
             transaction,
             lifetime_ms: self.policy.lifetime_ms(&purpose, false),
             purpose,
-            latest_deadline: session.expires_ms(),
+            latest_deadline,
         };
         let present = challenges.iter_mut().find(|known| of_pair(known) && known.is_live(now));
         let delivery = match self.dispatch(scene, present, now, rng, draft)? {
