@@ -4,7 +4,8 @@
 mod support;
 
 use countersign::{
-    Denial, Event, Key, KeyRing, MfaToken, OobCode, Policy, RecoveryCode, RenderError, Session, Verifier,
+    Denial, Event, Key, KeyRing, MfaToken, OobCode, Policy, RecoveryCode, RenderError, Session, StaleKeys,
+    Verifier,
 };
 use support::{World, client, json, policy, wrong};
 
@@ -228,6 +229,20 @@ fn pending_recovery_codes_go_live_after_a_rotation() {
     rotate(&mut world, ring(1, &[], 1, &[]));
     let session = world.login();
     assert!(world.recover(&session, &shown[9]).is_ok());
+}
+
+#[test]
+fn pending_recovery_codes_keep_the_old_key_in_the_ring() {
+    let mut world = World::new(Policy::default());
+    let session = world.login();
+    world.associate(&session, "user@example.com").unwrap();
+    rotate(&mut world, ring(0, &[], 1, &[0]));
+    let account = world.account();
+    assert_ne!(
+        world.verifier.stale_keys(&account),
+        StaleKeys::default(),
+        "they were shown and would never go live"
+    );
 }
 
 #[test]
