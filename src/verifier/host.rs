@@ -37,6 +37,8 @@ pub enum DeliveryReport {
 pub struct StaleKeys {
     /// Live recovery codes.
     pub recovery_codes: usize,
+    /// Recovery codes that were shown with an enrolment and go live when it is confirmed. They lapse with its transaction.
+    pub pending_recovery_codes: usize,
 }
 
 impl Verifier {
@@ -205,6 +207,14 @@ impl Verifier {
     pub fn stale_keys(&self, account: &Account) -> StaleKeys {
         let current = self.keys.durable().id;
         let live = account.recovery.iter().flat_map(|recovery| &recovery.live);
-        StaleKeys { recovery_codes: live.filter(|code| code.key_id != current).count() }
+        let pending = account.authenticators.iter().filter_map(|known| match &known.enrollment {
+            Enrollment::Unconfirmed(state) => state.recovery.as_ref(),
+            Enrollment::Active | Enrollment::Disabled => None,
+        });
+        let stale = pending.filter(|pending| pending.key_id != current);
+        StaleKeys {
+            recovery_codes: live.filter(|code| code.key_id != current).count(),
+            pending_recovery_codes: stale.map(|pending| usize::from(pending.count)).sum(),
+        }
     }
 }
