@@ -48,6 +48,20 @@ pub fn policy(change: impl FnOnce(&mut Settings)) -> Policy {
     Policy::new(settings).unwrap()
 }
 
+/// The stored form of a record, to read what it says.
+pub fn json(account: &Account) -> serde_json::Value {
+    serde_json::to_value(account).unwrap()
+}
+
+/// The stored instant of one bucket of the ledger, in milliseconds since the Unix epoch.
+pub fn bucket(account: &Account, name: &str) -> u64 {
+    json(account)["ledger"][name].as_u64().expect("a bucket of the ledger")
+}
+
+pub fn millis(instant: OffsetDateTime) -> u64 {
+    u64::try_from(instant.unix_timestamp_nanos().div_euclid(1_000_000)).unwrap_or(0)
+}
+
 /// A store of rows under compare-and-swap.
 #[derive(Default, Debug)]
 pub struct Store {
