@@ -234,6 +234,7 @@ fn a_recovery_code_is_replaced_and_the_answer_can_be_asked_for_again() {
         next.expose(),
         "an answer that was lost can be had again"
     );
+    assert_eq!((first.repeated, again.repeated), (false, true));
     assert_eq!(again.evidence, first.evidence);
     assert_eq!(*world.store.swaps.borrow(), swaps, "without a write");
     let [.., one, two] = &world.tokens[..] else { panic!("two effects") };

@@ -33,6 +33,9 @@ pub struct Recovered {
     pub replacement: Option<RecoveryCode>,
     /// How many codes are left, this one included.
     pub remaining: u8,
+    /// Whether this is the answer of before, given again: then nothing was used up now, and the token is the token of
+    /// before, whatever else the request says.
+    pub repeated: bool,
 }
 
 impl Verifier {
@@ -128,6 +131,7 @@ impl Verifier {
             evidence,
             replacement: replacement.map(|(code, _)| code),
             remaining,
+            repeated: false,
         })))
     }
 
@@ -155,6 +159,6 @@ impl Verifier {
         };
         let evidence = Evidence::new(recovery.id, None, spent.at);
         draft.issue(IssueToken::of(session, &evidence).ok_or(Denial::InsufficientScope)?);
-        Ok(Recovered { evidence, replacement, remaining: recovery.remaining() })
+        Ok(Recovered { evidence, replacement, remaining: recovery.remaining(), repeated: true })
     }
 }

@@ -6,7 +6,7 @@ use countersign::{Account, Committed, Effect, Event, Outcome, Step, Subject, Ver
 use getrandom::SysRng;
 use lettre::message::Mailbox;
 use time::OffsetDateTime;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock};
 
 use crate::{
     demo::Panel,
@@ -35,6 +35,8 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// Woken when something was put into the outbox.
     pub(crate) mail_waits: Notify,
+    /// Read by every request that is worked on, and written by the end, which waits for all of them.
+    pub(crate) under_way: std::sync::Arc<RwLock<()>>,
     pub(crate) issuer: String,
     pub(crate) preset: Preset,
     pub(crate) implicit_email: bool,

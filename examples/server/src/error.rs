@@ -73,7 +73,10 @@ impl IntoResponse for ApiError {
             Self::MfaRequired(reply) => (StatusCode::FORBIDDEN, Json(reply)).into_response(),
             Self::Trouble(trouble) => {
                 tracing::error!(error = %trouble, "a request failed");
-                let busy = matches!(trouble, Trouble::Store(_) | Trouble::Contended);
+                let busy = matches!(
+                    trouble,
+                    Trouble::Store(_) | Trouble::Contended | Trouble::FirstFactor(FirstFactorError::Store(_))
+                );
                 let refusal = if busy {
                     Refusal::new(503, "server_error", "The server is busy. Try again.")
                 } else {

@@ -57,7 +57,12 @@ impl FirstFactors {
         email: &str,
         password: &str,
     ) -> Result<Option<User>, FirstFactorError> {
-        let user = database.user_by_email(&email.to_lowercase()).await?;
+        // PostgreSQL takes no NUL in a text, and nobody's name has one.
+        let named = Some(email.to_lowercase()).filter(|email| !email.contains('\0'));
+        let user = match named {
+            Some(email) => database.user_by_email(&email).await?,
+            None => None,
+        };
         let stored = user.as_ref().map_or_else(|| self.nobody.clone(), |user| user.password_hash.clone());
         let password = password.to_owned();
         let right = self

@@ -162,10 +162,15 @@ impl Mailer {
                     .map_err(|error| permanent(error.to_string()))?;
                 match relay.send(mail).await {
                     Ok(_) => Ok(()),
-                    Err(error) if error.is_permanent() => Err(MailError::Permanent(error.to_string())),
-                    Err(error) => Err(MailError::Transient(error.to_string())),
+                    Err(error) if error.is_permanent() => Err(MailError::Permanent(described(&error))),
+                    Err(error) => Err(MailError::Transient(described(&error))),
                 }
             }
         }
     }
+}
+
+/// What went wrong, without the server's own words: they often repeat the recipient.
+fn described(error: &lettre::transport::smtp::Error) -> String {
+    error.status().map_or_else(|| error.to_string(), |code| format!("the SMTP server answered {code}"))
 }

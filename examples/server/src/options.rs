@@ -45,7 +45,7 @@ pub(crate) struct Serve {
 
     /// Send mail through smtp://HOST:PORT (loopback only), smtp+starttls://HOST:PORT or smtps://HOST:PORT. The credentials
     /// are taken from COUNTERSIGN_SMTP_USERNAME and COUNTERSIGN_SMTP_PASSWORD. Without it, mail stays in memory.
-    #[arg(long, env = "COUNTERSIGN_SMTP", value_name = "URL", value_parser = Relay::parse)]
+    #[arg(long, env = "COUNTERSIGN_SMTP", hide_env_values = true, value_name = "URL", value_parser = Relay::parse)]
     pub(crate) smtp: Option<Relay>,
 
     /// The sender of the mail.
@@ -75,7 +75,7 @@ pub(crate) struct Serve {
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Data {
     /// The path of an SQLite file, which is made if it is not there, or postgres://USER:PASSWORD@HOST/NAME
-    #[arg(long, global = true, env = "COUNTERSIGN_DATABASE", default_value = "countersign.db", value_parser = Place::parse)]
+    #[arg(long, global = true, env = "COUNTERSIGN_DATABASE", hide_env_values = true, default_value = "countersign.db", value_parser = Place::parse)]
     pub(crate) database: Place,
 
     /// The key file. Without it: beside the SQLite file, where it is made if it is not there. The environment variable
@@ -195,6 +195,19 @@ pub(crate) enum LogFormat {
 }
 
 impl Serve {
+    /// Without SMTP everybody who reaches the server reads every code: that is refused where others than this machine's
+    /// users can.
+    pub(crate) fn check_mailbox(&self) -> Result<(), String> {
+        let ip = self.listen.ip();
+        if self.smtp.is_some() || ip.is_loopback() {
+            return Ok(());
+        }
+        Err(format!(
+            "without --smtp anybody could read the mail at /mailbox, so it is refused on {ip}: give --smtp, or listen on a \
+             loopback address"
+        ))
+    }
+
     /// Whether there is demonstration data.
     pub(crate) fn demo(&self) -> Result<bool, String> {
         let loopback = self.listen.ip().is_loopback();

@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Router,
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::{delete, get, post},
@@ -52,19 +52,42 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     let begun = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let answer = tokio::time::timeout(TIME_LIMIT, next.run(request)).await;
-    let mut response = answer.unwrap_or_else(|_| {
-        ApiError::from(Refusal::new(503, "server_error", "The request took too long.")).into_response()
+    // A client that goes away, or the limit, ends the waiting and not the work: what was charged is logged, and no
+    // transaction of the database is left half-way.
+    let under_way = Arc::clone(&app.under_way).read_owned().await;
+    let work = tokio::spawn(async move {
+        let response = next.run(request).await;
+        drop(under_way);
+        response
     });
+    let mut response = match tokio::time::timeout(TIME_LIMIT, work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => ApiError::from(Refusal::server_error()).into_response(),
+        Err(_) => {
+            ApiError::from(Refusal::new(503, "server_error", "The request took too long.")).into_response()
+        }
+    };
     harden(response.headers_mut(), app.issuer.starts_with("https://"));
     let status = response.status();
     let took = begun.elapsed();
     app.metrics
         .latencies
-        .with_label_values(&[method.as_str(), route.as_str(), status.as_str()])
+        .with_label_values(&[label(&method), route.as_str(), status.as_str()])
         .observe(took.as_secs_f64());
     tracing::debug!(%method, route, status = status.as_u16(), ms = took.as_secs_f64() * 1000.0, "answered");
     response
+}
+
+/// A method as a label: the labels are bounded, and what a client may call its method is not.
+fn label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 /// Nothing here is to be cached, sniffed, framed or leaked in a referrer.

@@ -15,6 +15,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{Notify, Semaphore, watch},
 };
+use tokio_io_timeout::TimeoutStream;
 
 use crate::{
     app::App,
@@ -35,6 +36,8 @@ use crate::{
 const MAX_CONNECTIONS: usize = 1024;
 /// How long the head of a request may take to arrive.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// How long a client may take nothing of what is sent to it.
+const WRITE_LIMIT: Duration = Duration::from_secs(20);
 /// How long requests may go on after the signal to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(15);
 
@@ -42,7 +45,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(15);
 pub(crate) async fn serve(options: Serve) -> Result<(), String> {
     telemetry::start_logging(&options.log, options.log_format)?;
     let wants_demo = options.demo()?;
-    let (mut terminate, mut interrupt) = signals()?;
+    options.check_mailbox()?;
     let keys = Keys::find(&options.data).map_err(|error| error.to_string())?;
     let ring = keys.ring().map_err(|error| error.to_string())?;
     let policy = options.policy.policy()?;
@@ -83,19 +86,25 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
         templates,
         metrics: Metrics::new().map_err(|error| error.to_string())?,
         mail_waits: Notify::new(),
+        under_way: Arc::default(),
         issuer,
         preset: options.policy,
         implicit_email: options.implicit_email,
         panel: demo.then(Panel::default),
     });
     drop(keys);
-    if let Err(error) = app.mailer.check().await {
-        tracing::warn!(
-            error,
-            "the SMTP server cannot be reached: mail waits in the outbox and is tried again"
-        );
-    }
+    let checked = Arc::clone(&app);
+    tokio::spawn(async move {
+        if let Err(error) = checked.mailer.check().await {
+            tracing::warn!(
+                error,
+                "the SMTP server cannot be reached: mail waits in the outbox and is tried again"
+            );
+        }
+    });
 
+    // Until here a signal ends the process as it always does: there is nothing to finish.
+    let (mut terminate, mut interrupt) = signals()?;
     let (stop, stopped) = watch::channel(false);
     let worker = tokio::spawn(outbox::work(Arc::clone(&app), stopped));
     tracing::info!(%address, issuer = app.issuer, policy = app.preset.name(), "listening");
@@ -106,6 +115,10 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
         }
     };
     accept(listener, router(Arc::clone(&app)), until).await;
+    // Requests whose clients have gone are worked on to their end, too.
+    if tokio::time::timeout(DRAIN_LIMIT, app.under_way.write()).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+    }
 
     // Whatever the last requests put into the outbox is sent before the end, or by the next start.
     let _ = stop.send(true);
@@ -144,6 +157,8 @@ async fn accept(listener: TcpListener, router: Router, until: impl Future<Output
         };
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
+        let mut stream = Box::pin(TimeoutStream::new(stream));
+        stream.as_mut().set_write_timeout_pinned(Some(WRITE_LIMIT));
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -92,6 +92,8 @@ pub(crate) struct Client {
 pub(crate) enum StoreError {
     #[error("{0}")]
     Database(#[from] sqlx::Error),
+    #[error("it does not answer")]
+    Silent,
     #[error("{0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error("{0}")]

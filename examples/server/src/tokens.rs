@@ -105,8 +105,8 @@ impl Signer {
         &self.mfa_audience
     }
 
-    /// Issues what the core says is due. `audience` and `scope` of the request, if given, take the place of those that
-    /// the first factor was asked with.
+    /// Issues what the core says is due: for the audience and scope that the first factor was asked with. A request may
+    /// ask for the MFA audience and its scopes instead, and for less scope; for nothing else.
     pub(crate) fn issue(
         &self,
         due: &IssueToken,
@@ -114,10 +114,15 @@ impl Signer {
         audience: Option<&str>,
         scope: Option<&str>,
     ) -> Result<Issued, jsonwebtoken::errors::Error> {
-        let audience = audience.unwrap_or(due.audience.as_str());
-        let scope = scope.unwrap_or(due.scope.as_str());
+        let due_audience = due.audience.as_str();
+        let audience = audience.filter(|&audience| audience == self.mfa_audience).unwrap_or(due_audience);
         let for_mfa = audience == self.mfa_audience;
-        let scope = granted(scope, for_mfa);
+        let mut scope = granted(scope.unwrap_or(due.scope.as_str()), for_mfa);
+        if !for_mfa {
+            let due: Vec<_> = due.scope.as_str().split(' ').collect();
+            let kept: Vec<_> = scope.split(' ').filter(|word| due.contains(word)).collect();
+            scope = kept.join(" ");
+        }
         let at = due.evidence.at.unix_timestamp();
         let lifetime = if for_mfa { MFA_LIFETIME } else { LIFETIME };
         let mut amr = vec!["pwd".to_owned()];

@@ -56,6 +56,9 @@ pub(crate) async fn state(
 ) -> Result<Json<Value>, ApiError> {
     let Query(query) = query.map_err(|_| Refusal::missing("username"))?;
     let panel = app.panel.as_ref().ok_or(not_found())?;
+    if query.username.contains('\0') {
+        return Err(not_found().into());
+    }
     let user = app.database.user_by_email(&query.username.to_lowercase()).await?.ok_or(not_found())?;
     let stored = app.database.load(&user.subject).await?;
     let is_stored = stored.is_some();

@@ -84,12 +84,13 @@ async fn oob_grant(
     let (session, claims) = request::session(app, mfa_token.expose(), Some(client)).map_err(denied)?;
     let handle = app.verifier.open_oob_code(&session, oob_code.expose()).map_err(denied)?;
     let code = BindingCode::parse(binding_code.expose()).map_err(|_| denied(Denial::MalformedBindingCode))?;
+    let asked = Asked::read(body)?;
     let step =
         |account, now, _: &mut SysRng| Ok(app.verifier.verify_oob(&session, account, &handle, &code, now));
     let outcome = app.step(session.subject(), step).await?;
     let verification = outcome.result.map_err(denied)?;
     match (token_due(&outcome.effects), claims) {
-        (Some(due), _) => issue(app, due, body).await,
+        (Some(due), _) => issue(app, due, &asked).await,
         // An elevated session confirmed an enrolment: it has its token already, and gets no more than that.
         (None, Some(claims)) => Ok(same_token(mfa_token, &claims)),
         (None, None) if verification.completed => {
@@ -123,11 +124,14 @@ async fn recovery_grant(
     let session = first_factor_session(app, client, mfa_token)?;
     let code =
         RecoveryCode::parse(recovery_code.expose()).map_err(|_| denied(Denial::InvalidRecoveryCode))?;
+    let asked = Asked::read(body)?;
     let step = |account, now, _: &mut SysRng| Ok(app.verifier.verify_recovery(&session, account, &code, now));
     let outcome = app.step(session.subject(), step).await?;
     let recovered = outcome.result.map_err(denied)?;
     let due = token_due(&outcome.effects).ok_or(Trouble::Misuse("a recovery without its token"))?;
-    Ok(issue(app, due, body).await?.with_recovery_code(recovered.replacement.as_ref()))
+    // The answer of before is the token of before: asking otherwise now gets no other.
+    let asked = if recovered.repeated { Asked::default() } else { asked };
+    Ok(issue(app, due, &asked).await?.with_recovery_code(recovered.replacement.as_ref()))
 }
 
 /// The session of an `mfa_token` proper.
@@ -145,11 +149,29 @@ fn token_due(effects: &[Effect]) -> Option<&IssueToken> {
     })
 }
 
-async fn issue(app: &App, due: &IssueToken, body: &TokenBody) -> Result<TokenReply, ApiError> {
+/// What a request for a token says of audience and scope. It is read before a code is judged: a request that cannot be
+/// answered uses none up.
+#[derive(Default)]
+struct Asked {
+    audience: Option<Audience>,
+    scope: Option<Scope>,
+}
+
+impl Asked {
+    fn read(body: &TokenBody) -> Result<Self, Refusal> {
+        let audience = body.audience.as_ref().map(|audience| Audience::new(audience.expose())).transpose();
+        let scope = body.scope.as_ref().map(|scope| Scope::new(scope.expose())).transpose();
+        Ok(Self {
+            audience: audience.map_err(|_| Refusal::invalid_request("The audience is invalid."))?,
+            scope: scope.map_err(|_| Refusal::new(400, "invalid_scope", "The scope is invalid."))?,
+        })
+    }
+}
+
+async fn issue(app: &App, due: &IssueToken, asked: &Asked) -> Result<TokenReply, ApiError> {
     let user = app.database.user(&due.subject).await?.ok_or(Trouble::Misuse("a token for nobody"))?;
-    let text = |parameter: &Option<Parameter>| parameter.as_ref().map(|p| p.expose().to_owned());
-    let (audience, scope) = (text(&body.audience), text(&body.scope));
-    let issued = app.signer.issue(due, &user, audience.as_deref(), scope.as_deref())?;
+    let (audience, scope) = (asked.audience.as_ref(), asked.scope.as_ref());
+    let issued = app.signer.issue(due, &user, audience.map(Audience::as_str), scope.map(Scope::as_str))?;
     let reply = TokenReply::new(issued.access_token, issued.expires_in, &issued.scope);
     Ok(reply.with_id_token(issued.id_token))
 }

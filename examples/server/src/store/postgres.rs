@@ -19,7 +19,8 @@ pub(super) struct Postgres(PgPool);
 impl Postgres {
     pub(super) async fn open(url: &str) -> Result<Self, StoreError> {
         // The pool would go on trying; a database that refuses the first connection is told of at once.
-        PgConnection::connect(url).await?.close().await?;
+        let first = tokio::time::timeout(Duration::from_secs(10), PgConnection::connect(url));
+        first.await.map_err(|_| StoreError::Silent)??.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(16)
             .acquire_timeout(Duration::from_secs(10))
