@@ -155,11 +155,12 @@ pub use record::Record;
 pub use session::{ElevatedScopes, FirstFactor, Session};
 pub use standalone::{Answered, Asked, Standalone};
 pub use step::{Committed, Outcome, Sealed, Step, Swap, Write};
+pub use token::Handle;
 pub use transaction::TransactionId;
 pub use typed::Malformed;
 pub use verifier::{
-    Associated, ChallengeRequest, ChallengeTypes, Challenged, Delivery, DeliveryReport, Handle, NewFactor,
-    Recovered, RenderError, Requirements, StaleKeys, Verification, Verifier,
+    Associated, ChallengeRequest, ChallengeTypes, Challenged, Delivery, DeliveryReport, NewFactor, Recovered,
+    RenderError, Requirements, StaleKeys, Verification, Verifier,
 };
 
 /// The README's code, compiled.

@@ -100,8 +100,9 @@ const PREFIX: usize = 1 + 1 + 16 + 8 + 8;
 /// The length of an `oob_code` before encoding.
 const HANDLE_BYTES: usize = PREFIX + 20;
 
-/// What an `oob_code` says. It says its deadline, too; that the record decides.
-pub(crate) struct HandleClaims {
+/// An `oob_code` that was opened: it is authentic. It says its deadline, too; that the record decides.
+#[derive(Clone, Debug)]
+pub struct Handle {
     pub(crate) challenge: ChallengeId,
     pub(crate) transaction_tag: [u8; 8],
 }
@@ -125,7 +126,7 @@ pub(crate) fn seal_handle(
 }
 
 /// Reads an `oob_code`; `None` if it is not one that a known key made for this subject.
-pub(crate) fn open_handle(keys: &KeyRing, subject: &Subject, text: &str) -> Option<HandleClaims> {
+pub(crate) fn open_handle(keys: &KeyRing, subject: &Subject, text: &str) -> Option<Handle> {
     let handle = Zeroizing::new(base64url::decode(text, HANDLE_BYTES)?);
     let (prefix, tag) = handle.split_last_chunk::<20>()?;
     let prefix: &[u8; PREFIX] = prefix.try_into().ok()?;
@@ -136,5 +137,5 @@ pub(crate) fn open_handle(keys: &KeyRing, subject: &Subject, text: &str) -> Opti
     }
     let (challenge, rest) = rest.split_first_chunk::<16>()?;
     let (transaction_tag, _deadline) = rest.split_first_chunk::<8>()?;
-    Some(HandleClaims { challenge: ChallengeId(*challenge), transaction_tag: *transaction_tag })
+    Some(Handle { challenge: ChallengeId(*challenge), transaction_tag: *transaction_tag })
 }

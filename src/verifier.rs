@@ -36,7 +36,6 @@ use time::OffsetDateTime;
 
 use crate::{
     account::Account,
-    challenge::ChallengeId,
     clock::{self, Millis},
     code::MfaToken,
     denial::Denial,
@@ -45,7 +44,7 @@ use crate::{
     policy::Policy,
     record::CLOCK_LEEWAY_MS,
     session::{FirstFactor, Grant, Session},
-    token::{self, TokenClaims},
+    token::{self, Handle, TokenClaims},
     transaction::TransactionId,
 };
 
@@ -129,10 +128,10 @@ impl Verifier {
     /// # Errors
     /// [`Denial::MalformedOobCode`], [`Denial::ForeignOobCode`].
     pub fn open_oob_code(&self, session: &Session, oob_code: &str) -> Result<Handle, Denial> {
-        let claims =
+        let handle =
             token::open_handle(&self.keys, session.subject(), oob_code).ok_or(Denial::MalformedOobCode)?;
-        if claims.transaction_tag == session.transaction().tag() {
-            Ok(Handle { challenge: claims.challenge, transaction_tag: claims.transaction_tag })
+        if handle.transaction_tag == session.transaction().tag() {
+            Ok(handle)
         } else {
             Err(Denial::ForeignOobCode)
         }
@@ -162,11 +161,4 @@ impl Verifier {
         let locked = account.ledger.locked_until(&self.policy, now);
         locked.map_or(Ok(()), |until| Err(Denial::Locked { until: until.to_datetime() }))
     }
-}
-
-/// An `oob_code` that was opened: it is authentic and belongs to the transaction.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    pub(crate) challenge: ChallengeId,
-    pub(crate) transaction_tag: [u8; 8],
 }

@@ -119,7 +119,7 @@ impl Verifier {
         draft.audit.authenticator = Some(id);
         let sending = self.send_code(session, account, id, Purpose::Confirm, now, rng, draft)?;
         let answer = self.associated(account, id, &sending).ok_or(Denial::ExpiredOobCode)?;
-        Ok(sending.decision(answer))
+        Ok(sending.delivery.decision(answer))
     }
 
     /// Every gate of an enrolment but the budgets; checked again when it is confirmed.

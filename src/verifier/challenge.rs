@@ -136,7 +136,7 @@ impl Verifier {
             expires: sending.deadline.to_datetime(),
             delivery: sending.delivery,
         };
-        Ok(sending.decision(answer))
+        Ok(sending.delivery.decision(answer))
     }
 
     /// The authenticator that was asked for, or the one used last.

@@ -37,6 +37,16 @@ pub enum Delivery {
     },
 }
 
+impl Delivery {
+    /// The record changed if and only if something was sent.
+    pub(super) fn decision<T>(self, answer: T) -> Decision<T> {
+        match self {
+            Self::Sent => Decision::Store(Ok(answer)),
+            Self::CoolingDown { .. } => Decision::Keep(answer),
+        }
+    }
+}
+
 /// Whose code is sent, and against which budgets.
 pub(crate) struct Scene<'a> {
     pub(crate) subject: &'a Subject,
@@ -201,14 +211,4 @@ pub(super) struct Sending {
     pub(super) oob_code: OobCode,
     pub(super) deadline: Millis,
     pub(super) delivery: Delivery,
-}
-
-impl Sending {
-    /// The record changed if and only if something was sent.
-    pub(super) fn decision<T>(&self, answer: T) -> Decision<T> {
-        match self.delivery {
-            Delivery::Sent => Decision::Store(Ok(answer)),
-            Delivery::CoolingDown { .. } => Decision::Keep(answer),
-        }
-    }
 }

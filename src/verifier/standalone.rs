@@ -81,10 +81,7 @@ impl Verifier {
             let current = record.challenge.as_ref().ok_or(Denial::ExpiredOobCode)?;
             let oob_code = current.handle(&self.keys, &record.subject).ok_or(Denial::ExpiredOobCode)?;
             let answer = Asked { oob_code, expires: current.deadline.to_datetime(), delivery };
-            Ok(match delivery {
-                Delivery::Sent => Decision::Store(Ok(answer)),
-                Delivery::CoolingDown { .. } => Decision::Keep(answer),
-            })
+            Ok(delivery.decision(answer))
         })
     }
 
@@ -93,8 +90,7 @@ impl Verifier {
     /// # Errors
     /// [`Denial::MalformedOobCode`].
     pub fn open_standalone_code(&self, subject: &Subject, oob_code: &str) -> Result<Handle, Denial> {
-        let claims = token::open_handle(&self.keys, subject, oob_code).ok_or(Denial::MalformedOobCode)?;
-        Ok(Handle { challenge: claims.challenge, transaction_tag: claims.transaction_tag })
+        token::open_handle(&self.keys, subject, oob_code).ok_or(Denial::MalformedOobCode)
     }
 
     /// Takes a code for a purpose. A right one for [`Purpose::Confirm`] makes the address active. A wrong one is charged

@@ -39,6 +39,12 @@ pub struct ClientCredentials {
     pub has_assertion: bool,
 }
 
+impl ClientCredentials {
+    fn of(id: &Option<Parameter>, secret: &Option<Parameter>, assertion: &Option<Parameter>) -> Self {
+        Self { client_id: id.clone(), client_secret: secret.clone(), has_assertion: assertion.is_some() }
+    }
+}
+
 /// `POST /oauth/token`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, remote = "Self")]
@@ -141,11 +147,7 @@ impl TokenBody {
     /// How the client names itself.
     #[must_use]
     pub fn client(&self) -> ClientCredentials {
-        ClientCredentials {
-            client_id: self.client_id.clone(),
-            client_secret: self.client_secret.clone(),
-            has_assertion: self.client_assertion.is_some(),
-        }
+        ClientCredentials::of(&self.client_id, &self.client_secret, &self.client_assertion)
     }
 }
 
@@ -194,11 +196,7 @@ impl ChallengeBody {
     /// How the client names itself.
     #[must_use]
     pub fn client(&self) -> ClientCredentials {
-        ClientCredentials {
-            client_id: self.client_id.clone(),
-            client_secret: self.client_secret.clone(),
-            has_assertion: self.client_assertion.is_some(),
-        }
+        ClientCredentials::of(&self.client_id, &self.client_secret, &self.client_assertion)
     }
 }
 
@@ -247,11 +245,7 @@ impl AssociateBody {
     /// How the client names itself.
     #[must_use]
     pub fn client(&self) -> ClientCredentials {
-        ClientCredentials {
-            client_id: self.client_id.clone(),
-            client_secret: self.client_secret.clone(),
-            has_assertion: self.client_assertion.is_some(),
-        }
+        ClientCredentials::of(&self.client_id, &self.client_secret, &self.client_assertion)
     }
 }
 
