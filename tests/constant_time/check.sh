@@ -18,6 +18,8 @@ cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
 target=${CARGO_TARGET_DIR:-$PWD/target}
 hook="--cfg countersign_constant_time"
+# Always in the same place, so that a build of it takes the place of the one before.
+naive=$target/naive-library
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failed=0
@@ -37,12 +39,11 @@ examine() { # program, where its table goes; says whether all rows are as they m
 
 # A copy of the library whose one comparison of secrets leaves at the first difference.
 naive_copy() {
-    [ ! -e "$scratch/naive" ] || return 0
-    mkdir -p "$scratch/naive/tests"
-    cp -r "$root/src" "$root/Cargo.toml" "$root/README.md" "$scratch/naive/"
-    mkdir "$scratch/naive/tests/constant_time"
-    cp -r Cargo.toml Cargo.lock src "$scratch/naive/tests/constant_time/"
-    python3 - "$scratch/naive" <<'PY'
+    rm -rf "$naive"
+    mkdir -p "$naive/tests/constant_time"
+    cp -r "$root/src" "$root/Cargo.toml" "$root/README.md" "$naive/"
+    cp -r Cargo.toml Cargo.lock src "$naive/tests/constant_time/"
+    python3 - "$naive" <<'PY'
 import pathlib, re, sys
 
 root = pathlib.Path(sys.argv[1])
@@ -114,7 +115,7 @@ memcheck() {
     [ "$status" -eq 2 ] || fail "a run without valgrind ended with $status and not with 2"
 
     naive_copy
-    build "$scratch/naive/tests/constant_time" "$hook" "$target/naive-hooked" --release --bin ct
+    build "$naive/tests/constant_time" "$hook" "$target/naive-hooked" --release --bin ct
     if examine "$target/naive-hooked/release/ct" "$scratch/naive.table"; then
         fail "a library with a naive comparison went unseen"
     fi
@@ -136,7 +137,7 @@ times() { # program: a line a bench, its name and |t|
 dudect() {
     build . "" "$target/shipped" --release --features dudect --bin dudect
     naive_copy
-    build "$scratch/naive/tests/constant_time" "" "$target/naive" --release --features dudect --bin dudect
+    build "$naive/tests/constant_time" "" "$target/naive" --release --features dudect --bin dudect
     local run
     for run in 1 2 3; do
         times "$target/shipped/release/dudect" >"$scratch/times-$run"
