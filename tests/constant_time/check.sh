@@ -14,9 +14,9 @@
 # can push t up but hardly three times in a row, so a verification fails if it exceeds the limit in each of three runs; the
 # control must exceed its own in every run that is made. The library with a naive comparison must exceed 5 in all three.
 set -euo pipefail
+target=$(realpath --canonicalize-missing "${CARGO_TARGET_DIR:-$(dirname "$0")/target}")
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
-target=${CARGO_TARGET_DIR:-$PWD/target}
 hook="--cfg countersign_constant_time"
 # Always in the same place, so that a build of it takes the place of the one before.
 naive=$target/naive-library
