@@ -5,9 +5,13 @@
 
 use alloc::{string::String, vec::Vec};
 
+use subtle::ConstantTimeEq as _;
+
+use crate::verdict::reveal;
+
 /// Encodes `bytes`.
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
+    let mut text = Vec::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
     for group in bytes.chunks(3) {
         let mut word = [0_u8; 4];
         for (slot, byte) in word.iter_mut().skip(1).zip(group) {
@@ -15,10 +19,11 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
         }
         let word = u32::from_be_bytes(word);
         for shift in [18, 12, 6, 0].into_iter().take(group.len().saturating_add(1)) {
-            text.push(char::from(symbol(word >> shift)));
+            text.push(symbol(word >> shift));
         }
     }
-    text
+    // Symbols are ASCII, and say so in their highest bit: the check of UTF-8 looks at no other.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Decodes a canonical text of at most `max` bytes' worth; `None` if it is not one.
@@ -43,7 +48,8 @@ pub(crate) fn decode(text: &str, max: usize) -> Option<Vec<u8>> {
     let length = text.len().saturating_mul(3) / 4;
     let surplus = bytes.get(length..).unwrap_or(&[]).iter().fold(0, |sum, byte| sum | byte);
     bytes.truncate(length);
-    (invalid | surplus == 0).then_some(bytes)
+    // Whether it is well formed is no secret.
+    reveal((invalid | surplus).ct_eq(&0)).then_some(bytes)
 }
 
 /// How many symbols are mapped in one go: enough to fill a vector register.
@@ -55,11 +61,12 @@ const INVALID: u8 = 0x80;
 /// The symbol of the low six bits of `bits`.
 fn symbol(bits: u32) -> u8 {
     let [value, ..] = (bits & 0x3f).to_le_bytes();
-    (within(value, 0, 25) & value.wrapping_add(b'A'))
+    let symbol = (within(value, 0, 25) & value.wrapping_add(b'A'))
         | (within(value, 26, 51) & value.wrapping_add(b'a' - 26))
         | (within(value, 52, 61) & value.wrapping_sub(52 - b'0'))
         | (within(value, 62, 62) & b'-')
-        | (within(value, 63, 63) & b'_')
+        | (within(value, 63, 63) & b'_');
+    symbol & 0x7f
 }
 
 /// The six-bit value of `symbol`, or [`INVALID`].

@@ -7,7 +7,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use subtle::{Choice, ConstantTimeEq as _};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _, ConstantTimeGreater as _};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::{
@@ -36,7 +36,7 @@ impl BindingCode {
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let mut code = Self { digits: [0; 16], length: 0 };
         let slots = code.digits.first_chunk_mut::<9>().ok_or(Malformed::Length)?;
-        let count = typed::read(text, slots, |c| c.is_ascii_digit().then(|| u8::try_from(c).ok()).flatten())?;
+        let count = typed::read(text, slots, |byte| (byte, among(byte, b'0', 10)))?;
         code.length = u8::try_from(count).map_err(|_| Malformed::Length)?;
         if (Self::MIN_DIGITS..=Self::MAX_DIGITS).contains(&code.length) {
             Ok(code)
@@ -126,10 +126,7 @@ impl RecoveryCode {
     /// [`Malformed`] if the text cannot be a recovery code; that costs no attempt.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let mut symbols = Zeroizing::new([0; Self::SYMBOLS]);
-        let count = typed::read(text, symbols.as_mut_slice(), |c| {
-            let symbol = u8::try_from(c.to_ascii_uppercase()).ok()?;
-            Self::ALPHABET.bytes().any(|known| known == symbol).then_some(symbol)
-        })?;
+        let count = typed::read(text, symbols.as_mut_slice(), known_symbol)?;
         if count == Self::SYMBOLS { Ok(Self(*symbols)) } else { Err(Malformed::Length) }
     }
 
@@ -160,14 +157,27 @@ impl RecoveryCode {
 }
 
 /// The symbol of the low five bits: `2` to `9`, then the letters without `I` and `O`, by arithmetic instead of a look-up.
+/// A plain mask will not do: optimising for size, the compiler makes a branch of it. It does not see through a `Choice`.
 fn symbol(bits: u64) -> u8 {
     let [value, ..] = (bits & 0x1f).to_le_bytes();
-    // All ones where value > limit.
-    let above = |limit: u8| 0_u8.wrapping_sub(limit.wrapping_sub(value) >> 7);
-    let letters = above(7) & (b'A' - 8).wrapping_sub(b'2');
-    let after_i = above(15) & 1;
-    let after_o = above(20) & 1;
-    value.wrapping_add(b'2').wrapping_add(letters).wrapping_add(after_i).wrapping_add(after_o)
+    let above = |limit: u8, skipped: u8| u8::conditional_select(&0, &skipped, value.ct_gt(&limit));
+    value
+        .wrapping_add(b'2')
+        .wrapping_add(above(7, b'A' - b'2' - 8))
+        .wrapping_add(above(15, 1))
+        .wrapping_add(above(20, 1))
+}
+
+/// A byte in upper case, and whether it is a symbol then.
+fn known_symbol(byte: u8) -> (u8, Choice) {
+    let symbol = u8::conditional_select(&byte, &byte.wrapping_sub(b'a' - b'A'), among(byte, b'a', 26));
+    let missing = symbol.ct_eq(&b'I') | symbol.ct_eq(&b'O');
+    (symbol, among(symbol, b'2', 8) | (among(symbol, b'A', 26) & !missing))
+}
+
+/// Whether a byte is one of `count` from `first` on.
+fn among(byte: u8, first: u8, count: u8) -> Choice {
+    count.ct_gt(&byte.wrapping_sub(first))
 }
 
 impl Drop for RecoveryCode {
@@ -296,6 +306,17 @@ mod tests {
     fn every_symbol_is_drawn_from_its_five_bits() {
         for (value, expected) in RecoveryCode::ALPHABET.bytes().enumerate() {
             assert_eq!(u64::try_from(value).map(symbol), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn a_byte_is_a_symbol_if_the_alphabet_has_it_in_either_case() {
+        for byte in 0..=255_u8 {
+            let (symbol, known) = known_symbol(byte);
+            let upper = byte.to_ascii_uppercase();
+            assert_eq!(symbol, upper, "{byte}");
+            assert_eq!(bool::from(known), RecoveryCode::ALPHABET.bytes().any(|one| one == upper), "{byte}");
+            assert_eq!(bool::from(among(byte, b'0', 10)), byte.is_ascii_digit(), "{byte}");
         }
     }
 

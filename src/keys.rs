@@ -20,6 +20,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::verdict::reveal;
+
 /// One secret key with its id.
 pub struct Key {
     id: u8,
@@ -139,7 +141,7 @@ impl KeyRing {
         if context.len() > 255 {
             return Err(KeyError::ContextTooLong);
         }
-        if fingerprint(&transient).matches(&fingerprint(&durable)).into() {
+        if reveal(fingerprint(&transient).matches(&fingerprint(&durable))) {
             return Err(KeyError::ReusedSecret);
         }
         Ok(Self {
@@ -178,7 +180,7 @@ impl KeyRing {
         let mut secrets = transient.chain(self.durable.all().map(|known| &known.fingerprint));
         if class.clone().count() == Self::MAX_KEYS {
             Err(KeyError::TooManyKeys)
-        } else if secrets.any(|known| known.matches(&fingerprint).into()) {
+        } else if secrets.any(|known| reveal(known.matches(&fingerprint))) {
             Err(KeyError::ReusedSecret)
         } else if class.into_iter().any(|known| known == key.id) {
             Err(KeyError::DuplicateId(key.id))
@@ -413,7 +415,7 @@ impl Drop for Seed {
 /// Seeds are compared only when whole records are, which no client can cause; it is done in constant time all the same.
 impl PartialEq for Seed {
     fn eq(&self, other: &Self) -> bool {
-        difference(&self.0, &other.0).ct_eq(&0).into()
+        reveal(difference(&self.0, &other.0).ct_eq(&0))
     }
 }
 
@@ -421,7 +423,7 @@ impl Eq for Seed {}
 
 impl PartialEq for Tag {
     fn eq(&self, other: &Self) -> bool {
-        self.matches(other).into()
+        reveal(self.matches(other))
     }
 }
 

@@ -95,6 +95,8 @@
 )]
 
 extern crate alloc;
+#[cfg(countersign_constant_time)]
+extern crate std;
 
 mod account;
 mod address;
@@ -128,6 +130,7 @@ mod transaction;
 mod typed;
 #[cfg(test)]
 mod vectors;
+mod verdict;
 mod verifier;
 #[cfg(feature = "wire")]
 pub mod wire;
@@ -158,6 +161,9 @@ pub use step::{Committed, Outcome, Sealed, Step, Swap, Write};
 pub use token::Handle;
 pub use transaction::TransactionId;
 pub use typed::Malformed;
+#[cfg(countersign_constant_time)]
+#[doc(hidden)]
+pub use verdict::DECLASSIFY;
 pub use verifier::{
     Associated, ChallengeRequest, ChallengeTypes, Challenged, Delivery, DeliveryReport, NewFactor, Recovered,
     RenderError, Requirements, StaleKeys, Verification, Verifier,

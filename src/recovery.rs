@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+use subtle::{Choice, ConditionallySelectable as _};
 
 use crate::{
     authenticator::AuthenticatorId,
@@ -15,6 +15,7 @@ use crate::{
     keys::{DurableKey, KeyRing, Tag},
     name::Subject,
     transaction::TransactionId,
+    verdict::{reveal, reveal_place},
 };
 
 /// The recovery codes of an account.
@@ -72,8 +73,7 @@ impl Recovery {
                 found.conditional_assign(&place, hit);
             }
         }
-        // From here on the verdict itself is known: it is what the caller branches on.
-        if bool::from(found.ct_eq(&0)) { None } else { usize::try_from(found.wrapping_sub(1)).ok() }
+        usize::try_from(reveal_place(found).checked_sub(1)?).ok()
     }
 
     /// The entry of the code that was used in `transaction`, if `presented` is that very code.
@@ -87,7 +87,7 @@ impl Recovery {
         let spent = self.spent.iter().find(|spent| spent.transaction == transaction)?;
         let key = keys.durable_by_id(spent.code.key_id)?;
         let hash = derive::recovery_hash(&key.recovery, subject, presented);
-        bool::from(spent.code.hash.matches(&hash)).then_some(spent)
+        reveal(spent.code.hash.matches(&hash)).then_some(spent)
     }
 
     /// Takes a code out of the set, with another in its place if there is one; nothing if there is no such place.

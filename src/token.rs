@@ -18,6 +18,7 @@ use crate::{
     name::{Audience, ClientId, Scope, Subject},
     session::FirstFactor,
     transaction::TransactionId,
+    verdict::reveal,
 };
 
 /// The greatest length of an `mfa_token` before encoding.
@@ -64,7 +65,7 @@ pub(crate) fn open_token(keys: &KeyRing, text: &str) -> Option<TokenClaims> {
     let (payload, tag) = token.split_last_chunk::<32>()?;
     let [VERSION, key_id, rest @ ..] = payload else { return None };
     let key = keys.transient_by_id(*key_id)?;
-    if !bool::from(derive::token_tag(&key.token, payload).matches(&Tag(*tag))) {
+    if !reveal(derive::token_tag(&key.token, payload).matches(&Tag(*tag))) {
         return None;
     }
     let (subject, rest) = text_field(rest)?;
@@ -132,7 +133,7 @@ pub(crate) fn open_handle(keys: &KeyRing, subject: &Subject, text: &str) -> Opti
     let prefix: &[u8; PREFIX] = prefix.try_into().ok()?;
     let [VERSION, key_id, rest @ ..] = prefix else { return None };
     let key = keys.transient_by_id(*key_id)?;
-    if !bool::from(derive::oob_tag(&key.oob, subject, prefix).starts_with(tag)) {
+    if !reveal(derive::oob_tag(&key.oob, subject, prefix).starts_with(tag)) {
         return None;
     }
     let (challenge, rest) = rest.split_first_chunk::<16>()?;

@@ -3,8 +3,15 @@
 //! Spaces of any kind, dashes of any kind and invisible characters drop out, full-width digits become ASCII digits, and
 //! nothing else is guessed. In particular no Unicode case folding (it would turn `ß` into `SS` and a dotless `ı` into
 //! `I`) and no look-alikes (`O` for `0`): what is left must be in the alphabet of its code, or the input is malformed.
+//!
+//! A typed code may be the right one, so nothing looks at a symbol but to find that it is one. That holds for codes typed
+//! in ASCII; Unicode is taken apart by its own rules.
 
 use core::fmt;
+
+use subtle::Choice;
+
+use crate::verdict::reveal;
 
 /// A text that cannot be a code of its kind. It has no chance of being right, so it costs no attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,11 +42,11 @@ pub(crate) const MAX_TYPED_BYTES: usize = 256;
 
 /// Reads the symbols of a typed code into `symbols` and says how many there are.
 ///
-/// `accept` maps a character that is not a separator to a symbol of the alphabet.
+/// `accept` maps a byte to a symbol, and says whether it is one of the alphabet, without a branch.
 pub(crate) fn read(
     text: &str,
     symbols: &mut [u8],
-    accept: fn(char) -> Option<u8>,
+    accept: fn(u8) -> (u8, Choice),
 ) -> Result<usize, Malformed> {
     if text.len() > MAX_TYPED_BYTES {
         return Err(Malformed::TooLong);
@@ -47,15 +54,29 @@ pub(crate) fn read(
     let mut slots = symbols.iter_mut();
     let mut count = 0_usize;
     let mut surplus = false;
-    for c in text.chars().filter(|&c| !is_separator(c)) {
-        let symbol = accept(ascii_digit(c)).ok_or(Malformed::Character)?;
-        match slots.next() {
-            Some(slot) => {
-                *slot = symbol;
-                count = count.saturating_add(1);
+    let mut take = |c: char, byte: u8| {
+        let (symbol, known) = accept(byte);
+        // Where in a text its symbols stand is no secret.
+        if reveal(known) {
+            match slots.next() {
+                Some(slot) => {
+                    *slot = symbol;
+                    count = count.saturating_add(1);
+                }
+                None => surplus = true,
             }
-            None => surplus = true,
+            Ok(())
+        } else if is_separator(c) {
+            Ok(())
+        } else {
+            Err(Malformed::Character)
         }
+    };
+    // The highest bit alone is looked at.
+    if text.bytes().fold(0, |sum, byte| sum | byte) & 0x80 == 0 {
+        text.bytes().try_for_each(|byte| take(char::from(byte), byte))?;
+    } else {
+        text.chars().try_for_each(|c| take(c, u8::try_from(ascii_digit(c)).unwrap_or(0)))?;
     }
     if surplus { Err(Malformed::Length) } else { Ok(count) }
 }

@@ -16,6 +16,7 @@ use crate::{
     ledger::Ledger,
     name::Subject,
     transaction::Pair,
+    verdict::reveal,
 };
 
 /// How an evaluated code came out.
@@ -81,7 +82,7 @@ impl Verifier {
         };
         // A key that left the ring took the code with it.
         let code = challenge.code(&self.keys, subject, authenticator).ok_or(Denial::ExpiredOobCode)?;
-        if presented.matches(&code).into() {
+        if reveal(presented.matches(&code)) {
             challenge.state.apply(ChallengeInput::Right).map_err(|_| Denial::OobCodeUsed)?;
             authenticator.failures = 0;
             authenticator.last_used = Some(now);

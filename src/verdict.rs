@@ -1,0 +1,37 @@
+//! Where something secret becomes a fact that the code branches on: how a comparison came out, and nothing else.
+//!
+//! Whatever is computed from keys, seeds, codes or tags takes the same path and touches the same addresses whatever their
+//! value. At the end there is one verdict, which the machines must branch on; it passes through here. That gives the
+//! check in `tests/constant_time` one place to let a verdict out at: it marks every secret as undefined, a build with
+//! `--cfg countersign_constant_time` tells it of each verdict, and any other branch on a secret shows. No other build
+//! has the hook. Nothing but a verdict may ever pass through this module.
+
+use subtle::Choice;
+
+/// Told of every verdict before it is branched on; only in the build that `tests/constant_time` examines.
+#[cfg(countersign_constant_time)]
+pub static DECLASSIFY: std::sync::OnceLock<fn(&mut [u8])> = std::sync::OnceLock::new();
+
+/// Whether a comparison came out equal.
+pub(crate) fn reveal(choice: Choice) -> bool {
+    let mut verdict = [choice.unwrap_u8()];
+    declassify(&mut verdict);
+    verdict != [0]
+}
+
+/// Which place of a scanned set was hit.
+pub(crate) fn reveal_place(place: u32) -> u32 {
+    let mut verdict = place.to_ne_bytes();
+    declassify(&mut verdict);
+    u32::from_ne_bytes(verdict)
+}
+
+#[cfg(countersign_constant_time)]
+fn declassify(verdict: &mut [u8]) {
+    if let Some(hook) = DECLASSIFY.get() {
+        hook(verdict);
+    }
+}
+
+#[cfg(not(countersign_constant_time))]
+const fn declassify(_: &mut [u8]) {}

@@ -1,0 +1,378 @@
+//! What is observed: each verification, with right and with wrong input, and the making of what is verified.
+//!
+//! A case sets its scene, alters what the client presents, marks that as secret too, and observes the library's work on
+//! it. What the work came to is asserted, so that no case can be about something else than it says.
+
+use countersign::{BindingCode, Denial, Label, Outcome, Purpose, RecoveryCode, RecoveryUse, Session};
+use time::Duration;
+
+use crate::{
+    controls,
+    observe::{Observation, observe},
+    presented::{
+        MFA_TAG, OOB_TAG,
+        Presented::{self, First, Last, Random, Right},
+        altered_binding_code, altered_recovery_code, altered_text, conceal_digits, malformed, typed,
+    },
+    scene::{Scene, opened, stored},
+    valgrind::conceal_ascii,
+};
+
+/// One row of the table.
+pub struct Case {
+    pub subject: &'static str,
+    pub input: &'static str,
+    /// How many verdicts on secrets the work comes to.
+    pub verdicts: usize,
+    /// Whether a verdict is more than one branch: it says which code of a set was hit, or lends a part of the record.
+    pub wide: bool,
+    /// Whether it must be caught instead.
+    pub control: bool,
+    pub run: fn() -> Observation,
+}
+
+const fn case(subject: &'static str, input: &'static str, verdicts: usize, run: fn() -> Observation) -> Case {
+    Case { subject, input, verdicts, wide: false, control: false, run }
+}
+
+const fn wide(subject: &'static str, input: &'static str, verdicts: usize, run: fn() -> Observation) -> Case {
+    Case { subject, input, verdicts, wide: true, control: false, run }
+}
+
+const fn control(input: &'static str, run: fn() -> Observation) -> Case {
+    Case { subject: "control", input, verdicts: 0, wide: false, control: true, run }
+}
+
+/// Every row.
+pub const CASES: &[Case] = &[
+    case("binding code", "right", 1, || binding_code(Right)),
+    case("binding code", "wrong first digit", 1, || binding_code(First)),
+    case("binding code", "wrong last digit", 1, || binding_code(Last)),
+    case("binding code", "wrong digits", 1, || binding_code(Random)),
+    case("binding code", "right, too late", 0, late_binding_code),
+    case("binding code", "right, used before", 0, used_binding_code),
+    case("binding code", "confirms an enrolment", 1, confirmation),
+    case("binding code", "standalone, right", 1, || standalone(Right)),
+    case("binding code", "standalone, wrong first digit", 1, || standalone(First)),
+    case("binding code", "standalone, wrong last digit", 1, || standalone(Last)),
+    case("binding code", "typed", 6, typed_binding_code),
+    wide("recovery code", "right, first of its set", 1, || recovery_code(0, Right)),
+    wide("recovery code", "right, last of its set", 1, || recovery_code(9, Right)),
+    case("recovery code", "wrong first symbol", 1, || recovery_code(0, First)),
+    case("recovery code", "wrong last symbol", 1, || recovery_code(9, Last)),
+    case("recovery code", "wrong symbols", 1, || recovery_code(4, Random)),
+    wide("recovery code", "right, replaced on use", 1, replaced_recovery_code),
+    wide("recovery code", "used, same transaction", 1, repeated_recovery_code),
+    case("recovery code", "used, other transaction", 1, used_recovery_code),
+    wide("recovery code", "right, made with an older key", 1, old_recovery_code),
+    case("recovery code", "typed", 24, typed_recovery_code),
+    case("mfa_token", "right", 2, || mfa_token(Right)),
+    case("mfa_token", "wrong first symbol", 2, || mfa_token(First)),
+    case("mfa_token", "wrong last symbol", 2, || mfa_token(Last)),
+    case("mfa_token", "wrong symbols", 2, || mfa_token(Random)),
+    case("mfa_token", "right, too late", 2, late_mfa_token),
+    case("mfa_token", "right, made with an older key", 2, old_mfa_token),
+    case("mfa_token", "not base64url", 1, malformed_mfa_token),
+    case("oob_code", "right", 2, || oob_code(Right)),
+    case("oob_code", "wrong first symbol", 2, || oob_code(First)),
+    case("oob_code", "wrong last symbol", 2, || oob_code(Last)),
+    case("oob_code", "wrong symbols", 2, || oob_code(Random)),
+    case("oob_code", "right, of another transaction", 2, foreign_oob_code),
+    case("making", "mfa_token", 0, making_a_token),
+    case("making", "enrolment", 0, making_an_enrolment),
+    case("making", "challenge", 0, making_a_challenge),
+    case("making", "recovery codes", 0, making_recovery_codes),
+    case("making", "a message's text", 0, making_a_text),
+    control("leaves at the first difference", early_exit),
+    control("== on slices", slice_equality),
+    control("looks up by a secret", table_lookup),
+];
+
+fn binding_code(presented: Presented) -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (account, _) = scene.enrol();
+    let session = scene.login();
+    let (account, challenged, code) = scene.challenge(&session, account);
+    let code = altered_binding_code(&mut scene, &code, presented);
+    let handle = scene.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
+    let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
+    let ((_, outcome), seen) = observe(work);
+    judged(presented, outcome);
+    seen
+}
+
+fn late_binding_code() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (account, _) = scene.enrol();
+    let session = scene.login();
+    let (account, challenged, code) = scene.challenge(&session, account);
+    let handle = scene.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
+    let late = challenged.expires;
+    let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, late));
+    let ((_, outcome), seen) = observe(work);
+    assert_eq!(outcome.result.err(), Some(Denial::ExpiredOobCode));
+    seen
+}
+
+fn used_binding_code() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (account, _) = scene.enrol();
+    let session = scene.login();
+    let (account, challenged, code) = scene.challenge(&session, account);
+    let handle = scene.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
+    let (account, _) = stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
+    let work = || opened(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
+    let (outcome, seen) = observe(work);
+    assert_eq!(outcome.result.err(), Some(Denial::OobCodeUsed));
+    seen
+}
+
+fn confirmation() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let session = scene.login();
+    let stranger = scene.stranger();
+    let (account, associated, code) = scene.associate(&session, stranger);
+    let handle = scene.verifier.open_oob_code(&session, associated.oob_code.expose()).unwrap();
+    let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
+    let ((_, outcome), seen) = observe(work);
+    assert!(outcome.result.unwrap().recovery_codes_live);
+    seen
+}
+
+fn standalone(presented: Presented) -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let purpose = Purpose::Custom(Label::new("password-reset").unwrap());
+    let (record, oob_code, code) = scene.ask(&purpose);
+    let code = altered_binding_code(&mut scene, &code, presented);
+    let handle = scene.verifier.open_standalone_code(&scene.subject, oob_code.expose()).unwrap();
+    let work = || stored(scene.verifier.answer(record, &handle, &purpose, &code, scene.now));
+    let ((_, outcome), seen) = observe(work);
+    judged(presented, outcome);
+    seen
+}
+
+fn judged<T: std::fmt::Debug>(presented: Presented, outcome: Outcome<T>) {
+    assert!(outcome.audit.evaluated);
+    match presented {
+        Right => drop(outcome.result.unwrap()),
+        First | Last | Random => {
+            assert_eq!(outcome.result.unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
+        }
+    }
+}
+
+fn typed_binding_code() -> Observation {
+    let typed = typed("012-345 ", |c| c.is_ascii_digit());
+    let (code, seen) = observe(|| BindingCode::parse(&typed));
+    assert_eq!(code.unwrap().length(), 6);
+    seen
+}
+
+fn typed_recovery_code() -> Observation {
+    let typed = typed("2345-6789-abcd-EFGH-JKLM-npqr", |c| c.is_ascii_alphanumeric());
+    let (code, seen) = observe(|| RecoveryCode::parse(&typed));
+    assert!(code.is_ok());
+    seen
+}
+
+fn recovery_code(place: usize, presented: Presented) -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (account, codes) = scene.enrol();
+    let session = scene.login();
+    let code = altered_recovery_code(&mut scene, &codes[place], presented);
+    let work = || stored(scene.verifier.verify_recovery(&session, account, &code, scene.now));
+    let ((account, outcome), seen) = observe(work);
+    match presented {
+        Right => assert_eq!(outcome.result.unwrap().remaining, 9),
+        First | Last | Random => assert_eq!(outcome.result.unwrap_err(), Denial::InvalidRecoveryCode),
+    }
+    assert_eq!(account.recovery_codes_left(), if presented == Right { 9 } else { 10 });
+    seen
+}
+
+fn replaced_recovery_code() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Replace);
+    let (account, codes) = scene.enrol();
+    let session = scene.login();
+    let work = || stored(scene.verifier.verify_recovery(&session, account, &codes[5], scene.now));
+    let ((_, outcome), seen) = observe(work);
+    assert!(outcome.result.unwrap().replacement.is_some());
+    seen
+}
+
+fn repeated_recovery_code() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Replace);
+    let (account, codes) = scene.enrol();
+    let session = scene.login();
+    let (account, _) = stored(scene.verifier.verify_recovery(&session, account, &codes[5], scene.now));
+    let work = || opened(scene.verifier.verify_recovery(&session, account, &codes[5], scene.now));
+    let (outcome, seen) = observe(work);
+    assert!(outcome.result.unwrap().repeated);
+    seen
+}
+
+fn used_recovery_code() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Replace);
+    let (account, codes) = scene.enrol();
+    let (first, second) = (scene.login(), scene.login());
+    let (account, _) = stored(scene.verifier.verify_recovery(&first, account, &codes[5], scene.now));
+    let work = || stored(scene.verifier.verify_recovery(&second, account, &codes[5], scene.now));
+    let ((_, outcome), seen) = observe(work);
+    assert_eq!(outcome.result.unwrap_err(), Denial::InvalidRecoveryCode);
+    seen
+}
+
+fn old_recovery_code() -> Observation {
+    let mut before = Scene::before_rotation();
+    let (account, codes) = before.enrol();
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let session = scene.login();
+    let work = || stored(scene.verifier.verify_recovery(&session, account, &codes[3], scene.now));
+    let ((_, outcome), seen) = observe(work);
+    assert_eq!(outcome.result.unwrap().remaining, 9);
+    seen
+}
+
+fn mfa_token(presented: Presented) -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let token = scene.token();
+    let token = altered_text(&mut scene, &token, MFA_TAG, presented);
+    let (session, seen) = observe(|| scene.verifier.open(&token, Some(&scene.client), scene.now));
+    match presented {
+        Right => drop(session.unwrap()),
+        First | Last | Random => assert_eq!(session.unwrap_err(), Denial::MalformedToken),
+    }
+    seen
+}
+
+fn late_mfa_token() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let token = scene.token();
+    let late = scene.now + Duration::seconds(600);
+    let (session, seen) = observe(|| scene.verifier.open(&token, Some(&scene.client), late));
+    assert_eq!(session.unwrap_err(), Denial::ExpiredToken);
+    seen
+}
+
+fn old_mfa_token() -> Observation {
+    let token = Scene::before_rotation().token();
+    let scene = Scene::new(RecoveryUse::Consume);
+    let (session, seen) = observe(|| scene.verifier.open(&token, Some(&scene.client), scene.now));
+    assert!(session.is_ok());
+    seen
+}
+
+fn malformed_mfa_token() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let token = malformed(&scene.token(), MFA_TAG);
+    let (session, seen) = observe(|| scene.verifier.open(&token, Some(&scene.client), scene.now));
+    assert_eq!(session.unwrap_err(), Denial::MalformedToken);
+    seen
+}
+
+/// A session and an `oob_code` of it.
+fn sent(scene: &mut Scene) -> (Session, String) {
+    let (account, _) = scene.enrol();
+    let session = scene.login();
+    let (_, challenged, _) = scene.challenge(&session, account);
+    (session, challenged.oob_code.expose().to_owned())
+}
+
+fn oob_code(presented: Presented) -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (session, text) = sent(&mut scene);
+    let text = altered_text(&mut scene, &text, OOB_TAG, presented);
+    let (handle, seen) = observe(|| scene.verifier.open_oob_code(&session, &text));
+    match presented {
+        Right => drop(handle.unwrap()),
+        First | Last | Random => assert_eq!(handle.unwrap_err(), Denial::MalformedOobCode),
+    }
+    seen
+}
+
+fn foreign_oob_code() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (_, text) = sent(&mut scene);
+    let other = scene.login();
+    let (handle, seen) = observe(|| scene.verifier.open_oob_code(&other, &text));
+    assert_eq!(handle.unwrap_err(), Denial::ForeignOobCode);
+    seen
+}
+
+fn making_a_token() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    observe(|| scene.token()).1
+}
+
+fn making_an_enrolment() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let session = scene.login();
+    let stranger = scene.stranger();
+    let ((_, associated, _), seen) = observe(|| scene.associate(&session, stranger));
+    assert_eq!(associated.recovery_codes.unwrap().len(), 10);
+    seen
+}
+
+fn making_a_challenge() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (account, _) = scene.enrol();
+    let session = scene.login();
+    observe(|| scene.challenge(&session, account)).1
+}
+
+fn making_recovery_codes() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (account, _) = scene.enrol();
+    let ((_, codes), seen) = observe(|| scene.regenerate(account));
+    assert_eq!(codes.len(), 10);
+    seen
+}
+
+fn making_a_text() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (account, codes) = scene.enrol();
+    let session = scene.login();
+    let (_, _, mut code) = scene.challenge(&session, account);
+    let mut recovery_code = codes[0].clone();
+    conceal_digits(&mut code, conceal_ascii);
+    conceal_ascii(&mut recovery_code);
+    let ((digits, symbols), seen) = observe(|| (code.expose().len(), recovery_code.expose().len()));
+    assert_eq!((digits, symbols), (6, 24));
+    seen
+}
+
+fn early_exit() -> Observation {
+    let (right, presented) = compared();
+    observe(|| forget(controls::early_exit(symbols(&right), symbols(&presented)))).1
+}
+
+fn slice_equality() -> Observation {
+    let (right, presented) = compared();
+    observe(|| forget(controls::slice_equality(symbols(&right), symbols(&presented)))).1
+}
+
+fn table_lookup() -> Observation {
+    let (right, _) = compared();
+    let mut table = [0; 256];
+    (0..=255).zip(&mut table).for_each(|(byte, slot)| *slot = byte);
+    observe(|| std::hint::black_box(controls::table_lookup(&table, symbols(&right)[0]))).1
+}
+
+/// A verdict that nobody branches on.
+fn forget(verdict: bool) {
+    std::hint::black_box(verdict);
+}
+
+/// A live recovery code and one that ends otherwise, both secret.
+fn compared() -> (RecoveryCode, RecoveryCode) {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (_, codes) = scene.enrol();
+    let (mut right, mut presented) = (codes[0].clone(), altered_recovery_code(&mut scene, &codes[0], Last));
+    conceal_ascii(&mut right);
+    conceal_ascii(&mut presented);
+    (right, presented)
+}
+
+fn symbols(code: &RecoveryCode) -> &[u8] {
+    code.expose().as_bytes()
+}
