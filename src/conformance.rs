@@ -21,10 +21,10 @@
 //! #     }
 //! #     fn delete(&self, s: &Subject) -> Result<(), Infallible> { self.0.lock().unwrap().remove(s); Ok(()) }
 //! # }
-//! # let store = Store(Mutex::default());
-//! # let now = time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let store = Store(Mutex::default());
+//! # let now = time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
 //! let run = Run::draw(&mut getrandom::SysRng)?;
 //! let report = Kit::new(|subject| store.load(subject), |write| store.swap(write))
 //!     .delete(|subject| store.delete(subject)) // optional, as is whatever else a kit takes

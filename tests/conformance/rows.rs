@@ -241,7 +241,8 @@ fn numbers_are_rounded_to_doubles() {
 
 #[test]
 fn fields_and_texts_are_changed() {
-    let spoils: [(&str, fn(String) -> String); 5] = [
+    type Spoil = fn(String) -> String;
+    let spoils: [(&str, Spoil); 5] = [
         ("a record of usual size", |text| edited(&text, |record| record["recovery"] = Value::Null)),
         ("a new record", |text| edited(&text, |record| record["updated"] = 0.into())),
         // A column that keeps the address in lower case.
@@ -288,7 +289,8 @@ fn revisions_are_compared_inexactly() {
 
 #[test]
 fn subjects_are_compared_loosely() {
-    let columns: [(&str, fn(&str) -> String); 5] = [
+    type Column = fn(&str) -> String;
+    let columns: [(&str, Column); 5] = [
         ("differ only in case", str::to_lowercase),
         ("differ only in a space at the end", |text| text.trim_end().to_owned()),
         ("differ only in an accent", |text| text.replace('é', "e")),
