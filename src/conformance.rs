@@ -40,8 +40,9 @@
 //!
 //! - **Hand over what the handlers use**: the same pool, the same statements, the same isolation level. A store that was
 //!   written for the kit proves nothing about another.
-//! - With eight rounds, which is the default, it makes about three thousand loads and a thousand swaps; the report says how
-//!   many. It has no clock, takes the time as an argument, and draws nothing but [`Run::draw`].
+//! - With eight rounds, which is the default, it makes some three thousand loads and swaps each, of which more than half
+//!   are lost; the report counts them. It has no clock, takes the time as an argument, and draws nothing but
+//!   [`Run::draw`].
 //! - Its records are those of users whose subjects begin with `conformance-` and the run's id, so that it can run on a
 //!   database that has real ones. With [`delete`](Kit::delete) it deletes them at the end; without, the report lists
 //!   them. Its addresses end in `.invalid`, and its keys are its own, so no message of it can reach anybody; still, stop
@@ -70,6 +71,7 @@ mod bench;
 mod check;
 mod crowd;
 mod flaw;
+mod plan;
 mod races;
 mod report;
 mod requests;
@@ -80,7 +82,7 @@ mod shapes;
 mod stage;
 mod together;
 
-use alloc::{boxed::Box, format, string::ToString as _, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, string::ToString as _, sync::Arc, vec::Vec};
 use core::{fmt, future::Future, num::NonZeroU16};
 
 use time::OffsetDateTime;
@@ -92,10 +94,9 @@ pub use report::{Checked, Report, Verdict};
 pub use run::{NotARun, Part, Run};
 pub use together::{NotAShare, Share};
 
-use bench::{Bench, Hooks};
+use bench::Hooks;
 use crowd::{Muster, block_on};
-use report::Notes;
-use scenes::Scene;
+use plan::{check_all, play_part};
 
 use crate::{
     account::Account,
@@ -322,153 +323,4 @@ where
         let answer = hook(input);
         Box::pin(async move { answer.await.map_err(|error| error.to_string()) })
     })
-}
-
-async fn play_part<'a>(
-    hooks: Hooks<'a>,
-    rounds: NonZeroU16,
-    part: &Part,
-    now: OffsetDateTime,
-    muster: Muster<'a>,
-) -> Share {
-    match stage::verifier(&part.run) {
-        Ok(verifier) => {
-            let bench =
-                Bench::new(hooks, verifier, part.run.clone(), now, rounds.get(), (part.index, part.of));
-            let share = together::take_part(&bench, &muster, part).await;
-            if part.index == 0 {
-                bench.clean_up().await;
-            }
-            share
-        }
-        Err(finding) => Share::ended(part, finding),
-    }
-}
-
-/// Why a check was not made.
-const NO_SPAWNER: &str =
-    "no spawner was given (AsyncKit::spawn), so what goes wrong only in parallel stays unknown";
-const NO_DELETE: &str = "no way to delete was given (Kit::delete), so it stays unknown whether a copy from before a \
-    deletion can come back";
-const NO_OUTBOX: &str = "no look into the outbox was given (Kit::outbox). If messages are not stored with the record, a \
-    crash loses them and a user asks again: effects happen at most once";
-const NO_REQUEST: &str = "no request was given (Kit::request), so it stays unknown whether a handler's own transaction \
-    takes a charge back when it answers with a refusal";
-
-async fn check_all<'a>(
-    hooks: Hooks<'a>,
-    rounds: NonZeroU16,
-    run: &Run,
-    now: OffsetDateTime,
-    crowds: [(Crowd, Option<Muster<'a>>); 2],
-) -> Report {
-    let mut report = Report::new(run.clone());
-    let verifier = match stage::verifier(run) {
-        Ok(verifier) => verifier,
-        Err(finding) => {
-            report.note(Check::Insert, None, Notes::default().conclude(Err(finding)));
-            return report;
-        }
-    };
-    let bench = Bench::new(hooks, verifier, run.clone(), now, rounds.get(), (0, 1));
-    for check in Check::ALL {
-        let needed = [
-            (Check::DeletedRow, bench.has_delete(), NO_DELETE),
-            (Check::DeniedRequest, bench.has_request(), NO_REQUEST),
-            (Check::Outbox, bench.has_outbox(), NO_OUTBOX),
-        ];
-        if let Some(&(.., why)) = needed.iter().find(|(of, given, _)| *of == check && !given) {
-            report.note(check, None, Verdict::NotRun { why });
-            continue;
-        }
-        if let Some(verdict) = check_alone(&bench, check).await {
-            report.note(check, None, verdict);
-        }
-        for (crowd, muster) in &crowds {
-            let verdict = match muster {
-                None if is_crowded(check) => Some(Verdict::NotRun { why: NO_SPAWNER }),
-                None => None,
-                Some(muster) => check_crowded(&bench, muster, check, *crowd).await,
-            };
-            if let Some(verdict) = verdict {
-                report.note(check, Some(*crowd), verdict);
-            }
-        }
-    }
-    (report.loads, report.swaps) = (bench.loads(), bench.swaps());
-    (report.subjects, report.left_behind) = bench.clean_up().await;
-    report
-}
-
-/// Makes a check one thing after the other, if it can be.
-async fn check_alone(bench: &Bench<'_>, check: Check) -> Option<Verdict> {
-    let mut notes = Notes::default();
-    let ended = match check {
-        Check::Insert => rows::insert_if_absent(bench, &mut notes).await,
-        Check::StaleCopy => rows::stale_copy(bench, &mut notes).await,
-        Check::DeletedRow => rows::deleted_row(bench, &mut notes).await,
-        Check::Reads => races::reads(bench, &mut notes).await,
-        Check::Records => rows::records(bench, &mut notes).await,
-        Check::Subjects => rows::subjects(bench, &mut notes).await,
-        Check::DeniedStep => requests::denied_step(bench, &mut notes).await,
-        Check::DeniedRequest => requests::denied_request(bench, &mut notes).await,
-        Check::Crash => requests::crash(bench, &mut notes).await,
-        Check::Outbox => requests::outbox(bench, &mut notes).await,
-        Check::Swap | Check::Guesses | Check::Answers | Check::Recovery | Check::Resends => return None,
-    };
-    Some(notes.conclude(ended))
-}
-
-/// Whether a check is made with many at once.
-const fn is_crowded(check: Check) -> bool {
-    match check {
-        Check::Insert | Check::Reads | Check::Outbox => true,
-        Check::Swap | Check::Guesses | Check::Answers | Check::Recovery | Check::Resends => true,
-        Check::StaleCopy | Check::DeletedRow | Check::Records | Check::Subjects => false,
-        Check::DeniedStep | Check::DeniedRequest | Check::Crash => false,
-    }
-}
-
-/// Makes a check with many at once, if it can be.
-async fn check_crowded<'a>(
-    bench: &Bench<'a>,
-    muster: &Muster<'a>,
-    check: Check,
-    crowd: Crowd,
-) -> Option<Verdict> {
-    let name = format!("{check}-{crowd}");
-    let mut notes = Notes::default();
-    let ended = match check {
-        Check::Insert => races::inserts(bench, muster, &mut notes, &name).await,
-        Check::Reads => races::reads_beside_writes(bench, muster, &mut notes, &name).await,
-        Check::Outbox => requests::outbox_in_sight(bench, muster, &mut notes, &name).await,
-        Check::Swap => match races::swaps(bench, muster, &mut notes, &format!("{name}-volley")).await {
-            Ok(()) => play(bench, muster, Scene::Count, &name, &mut notes).await,
-            ended @ Err(_) => ended,
-        },
-        Check::Guesses => play(bench, muster, Scene::Guesses, &name, &mut notes).await,
-        Check::Answers => play(bench, muster, Scene::Answers, &name, &mut notes).await,
-        Check::Recovery => play(bench, muster, Scene::Recovery, &name, &mut notes).await,
-        Check::Resends => play(bench, muster, Scene::Resends, &name, &mut notes).await,
-        Check::StaleCopy | Check::DeletedRow | Check::Records | Check::Subjects => return None,
-        Check::DeniedStep | Check::DeniedRequest | Check::Crash => return None,
-    };
-    Some(notes.conclude(ended))
-}
-
-/// Plays a scene, and judges it alone.
-async fn play<'a>(
-    bench: &Bench<'a>,
-    muster: &Muster<'a>,
-    scene: Scene,
-    name: &str,
-    notes: &mut Notes,
-) -> Result<(), Finding> {
-    for round in 0..3_u8 {
-        let stage = scenes::set(bench, scene, &format!("{name}-{round}")).await?;
-        let mut tally = scenes::play(bench, muster, scene, &stage).await?;
-        scenes::end(bench, &stage, &mut tally).await?;
-        scenes::judge(scene, &[&tally], bench.rounds(), notes);
-    }
-    Ok(())
 }

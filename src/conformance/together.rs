@@ -20,7 +20,7 @@ use crate::step::Swap;
 const ROUNDS: u8 = 3;
 
 /// How long a process waits for the others: a minute, in steps of 10 ms.
-const PATIENCE: u16 = 6_000;
+const PATIENCE: u16 = if cfg!(test) { 10 } else { 6_000 };
 
 /// What one process of a run saw. It prints as text, from which another process can read it.
 #[must_use = "only the shares of all processes together say anything"]
@@ -292,4 +292,35 @@ fn scene_named(name: &str) -> Result<Scene, NotAShare> {
 
 fn number<'a, N: FromStr>(words: &mut impl Iterator<Item = &'a str>) -> Result<N, NotAShare> {
     words.next().and_then(|word| word.parse().ok()).ok_or(NotAShare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Account, Subject, Write, conformance::Kit};
+    use alloc::{collections::BTreeMap, string::ToString as _};
+    use core::convert::Infallible;
+    use std::sync::Mutex;
+
+    #[test]
+    fn a_process_that_nobody_joins_says_so() {
+        let rows = Mutex::new(BTreeMap::new());
+        let load = |subject: &Subject| Ok::<_, Infallible>(rows.lock().unwrap().get(subject).cloned());
+        let swap = |write: Write| {
+            let mut rows = rows.lock().unwrap();
+            let subject = write.record.subject().clone();
+            if rows.get(&subject).map(Account::revision) != write.expected {
+                return Ok::<_, Infallible>(Swap::Lost);
+            }
+            rows.insert(subject, write.record);
+            Ok(Swap::Stored)
+        };
+        let run: Run = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let now = time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
+        let share = Kit::new(load, swap).take_part(&run.part(1, 2).unwrap(), now);
+        let [(None, finding)] = share.findings.as_slice() else { panic!("{share}") };
+        assert_eq!(finding.flaw, Flaw::NotTogether);
+        assert!(finding.saw.contains("part 0 of 2 did not come"));
+        assert_eq!(share.to_string().parse(), Ok(share));
+    }
 }
