@@ -65,7 +65,7 @@
 //!
 //! Each takes one [`Part`] of the same [`Run`] with [`take_part`](Kit::take_part), at the same time. They meet in the store
 //! and play the same scenes on the same records; no other channel is needed. Their [shares](Share) are text, and
-//! [`Share::judge`] judges all of them together.
+//! [`Share::judge`] judges all of them together. The first process deletes the records, if it was given the means.
 
 mod bench;
 mod check;
@@ -141,6 +141,43 @@ pub struct Kit<'a> {
 }
 
 /// The kit for a store that answers later.
+///
+/// ```
+/// # use std::{collections::BTreeMap, convert::Infallible, sync::Mutex};
+/// use std::sync::Arc;
+/// use countersign::conformance::{AsyncKit, Run};
+/// # use countersign::{Account, Subject, Swap, Write};
+/// # #[derive(Default)]
+/// # struct Store(Mutex<BTreeMap<Subject, Account>>);
+/// # impl Store {
+/// #     async fn load(&self, s: &Subject) -> Result<Option<Account>, Infallible> {
+/// #         tokio::task::yield_now().await;
+/// #         Ok(self.0.lock().unwrap().get(s).cloned())
+/// #     }
+/// #     async fn swap(&self, write: Write) -> Result<Swap, Infallible> {
+/// #         tokio::task::yield_now().await;
+/// #         let mut rows = self.0.lock().unwrap();
+/// #         let key = write.record.subject().clone();
+/// #         if rows.get(&key).map(Account::revision) != write.expected { return Ok(Swap::Lost) }
+/// #         rows.insert(key, write.record);
+/// #         Ok(Swap::Stored)
+/// #     }
+/// # }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let now = time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
+/// let store = Arc::new(Store::default());
+/// let (loader, swapper) = (Arc::clone(&store), store);
+/// let kit = AsyncKit::new(
+///     move |subject| { let store = Arc::clone(&loader); async move { store.load(&subject).await } },
+///     move |write| { let store = Arc::clone(&swapper); async move { store.swap(write).await } },
+/// );
+/// let run = Run::draw(&mut getrandom::SysRng)?;
+/// let report = kit.spawn(|task| { tokio::spawn(task); }).run(&run, now).await;
+/// assert!(report.passed(), "{report}");
+/// # Ok(()) }
+/// ```
 #[must_use = "a kit does nothing until it is run"]
 pub struct AsyncKit<'a> {
     hooks: Hooks<'a>,
@@ -208,7 +245,8 @@ impl<'a> Kit<'a> {
         block_on(check_all(self.hooks, self.rounds, run, now, crowds))
     }
 
-    /// Plays the scenes together with other processes, and waits up to a minute for each of them.
+    /// Plays the scenes together with other processes, and waits up to a minute for each of them. Their times may differ by a
+    /// minute.
     pub fn take_part(self, part: &Part, now: OffsetDateTime) -> Share {
         block_on(play_part(self.hooks, self.rounds, part, now, Muster::Threads))
     }
@@ -278,7 +316,8 @@ impl<'a> AsyncKit<'a> {
         check_all(self.hooks, self.rounds, run, now, crowds).await
     }
 
-    /// Plays the scenes together with other processes, and waits up to a minute for each of them.
+    /// Plays the scenes together with other processes, and waits up to a minute for each of them. Their times may differ by a
+    /// minute.
     pub async fn take_part(self, part: &Part, now: OffsetDateTime) -> Share {
         let muster = self.spawn.map_or(Muster::Tasks, Muster::Spawned);
         play_part(self.hooks, self.rounds, part, now, muster).await

@@ -162,13 +162,13 @@ async fn act(
             let (handle, right) = stage.challenge()?;
             let code = if scene == Scene::Answers { right.clone() } else { stage::wrong(right)? };
             let verify = |account| verifier.verify_oob(&stage.session, account, handle, &code, now);
-            let outcome = step(bench, stage, &mut tally, Some(ticket), verify).await?;
+            let outcome = step(bench, stage, &mut tally, ticket, verify).await?;
             tally.right = u64::from(outcome.result.is_ok());
         }
         Scene::Recovery => {
             let session = if even { &stage.session } else { &stage.other };
             let recover = |account| verifier.verify_recovery(session, account, &stage.recovery, now);
-            let outcome = step(bench, stage, &mut tally, Some(ticket), recover).await?;
+            let outcome = step(bench, stage, &mut tally, ticket, recover).await?;
             tally.right = u64::from(outcome.result.is_ok_and(|recovered| !recovered.repeated));
         }
         Scene::Resends if even => {
@@ -178,13 +178,13 @@ async fn act(
                 let Ok(step) = verifier.challenge(&stage.session, account, &request, now, &mut draws);
                 step
             };
-            step(bench, stage, &mut tally, Some(ticket), resend).await?;
+            step(bench, stage, &mut tally, ticket, resend).await?;
         }
         Scene::Resends => {
             let (handle, right) = stage.challenge()?;
             let code = stage::wrong(right)?;
             let verify = |account| verifier.verify_oob(&stage.session, account, handle, &code, now);
-            step(bench, stage, &mut tally, Some(ticket), verify).await?;
+            step(bench, stage, &mut tally, ticket, verify).await?;
         }
         Scene::Count => count_up(bench, stage, &mut tally, ticket).await?,
     }
@@ -211,9 +211,10 @@ async fn step<T>(
     bench: &Bench<'_>,
     stage: &Stage,
     tally: &mut Tally,
-    mut ticket: Option<Ticket>,
+    ticket: Ticket,
     mut take: impl FnMut(Account) -> Step<T>,
 ) -> Result<Outcome<T>, Finding> {
+    let mut ticket = Some(ticket);
     for _ in 0..patience(bench) {
         let account = bench.reload(&stage.subject).await?;
         match ticket.take() {
@@ -323,6 +324,10 @@ pub(super) fn judge(scene: Scene, tallies: &[&Tally], rounds: u16, notes: &mut N
     });
     let mut limit =
         |holds: bool, saw: &dyn Fn() -> alloc::string::String| notes.expect(holds, Flaw::LimitBroken, saw);
+    sum.wrong.sort_unstable();
+    limit(sum.wrong.is_sorted_by(|one, other| one < other), &|| {
+        format!("one attempt was told more than once: those left after each wrong code were {:?}", sum.wrong)
+    });
     let wrong = sum.wrong.len();
     let mut tokens = sum.tokens.clone();
     tokens.sort_unstable();

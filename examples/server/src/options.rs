@@ -115,15 +115,15 @@ pub(crate) enum Command {
         /// The user's address.
         email: String,
     },
-    /// Tries the store on the database: swaps, reads, refusals, crashes, races, alone and in several processes. Prints a
-    /// report, deletes its records, and fails if the store breaks its promise. Stop the servers before: they would send
-    /// off the messages that it looks for.
-    Conformance(Conformance),
     /// Drops all second factors of a user whose identity was proven anew.
     Reset {
         /// The user's address.
         email: String,
     },
+    /// Tries the store on the database: swaps, reads, refusals, crashes, races, alone and in several processes. Prints a
+    /// report, deletes its records, and fails if the store breaks its promise. Stop the servers before: they would send
+    /// off the messages that it looks for.
+    Conformance(Conformance),
 }
 
 #[derive(Args, Debug)]
