@@ -166,7 +166,7 @@ async fn play<'a>(
         let stage = scenes::set(bench, scene, &format!("{name}-{round}")).await?;
         let mut tally = scenes::play(bench, muster, scene, &stage).await?;
         scenes::end(bench, &stage, &mut tally).await?;
-        scenes::judge(scene, &[&tally], bench.rounds(), notes);
+        scenes::judge(scene, &[&tally], notes);
     }
     Ok(())
 }

@@ -128,7 +128,9 @@ pub(super) async fn reads_beside_writes<'a>(
                 look(&bench, &subject, &stored, &mut seen, &mut notes).await?;
                 pass(tickets.next()).await;
                 // Beside the write.
-                look(&bench, &subject, &stored, &mut seen, &mut notes).await?;
+                for _ in 0..3 {
+                    look(&bench, &subject, &stored, &mut seen, &mut notes).await?;
+                }
                 pass(tickets.next()).await;
                 // After it.
                 look(&bench, &subject, &stored, &mut seen, &mut notes).await?;

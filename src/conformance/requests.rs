@@ -55,7 +55,7 @@ pub(super) async fn denied_step(bench: &Bench<'_>, notes: &mut Notes) -> Result<
     let account = bench.reload(&stage.subject).await?;
     let (outcome, _) =
         commit(bench, verifier.verify_oob(&stage.session, account, handle, right, now)).await?;
-    notes.expect(outcome.result == Err(Denial::AttemptsExhausted), Flaw::Vanished, || {
+    notes.expect(outcome.result == Err(Denial::AttemptsExhausted), Flaw::LimitBroken, || {
         format!("after {ATTEMPTS} wrong codes the right one was answered {:?}", outcome.result)
     });
     let never_issued = RecoveryCode::parse(&"2".repeat(24)).map_err(Finding::kit)?;
@@ -148,12 +148,12 @@ fn unseen<T>(step: Step<T>) -> Result<Write, Finding> {
     write.ok_or_else(|| Finding::kit("the right code was refused"))
 }
 
-/// Stores a write and gives the record, after a fresh load.
+/// Stores a write and gives the record from a fresh load, which is the second: what only the writer saw is gone by then.
 async fn keep(bench: &Bench<'_>, notes: &mut Notes, write: Write) -> Result<Account, Finding> {
     let record = write.record.clone();
     bench.store(write).await?;
     bench.expect_row(notes, &record, &[]).await?;
-    Ok(record)
+    bench.reload(record.subject()).await
 }
 
 /// The write of a challenge that sends a code.

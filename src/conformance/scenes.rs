@@ -291,8 +291,7 @@ async fn count_up(
 }
 
 /// What must be true of a scene, whoever played it.
-pub(super) fn judge(scene: Scene, tallies: &[&Tally], rounds: u16, notes: &mut Notes) {
-    let processes = u64::try_from(tallies.len()).unwrap_or(0);
+pub(super) fn judge(scene: Scene, tallies: &[&Tally], notes: &mut Notes) {
     let mut sum = Tally::default();
     tallies.iter().for_each(|&tally| sum.absorb(tally.clone()));
     let [base, last, failures, codes] = tallies.first().map_or([0; 4], |tally| tally.ends);
@@ -361,11 +360,7 @@ pub(super) fn judge(scene: Scene, tallies: &[&Tally], rounds: u16, notes: &mut N
             });
             limit(sum.sent <= 1, &|| format!("{} messages were sent within one cool-down", sum.sent));
         }
-        Scene::Count => {
-            let all = processes.saturating_mul(u64::from(WORKERS)).saturating_mul(u64::from(rounds));
-            limit(u64::try_from(stored).is_ok_and(|stored| stored >= all), &|| {
-                format!("{all} writes or more were made until they were stored, and {stored} were")
-            });
-        }
+        // That each stored as often as there are rounds is what ended it.
+        Scene::Count => {}
     }
 }

@@ -58,12 +58,7 @@ impl Share {
                     let tallies: Vec<_> = shares.iter().filter_map(of_scene).collect();
                     let tallies: Vec<_> = tallies.iter().collect();
                     if tallies.len() == shares.len() {
-                        scenes::judge(
-                            scene,
-                            &tallies,
-                            shares.first().map_or(0, |share| share.rounds),
-                            &mut notes,
-                        );
+                        scenes::judge(scene, &tallies, &mut notes);
                     }
                     if scene == Scene::Count {
                         check_together(&tallies, &mut notes);

@@ -113,6 +113,17 @@ fn messages_are_changed() {
 }
 
 #[test]
+fn messages_of_others_are_among_them() {
+    let rows = Rows::default();
+    let look = |_: &Subject| {
+        let outbox = rows.outbox.lock().unwrap();
+        Ok::<_, Infallible>(outbox.iter().map(|(_, message)| message.clone()).collect())
+    };
+    let report = rows.kit(|write| rows.swap(write)).outbox(look).run(&run(), NOW);
+    caught(&report, Check::Outbox, None, Flaw::MessageStray, &["a write without messages has"]);
+}
+
+#[test]
 fn the_outbox_cannot_be_looked_into() {
     let rows = Rows::default();
     let look = |_: &Subject| Err::<Vec<Descriptor>, _>("no such table");

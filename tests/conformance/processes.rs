@@ -118,6 +118,32 @@ fn a_cache_in_memory_knows_one_process_only() {
 }
 
 #[test]
+fn one_process_reads_a_replica_when_all_are_done() {
+    let (rows, run) = (Rows::default(), run());
+    let shares = play(&run, 2, |part| {
+        let lags = part == run.part(1, 2).unwrap();
+        let first: Mutex<BTreeMap<Subject, Account>> = Mutex::default();
+        let load = |subject: &Subject| {
+            let loaded = rows.load(subject)?;
+            let end = Subject::new(&format!("{}meet-end-1", run.prefix())).unwrap();
+            let over = rows.load(&end)?.is_some();
+            let mut first = first.lock().unwrap();
+            Ok::<_, Infallible>(match loaded {
+                Some(account) if lags && subject.as_str().contains("-together-") => {
+                    let kept = first.entry(subject.clone()).or_insert_with(|| account.clone()).clone();
+                    Some(if over { kept } else { account })
+                }
+                loaded => loaded,
+            })
+        };
+        Kit::new(load, |write| rows.swap(write)).rounds(FEW).take_part(&part, NOW)
+    });
+    let report = Share::judge(&shares);
+    let words = ["when all were done, loads gave different records"];
+    caught(&report, Check::Guesses, PROCESSES, Flaw::StaleRead, &words);
+}
+
+#[test]
 fn the_last_write_of_any_process_wins() {
     let (rows, run) = (Rows::default(), run());
     let shares = play(&run, 2, |part| {

@@ -35,6 +35,7 @@ fn the_request_is_rolled_back_with_its_refusal() {
     let report = kit.request(|asked| request(&rows, asked, Result::is_ok)).run(&run(), NOW);
     let words = [
         "1 requests were refused for a wrong code, and the record counts 0",
+        "the request with wrong code number 2 was answered Err(InvalidBindingCode { attempts_left: 4 })",
         "must not be part of a transaction that is rolled back when the handler answers with an error",
     ];
     caught(&report, Check::DeniedRequest, None, Flaw::Vanished, &words);
@@ -55,6 +56,19 @@ fn the_request_commits_refusals_only() {
         Flaw::Vanished,
         &["the request with a code that was used was answered"],
     );
+}
+
+#[test]
+fn the_request_refuses_the_right_code() {
+    let rows = Rows::default();
+    let kit = rows.kit(|write| rows.swap(write));
+    let refuse = |asked| {
+        let answer = request(&rows, asked, |_| true)?;
+        Ok::<_, Infallible>(answer.and(Err(Denial::OobCodeUsed)))
+    };
+    let report = kit.request(refuse).run(&run(), NOW);
+    let words = ["the request with the right code was answered Err(OobCodeUsed)"];
+    caught(&report, Check::DeniedRequest, None, Flaw::NeverStored, &words);
 }
 
 #[test]

@@ -21,10 +21,24 @@ use super::stores::{FEW, NOW, Rows, caught, flaws, holds, run};
 fn the_last_write_wins() {
     let rows = Rows::default();
     let swap = |write: Write| {
+        let subject = write.record.subject().clone();
+        rows.outbox
+            .lock()
+            .unwrap()
+            .extend(write.outbox.into_iter().map(|message| (subject.clone(), message)));
         rows.put(write.record);
         Ok(Swap::Stored)
     };
-    let report = rows.kit(swap).run(&run(), NOW);
+    let report = rows.kit(swap).outbox(|subject| rows.messages(subject)).run(&run(), NOW);
+    let words = ["a write over a revision that was gone was answered Stored"];
+    caught(&report, Check::Outbox, None, Flaw::StaleCopyWins, &words);
+    caught(
+        &report,
+        Check::Outbox,
+        None,
+        Flaw::Altered,
+        &["a stored message cannot be derived from the record"],
+    );
     caught(
         &report,
         Check::StaleCopy,
@@ -46,7 +60,8 @@ fn the_last_write_wins() {
         caught(&report, Check::Guesses, crowd, Flaw::LimitBroken, &words);
         caught(&report, Check::Answers, crowd, Flaw::LimitBroken, &["the right code was taken 8 times"]);
         caught(&report, Check::Recovery, crowd, Flaw::LimitBroken, &["a recovery code was taken"]);
-        caught(&report, Check::Resends, crowd, Flaw::LimitBroken, &["beside resends"]);
+        let words = ["beside resends", "messages were sent within one cool-down"];
+        caught(&report, Check::Resends, crowd, Flaw::LimitBroken, &words);
     }
 }
 
@@ -157,6 +172,92 @@ fn nothing_is_ever_stored() {
     caught(&report, Check::Insert, None, Flaw::NeverStored, &["the first insert of", "was answered Lost"]);
     let report = rows.kit(|_| Ok(Swap::Stored)).run(&run(), NOW);
     caught(&report, Check::Insert, None, Flaw::Vanished, &["was answered Stored, and there is no record"]);
+}
+
+#[test]
+fn nobody_wins_where_several_try() {
+    let rows = Rows::default();
+    let swap = |write: Write| {
+        let contended = write.expected.is_some() && write.record.subject().as_str().ends_with("-volley");
+        if contended { Ok(Swap::Lost) } else { rows.swap(write) }
+    };
+    let report = rows.kit(swap).run(&run(), NOW);
+    let words = ["of 8 writes over one revision at once none was answered Stored"];
+    for crowd in [Some(Crowd::Threads), Some(Crowd::Tasks)] {
+        caught(&report, Check::Swap, crowd, Flaw::NeverStored, &words);
+    }
+}
+
+/// A report on a store whose writes of some kind are seen once, in the transaction that made them, and never committed.
+fn report_with_uncommitted(lost: impl Fn(&Value) -> bool + Send + Sync) -> countersign::conformance::Report {
+    let rows = Rows::default();
+    let pending: Mutex<BTreeMap<Subject, Account>> = Mutex::default();
+    let load = |subject: &Subject| match pending.lock().unwrap().remove(subject) {
+        Some(seen) => Ok(Some(seen)),
+        None => rows.load(subject),
+    };
+    let swap = |write: Write| {
+        if write.expected.is_none() || !lost(&serde_json::to_value(&write.record).unwrap()) {
+            return rows.swap(write);
+        }
+        if !rows.expects(&write) {
+            return Ok(Swap::Lost);
+        }
+        pending.lock().unwrap().insert(write.record.subject().clone(), write.record);
+        Ok(Swap::Stored)
+    };
+    Kit::new(load, swap).rounds(FEW).run(&run(), NOW)
+}
+
+fn spent(record: &Value) -> bool {
+    record["transactions"].as_array().unwrap().iter().any(|entry| !entry["spent"].is_null())
+}
+
+fn recovered(record: &Value) -> bool {
+    !record["recovery"].is_null() && !record["recovery"]["spent"].as_array().unwrap().is_empty()
+}
+
+#[test]
+fn a_write_is_seen_once_and_never_committed() {
+    let report = report_with_uncommitted(|_| false);
+    assert!(report.passed(), "{report}");
+
+    let wrong = |record: &Value| record["authenticators"][0]["failures"].as_u64() > Some(0);
+    let report = report_with_uncommitted(wrong);
+    let words = [
+        "a wrong code that should leave 3 attempts was answered Err(InvalidBindingCode { attempts_left: 4 })",
+    ];
+    caught(&report, Check::DeniedStep, None, Flaw::Vanished, &words);
+    let words = ["after 5 wrong codes the right one was answered Ok"];
+    caught(&report, Check::DeniedStep, None, Flaw::LimitBroken, &words);
+
+    let report = report_with_uncommitted(|record| spent(record) && !recovered(record));
+    let words = ["a code that was used before the crash was answered Ok"];
+    caught(&report, Check::Crash, None, Flaw::Vanished, &words);
+
+    let report = report_with_uncommitted(recovered);
+    let words = ["a recovery code that was used before the crash was answered Ok"];
+    caught(&report, Check::Crash, None, Flaw::Vanished, &words);
+
+    let sent = |record: &Value| !record["challenges"].as_array().unwrap().is_empty();
+    let report = report_with_uncommitted(sent);
+    let words = ["the message of a stored write cannot be derived from the record"];
+    caught(&report, Check::Crash, None, Flaw::Vanished, &words);
+}
+
+#[test]
+fn a_used_recovery_code_comes_back() {
+    let rows = Rows::default();
+    let swap = |write: Write| {
+        let kept = write.expected.is_none() || !recovered(&serde_json::to_value(&write.record).unwrap());
+        if kept || !rows.expects(&write) { rows.swap(write) } else { Ok(Swap::Stored) }
+    };
+    let report = rows.kit(swap).run(&run(), NOW);
+    let words = [
+        "a recovery code was taken 8 times and issued 2 tokens",
+        "one of 3 recovery codes was used, and 3 are left",
+    ];
+    caught(&report, Check::Recovery, Some(Crowd::Tasks), Flaw::LimitBroken, &words);
 }
 
 #[test]

@@ -4,7 +4,10 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     convert::Infallible,
-    sync::{Condvar, Mutex, TryLockError},
+    sync::{
+        Condvar, Mutex, TryLockError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -78,7 +81,12 @@ async fn the_check_comes_before_the_write_in_tasks() {
     let report = AsyncKit::new(load, swap).rounds(FEW).run(&run(), NOW).await;
     let words = ["of 8 writes over one revision at once 8 were answered Stored"];
     caught(&report, Check::Swap, Some(Crowd::Tasks), Flaw::TwoWinners, &words);
-    caught(&report, Check::Guesses, Some(Crowd::Tasks), Flaw::LimitBroken, &["8 verdicts on wrong codes"]);
+    let revealed = [
+        "8 verdicts on wrong codes were revealed where there were 5 attempts",
+        "those left after each wrong code were [4, 4, 4, 4, 4, 4, 4, 4]",
+        "the record counts 1 wrong codes where there were 5 attempts",
+    ];
+    caught(&report, Check::Guesses, Some(Crowd::Tasks), Flaw::LimitBroken, &revealed);
     caught(&report, Check::Guesses, Some(Crowd::Tasks), Flaw::TwoWinners, &["two writes over revision"]);
     caught(&report, Check::Answers, Some(Crowd::Tasks), Flaw::LimitBroken, &[]);
     assert_eq!(flaws(&report, Check::StaleCopy, None), []);
@@ -125,6 +133,33 @@ fn a_replica_lags_behind_updates() {
         &["a replica or a cache that lags"],
     );
     assert_eq!(flaws(&report, Check::Insert, None), []);
+}
+
+#[tokio::test]
+async fn loads_take_turns_between_the_primary_and_a_replica() {
+    let (primary, replica) = (Rows::default(), Rows::default());
+    let (primary, replica) = (&primary, &replica);
+    let turn = &AtomicU32::new(0);
+    let load = |subject: Subject| async move {
+        let odd = turn.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+        if odd { replica.load(&subject) } else { primary.load(&subject) }
+    };
+    // Nobody is told of a write before the replica has it.
+    let swap = |write: Write| async move {
+        let record = write.record.clone();
+        let answer = primary.swap(write)?;
+        if answer == Swap::Stored {
+            for _ in 0..8 {
+                tokio::task::yield_now().await;
+            }
+            replica.put(record);
+        }
+        Ok::<_, Infallible>(answer)
+    };
+    let report = AsyncKit::new(load, swap).rounds(FEW).run(&run(), NOW).await;
+    let words = ["and a later one from the same place gave write 0"];
+    caught(&report, Check::Reads, Some(Crowd::Tasks), Flaw::StaleRead, &words);
+    assert_eq!(flaws(&report, Check::Reads, None), []);
 }
 
 #[test]
