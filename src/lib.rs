@@ -64,6 +64,7 @@
 //! | the machines | [`challenge`], [`enrollment`] |
 //! | the machines alone | [`standalone`] |
 //! | what is and is not defended against | [`threat_model`] |
+//! | whether a store keeps its promise | `conformance`, behind its feature |
 //!
 //! # Features
 //!
@@ -71,8 +72,9 @@
 //! |---|---|
 //! | `serde` | the stored form of records, descriptors and audit events |
 //! | `wire` | the requests, replies and errors of Auth0's MFA API, as types and pure functions |
+//! | `conformance` | a kit that tries a host's own store, and says what to mend; it needs `std` |
 //!
-//! Without features the crate is `no_std` with `alloc`.
+//! Without `conformance` the crate is `no_std` with `alloc`.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub)]
@@ -95,7 +97,7 @@
 )]
 
 extern crate alloc;
-#[cfg(countersign_constant_time)]
+#[cfg(any(feature = "conformance", countersign_constant_time))]
 extern crate std;
 
 mod account;
@@ -106,6 +108,8 @@ mod base64url;
 pub mod challenge;
 mod clock;
 mod code;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 #[cfg(feature = "serde")]
 mod consistency;
 mod denial;

@@ -9,6 +9,7 @@ use getrandom::SysRng;
 use time::OffsetDateTime;
 
 use crate::{
+    conformance,
     first_factor::{FirstFactors, secret_hash},
     keys::{Keys, KeysError},
     options::{Command, Data, KeyClass, KeysAction, Preset},
@@ -25,6 +26,7 @@ pub(crate) async fn run(command: Command, data: &Data) -> Result<String, String>
         Command::Keys { action } => keys(action).map_err(|error| error.to_string()),
         Command::AddUser { email, verified } => add_user(data, &email, verified).await,
         Command::AddClient { client_id, public } => add_client(data, client_id, public).await,
+        Command::Conformance(options) => conformance::run(&options, data).await,
         Command::Unlock { email } => {
             change(data, &email, |verifier, account, now| verifier.unlock(account, now)).await?;
             Ok(format!("{email} can type codes again."))
@@ -59,7 +61,7 @@ fn keys(action: KeysAction) -> Result<String, KeysError> {
     done.map(|()| "Restart the server to use the new keys.".to_owned())
 }
 
-async fn open(data: &Data) -> Result<std::sync::Arc<dyn Database>, String> {
+pub(crate) async fn open(data: &Data) -> Result<std::sync::Arc<dyn Database>, String> {
     store::open(&data.database).await.map_err(|error| server::unusable(&data.database, &error))
 }
 

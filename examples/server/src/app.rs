@@ -71,30 +71,15 @@ impl App {
     where
         F: Fn(Account, OffsetDateTime, &mut SysRng) -> Result<Step<T>, getrandom::Error>,
     {
-        for lost in 0..MAX_SWAPS {
-            let account = self.load(subject).await?;
-            let step = step(account, OffsetDateTime::now_utc(), &mut SysRng)?;
-            let writes = step.writes();
-            match step.commit_async(|write| self.database.swap(write)).await? {
-                Committed::Done(outcome) => {
-                    self.conclude(&outcome, writes);
-                    return Ok(outcome);
-                }
-                Committed::Lost => {
-                    self.metrics.lost_swaps.inc();
-                    tokio::time::sleep(jitter(lost)?).await;
-                }
-            }
-        }
-        Err(Trouble::Contended)
+        let (outcome, writes) =
+            take(&*self.database, subject, step, || self.metrics.lost_swaps.inc()).await?;
+        self.conclude(&outcome, writes);
+        Ok(outcome)
     }
 
     /// The record of a user, or a new one.
     pub(crate) async fn load(&self, subject: &Subject) -> Result<Account, Trouble> {
-        match self.database.load(subject).await? {
-            Some(account) => Ok(account),
-            None => Ok(Account::new(subject, &mut SysRng)?),
-        }
+        load(&*self.database, subject).await
     }
 
     /// What every outcome is good for, whatever its command: the log, the metrics, the panel, the worker.
@@ -114,6 +99,38 @@ impl App {
         if writes {
             self.mail_waits.notify_one();
         }
+    }
+}
+
+/// The loop of [`App::step`]: the outcome, and whether something was written.
+pub(crate) async fn take<T, F>(
+    database: &dyn Database,
+    subject: &Subject,
+    step: F,
+    note_lost: impl Fn(),
+) -> Result<(Outcome<T>, bool), Trouble>
+where
+    F: Fn(Account, OffsetDateTime, &mut SysRng) -> Result<Step<T>, getrandom::Error>,
+{
+    for lost in 0..MAX_SWAPS {
+        let account = load(database, subject).await?;
+        let step = step(account, OffsetDateTime::now_utc(), &mut SysRng)?;
+        let writes = step.writes();
+        match step.commit_async(|write| database.swap(write)).await? {
+            Committed::Done(outcome) => return Ok((outcome, writes)),
+            Committed::Lost => {
+                note_lost();
+                tokio::time::sleep(jitter(lost)?).await;
+            }
+        }
+    }
+    Err(Trouble::Contended)
+}
+
+async fn load(database: &dyn Database, subject: &Subject) -> Result<Account, Trouble> {
+    match database.load(subject).await? {
+        Some(account) => Ok(account),
+        None => Ok(Account::new(subject, &mut SysRng)?),
     }
 }
 

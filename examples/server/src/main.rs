@@ -6,6 +6,7 @@
 
 mod admin;
 mod app;
+mod conformance;
 mod demo;
 mod error;
 mod first_factor;

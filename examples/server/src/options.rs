@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use countersign::{Policy, Settings};
+use countersign::{Policy, Settings, conformance::Run};
 
 use crate::{mail::Relay, store::Place};
 
@@ -120,6 +120,29 @@ pub(crate) enum Command {
         /// The user's address.
         email: String,
     },
+    /// Tries the store on the database: swaps, reads, refusals, crashes, races, alone and in several processes. Prints a
+    /// report, deletes its records, and fails if the store breaks its promise. Stop the servers before: they would send
+    /// off the messages that it looks for.
+    Conformance(Conformance),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Conformance {
+    /// How many processes play the races together.
+    #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(2..=8))]
+    pub(crate) processes: u8,
+
+    /// How often things are done that go wrong only sometimes.
+    #[arg(long, default_value = "8", value_name = "COUNT")]
+    pub(crate) rounds: std::num::NonZeroU16,
+
+    /// The run that another process began.
+    #[arg(long, hide = true)]
+    pub(crate) run: Option<Run>,
+
+    /// This process's part in it.
+    #[arg(long, hide = true, requires = "run")]
+    pub(crate) part: Option<u8>,
 }
 
 #[derive(Subcommand, Debug)]

@@ -52,7 +52,16 @@ pub(crate) trait Directory: Send + Sync {
     fn is_empty(&self) -> Later<'_, bool>;
 }
 
-pub(crate) trait Database: Store + Outbox + Directory {
+/// What the conformance kit asks beside the records: see `countersign-server conformance`.
+pub(crate) trait Inspection: Send + Sync {
+    /// The messages of one user that wait to be sent.
+    fn messages<'a>(&'a self, subject: &'a Subject) -> Later<'a, Vec<Descriptor>>;
+
+    /// Deletes a user's record and the messages that wait.
+    fn delete<'a>(&'a self, subject: &'a Subject) -> Later<'a, ()>;
+}
+
+pub(crate) trait Database: Store + Outbox + Directory + Inspection {
     /// Whether the database answers.
     fn ping(&self) -> Later<'_, ()>;
 
@@ -112,6 +121,14 @@ pub(crate) enum Place {
 }
 
 impl Place {
+    /// The text that [`parse`](Self::parse) reads.
+    pub(crate) fn to_text(&self) -> std::ffi::OsString {
+        match self {
+            Self::Sqlite(path) => path.clone().into(),
+            Self::Postgres(url) => url.into(),
+        }
+    }
+
     /// `postgres://…`, or the path of an SQLite file with or without `sqlite:` in front.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {

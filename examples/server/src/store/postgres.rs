@@ -12,7 +12,9 @@ use sqlx::{
     postgres::{PgPoolOptions, PgRow},
 };
 
-use super::{Client, Database, Directory, Later, Outbox, Queued, Store, StoreError, User, column};
+use super::{
+    Client, Database, Directory, Inspection, Later, Outbox, Queued, Store, StoreError, User, column,
+};
 
 pub(super) struct Postgres(PgPool);
 
@@ -151,6 +153,27 @@ impl Directory for Postgres {
         Box::pin(async move {
             let sql = "SELECT NOT EXISTS (SELECT 1 FROM users) AND NOT EXISTS (SELECT 1 FROM clients)";
             Ok(sqlx::query_scalar(sql).fetch_one(&self.0).await?)
+        })
+    }
+}
+
+impl Inspection for Postgres {
+    fn messages<'a>(&'a self, subject: &'a Subject) -> Later<'a, Vec<Descriptor>> {
+        Box::pin(async move {
+            let query = sqlx::query_scalar("SELECT descriptor FROM outbox WHERE subject = $1");
+            let descriptors: Vec<String> = query.bind(subject.as_str()).fetch_all(&self.0).await?;
+            Ok(descriptors.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn delete<'a>(&'a self, subject: &'a Subject) -> Later<'a, ()> {
+        Box::pin(async move {
+            let mut transaction = self.0.begin().await?;
+            for sql in ["DELETE FROM accounts WHERE subject = $1", "DELETE FROM outbox WHERE subject = $1"] {
+                sqlx::query(sql).bind(subject.as_str()).execute(&mut *transaction).await?;
+            }
+            transaction.commit().await?;
+            Ok(())
         })
     }
 }

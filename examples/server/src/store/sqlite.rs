@@ -14,7 +14,9 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
-use super::{Client, Database, Directory, Later, Outbox, Queued, Store, StoreError, User, column};
+use super::{
+    Client, Database, Directory, Inspection, Later, Outbox, Queued, Store, StoreError, User, column,
+};
 
 pub(super) struct Sqlite {
     readers: SqlitePool,
@@ -161,6 +163,27 @@ impl Directory for Sqlite {
         Box::pin(async move {
             let sql = "SELECT NOT EXISTS (SELECT 1 FROM users) AND NOT EXISTS (SELECT 1 FROM clients)";
             Ok(sqlx::query_scalar(sql).fetch_one(&self.readers).await?)
+        })
+    }
+}
+
+impl Inspection for Sqlite {
+    fn messages<'a>(&'a self, subject: &'a Subject) -> Later<'a, Vec<Descriptor>> {
+        Box::pin(async move {
+            let query = sqlx::query_scalar("SELECT descriptor FROM outbox WHERE subject = $1");
+            let descriptors: Vec<String> = query.bind(subject.as_str()).fetch_all(&self.readers).await?;
+            Ok(descriptors.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn delete<'a>(&'a self, subject: &'a Subject) -> Later<'a, ()> {
+        Box::pin(async move {
+            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            for sql in ["DELETE FROM accounts WHERE subject = $1", "DELETE FROM outbox WHERE subject = $1"] {
+                sqlx::query(sql).bind(subject.as_str()).execute(&mut *transaction).await?;
+            }
+            transaction.commit().await?;
+            Ok(())
         })
     }
 }

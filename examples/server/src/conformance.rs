@@ -1,0 +1,117 @@
+//! `countersign-server conformance`: the library's kit on this server's own store.
+//!
+//! It runs on the database that the server is given, with the same connections, statements and loop. The kit's records
+//! belong to subjects of its own and are deleted at the end. Then several processes, each this binary once more, play the
+//! races together.
+
+use std::{
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use countersign::{
+    Subject, Write,
+    conformance::{AsyncKit, Report, Request, Run, Share},
+};
+use getrandom::SysRng;
+use time::OffsetDateTime;
+
+use crate::{
+    admin, app,
+    options::{Conformance, Data},
+    store::Database,
+};
+
+/// Runs the kit. The answer is its report; a store that breaks its promise is an error, which is the report, too. With a
+/// part of somebody's run, the answer is this process's share.
+pub(crate) async fn run(options: &Conformance, data: &Data) -> Result<String, String> {
+    let database = admin::open(data).await?;
+    let kit = kit(&database, options);
+    if let (Some(run), Some(index)) = (&options.run, options.part) {
+        let part = run.part(index, options.processes);
+        let part = part.ok_or_else(|| format!("there is no part {index} of {}", options.processes))?;
+        return Ok(kit.take_part(&part, OffsetDateTime::now_utc()).await.to_string());
+    }
+    let alone = kit.run(&draw()?, OffsetDateTime::now_utc()).await;
+    // What is wrong in one process is mended first.
+    let together = if alone.passed() { Some(together(options, data).await?) } else { None };
+    let mut text = alone.to_string();
+    if let Some(together) = &together {
+        text.push_str(&format!("\n{} processes: {together}", options.processes));
+    }
+    if alone.is_complete() && together.is_some_and(|together| together.is_complete()) {
+        Ok(text.trim_end().to_owned())
+    } else {
+        Err(format!("the store breaks its promise\n{}", text.trim_end()))
+    }
+}
+
+fn draw() -> Result<Run, String> {
+    Run::draw(&mut SysRng).map_err(|error| format!("no randomness: {error}"))
+}
+
+fn kit(database: &Arc<dyn Database>, options: &Conformance) -> AsyncKit<'static> {
+    let share = || Arc::clone(database);
+    let (load, swap, delete, outbox, request) = (share(), share(), share(), share(), share());
+    let kit = AsyncKit::new(
+        move |subject: Subject| {
+            let database = Arc::clone(&load);
+            async move { database.load(&subject).await }
+        },
+        move |write: Write| {
+            let database = Arc::clone(&swap);
+            async move { database.swap(write).await }
+        },
+    );
+    kit.rounds(options.rounds)
+        .spawn(|task| {
+            tokio::spawn(task);
+        })
+        .delete(move |subject| {
+            let database = Arc::clone(&delete);
+            async move { database.delete(&subject).await }
+        })
+        .outbox(move |subject| {
+            let database = Arc::clone(&outbox);
+            async move { database.messages(&subject).await }
+        })
+        .request(move |asked: Request| {
+            let database = Arc::clone(&request);
+            async move {
+                let step = |account, _, _: &mut SysRng| Ok(asked.step(account));
+                let taken = app::take(&*database, asked.subject(), step, || {}).await;
+                taken.map(|(outcome, _)| outcome.result)
+            }
+        })
+}
+
+/// Starts the processes, and judges what they saw.
+async fn together(options: &Conformance, data: &Data) -> Result<Report, String> {
+    let cannot = |error: &dyn std::fmt::Display| format!("a process of the run cannot be started: {error}");
+    let run = draw()?;
+    let binary = std::env::current_exe().map_err(|error| cannot(&error))?;
+    let mut waiting = Vec::new();
+    for part in 0..options.processes {
+        let mut command = Command::new(&binary);
+        command.args(["conformance", "--run", &run.to_string(), "--part", &part.to_string()]);
+        command.args([
+            "--processes",
+            &options.processes.to_string(),
+            "--rounds",
+            &options.rounds.to_string(),
+        ]);
+        // Not as an argument: everybody on the machine can read those, and the URL may hold a password.
+        command.env("COUNTERSIGN_DATABASE", data.database.to_text());
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(|error| cannot(&error))?;
+        waiting.push(tokio::task::spawn_blocking(move || child.wait_with_output()));
+    }
+    let mut shares = Vec::new();
+    for output in waiting {
+        let output = output.await.map_err(|error| cannot(&error))?.map_err(|error| cannot(&error))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        // One that said nothing told the standard error why, and is missed by the judgement.
+        shares.extend(text.parse::<Share>().ok());
+    }
+    Ok(Share::judge(&shares))
+}

@@ -1,0 +1,366 @@
+//! The race scenes: what attackers and impatient users do at once, through the host's store.
+//!
+//! A scene is played by one process or by several. Each counts what it saw in a [`Tally`], and the tallies of all are
+//! judged together: what must be true of the sum shows whoever played.
+
+use alloc::{boxed::Box, format, vec::Vec};
+use core::{sync::atomic::Ordering, time::Duration};
+
+use super::{
+    bench::{Bench, WORKERS, next},
+    check::Check,
+    crowd::{Later, Muster, Ticket, gate, give_way, pause},
+    flaw::{Finding, Flaw},
+    races::panicked,
+    report::Notes,
+    stage::{self, ATTEMPTS, CODES, Setting, Stage},
+};
+use crate::{
+    account::Account,
+    authenticator::Authenticator,
+    denial::Denial,
+    effect::Effect,
+    step::{Committed, Outcome, Step, Swap},
+    verifier::ChallengeRequest,
+};
+
+/// What is played.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Scene {
+    /// Everybody writes until each has stored as many times as there are rounds.
+    Count,
+    /// Everybody presents a wrong code.
+    Guesses,
+    /// Everybody presents the right code.
+    Answers,
+    /// Everybody presents one recovery code, in two transactions.
+    Recovery,
+    /// Some ask for the code again, some guess.
+    Resends,
+}
+
+impl Scene {
+    /// In the order in which they are played.
+    pub(super) const ALL: [Self; 5] =
+        [Self::Count, Self::Guesses, Self::Answers, Self::Recovery, Self::Resends];
+
+    pub(super) const fn check(self) -> Check {
+        match self {
+            Self::Count => Check::Swap,
+            Self::Guesses => Check::Guesses,
+            Self::Answers => Check::Answers,
+            Self::Recovery => Check::Recovery,
+            Self::Resends => Check::Resends,
+        }
+    }
+
+    const fn setting(self) -> Setting {
+        match self {
+            Self::Count | Self::Recovery => Setting::Enrolled,
+            Self::Guesses | Self::Answers => Setting::Challenged,
+            Self::Resends => Setting::Guessed,
+        }
+    }
+}
+
+/// What one process saw of a scene.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Tally {
+    /// The revisions that its stored writes had.
+    pub(super) stored: Vec<u64>,
+    pub(super) lost: u64,
+    /// How many attempts were left after each wrong code that it was told of.
+    pub(super) wrong: Vec<u64>,
+    /// How many right codes were taken.
+    pub(super) right: u64,
+    /// The effects to issue a token, by the first eight bytes of their ids.
+    pub(super) tokens: Vec<u64>,
+    /// How many messages were to be sent.
+    pub(super) sent: u64,
+    /// The record's revision before and after, and what it then counted: wrong codes in a row, recovery codes left.
+    pub(super) ends: [u64; 4],
+}
+
+impl Tally {
+    fn take<T>(&mut self, outcome: &Outcome<T>) {
+        if let Err(Denial::InvalidBindingCode { attempts_left }) = outcome.result {
+            self.wrong.push(u64::from(attempts_left));
+        }
+        for effect in &outcome.effects {
+            match effect {
+                Effect::IssueToken(token) => {
+                    let id = token.id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+                    self.tokens.push(id);
+                }
+                Effect::SendEmail(_) => self.sent = self.sent.saturating_add(1),
+                Effect::Notify(_) => {}
+            }
+        }
+    }
+
+    fn absorb(&mut self, other: Self) {
+        let Self { stored, lost, wrong, right, tokens, sent, ends: _ } = other;
+        self.stored.extend(stored);
+        self.lost = self.lost.saturating_add(lost);
+        self.wrong.extend(wrong);
+        self.right = self.right.saturating_add(right);
+        self.tokens.extend(tokens);
+        self.sent = self.sent.saturating_add(sent);
+    }
+}
+
+/// Sets the stage of a scene.
+pub(super) async fn set(bench: &Bench<'_>, scene: Scene, name: &str) -> Result<Stage, Finding> {
+    Stage::set(bench, name, scene.setting()).await
+}
+
+/// Plays a scene with a crowd.
+pub(super) async fn play<'a>(
+    bench: &Bench<'a>,
+    muster: &Muster<'a>,
+    scene: Scene,
+    stage: &Stage,
+) -> Result<Tally, Finding> {
+    let job = |(worker, ticket): (u8, Ticket)| {
+        let (bench, stage) = (bench.clone(), stage.clone());
+        let job: Later<'a, _> = Box::pin(async move { act(&bench, scene, &stage, worker, ticket).await });
+        job
+    };
+    let jobs = (0..WORKERS).zip(gate(usize::from(WORKERS))).map(job).collect();
+    let mut sum = Tally::default();
+    for tally in muster.run(jobs).await {
+        sum.absorb(tally.ok_or_else(panicked)??);
+    }
+    sum.stored.sort_unstable();
+    sum.wrong.sort_unstable();
+    sum.tokens.sort_unstable();
+    Ok(sum)
+}
+
+/// What the record says when everybody is done.
+pub(super) async fn end(bench: &Bench<'_>, stage: &Stage, tally: &mut Tally) -> Result<(), Finding> {
+    let account = bench.reload(&stage.subject).await?;
+    let failures = account.authenticators().first().map_or(0, Authenticator::failures);
+    let codes = account.recovery_codes_left();
+    tally.ends = [stage.base, account.revision().get(), u64::from(failures), u64::from(codes)];
+    Ok(())
+}
+
+/// What one of the crowd does.
+async fn act(
+    bench: &Bench<'_>,
+    scene: Scene,
+    stage: &Stage,
+    worker: u8,
+    ticket: Ticket,
+) -> Result<Tally, Finding> {
+    let (verifier, now) = (bench.verifier(), bench.now());
+    let mut tally = Tally::default();
+    let even = worker.is_multiple_of(2);
+    match scene {
+        Scene::Guesses | Scene::Answers => {
+            let (handle, right) = stage.challenge()?;
+            let code = if scene == Scene::Answers { right.clone() } else { stage::wrong(right)? };
+            let verify = |account| verifier.verify_oob(&stage.session, account, handle, &code, now);
+            let outcome = step(bench, stage, &mut tally, ticket, verify).await?;
+            tally.right = u64::from(outcome.result.is_ok());
+        }
+        Scene::Recovery => {
+            let session = if even { &stage.session } else { &stage.other };
+            let recover = |account| verifier.verify_recovery(session, account, &stage.recovery, now);
+            let outcome = step(bench, stage, &mut tally, ticket, recover).await?;
+            tally.right = u64::from(outcome.result.is_ok_and(|recovered| !recovered.repeated));
+        }
+        Scene::Resends if even => {
+            let mut draws = bench.run().draws(&format!("{} resend {worker}", stage.subject));
+            let request = ChallengeRequest::default();
+            let resend = |account| {
+                let Ok(step) = verifier.challenge(&stage.session, account, &request, now, &mut draws);
+                step
+            };
+            step(bench, stage, &mut tally, ticket, resend).await?;
+        }
+        Scene::Resends => {
+            let (handle, right) = stage.challenge()?;
+            let code = stage::wrong(right)?;
+            let verify = |account| verifier.verify_oob(&stage.session, account, handle, &code, now);
+            step(bench, stage, &mut tally, ticket, verify).await?;
+        }
+        Scene::Count => count_up(bench, stage, &mut tally, ticket).await?,
+    }
+    Ok(tally)
+}
+
+/// How often a write may be lost in a row. Each loss is another's gain, and there are not more of those.
+fn patience(bench: &Bench<'_>) -> u32 {
+    let writes = u32::from(bench.rounds()).saturating_add(4).saturating_mul(u32::from(WORKERS));
+    // Beside other processes some write beyond their rounds, and a slow one may lose to all of that.
+    let processes = u32::from(bench.processes());
+    writes.saturating_mul(processes).saturating_mul(processes).saturating_add(16)
+}
+
+fn out_of_patience(bench: &Bench<'_>) -> Finding {
+    let saw =
+        format!("a write over the revision just loaded was answered Lost {} times in a row", patience(bench));
+    Finding::new(Flaw::NeverStored, saw)
+}
+
+/// Takes one step through the store, as a host does: again from a fresh load while it is lost. Everybody has loaded
+/// before anybody swaps for the first time.
+async fn step<T>(
+    bench: &Bench<'_>,
+    stage: &Stage,
+    tally: &mut Tally,
+    ticket: Ticket,
+    mut take: impl FnMut(Account) -> Step<T>,
+) -> Result<Outcome<T>, Finding> {
+    let mut ticket = Some(ticket);
+    for _ in 0..patience(bench) {
+        let account = bench.reload(&stage.subject).await?;
+        match ticket.take() {
+            Some(ticket) => ticket.pass().await,
+            None => give_way().await,
+        }
+        let (write, sealed) = take(account).into_parts();
+        let answer = match write {
+            None => Swap::Stored,
+            Some(write) => {
+                let revision = write.record.revision().get();
+                let answer = bench.swap(write).await?;
+                match answer {
+                    Swap::Stored => tally.stored.push(revision),
+                    Swap::Lost => tally.lost = tally.lost.saturating_add(1),
+                }
+                answer
+            }
+        };
+        if let Committed::Done(outcome) = sealed.open(answer) {
+            tally.take(&outcome);
+            return Ok(outcome);
+        }
+    }
+    Err(out_of_patience(bench))
+}
+
+/// How often one of the crowd writes beyond its rounds, until another process takes its turn.
+const EXTRA: u16 = 1_000;
+
+/// Writes as often as there are rounds, each time over what it loaded. Beside other processes it goes on until one of
+/// its own process has written over a write of another.
+async fn count_up(
+    bench: &Bench<'_>,
+    stage: &Stage,
+    tally: &mut Tally,
+    ticket: Ticket,
+) -> Result<(), Finding> {
+    let mine = u64::from(bench.process());
+    let theirs = |mark: u64| mark != mine && mark < u64::from(bench.processes());
+    let mut ticket = Some(ticket);
+    let (mut written, mut extra, mut lost) = (0, 0, 0);
+    let took_turns = || bench.processes() == 1 || stage.took_turns.load(Ordering::SeqCst);
+    while written < bench.rounds() || (!took_turns() && extra < EXTRA) {
+        if written >= bench.rounds() {
+            extra = u16::saturating_add(extra, 1);
+            pause(Duration::from_millis(1)).await;
+        }
+        let account = bench.reload(&stage.subject).await?;
+        if let Some(ticket) = ticket.take() {
+            ticket.pass().await;
+        }
+        let over_theirs = theirs(account.updated.0);
+        let write = next(account, mine);
+        let revision = write.record.revision().get();
+        match bench.swap(write).await? {
+            Swap::Stored => {
+                tally.stored.push(revision);
+                written = u16::saturating_add(written, 1);
+                stage.took_turns.fetch_or(over_theirs, Ordering::SeqCst);
+                lost = 0;
+            }
+            Swap::Lost => {
+                tally.lost = tally.lost.saturating_add(1);
+                lost = u32::saturating_add(lost, 1);
+                if lost > patience(bench) {
+                    return Err(out_of_patience(bench));
+                }
+                give_way().await;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What must be true of a scene, whoever played it.
+pub(super) fn judge(scene: Scene, tallies: &[&Tally], notes: &mut Notes) {
+    let mut sum = Tally::default();
+    tallies.iter().for_each(|&tally| sum.absorb(tally.clone()));
+    let [base, last, failures, codes] = tallies.first().map_or([0; 4], |tally| tally.ends);
+    notes.expect(
+        tallies.iter().all(|tally| tally.ends == [base, last, failures, codes]),
+        Flaw::StaleRead,
+        || {
+            let ends: Vec<_> = tallies.iter().map(|tally| tally.ends).collect();
+            format!("when all were done, loads gave different records: {ends:?}")
+        },
+    );
+    sum.stored.sort_unstable();
+    let stored = sum.stored.len();
+    let twice = sum.stored.windows(2).find_map(|pair| match pair {
+        [one, other] if one == other => Some(*one),
+        _ => None,
+    });
+    notes.expect(twice.is_none(), Flaw::TwoWinners, || {
+        let revision = twice.unwrap_or_default();
+        format!("two writes over revision {} were both answered Stored", revision.wrapping_sub(1))
+    });
+    let written = last.wrapping_sub(base);
+    let (flaw, than) = match u64::try_from(stored) {
+        Ok(stored) if stored < written => (Flaw::LostButWritten, "more"),
+        _ => (Flaw::Vanished, "less"),
+    };
+    notes.expect(twice.is_some() || u64::try_from(stored) == Ok(written), flaw, || {
+        format!("{stored} writes were answered Stored, and the record went on by {written}, which is {than}")
+    });
+    let mut limit =
+        |holds: bool, saw: &dyn Fn() -> alloc::string::String| notes.expect(holds, Flaw::LimitBroken, saw);
+    sum.wrong.sort_unstable();
+    limit(sum.wrong.is_sorted_by(|one, other| one < other), &|| {
+        format!("one attempt was told more than once: those left after each wrong code were {:?}", sum.wrong)
+    });
+    let wrong = sum.wrong.len();
+    let mut tokens = sum.tokens.clone();
+    tokens.sort_unstable();
+    tokens.dedup();
+    let tokens = tokens.len();
+    match scene {
+        Scene::Guesses => {
+            limit(wrong == usize::from(ATTEMPTS), &|| {
+                format!("{wrong} verdicts on wrong codes were revealed where there were {ATTEMPTS} attempts")
+            });
+            limit(failures == u64::from(ATTEMPTS), &|| {
+                format!("the record counts {failures} wrong codes where there were {ATTEMPTS} attempts")
+            });
+        }
+        Scene::Answers => limit(sum.right == 1 && tokens == 1, &|| {
+            format!("the right code was taken {} times and issued {tokens} tokens", sum.right)
+        }),
+        Scene::Recovery => {
+            limit(sum.right == 1 && tokens == 1, &|| {
+                format!("a recovery code was taken {} times and issued {tokens} tokens", sum.right)
+            });
+            let expected = u64::from(CODES.saturating_sub(1));
+            limit(codes == expected, &|| {
+                format!("one of {CODES} recovery codes was used, and {codes} are left")
+            });
+        }
+        Scene::Resends => {
+            let left = usize::from(ATTEMPTS.saturating_sub(2));
+            limit(wrong == left, &|| {
+                format!("{wrong} verdicts were revealed where {left} attempts were left, beside resends")
+            });
+            limit(sum.sent <= 1, &|| format!("{} messages were sent within one cool-down", sum.sent));
+        }
+        // That each stored as often as there are rounds is what ended it.
+        Scene::Count => {}
+    }
+}

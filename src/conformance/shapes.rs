@@ -1,0 +1,186 @@
+//! Records of every shape that a store must keep: from a new one to the largest that the stored form allows.
+
+use alloc::{format, string::String, vec::Vec};
+
+use super::{bench::Bench, flaw::Finding, run::Draws};
+use crate::{
+    account::{Account, MAX_AUTHENTICATORS, MAX_TRANSACTIONS, Revision},
+    address::EmailAddress,
+    authenticator::{Authenticator, AuthenticatorId, AuthenticatorKind, Factor, Origin},
+    challenge::{Cause, Challenge, ChallengeInput, Purpose, Terms},
+    clock::Millis,
+    enrollment::{Enrollment, Opener, PendingRecovery, Unconfirmed},
+    keys::{Seed, Tag},
+    name::Subject,
+    policy::{MAX_ATTEMPTS, MAX_CHALLENGES, MAX_FAILURES, MAX_RECOVERY_CODES},
+    recovery::{LiveCode, Recovery, SpentCode},
+    transaction::{Pair, RECOVERY_ATTEMPTS, Spent, Transaction, TransactionId},
+};
+
+/// Subjects that some databases take for one another, and in what they differ. None of a group may equal another.
+pub(super) const LOOK_ALIKES: [(&str, &[&str]); 8] = [
+    ("case", &["case-a", "case-A"]),
+    ("a space at the end", &["space", "space ", "space  "]),
+    ("an accent", &["accent-e", "accent-é"]),
+    ("Unicode normalisation", &["form-\u{e9}", "form-e\u{301}"]),
+    ("a ligature or a sharp s", &["ligature-ss", "ligature-ß", "ligature-ſs"]),
+    ("width", &["width-A", "width-\u{ff21}"]),
+    ("what a pattern matches", &["like-ab", "like-_b", "like-%", "like-*"]),
+    ("what is quoted", &["quote-'", "quote-''", "quote-\"", "quote-\\", "quote-\\\\", "quote-𝄞"]),
+];
+
+/// Revisions at which a narrow or inexact integer breaks.
+pub(super) fn revisions() -> [Revision; 7] {
+    let powers = [1 << 31, 1 << 32, 1 << 53, (1 << 53) | 1, Revision::MAX.0 ^ 1, Revision::MAX.0, 0];
+    powers.map(Revision)
+}
+
+/// Every shape with its name. None of them is stored yet.
+pub(super) fn all(bench: &Bench<'_>) -> Result<Vec<(&'static str, Account)>, Finding> {
+    let mut draws = bench.run().draws("shapes");
+    let new = bench.fresh(&bench.subject("shape-new")?, 1)?;
+    let mut extreme = bench.fresh(&bench.subject("shape-extreme")?, u64::MAX)?;
+    extreme.not_before = Some(Millis(u64::MAX));
+    extreme.elevated_not_before = Some(Millis((1 << 53) | 1));
+    for bucket in [&mut extreme.ledger.guess, &mut extreme.ledger.long_send] {
+        bucket.0 = Millis(u64::MAX);
+    }
+    let usual = fill(bench, "shape-usual", Size { authenticators: 5, lists: 3, codes: 10 }, &mut draws)?;
+    let mut name = String::from("shape-widest-");
+    let room = Subject::MAX_BYTES.saturating_sub(bench.run().prefix().len());
+    while name.len().saturating_add(4) <= room {
+        name.push(if name.len() % 3 == 0 { '𝄞' } else { 'ü' });
+    }
+    let widest =
+        Size { authenticators: MAX_AUTHENTICATORS, lists: MAX_TRANSACTIONS, codes: MAX_RECOVERY_CODES };
+    let widest = fill(bench, &name, widest, &mut draws)?;
+    Ok(Vec::from([
+        ("a new record", new),
+        ("a record of extreme times", extreme),
+        ("a record of usual size", usual),
+        ("the largest record", widest),
+    ]))
+}
+
+/// How full a record is.
+struct Size {
+    authenticators: usize,
+    lists: usize,
+    codes: usize,
+}
+
+fn fill(bench: &Bench<'_>, name: &str, size: Size, draws: &mut Draws) -> Result<Account, Finding> {
+    let now = Millis::from(bench.now());
+    let subject = bench.subject(name)?;
+    let mut account = bench.fresh(&subject, now.0)?;
+    account.enrolled = true;
+    for place in 0..size.lists.min(MAX_TRANSACTIONS) {
+        let mut id = [0; 16];
+        draw(draws, &mut id);
+        let mut transaction = Transaction::new(TransactionId(id), now, now.after(600_000));
+        transaction.recovery_attempts = u8::try_from(place).unwrap_or(0) % RECOVERY_ATTEMPTS;
+        account.transactions.push(transaction);
+    }
+    for place in 0..size.authenticators {
+        let authenticator = authenticator(&account, place, size.codes, now, draws)?;
+        account.authenticators.push(authenticator);
+    }
+    let set = AuthenticatorId::draw(AuthenticatorKind::RecoveryCode, draws).map_err(Finding::kit)?;
+    let live = (0..size.codes).map(|place| LiveCode { key_id: key(place), hash: tag(draws) }).collect();
+    let mut recovery = Recovery { id: set, live, spent: Vec::new() };
+    challenge_all(bench, &mut account, now, draws)?;
+    for transaction in account.transactions.iter_mut().skip(2).step_by(2) {
+        transaction.spent = Some(Spent { at: now, by: set });
+        let code = LiveCode { key_id: 255, hash: tag(draws) };
+        recovery.spent.push(SpentCode { transaction: transaction.id, code, next_key_id: Some(0) });
+    }
+    account.recovery = Some(recovery);
+    Ok(account)
+}
+
+/// The authenticator at this place of the list: active, disabled or unconfirmed, with a long address.
+fn authenticator(
+    account: &Account,
+    place: usize,
+    codes: usize,
+    now: Millis,
+    draws: &mut Draws,
+) -> Result<Authenticator, Finding> {
+    let mut address = format!("{place}");
+    while address.len() < 200 {
+        address.push(if place.is_multiple_of(2) { 'ö' } else { '\'' });
+    }
+    address.push_str("@conformance.invalid");
+    let id = AuthenticatorId::draw(AuthenticatorKind::Email, draws).map_err(Finding::kit)?;
+    let transaction = account.transactions.first().map(|known| known.id);
+    let enrollment = match (place % 4, transaction) {
+        (2, Some(transaction)) => {
+            let set = AuthenticatorId::draw(AuthenticatorKind::RecoveryCode, draws).map_err(Finding::kit)?;
+            let mut seed = Seed([0; 16]);
+            draw(draws, &mut seed.0);
+            let count = u8::try_from(codes).unwrap_or(1);
+            let recovery = Some(PendingRecovery { id: set, key_id: key(place), count, seed });
+            Enrollment::Unconfirmed(Unconfirmed { transaction, opened_by: Opener::FirstFactor, recovery })
+        }
+        (3, _) => Enrollment::Disabled,
+        (_, _) => Enrollment::Active,
+    };
+    Ok(Authenticator {
+        id,
+        factor: Factor::Email(EmailAddress::parse(&address).map_err(Finding::kit)?),
+        enrollment,
+        failures: MAX_FAILURES,
+        origin: if place == 0 { Origin::Provisioned } else { Origin::Enrolled },
+        created: now,
+        last_used: place.is_multiple_of(2).then_some(now),
+    })
+}
+
+/// Challenges in every state, each with its count of attempts.
+fn challenge_all(
+    bench: &Bench<'_>,
+    account: &mut Account,
+    now: Millis,
+    draws: &mut Draws,
+) -> Result<(), Finding> {
+    let active: Vec<_> =
+        account.authenticators.iter().filter(|known| known.is_active()).map(|known| known.id).collect();
+    for (place, transaction) in account.transactions.iter_mut().enumerate().take(MAX_CHALLENGES) {
+        let pair = |&authenticator| Pair { authenticator, attempts_left: MAX_ATTEMPTS, last_send: Some(now) };
+        transaction.pairs = active.iter().take(4).map(pair).collect();
+        let Some(&authenticator) = active.first() else { continue };
+        let terms = Terms {
+            transaction: transaction.id,
+            authenticator,
+            purpose: Purpose::Authenticate,
+            digits: 6,
+            deadline: now.after(300_000),
+        };
+        let key = bench.verifier().keys.transient();
+        let mut challenge = Challenge::issue(key, terms, draws).map_err(Finding::kit)?;
+        let end = match place % 5 {
+            1 => ChallengeInput::Right,
+            2 => ChallengeInput::Wrong { attempts_left: 0 },
+            3 => ChallengeInput::Deadline,
+            4 => ChallengeInput::Cancel(Cause::Superseded),
+            _ => ChallengeInput::Rotate,
+        };
+        challenge.state.apply(end).map_err(Finding::kit)?;
+        account.challenges.push(challenge);
+    }
+    Ok(())
+}
+
+fn key(place: usize) -> u8 {
+    u8::try_from(place).unwrap_or(u8::MAX)
+}
+
+fn draw(draws: &mut Draws, bytes: &mut [u8]) {
+    let Ok(()) = rand_core::TryRng::try_fill_bytes(draws, bytes);
+}
+
+fn tag(draws: &mut Draws) -> Tag {
+    let mut bytes = [0; 32];
+    draw(draws, &mut bytes);
+    Tag(bytes)
+}

@@ -1,0 +1,228 @@
+//! The stage of a scene: an enrolled account in the store, sessions, a handle and codes.
+//!
+//! All of it follows from the run and the scene's name, so that every process of a run finds the same stage, whichever
+//! of them put it there. The keys are the run's own: no code of it is good for anybody's account.
+
+use alloc::{format, string::String, sync::Arc};
+use core::sync::atomic::AtomicBool;
+
+use super::{
+    Run,
+    bench::{Bench, insert},
+    flaw::{Finding, Flaw},
+    run::Draws,
+};
+use crate::{
+    account::Account,
+    address::EmailAddress,
+    authenticator::{AuthenticatorId, AuthenticatorKind},
+    clock::Millis,
+    code::{BindingCode, RecoveryCode},
+    effect,
+    keys::{Key, KeyRing},
+    name::{Audience, ClientId, Scope, Subject},
+    policy::{Policy, Rate, Settings},
+    recovery::{LiveCode, Recovery},
+    session::{FirstFactor, Session},
+    step::{Committed, Step, Swap},
+    token::Handle,
+    verifier::{ChallengeRequest, DeliveryReport, Verifier},
+};
+
+/// The id of the kit's keys. A host's ring starts at the other end, so a worker of the host finds that it has no key for a
+/// message of the kit, and drops it.
+const KEY: u8 = 255;
+
+/// How many wrong codes the kit's policy takes.
+pub(super) const ATTEMPTS: u8 = 5;
+
+/// How many recovery codes a stage has.
+pub(super) const CODES: u8 = 3;
+
+/// The verifier of a run.
+pub(super) fn verifier(run: &Run) -> Result<Verifier, Finding> {
+    let mut draws = run.draws("keys");
+    let mut key = || {
+        let mut secret = [0; 32];
+        let Ok(()) = rand_core::TryRng::try_fill_bytes(&mut draws, &mut secret);
+        Key::new(KEY, &secret).map_err(Finding::kit)
+    };
+    let keys = KeyRing::new("conformance", key()?, key()?).map_err(Finding::kit)?;
+    let minutes = time::Duration::minutes;
+    let policy = Policy::new(Settings {
+        attempts: ATTEMPTS,
+        code_lifetime: minutes(10),
+        token_lifetime: minutes(10),
+        cool_down: minutes(5),
+        send_bucket: Rate::new(1_000, time::Duration::SECOND),
+        long_send_budget: None,
+        max_challenges: 16,
+        ..Settings::default()
+    });
+    Ok(Verifier::new(keys, policy.map_err(Finding::kit)?))
+}
+
+/// What has happened to a stage before its scene.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Setting {
+    /// The account is enrolled.
+    Enrolled,
+    /// A code was sent.
+    Challenged,
+    /// A code was sent, two wrong ones were typed, and another may be asked for.
+    Guessed,
+}
+
+/// A scene's account and what a client holds of it.
+#[derive(Clone)]
+pub(super) struct Stage {
+    pub(super) subject: Subject,
+    pub(super) session: Session,
+    /// Another session of the same user.
+    pub(super) other: Session,
+    pub(super) recovery: RecoveryCode,
+    /// The handle and the code of the challenge, where there is one.
+    pub(super) challenge: Option<(Handle, BindingCode)>,
+    /// The revision that the record had.
+    pub(super) base: u64,
+    /// Whether this process has written over a write of another.
+    pub(super) took_turns: Arc<AtomicBool>,
+}
+
+impl Stage {
+    /// Puts the stage into the store, unless another process of the run has.
+    pub(super) async fn set(bench: &Bench<'_>, name: &str, setting: Setting) -> Result<Self, Finding> {
+        let subject = bench.subject(name)?;
+        let session = session_for(bench, &subject, "session")?;
+        let other = session_for(bench, &subject, "other session")?;
+        let mut draws = bench.run().draws(&format!("{subject} codes"));
+        let codes = [code(&mut draws)?, code(&mut draws)?, code(&mut draws)?];
+        let alone = bench.processes() == 1;
+        match bench.load(&subject).await? {
+            Some(_) if alone => {
+                let saw = format!("{subject:?} has a record before the run began");
+                return Err(Finding::new(Flaw::RunReused, saw));
+            }
+            Some(_) => {}
+            None => {
+                let record = record(bench, &subject, &session, &codes, setting)?;
+                let write = insert(record);
+                if alone {
+                    bench.store(write).await?;
+                } else {
+                    // Whichever process came first, the stage is the same.
+                    let _: Swap = bench.swap(write).await?;
+                }
+            }
+        }
+        let account = bench.reload(&subject).await?;
+        let [recovery, ..] = codes;
+        let base = account.revision().get();
+        let challenge = challenge(bench, &account, &session)?;
+        let took_turns = Arc::new(AtomicBool::new(false));
+        Ok(Self { subject, session, other, recovery, challenge, base, took_turns })
+    }
+
+    pub(super) fn challenge(&self) -> Result<(&Handle, &BindingCode), Finding> {
+        let (handle, code) = self.challenge.as_ref().ok_or_else(|| Finding::kit("the stage has no code"))?;
+        Ok((handle, code))
+    }
+}
+
+/// The handle and the code of the record's waiting challenge, if it has one.
+pub(super) fn challenge(
+    bench: &Bench<'_>,
+    account: &Account,
+    session: &Session,
+) -> Result<Option<(Handle, BindingCode)>, Finding> {
+    let Some(challenge) = account.challenges().iter().find(|known| known.is_pending()) else {
+        return Ok(None);
+    };
+    let keys = &bench.verifier().keys;
+    let authenticator = account.authenticator(challenge.authenticator());
+    let authenticator = authenticator.ok_or_else(|| Finding::kit("a challenge is for nobody"))?;
+    let message = effect::message(keys, account.subject(), authenticator, challenge);
+    let (message, _) = message.ok_or_else(|| Finding::kit("a challenge has no code"))?;
+    let oob_code =
+        challenge.handle(keys, account.subject()).ok_or_else(|| Finding::kit("a key is missing"))?;
+    let handle = bench.verifier().open_oob_code(session, oob_code.expose()).map_err(Finding::kit)?;
+    Ok(Some((handle, message.code)))
+}
+
+/// A well-formed code that is not `right`.
+pub(super) fn wrong(right: &BindingCode) -> Result<BindingCode, Finding> {
+    let mut digits = String::from(right.expose());
+    let last = if digits.pop() == Some('0') { '1' } else { '0' };
+    digits.push(last);
+    BindingCode::parse(&digits).map_err(Finding::kit)
+}
+
+/// A new first-factor session of the user; the same for the same label.
+pub(super) fn session_for(bench: &Bench<'_>, subject: &Subject, label: &str) -> Result<Session, Finding> {
+    let client = ClientId::new("conformance").map_err(Finding::kit)?;
+    let audience = Audience::new("").map_err(Finding::kit)?;
+    let scope = Scope::new("").map_err(Finding::kit)?;
+    let first_factor = FirstFactor::new(subject.clone(), client.clone(), audience, scope);
+    let mut draws = bench.run().draws(&format!("{subject} {label}"));
+    let Ok(token) = bench.verifier().begin(&first_factor, bench.now(), &mut draws);
+    bench.verifier().open(token.expose(), Some(&client), bench.now()).map_err(Finding::kit)
+}
+
+fn record(
+    bench: &Bench<'_>,
+    subject: &Subject,
+    session: &Session,
+    codes: &[RecoveryCode],
+    setting: Setting,
+) -> Result<Account, Finding> {
+    let (verifier, now) = (bench.verifier(), bench.now());
+    let mut draws = bench.run().draws(&format!("{subject} record"));
+    let new = bench.fresh(subject, Millis::from(now).0)?;
+    let address = EmailAddress::parse("user@conformance.invalid").map_err(Finding::kit)?;
+    let Ok(step) = verifier.provision(new, &address, now, &mut draws);
+    let mut account = taken(step)?;
+    let id = AuthenticatorId::draw(AuthenticatorKind::RecoveryCode, &mut draws).map_err(Finding::kit)?;
+    let key = verifier.keys.durable();
+    let live = codes.iter().map(|code| LiveCode::new(key, subject, code)).collect();
+    account.recovery = Some(Recovery { id, live, spent: alloc::vec::Vec::new() });
+    if setting != Setting::Enrolled {
+        let Ok(step) = verifier.challenge(session, account, &ChallengeRequest::default(), now, &mut draws);
+        account = taken(step)?;
+    }
+    if setting == Setting::Guessed {
+        let (handle, right) = challenge(bench, &account, session)?.ok_or_else(|| Finding::kit("no code"))?;
+        for _ in 0..2 {
+            account = taken(verifier.verify_oob(session, account, &handle, &wrong(&right)?, now))?;
+        }
+        let sent = account.challenges().first().and_then(|known| {
+            let authenticator = account.authenticator(known.authenticator())?;
+            effect::latest_send(subject, authenticator.factor().channel(), known)
+        });
+        let sent = sent.ok_or_else(|| Finding::kit("nothing was sent"))?;
+        account = taken(verifier.report_delivery(account, sent, DeliveryReport::Failed, now))?;
+    }
+    // The store has seen none of it: it goes in as a whole.
+    account.stored = false;
+    Ok(account)
+}
+
+/// The record after a step that is not stored yet.
+fn taken<T>(step: Step<T>) -> Result<Account, Finding> {
+    let (write, sealed) = step.into_parts();
+    let Committed::Done(outcome) = sealed.open(Swap::Stored) else {
+        return Err(Finding::kit("a step was lost"));
+    };
+    write
+        .map(|write| write.record)
+        .ok_or_else(|| Finding::kit(outcome.audit.denial.unwrap_or("nothing to write")))
+}
+
+/// A recovery code: 24 symbols of its alphabet.
+fn code(draws: &mut Draws) -> Result<RecoveryCode, Finding> {
+    const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+    let mut bytes = [0; 24];
+    let Ok(()) = rand_core::TryRng::try_fill_bytes(draws, &mut bytes);
+    let symbol = |byte: &u8| char::from(*ALPHABET.get(usize::from(byte % 32)).unwrap_or(&b'2'));
+    let text: String = bytes.iter().map(symbol).collect();
+    RecoveryCode::parse(&text).map_err(Finding::kit)
+}
