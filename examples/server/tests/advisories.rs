@@ -179,7 +179,7 @@ fn v21_a_server_without_settings_bounds_guessing() {
         wrong_codes += told.filter(|reply| reply.description() == TOLD_WRONG).count();
         None
     });
-    refused.expect("a lock").is_refused(429, "invalid_request", LOCKED);
+    refused.unwrap().is_refused(429, "invalid_request", LOCKED);
     assert_eq!(wrong_codes, 10);
 }
 
