@@ -1,0 +1,316 @@
+//! Model checking of the real `Verifier`: every interleaving of a few nodes on one stored row.
+//!
+//! **Mapping.** `Load` reads the row; `Swap` takes the library's step on that copy, hands its `Write` to the store and
+//! opens the `Sealed` with the store's answer; a stored outcome is kept as a summary that stays hidden until `Reveal`
+//! shows it to the client. `Fail` is a store's error, with the write done or not: the sealed outcome is dropped, and the
+//! node loads again. `Crash` loses a copy or a hidden outcome; the client asks the same again. `Tick` moves the global
+//! clock; each node reads it with its own offset. A step is a function of copy, command, time and a generator seeded by
+//! node and command, so taking it at `Swap` loses no order. A crash after the effects are out changes nothing here.
+//!
+//! **Explored:** every order of those actions, for the fixed scenes of tests/scenes.rs, the clock values listed there
+//! and a bounded number of failures and crashes. Not explored: other instants, longer scripts, more rows than one, the
+//! delivery of the outbox.
+//!
+//! **A counterexample** is printed as the path of actions from the start; the last state breaks the named property.
+
+use std::{
+    collections::{BTreeSet, hash_map::DefaultHasher},
+    hash::{Hash, Hasher},
+};
+
+use countersign::{
+    Account, AuthenticatorId, BindingCode, ChallengeRequest, Committed, Effect, Handle, RecoveryCode,
+    Session, Step, Swap, Verifier,
+};
+use rand::{SeedableRng, rngs::ChaCha20Rng};
+use stateright::{Model, Property};
+use time::{Duration, OffsetDateTime};
+
+/// One command of a node.
+#[derive(Clone, Debug)]
+pub enum Command {
+    Verify(Session, Handle, BindingCode),
+    Recover(Session, RecoveryCode),
+    Challenge(Session),
+    Remove(Session, AuthenticatorId),
+    Unlock,
+    Reset,
+}
+
+/// What the store, or the host before it, does. All but the first are wrong.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Store {
+    Swap,
+    LastWriteWins,
+    /// Answers "stored" and drops the write.
+    RollsBack,
+    /// The host opens the outcome before the store has answered.
+    RevealsFirst,
+}
+
+/// A node: its place in its commands, and what it holds.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Node {
+    next: usize,
+    phase: Phase,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Phase {
+    Idle,
+    Loaded(Vec<u8>),
+    /// Stored, and not yet revealed.
+    Hidden(Verdict),
+}
+
+/// An outcome, as far as a property asks.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Verdict {
+    pub verifies: bool,
+    pub recovers: bool,
+    pub result: &'static str,
+    pub tokens: Vec<String>,
+    pub mails: Vec<String>,
+    /// The fingerprint of the record that this step writes.
+    pub record: Option<u64>,
+    /// Stored after an end (expiry seen, lock, removal, reset) was stored.
+    pub late: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct State {
+    row: Vec<u8>,
+    tick: usize,
+    faults: usize,
+    nodes: Vec<Node>,
+    stored: BTreeSet<u64>,
+    ended: bool,
+    pub lost: bool,
+    pub crashed_stored: bool,
+    /// What clients were shown, sorted.
+    pub shown: Vec<Verdict>,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Action {
+    Load(usize),
+    Swap(usize),
+    Fail(usize, bool),
+    Reveal(usize),
+    Crash(usize),
+    Tick,
+}
+
+/// A scene: an account, and what each node does to it.
+#[derive(Clone)]
+pub struct Scene {
+    pub verifier: Verifier,
+    pub account: Account,
+    pub ticks: Vec<OffsetDateTime>,
+    pub nodes: Vec<(i64, Vec<Command>)>,
+    pub faults: usize,
+    pub store: Store,
+    pub wrong_limit: usize,
+    pub mail_limit: usize,
+    /// What must be reachable, so that no property holds of nothing.
+    pub reached: Vec<Property<Self>>,
+}
+
+impl Scene {
+    fn settle<T>(&self, state: &mut State, place: usize, step: Step<T>, fail: Option<bool>) {
+        let command = &self.nodes[place].1[state.nodes[place].next];
+        let before = decode(&state.row);
+        let (write, sealed) = step.into_parts();
+        let mut record = None;
+        let answer = match write {
+            None => Swap::Stored,
+            Some(write) => {
+                let bytes = encode(&write.record);
+                record = Some(fingerprint(&bytes));
+                let same = write.expected == Some(before.revision());
+                let wins = same || self.store == Store::LastWriteWins;
+                if wins && fail != Some(false) && self.store != Store::RollsBack {
+                    state.row = bytes;
+                    state.stored.insert(record.unwrap_or_default());
+                }
+                if wins || self.store == Store::RevealsFirst { Swap::Stored } else { Swap::Lost }
+            }
+        };
+        let written = record.is_some_and(|record| state.stored.contains(&record));
+        // The model may know what a node whose store failed does not: whether its write ended anything.
+        let Committed::Done(outcome) = sealed.open(answer) else {
+            state.lost = true;
+            state.nodes[place].phase = Phase::Idle;
+            return;
+        };
+        let mut verdict = Verdict {
+            verifies: matches!(command, Command::Verify(..)),
+            recovers: matches!(command, Command::Recover(..)),
+            result: outcome.result.as_ref().map_or_else(|denial| denial.code(), |_| "ok"),
+            tokens: Vec::new(),
+            mails: Vec::new(),
+            record,
+            late: state.ended,
+        };
+        let mut locks = false;
+        for effect in outcome.effects {
+            match effect {
+                Effect::IssueToken(token) => verdict.tokens.push(token.id.to_string()),
+                Effect::SendEmail(mail) => verdict.mails.push(mail.id.to_string()),
+                Effect::Notify(notify) => locks |= notify.event.kind() == "notify-locked",
+                _ => {}
+            }
+        }
+        let removes = matches!(command, Command::Remove(..) | Command::Reset) && verdict.result == "ok";
+        state.ended |= written && (locks || removes || verdict.result == "expired_oob_code");
+        state.nodes[place].phase = if fail.is_some() { Phase::Idle } else { Phase::Hidden(verdict) };
+    }
+}
+
+impl Model for Scene {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let row = encode(&self.account);
+        let nodes = self.nodes.iter().map(|_| Node { next: 0, phase: Phase::Idle }).collect();
+        vec![State {
+            stored: BTreeSet::from([fingerprint(&row)]),
+            row,
+            tick: 0,
+            faults: 0,
+            nodes,
+            ended: false,
+            lost: false,
+            crashed_stored: false,
+            shown: Vec::new(),
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        if state.tick + 1 < self.ticks.len() {
+            actions.push(Action::Tick);
+        }
+        for (place, node) in state.nodes.iter().enumerate() {
+            let faulty = state.faults < self.faults;
+            match &node.phase {
+                Phase::Idle if node.next < self.nodes[place].1.len() => actions.push(Action::Load(place)),
+                Phase::Idle => {}
+                Phase::Loaded(_) => {
+                    actions.push(Action::Swap(place));
+                    if faulty {
+                        actions.extend([Action::Fail(place, false), Action::Fail(place, true)]);
+                        actions.push(Action::Crash(place));
+                    }
+                }
+                Phase::Hidden(_) => {
+                    actions.push(Action::Reveal(place));
+                    if faulty {
+                        actions.push(Action::Crash(place));
+                    }
+                }
+            }
+        }
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = last.clone();
+        match action {
+            Action::Tick => state.tick += 1,
+            Action::Load(place) => state.nodes[place].phase = Phase::Loaded(state.row.clone()),
+            Action::Crash(place) => {
+                state.faults += 1;
+                state.crashed_stored |= matches!(state.nodes[place].phase, Phase::Hidden(_));
+                state.nodes[place].phase = Phase::Idle;
+            }
+            Action::Reveal(place) => {
+                let node = &mut state.nodes[place];
+                let Phase::Hidden(verdict) = std::mem::replace(&mut node.phase, Phase::Idle) else {
+                    return None;
+                };
+                node.next += 1;
+                state.shown.push(verdict);
+                state.shown.sort();
+            }
+            Action::Swap(place) | Action::Fail(place, _) => {
+                let fail = if let Action::Fail(_, done) = action { Some(done) } else { None };
+                state.faults += usize::from(fail.is_some());
+                let Phase::Loaded(copy) = state.nodes[place].phase.clone() else { return None };
+                let account = decode(&copy);
+                let (offset, commands) = &self.nodes[place];
+                let next = state.nodes[place].next;
+                let now = self.ticks[state.tick] + Duration::seconds(*offset);
+                let mut rng = ChaCha20Rng::seed_from_u64((place * 100 + next) as u64);
+                let (v, s) = (&self.verifier, &mut state);
+                match &commands[next] {
+                    Command::Verify(session, handle, code) => {
+                        self.settle(s, place, v.verify_oob(session, account, handle, code, now), fail);
+                    }
+                    Command::Recover(session, code) => {
+                        self.settle(s, place, v.verify_recovery(session, account, code, now), fail);
+                    }
+                    Command::Challenge(session) => {
+                        let request = ChallengeRequest::default();
+                        let step = v.challenge(session, account, &request, now, &mut rng);
+                        let step = step.expect("a seeded generator does not fail");
+                        self.settle(s, place, step, fail);
+                    }
+                    Command::Remove(session, id) => {
+                        self.settle(s, place, v.remove(session, account, *id, now), fail);
+                    }
+                    Command::Unlock => self.settle(s, place, v.unlock(account, now), fail),
+                    Command::Reset => self.settle(s, place, v.reset(account, now), fail),
+                }
+            }
+        }
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let mut all = vec![
+            Property::<Self>::always("wrong verdicts within the limit", |scene, state| {
+                state.count(|v| v.result.starts_with("invalid_")) <= scene.wrong_limit
+            }),
+            Property::<Self>::always("one token", |_, state| {
+                state.shown.iter().flat_map(|v| &v.tokens).collect::<BTreeSet<_>>().len() <= 1
+                    && state.count(|v| v.verifies && !v.tokens.is_empty()) <= 1
+            }),
+            Property::<Self>::always("messages within the limit", |scene, state| {
+                state.shown.iter().map(|v| v.mails.len()).sum::<usize>() <= scene.mail_limit
+            }),
+            Property::<Self>::always("nothing succeeds after the end", |_, state| {
+                state.count(|v| v.late && (v.verifies || v.recovers) && v.result == "ok") == 0
+            }),
+            Property::<Self>::always("every verdict is of a stored record", |_, state| {
+                state.shown.iter().all(|v| v.record.is_none_or(|record| state.stored.contains(&record)))
+            }),
+        ];
+        all.extend(self.reached.iter().cloned());
+        all
+    }
+}
+
+impl State {
+    /// How many of the verdicts shown are like that.
+    pub fn count(&self, which: impl Fn(&Verdict) -> bool) -> usize {
+        self.shown.iter().filter(|verdict| which(verdict)).count()
+    }
+
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+}
+
+fn encode(account: &Account) -> Vec<u8> {
+    postcard::to_stdvec(account).expect("a record can be stored")
+}
+
+fn decode(row: &[u8]) -> Account {
+    postcard::from_bytes(row).expect("a stored record can be read")
+}
+
+fn fingerprint(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}
