@@ -7,6 +7,9 @@
 //! clock; each node reads it with its own offset. A step is a function of copy, command, time and a generator seeded by
 //! node and command, so taking it at `Swap` loses no order. A crash after the effects are out changes nothing here.
 //!
+//! The outbox is stored with the row, as a host with a transaction stores it, so that every message that is shown can be
+//! looked for among the stored ones.
+//!
 //! **Explored:** every order of those actions, for the fixed scenes of tests/scenes.rs, the clock values listed there
 //! and a bounded number of failures and crashes. Not explored: other instants, longer scripts, more rows than one, the
 //! delivery of the outbox.
@@ -19,8 +22,8 @@ use std::{
 };
 
 use countersign::{
-    Account, AuthenticatorId, BindingCode, ChallengeRequest, Committed, Effect, Handle, RecoveryCode,
-    Session, Step, Swap, Verifier,
+    Account, Associated, AuthenticatorId, BindingCode, ChallengeRequest, Committed, Effect, EmailAddress,
+    Handle, RecoveryCode, Session, Step, Swap, Verifier,
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 use stateright::{Model, Property};
@@ -32,6 +35,9 @@ pub enum Command {
     Verify(Session, Handle, BindingCode),
     Recover(Session, RecoveryCode),
     Challenge(Session),
+    Associate(Session, EmailAddress),
+    /// Presents what the node's own `Associate` brought and sent; nothing to do if it was refused.
+    Confirm(Session),
     Remove(Session, AuthenticatorId),
     Unlock,
     Reset,
@@ -46,6 +52,10 @@ pub enum Store {
     RollsBack,
     /// The host opens the outcome before the store has answered.
     RevealsFirst,
+    /// Reads lag one write behind, and writes are unconditional.
+    StaleReplica,
+    /// After a lost swap the host sends the same write again, with the revision that it finds.
+    SendsAgain,
 }
 
 /// A node: its place in its commands, and what it holds.
@@ -53,12 +63,16 @@ pub enum Store {
 pub struct Node {
     next: usize,
     phase: Phase,
+    /// The handle and the code of its own enrolment, once it was shown.
+    sent: Option<(String, String)>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Phase {
     Idle,
     Loaded(Vec<u8>),
+    /// Lost, with the same copy still in hand: only a host that is wrong goes on from here.
+    Again(Vec<u8>),
     /// Stored, and not yet revealed.
     Hidden(Verdict),
 }
@@ -71,6 +85,8 @@ pub struct Verdict {
     pub result: &'static str,
     pub tokens: Vec<String>,
     pub mails: Vec<String>,
+    /// The handle and the code that an enrolment brought.
+    sent: Option<(String, String)>,
     /// The fingerprint of the record that this step writes.
     pub record: Option<u64>,
     /// Stored after an end (expiry seen, lock, removal, reset) was stored.
@@ -80,6 +96,9 @@ pub struct Verdict {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct State {
     row: Vec<u8>,
+    /// What the row was before its last write.
+    replica: Vec<u8>,
+    outbox: BTreeSet<String>,
     tick: usize,
     faults: usize,
     nodes: Vec<Node>,
@@ -117,7 +136,15 @@ pub struct Scene {
 }
 
 impl Scene {
-    fn settle<T>(&self, state: &mut State, place: usize, step: Step<T>, fail: Option<bool>) {
+    fn settle<T>(
+        &self,
+        state: &mut State,
+        place: usize,
+        step: Step<T>,
+        fail: Option<bool>,
+        handle: impl FnOnce(&T) -> Option<String>,
+    ) {
+        let again = matches!(state.nodes[place].phase, Phase::Again(_));
         let command = &self.nodes[place].1[state.nodes[place].next];
         let before = decode(&state.row);
         let (write, sealed) = step.into_parts();
@@ -128,10 +155,12 @@ impl Scene {
                 let bytes = encode(&write.record);
                 record = Some(fingerprint(&bytes));
                 let same = write.expected == Some(before.revision());
-                let wins = same || self.store == Store::LastWriteWins;
+                let forced = matches!(self.store, Store::LastWriteWins | Store::StaleReplica) || again;
+                let wins = same || forced;
                 if wins && fail != Some(false) && self.store != Store::RollsBack {
-                    state.row = bytes;
+                    state.replica = std::mem::replace(&mut state.row, bytes);
                     state.stored.insert(record.unwrap_or_default());
+                    state.outbox.extend(write.outbox.iter().map(|message| message.id().to_string()));
                 }
                 if wins || self.store == Store::RevealsFirst { Swap::Stored } else { Swap::Lost }
             }
@@ -140,23 +169,32 @@ impl Scene {
         // The model may know what a node whose store failed does not: whether its write ended anything.
         let Committed::Done(outcome) = sealed.open(answer) else {
             state.lost = true;
-            state.nodes[place].phase = Phase::Idle;
+            let node = &mut state.nodes[place];
+            node.phase = match std::mem::replace(&mut node.phase, Phase::Idle) {
+                Phase::Loaded(copy) if self.store == Store::SendsAgain => Phase::Again(copy),
+                _ => Phase::Idle,
+            };
             return;
         };
         let mut verdict = Verdict {
-            verifies: matches!(command, Command::Verify(..)),
+            verifies: matches!(command, Command::Verify(..) | Command::Confirm(_)),
             recovers: matches!(command, Command::Recover(..)),
             result: outcome.result.as_ref().map_or_else(|denial| denial.code(), |_| "ok"),
             tokens: Vec::new(),
             mails: Vec::new(),
+            sent: None,
             record,
             late: state.ended,
         };
         let mut locks = false;
+        let handle = outcome.result.as_ref().ok().and_then(handle);
         for effect in outcome.effects {
             match effect {
                 Effect::IssueToken(token) => verdict.tokens.push(token.id.to_string()),
-                Effect::SendEmail(mail) => verdict.mails.push(mail.id.to_string()),
+                Effect::SendEmail(mail) => {
+                    verdict.mails.push(mail.id.to_string());
+                    verdict.sent = handle.clone().map(|handle| (handle, mail.code.expose().to_owned()));
+                }
                 Effect::Notify(notify) => locks |= notify.event.kind() == "notify-locked",
                 _ => {}
             }
@@ -173,10 +211,12 @@ impl Model for Scene {
 
     fn init_states(&self) -> Vec<State> {
         let row = encode(&self.account);
-        let nodes = self.nodes.iter().map(|_| Node { next: 0, phase: Phase::Idle }).collect();
+        let nodes = self.nodes.iter().map(|_| Node { next: 0, phase: Phase::Idle, sent: None }).collect();
         vec![State {
             stored: BTreeSet::from([fingerprint(&row)]),
+            replica: row.clone(),
             row,
+            outbox: BTreeSet::new(),
             tick: 0,
             faults: 0,
             nodes,
@@ -196,7 +236,7 @@ impl Model for Scene {
             match &node.phase {
                 Phase::Idle if node.next < self.nodes[place].1.len() => actions.push(Action::Load(place)),
                 Phase::Idle => {}
-                Phase::Loaded(_) => {
+                Phase::Loaded(_) | Phase::Again(_) => {
                     actions.push(Action::Swap(place));
                     if faulty {
                         actions.extend([Action::Fail(place, false), Action::Fail(place, true)]);
@@ -217,7 +257,11 @@ impl Model for Scene {
         let mut state = last.clone();
         match action {
             Action::Tick => state.tick += 1,
-            Action::Load(place) => state.nodes[place].phase = Phase::Loaded(state.row.clone()),
+            Action::Load(place) => {
+                let stale = self.store == Store::StaleReplica;
+                let row = if stale { &state.replica } else { &state.row };
+                state.nodes[place].phase = Phase::Loaded(row.clone());
+            }
             Action::Crash(place) => {
                 state.faults += 1;
                 state.crashed_stored |= matches!(state.nodes[place].phase, Phase::Hidden(_));
@@ -229,13 +273,16 @@ impl Model for Scene {
                     return None;
                 };
                 node.next += 1;
+                node.sent = verdict.sent.clone().or(node.sent.take());
                 state.shown.push(verdict);
                 state.shown.sort();
             }
             Action::Swap(place) | Action::Fail(place, _) => {
                 let fail = if let Action::Fail(_, done) = action { Some(done) } else { None };
                 state.faults += usize::from(fail.is_some());
-                let Phase::Loaded(copy) = state.nodes[place].phase.clone() else { return None };
+                let (Phase::Loaded(copy) | Phase::Again(copy)) = state.nodes[place].phase.clone() else {
+                    return None;
+                };
                 let account = decode(&copy);
                 let (offset, commands) = &self.nodes[place];
                 let next = state.nodes[place].next;
@@ -244,22 +291,44 @@ impl Model for Scene {
                 let (v, s) = (&self.verifier, &mut state);
                 match &commands[next] {
                     Command::Verify(session, handle, code) => {
-                        self.settle(s, place, v.verify_oob(session, account, handle, code, now), fail);
+                        self.settle(
+                            s,
+                            place,
+                            v.verify_oob(session, account, handle, code, now),
+                            fail,
+                            |_| None,
+                        );
                     }
                     Command::Recover(session, code) => {
-                        self.settle(s, place, v.verify_recovery(session, account, code, now), fail);
+                        self.settle(s, place, v.verify_recovery(session, account, code, now), fail, |_| None);
                     }
                     Command::Challenge(session) => {
                         let request = ChallengeRequest::default();
                         let step = v.challenge(session, account, &request, now, &mut rng);
-                        let step = step.expect("a seeded generator does not fail");
-                        self.settle(s, place, step, fail);
+                        self.settle(s, place, step.expect(SEEDED), fail, |_| None);
                     }
+                    Command::Associate(session, address) => {
+                        let step = v.associate(session, account, address.clone(), now, &mut rng);
+                        let handle = |answer: &Associated| Some(answer.oob_code.expose().to_owned());
+                        self.settle(s, place, step.expect(SEEDED), fail, handle);
+                    }
+                    Command::Confirm(session) => match s.nodes[place].sent.clone() {
+                        Some((oob_code, code)) => {
+                            let handle = v.open_oob_code(session, &oob_code).ok()?;
+                            let code = BindingCode::parse(&code).ok()?;
+                            let step = v.verify_oob(session, account, &handle, &code, now);
+                            self.settle(s, place, step, fail, |_| None);
+                        }
+                        None => {
+                            let node = &mut s.nodes[place];
+                            (node.next, node.phase) = (node.next + 1, Phase::Idle);
+                        }
+                    },
                     Command::Remove(session, id) => {
-                        self.settle(s, place, v.remove(session, account, *id, now), fail);
+                        self.settle(s, place, v.remove(session, account, *id, now), fail, |_| None);
                     }
-                    Command::Unlock => self.settle(s, place, v.unlock(account, now), fail),
-                    Command::Reset => self.settle(s, place, v.reset(account, now), fail),
+                    Command::Unlock => self.settle(s, place, v.unlock(account, now), fail, |_| None),
+                    Command::Reset => self.settle(s, place, v.reset(account, now), fail, |_| None),
                 }
             }
         }
@@ -284,6 +353,9 @@ impl Model for Scene {
             Property::<Self>::always("every verdict is of a stored record", |_, state| {
                 state.shown.iter().all(|v| v.record.is_none_or(|record| state.stored.contains(&record)))
             }),
+            Property::<Self>::always("every message is of a stored record", |_, state| {
+                state.shown.iter().flat_map(|v| &v.mails).all(|mail| state.outbox.contains(mail))
+            }),
         ];
         all.extend(self.reached.iter().cloned());
         all
@@ -300,6 +372,8 @@ impl State {
         self.ended
     }
 }
+
+const SEEDED: &str = "a seeded generator does not fail";
 
 fn encode(account: &Account) -> Vec<u8> {
     postcard::to_stdvec(account).expect("a record can be stored")

@@ -3,16 +3,18 @@
 #[path = "../../support/mod.rs"]
 mod support;
 
-use countersign::{Rate, RecoveryCode, Settings};
+use countersign::{Rate, RecoveryCode, RecoveryThrottle, Settings};
 use model::{Command, Scene, State, Store};
 use stateright::{Checker, Model, Property};
-use support::{World, policy, wrong};
+use support::{World, address, policy, wrong};
 use time::Duration;
 
 const LIMIT: &str = "wrong verdicts within the limit";
 const TOKEN: &str = "one token";
 const END: &str = "nothing succeeds after the end";
 const STORED: &str = "every verdict is of a stored record";
+const MAILS: &str = "messages within the limit";
+const OUTBOX: &str = "every message is of a stored record";
 
 fn reach(name: &'static str, condition: fn(&Scene, &State) -> bool) -> Property<Scene> {
     Property::<Scene>::sometimes(name, condition)
@@ -99,11 +101,55 @@ fn wrong_guesses() {
     holds("wrong guesses, small bucket", &three);
     let mut unlocked = three.clone();
     unlocked.nodes.push((0, vec![Command::Unlock]));
-    unlocked.wrong_limit = 3;
+    (unlocked.wrong_limit, unlocked.faults) = (3, 1);
     holds("wrong guesses and an unlock", &unlocked);
     breaks("wrong guesses, small bucket", &three, Store::LastWriteWins, LIMIT);
     breaks("wrong guesses, small bucket", &three, Store::RollsBack, LIMIT);
     breaks("wrong guesses, small bucket", &three, Store::RevealsFirst, LIMIT);
+    breaks("wrong guesses, small bucket", &three, Store::StaleReplica, LIMIT);
+    breaks("wrong guesses, small bucket", &three, Store::SendsAgain, LIMIT);
+}
+
+#[test]
+fn a_right_guess_after_a_lock_and_an_unlock() {
+    let (_, mut scene) = guesses(&[(0, false), (0, false), (0, true)], |s| {
+        s.attempts = 3;
+        s.guess_bucket = Rate::new(2, Duration::hours(1));
+    });
+    scene.nodes.push((0, vec![Command::Unlock]));
+    scene.faults = 1;
+    scene.reached.extend([token(), end()]);
+    holds("a right guess, a lock and an unlock", &scene);
+    breaks("a right guess, a lock and an unlock", &scene, Store::LastWriteWins, END);
+}
+
+#[test]
+fn a_clock_that_is_years_ahead() {
+    let years = Duration::days(4_000).whole_seconds();
+    let (_, mut scene) = guesses(&[(years, false), (0, true), (-90, true)], |_| {});
+    let refused = |_: &Scene, s: &State| s.count(|v| v.result == "expired_token") > 0;
+    scene.reached.extend([token(), reach("the far clock ends the session", refused)]);
+    holds("a clock years ahead", &scene);
+    breaks("a clock years ahead", &scene, Store::LastWriteWins, TOKEN);
+}
+
+#[test]
+fn enrolments() {
+    let mut world = World::new(policy(|_| {}));
+    // The model has one row, which is there from the start.
+    let empty = world.account();
+    world.store.put(empty);
+    let sessions = [world.login(), world.login()];
+    let enrol = |place: usize, to: &str| {
+        let session = sessions[place].clone();
+        (0, vec![Command::Associate(session.clone(), address(to)), Command::Confirm(session)])
+    };
+    let mut scene = scene(&mut world, vec![enrol(0, "one@example.com"), enrol(1, "two@example.com")]);
+    scene.mail_limit = 2;
+    scene.reached.push(token());
+    holds("two enrolments", &scene);
+    breaks("two enrolments", &scene, Store::LastWriteWins, TOKEN);
+    breaks("two enrolments", &scene, Store::RollsBack, OUTBOX);
 }
 
 #[test]
@@ -139,11 +185,14 @@ fn resends() {
     let (world, mut scene) = guesses(&[(0, true), (0, false)], |_| {});
     let Command::Verify(session, ..) = scene.nodes[0].1[0].clone() else { unreachable!() };
     scene.ticks = vec![world.now + Duration::seconds(60)];
-    scene.nodes.push((0, vec![Command::Challenge(session)]));
-    scene.mail_limit = 2;
+    scene
+        .nodes
+        .extend([(0, vec![Command::Challenge(session.clone())]), (0, vec![Command::Challenge(session)])]);
+    (scene.mail_limit, scene.faults) = (1, 1);
     scene.reached.push(token());
-    holds("resend", &scene);
-    breaks("resend", &scene, Store::RollsBack, STORED);
+    holds("two resends inside one cool-down", &scene);
+    breaks("two resends inside one cool-down", &scene, Store::LastWriteWins, MAILS);
+    breaks("two resends inside one cool-down", &scene, Store::RollsBack, OUTBOX);
 }
 
 #[test]
@@ -163,4 +212,19 @@ fn recovery_codes() {
     scene.reached.push(token());
     holds("one recovery code", &scene);
     breaks("one recovery code", &scene, Store::LastWriteWins, TOKEN);
+}
+
+#[test]
+fn recovery_codes_guessed() {
+    let mut world = World::new(policy(|settings| {
+        settings.recovery_bucket = Rate::new(2, Duration::hours(1));
+        settings.recovery_throttle = RecoveryThrottle::Refuse;
+    }));
+    world.enrol("user@example.com");
+    let other = RecoveryCode::parse(&"2".repeat(24)).unwrap();
+    let node = |offset| (offset, vec![Command::Recover(world.login(), other.clone())]);
+    let nodes = [-30, 0, 30].map(node).to_vec();
+    let scene = scene(&mut world, nodes);
+    holds("recovery codes guessed", &scene);
+    breaks("recovery codes guessed", &scene, Store::LastWriteWins, LIMIT);
 }
