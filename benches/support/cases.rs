@@ -17,10 +17,10 @@ use super::{
 };
 
 /// What came of a step, and the record that the store now has.
-type Kept<T, R> = (Option<R>, Outcome<T>);
+pub type Kept<T, R> = (Option<R>, Outcome<T>);
 
 /// Commits as the quickest store would.
-fn commit<T, R>(step: Step<T, R>) -> Kept<T, R> {
+pub fn commit<T, R>(step: Step<T, R>) -> Kept<T, R> {
     let mut stored = None;
     let committed = step.commit(|write| {
         stored = Some(write.record);

@@ -56,7 +56,11 @@ const BATCH: usize = 8;
 /// Times one group of cases.
 pub fn time(criterion: &mut Criterion, group: &str, cases: impl FnOnce(&mut Clock<'_>)) {
     let mut clock = Clock(criterion.benchmark_group(group));
-    clock.0.sample_size(60).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+    clock
+        .0
+        .sample_size(60)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(600));
     cases(&mut clock);
     clock.0.finish();
 }
