@@ -45,7 +45,7 @@ def weigh(subject, dependencies, scratch):
         + '[profile.small]\ninherits = "release"\nopt-level = "s"\n'
     )
     environment = dict(os.environ, CARGO_TARGET_DIR=str(package / "target"))
-    run = lambda *command: subprocess.run(  # noqa: E731
+    run = lambda *command: subprocess.run(
         ["cargo", *command], cwd=package, env=environment, check=True, stdout=subprocess.PIPE, text=True
     ).stdout
     run("fetch", "--quiet")
