@@ -70,7 +70,7 @@ def medians():
 
 
 def span(nanoseconds):
-    for unit, size in (("ms", 1e6), ("µs", 1e3)):
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
         if nanoseconds >= size:
             return f"{nanoseconds / size:.3g} {unit}"
     return f"{nanoseconds:.0f} ns"
@@ -134,7 +134,7 @@ def machine():
 
 
 STYLE = """<style>
-text { font: 13px sans-serif; fill: #24292f } .axis { stroke: #8c959f; stroke-width: 1 } .grid { stroke: #8c959f;
+text { font: 13px sans-serif; fill: #24292f } .axis { fill: none; stroke: #8c959f; stroke-width: 1 } .grid { stroke: #8c959f;
 stroke-width: .4; stroke-dasharray: 2 3 } .ours { fill: #0969da } .floor { fill: #6e7781 } .peer { fill: #bc4c00 }
 .line { fill: none; stroke-width: 2 }
 @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .ours { fill: #58a6ff } .floor { fill: #8b949e }
