@@ -1,0 +1,46 @@
+//! The cases once more, to have their instructions counted by callgrind. `benches/counts.py` runs this; by itself it only
+//! prints the names of the cases in their order. With the argument `slower` each does one HMAC more: the control.
+
+mod support;
+
+use std::hint::black_box;
+
+use support::{Meter, cases, fixture::Bare, floor::Floor};
+
+struct Counter {
+    group: &'static str,
+    extra: Option<Floor>,
+}
+
+impl Meter for Counter {
+    fn case<I, O>(&mut self, name: &str, mut setup: impl FnMut() -> I, mut routine: impl FnMut(I) -> O) {
+        // Once before, so that whatever happens only once has happened.
+        drop(routine(setup()));
+        let input = setup();
+        let output = match &self.extra {
+            None => counted_operation(input, &mut routine),
+            Some(floor) => counted_operation(input, &mut |input| {
+                black_box(floor.check());
+                routine(input)
+            }),
+        };
+        drop(output);
+        println!("{}/{name}", self.group);
+    }
+}
+
+/// What callgrind collects in; the name is what `benches/counts.py` looks for.
+#[inline(never)]
+fn counted_operation<I, O>(input: I, routine: &mut impl FnMut(I) -> O) -> O {
+    black_box(routine(input))
+}
+
+fn main() {
+    let extra = std::env::args().any(|argument| argument == "slower").then(|| Bare::new().floor());
+    let mut counter = Counter { group: "verification", extra };
+    cases::verification(&mut counter);
+    counter.group = "issue";
+    cases::issue(&mut counter);
+    counter.group = "scaling";
+    cases::scaling(&mut counter);
+}

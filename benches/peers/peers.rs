@@ -1,0 +1,193 @@
+//! What else checks a code, in the same run. The tables of docs/performance.md say of each what it leaves out; rows of one
+//! group do the same job or say that they do not.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{hint::black_box, time::Duration};
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
+};
+use criterion::{Criterion, criterion_group, criterion_main};
+use latchkey::{
+    Account, Config, Email, Role, UserId,
+    flow::{
+        Client, CodeMaterial,
+        email_link::{EmailCodeHash, EmailCodeRequest, EmailLink, EmailLinkEvent, issue_code},
+        sign_in::{SignIn, SignInEvent},
+    },
+    recovery,
+    token::{self, SecretToken},
+};
+use rand::{SeedableRng as _, rngs::ChaCha20Rng};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use support::{
+    Meter, cases,
+    fixture::{Bare, Fill, Login},
+    world,
+};
+
+/// A mailed code by itself: one challenge, and no account around it.
+fn code(criterion: &mut Criterion) {
+    let bare = Bare::new();
+    let typed = bare.code.expose();
+    support::time(criterion, "peers_code", |clock| {
+        clock.case(
+            "countersign",
+            || bare.record.clone(),
+            |record| {
+                let code = countersign::BindingCode::parse(black_box(typed)).expect("six digits");
+                cases::commit(bare.verifier.answer(record, &bare.handle, &Bare::PURPOSE, &code, bare.now))
+            },
+        );
+        let (binding, hash) = latchkey_code(typed);
+        assert!(hash.verify(binding.expose_secret(), typed));
+        clock.case("latchkey", || (), |()| hash.verify(black_box(binding.expose_secret()), black_box(typed)));
+        let stored: [u8; 32] = Sha256::digest(typed).into();
+        clock.case("sha256", || (), |()| bool::from(Sha256::digest(black_box(typed)).ct_eq(&stored)));
+        totp(clock);
+    });
+    let mut group = criterion.benchmark_group("peers_code");
+    group.sample_size(10).warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_secs(1));
+    let hashed = Argon2::default().hash_password(typed.as_bytes()).expect("a hash").to_string();
+    let parsed = PasswordHash::new(&hashed).expect("its own hash");
+    let argon2 = || Argon2::default().verify_password(black_box(typed.as_bytes()), &parsed).is_ok();
+    assert!(argon2());
+    group.bench_function("argon2", |bencher| bencher.iter(argon2));
+    let hashed = bcrypt::hash(typed, 10).expect("a hash");
+    let bcrypt = || bcrypt::verify(black_box(typed), &hashed).expect("its own hash");
+    assert!(bcrypt());
+    group.bench_function("bcrypt", |bencher| bencher.iter(bcrypt));
+    group.finish();
+}
+
+fn totp(meter: &mut impl Meter) {
+    let (secret, time) = ([0x33_u8; 20], 1_767_268_800);
+    let totp = totp_rs::Builder::new().with_secret(secret.to_vec()).with_skew(0).build().expect("RFC 6238");
+    let code = totp.generate(time).to_string();
+    assert!(totp.check(&code, time).is_some());
+    meter.case("totp-rs", || (), |()| totp.check(black_box(&code), black_box(time)));
+    let (totp, secret) = (totp_rfc::Totp::default(), totp_rfc::Secret::new(&secret).expect("20 bytes"));
+    let verify = |()| totp.verify(&secret, black_box(time), black_box(&code)).expect("six digits");
+    assert!(verify(()), "both follow RFC 6238");
+    meter.case("totp-rfc", || (), verify);
+}
+
+fn latchkey_code(typed: &str) -> (SecretToken, EmailCodeHash) {
+    let binding = token::issue(&mut ChaCha20Rng::seed_from_u64(1)).token;
+    let hash = EmailCodeHash::of(binding.expose_secret(), typed).expect("six digits");
+    (binding, hash)
+}
+
+/// A whole request that answers a mailed code: the texts of the client, the state machine, what the store and the client
+/// get.
+fn request(criterion: &mut Criterion) {
+    let login = Login::new(Fill::FULL);
+    let typed = login.code.expose().to_owned();
+    support::time(criterion, "peers_request", |clock| {
+        clock.case(
+            "countersign",
+            || login.account.clone(),
+            |account| {
+                let code = countersign::BindingCode::parse(black_box(&typed)).expect("six digits");
+                cases::whole(&login, account, &code)
+            },
+        );
+        let peer = Latchkey::new();
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        assert!(peer.redeem(peer.event(), &mut rng).is_ok());
+        clock.case("latchkey", || peer.event(), |event| peer.redeem(event, &mut rng));
+    });
+}
+
+/// A recovery code among ten.
+fn recovery_codes(criterion: &mut Criterion) {
+    let login = Login::new(Fill::EMPTY);
+    let typed = login.recovery.last().expect("ten codes").expose().to_owned();
+    support::time(criterion, "peers_recovery", |clock| {
+        clock.case(
+            "countersign",
+            || login.account.clone(),
+            |account| {
+                let code = countersign::RecoveryCode::parse(black_box(&typed)).expect("a code");
+                cases::commit(login.verifier.verify_recovery(&login.session, account, &code, login.now))
+            },
+        );
+        let mut rng = ChaCha20Rng::seed_from_u64(4);
+        let issued = recovery::generate(10, &mut rng);
+        let code = issued.codes.last().expect("ten codes").expose_secret().to_owned();
+        let verify = |()| recovery::verify(black_box(&code), &issued.hashes);
+        assert!(verify(()).is_some());
+        clock.case("latchkey_hash", || (), verify);
+        let peer = Latchkey::new();
+        let sign_in = peer.second_factor(&mut rng);
+        let event = || SignInEvent::Code {
+            code: code.clone(),
+            material: CodeMaterial::new(None, issued.hashes.clone()),
+            client: Client::new(None, None),
+        };
+        assert!(sign_in.clone().advance(&peer.config, event(), world::START, &mut rng).is_ok());
+        let setup = || (sign_in.clone(), event());
+        clock.case("latchkey", setup, |(sign_in, event)| {
+            sign_in.advance(&peer.config, event, world::START, &mut rng)
+        });
+    });
+}
+
+struct Latchkey {
+    config: Config,
+    account: Account,
+    binding: SecretToken,
+    code: String,
+    request: EmailCodeRequest,
+}
+
+impl Latchkey {
+    fn new() -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(3);
+        let config =
+            Config::builder("user-0@example.com", "https://id.example.com").build().expect("a configuration");
+        let email = Email::parse("user-0@example.com").expect("an address");
+        let mut account = Account::new(UserId::random(&mut rng), email, Role::Member);
+        account.active = true;
+        account.factors = latchkey::Factors::new(true, true, 0);
+        let binding = token::issue(&mut rng).token;
+        let (code, code_hash) = issue_code(&binding, 6, &mut rng);
+        let (link_hash, expires) = (token::issue(&mut rng).hash, world::START + time::Duration::minutes(5));
+        let request = EmailCodeRequest::new(account.id, link_hash, code_hash, world::START, expires, 1);
+        let code = code.expose_secret().to_owned();
+        Self { config, account, binding, code, request }
+    }
+
+    fn event(&self) -> EmailLinkEvent {
+        EmailLinkEvent::RedeemCode {
+            binding: Some(self.binding.clone()),
+            code: self.code.clone(),
+            request: Some(self.request),
+            account: Some(self.account.clone()),
+            client: Client::new(None, None),
+        }
+    }
+
+    fn redeem(
+        &self,
+        event: EmailLinkEvent,
+        rng: &mut ChaCha20Rng,
+    ) -> Result<latchkey::flow::Transition<EmailLink>, latchkey::flow::Refusal> {
+        EmailLink::Start.advance(&self.config, event, world::START, rng)
+    }
+
+    /// The state that a mailed code leads to.
+    fn second_factor(&self, rng: &mut ChaCha20Rng) -> SignIn {
+        match self.redeem(self.event(), rng).map(|transition| transition.state) {
+            Ok(EmailLink::SecondFactor { account, session }) => SignIn::second_factor(session, account),
+            _ => panic!("the code is right"),
+        }
+    }
+}
+
+criterion_group!(peers, code, request, recovery_codes);
+criterion_main!(peers);

@@ -1,0 +1,215 @@
+//! The cases, each written once. A name is `operation` or `operation/variant`; `floor` and `compressions` beside an
+//! operation are what it is measured against.
+
+use std::{convert::Infallible, hint::black_box};
+
+use countersign::{
+    Account, BindingCode, ChallengeRequest, Committed, Denial, FirstFactor, Outcome, Step, Swap, Verification,
+};
+use rand::{SeedableRng as _, rngs::ChaCha20Rng};
+use time::Duration;
+
+use super::{
+    Meter,
+    fixture::{Bare, Fill, Login},
+    floor::{self, Floor},
+    world,
+};
+
+/// What came of a step, and the record that the store now has.
+pub type Kept<T, R> = (Option<R>, Outcome<T>);
+
+/// Commits as the quickest store would.
+pub fn commit<T, R>(step: Step<T, R>) -> Kept<T, R> {
+    let mut stored = None;
+    let committed = step.commit(|write| {
+        stored = Some(write.record);
+        Ok::<_, Infallible>(Swap::Stored)
+    });
+    match committed {
+        Ok(Committed::Done(outcome)) => (stored, outcome),
+        Ok(Committed::Lost) => unreachable!("the swap was stored"),
+    }
+}
+
+/// A whole `verify_oob`, as a host's handler does it: the token, the handle, the step and the commit.
+pub fn whole(login: &Login, account: Account, code: &BindingCode) -> Kept<Verification, Account> {
+    let session = login.verifier.open(black_box(&login.token), Some(login.session.client()), login.now);
+    let session = session.expect("the token is good");
+    let handle = login.verifier.open_oob_code(&session, black_box(&login.oob_code)).expect("the handle, too");
+    commit(login.verifier.verify_oob(&session, account, &handle, black_box(code), login.now))
+}
+
+/// A text with one symbol changed, `from_end` symbols before its end.
+pub fn forged(text: &str, from_end: usize) -> String {
+    let place = text.len() - from_end;
+    let other = if text.as_bytes()[place] == b'A' { "B" } else { "A" };
+    let mut forged = text.to_owned();
+    forged.replace_range(place..=place, other);
+    forged
+}
+
+fn floors(meter: &mut impl Meter, operation: &str, floors: &[Floor]) {
+    meter.case(
+        &format!("{operation}/floor"),
+        || (),
+        |()| assert!(black_box(floors).iter().fold(true, |sum, floor| sum & floor.check())),
+    );
+    meter.case(
+        &format!("{operation}/compressions"),
+        || [0; 8],
+        |mut state| {
+            floor::compress(&mut state, black_box(floors));
+            state
+        },
+    );
+}
+
+/// Answers to challenges, recovery codes, and what is refused at the door.
+pub fn verification(meter: &mut impl Meter) {
+    bare(meter);
+    whole_cases(meter);
+    recovery(meter);
+    refused(meter);
+}
+
+fn bare(meter: &mut impl Meter) {
+    let bare = Bare::new();
+    for (name, code, right) in
+        [("right", bare.code.clone(), true), ("wrong", world::wrong(&bare.code), false)]
+    {
+        let answer = |record| {
+            commit(bare.verifier.answer(record, &bare.handle, &Bare::PURPOSE, black_box(&code), bare.now))
+        };
+        assert_eq!(answer(bare.record.clone()).1.result.is_ok(), right);
+        meter.case(&format!("bare/{name}"), || bare.record.clone(), answer);
+    }
+    floors(meter, "bare", &[bare.floor()]);
+}
+
+fn whole_cases(meter: &mut impl Meter) {
+    for (size, fill) in [("full", Fill::FULL), ("empty", Fill::EMPTY)] {
+        let login = Login::new(fill);
+        for (name, code, right) in
+            [("right", login.code.clone(), true), ("wrong", world::wrong(&login.code), false)]
+        {
+            let verify = |account| whole(&login, account, &code);
+            assert_eq!(verify(login.account.clone()).1.result.is_ok(), right);
+            meter.case(&format!("whole/{size}_{name}"), || login.account.clone(), verify);
+        }
+        if size == "full" {
+            floors(meter, "whole", &login.floors());
+        }
+    }
+}
+
+fn recovery(meter: &mut impl Meter) {
+    for count in [1, 10, 16] {
+        let login = Login::new(Fill { recovery_codes: count, ..Fill::EMPTY });
+        let nobodys = countersign::RecoveryCode::parse("222222222222222222222222").unwrap();
+        for (name, code) in [("right", login.recovery.last().unwrap()), ("wrong", &nobodys)] {
+            let verify = |account| {
+                commit(login.verifier.verify_recovery(&login.session, account, black_box(code), login.now))
+            };
+            assert_eq!(verify(login.account.clone()).1.result.is_ok(), name == "right");
+            meter.case(&format!("recovery/{name}_{count:02}"), || login.account.clone(), verify);
+        }
+        if count == 1 {
+            floors(meter, "recovery", &[login.recovery_floor()]);
+        }
+    }
+}
+
+fn refused(meter: &mut impl Meter) {
+    let login = Login::new(Fill::EMPTY);
+    let late = login.now + Duration::seconds(600);
+    let token = forged(&login.token, 20);
+    let client = login.session.client();
+    let open = |token: &str, now| login.verifier.open(black_box(token), Some(client), now);
+    assert_eq!(open(&token, login.now).unwrap_err(), Denial::MalformedToken);
+    assert_eq!(open(&login.token, late).unwrap_err(), Denial::ExpiredToken);
+    meter.case("token/forged", || (), |()| open(&token, login.now));
+    meter.case("token/expired", || (), |()| open(&login.token, late));
+    meter.case("token/good", || (), |()| open(&login.token, login.now));
+    floors(meter, "token", &[login.token_floor()]);
+    let handle = forged(&login.oob_code, 10);
+    let open = |handle: &str| login.verifier.open_oob_code(&login.session, black_box(handle));
+    assert_eq!(open(&handle).unwrap_err(), Denial::MalformedOobCode);
+    meter.case("handle/forged", || (), |()| open(&handle));
+    meter.case("handle/good", || (), |()| open(&login.oob_code));
+    floors(meter, "handle", &[login.handle_floor()]);
+}
+
+/// What makes codes, handles and tokens.
+pub fn issue(meter: &mut impl Meter) {
+    let mut rng = ChaCha20Rng::seed_from_u64(5);
+    let verifier = countersign::Verifier::new(world::keys(), countersign::Policy::default());
+    let scope = countersign::Scope::new("openid").unwrap();
+    let audience = countersign::Audience::new("").unwrap();
+    let first_factor = FirstFactor::new(world::subject(), world::client(), audience, scope);
+    meter.case("begin", || (), |()| verifier.begin(black_box(&first_factor), world::START, &mut rng));
+    let token = verifier.begin(&first_factor, world::START, &mut ChaCha20Rng::seed_from_u64(5)).unwrap();
+    let session = verifier.open(token.expose(), Some(&world::client()), world::START).unwrap();
+    let fresh = Account::new(&world::subject(), &mut ChaCha20Rng::seed_from_u64(6)).unwrap();
+    let address = world::address("user-0@example.com");
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    meter.case(
+        "associate",
+        || (fresh.clone(), address.clone()),
+        |(account, address)| {
+            commit(verifier.associate(&session, account, address, world::START, &mut rng).unwrap())
+        },
+    );
+    for (size, fill) in [("empty", Fill::EMPTY), ("full", Fill::FULL)] {
+        let login = Login::new(fill);
+        // Late enough for the budgets of messages, and so early that all challenges still live.
+        let now = login.now + Duration::seconds(60);
+        let session = login.verifier.open(&login.begin(now), Some(&world::client()), now).unwrap();
+        let request = ChallengeRequest::default();
+        let mut rng = ChaCha20Rng::seed_from_u64(9);
+        let mut challenge =
+            |account| commit(login.verifier.challenge(&session, account, &request, now, &mut rng).unwrap());
+        assert!(challenge(login.account.clone()).1.result.is_ok());
+        meter.case(&format!("challenge_{size}"), || login.account.clone(), challenge);
+    }
+}
+
+/// The cost against what the account holds, one dimension at a time, and of its stored forms.
+pub fn scaling(meter: &mut impl Meter) {
+    let counts = |meter: &mut _, dimension: &str, steps: &[usize], fill: fn(usize) -> Fill| {
+        for &count in steps {
+            verify(meter, &format!("{dimension}/{count:02}"), fill(count));
+        }
+    };
+    counts(meter, "authenticators", &[1, 2, 4, 8, 16], |count| Fill { authenticators: count, ..Fill::EMPTY });
+    counts(meter, "challenges", &[1, 2, 4, 8], |count| Fill {
+        challenges: count,
+        transactions: count,
+        ..Fill::EMPTY
+    });
+    counts(meter, "transactions", &[1, 4, 16], |count| Fill { transactions: count, ..Fill::EMPTY });
+    for count in [1, 2, 4, 8, 16] {
+        let login = Login::new(Fill { recovery_codes: count, ..Fill::EMPTY });
+        let code = login.recovery.last().unwrap();
+        let verify =
+            |account| commit(login.verifier.verify_recovery(&login.session, account, code, login.now));
+        meter.case(&format!("recovery_codes/{count:02}"), || login.account.clone(), verify);
+    }
+    for (size, fill) in [("empty", Fill::EMPTY), ("full", Fill::FULL)] {
+        let login = Login::new(fill);
+        let (json, postcard) = (login.json(), login.postcard());
+        meter.case(&format!("json_encode/{size}"), || (), |()| login.json());
+        meter.case(&format!("postcard_encode/{size}"), || (), |()| login.postcard());
+        let decode = |()| serde_json::from_slice::<Account>(black_box(&json)).unwrap();
+        assert_eq!(decode(()), login.account);
+        meter.case(&format!("json_decode/{size}"), || (), decode);
+        let decode = |()| postcard::from_bytes::<Account>(black_box(&postcard)).unwrap();
+        assert_eq!(decode(()), login.account);
+        meter.case(&format!("postcard_decode/{size}"), || (), decode);
+    }
+}
+
+fn verify(meter: &mut impl Meter, name: &str, fill: Fill) {
+    let login = Login::new(fill);
+    meter.case(name, || login.account.clone(), |account| whole(&login, account, &login.code));
+}
