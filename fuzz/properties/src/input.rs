@@ -19,7 +19,7 @@ pub fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(rest);
     let text = match repeat {
         0..=223 => text.into_owned(),
-        224.. => text.repeat(1 << (repeat - 224).min(12)),
+        224.. => text.repeat((1 << (repeat - 224).min(12)).min(1 + 65_536 / text.len().max(1))),
     };
     match kind % 8 {
         0 => binding_code(&text),
@@ -112,7 +112,7 @@ fn typed(text: &str, alphabet: &str, lengths: std::ops::RangeInclusive<usize>) -
 fn binding_code(text: &str) {
     let read = bounded(text.len(), BOUND, || BindingCode::parse(text));
     let expected = typed(text, "0123456789", 6..=9);
-    assert_eq!(read.as_ref().map(BindingCode::expose), expected.as_deref().map_err(|problem| problem));
+    assert_eq!(read.as_ref().map(BindingCode::expose), expected.as_deref());
     if let Ok(code) = read {
         assert_eq!(usize::from(code.length()), code.expose().len());
         assert_eq!(BindingCode::parse(code.expose()).unwrap().expose(), code.expose());
@@ -123,7 +123,7 @@ fn binding_code(text: &str) {
 fn recovery_code(text: &str) {
     let read = bounded(text.len(), BOUND, || RecoveryCode::parse(text));
     let expected = typed(text, "23456789ABCDEFGHJKLMNPQRSTUVWXYZ", 24..=24);
-    assert_eq!(read.as_ref().map(RecoveryCode::expose), expected.as_deref().map_err(|problem| problem));
+    assert_eq!(read.as_ref().map(RecoveryCode::expose), expected.as_deref());
     if let Ok(code) = read {
         assert_eq!(RecoveryCode::parse(code.expose()).unwrap().expose(), code.expose());
         assert_eq!(RecoveryCode::parse(&code.expose().to_lowercase()).unwrap().expose(), code.expose());

@@ -14,8 +14,11 @@ pub mod wire;
 mod fixture;
 mod model;
 
-/// A target by its name.
-pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+/// The property of a target.
+pub type Check = fn(&[u8]);
+
+/// Every target, by its name.
+pub const TARGETS: [(&str, Check); 5] = [
     ("operations", operations::check),
     ("record", record::check),
     ("tokens", tokens::check),

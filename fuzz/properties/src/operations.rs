@@ -163,7 +163,7 @@ pub fn check(data: &[u8]) {
         mails: Vec::new(),
         elevations: 0,
     };
-    for _ in 0..200 {
+    for _ in 0..96 {
         if u.len() < 3 {
             break;
         }
@@ -198,10 +198,13 @@ impl Run {
         let wrote = written.is_some();
         if let Some(record) = written {
             self.stored = true;
-            let text = serde_json::to_vec(&record).unwrap();
             let bytes = postcard::to_stdvec(&record).unwrap();
             assert!(bytes.len() <= 65_536, "a record of {} bytes", bytes.len());
-            assert_eq!(serde_json::from_slice::<Account>(&text).unwrap(), record);
+            // JSON, the slower form, now and then.
+            if record.revision().get() % 8 == 0 {
+                let text = serde_json::to_vec(&record).unwrap();
+                assert_eq!(serde_json::from_slice::<Account>(&text).unwrap(), record);
+            }
             // The next step works on what was loaded.
             self.record = postcard::from_bytes(&bytes).unwrap();
             assert_eq!(self.record, record);

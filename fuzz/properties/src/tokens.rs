@@ -3,6 +3,8 @@
 //! The oracle is equality: texts are built by the library, changed as the input says, and accepted only if the change
 //! came to nothing, or to another valid text. What an accepted text may do is then read off what it was made of.
 
+use std::sync::LazyLock;
+
 use arbitrary::{Arbitrary, Unstructured};
 use countersign::{ClientId, Denial, KeyRing, Policy, Session, Subject, Verifier};
 use time::Duration;
@@ -195,12 +197,17 @@ fn opener_keys(opener: Opener) -> KeyRing {
     }
 }
 
+/// Made once: they are the same every time.
+static ISSUED: LazyLock<Issued> = LazyLock::new(|| {
+    let maker = Verifier::new(ring("fuzz"), Policy::default());
+    issue(&maker, &subject())
+});
+
 pub fn check(data: &[u8]) {
     let Ok(case) = Case::arbitrary_take_rest(Unstructured::new(data)) else { return };
-    let maker = Verifier::new(ring("fuzz"), Policy::default());
+    let issued = &*ISSUED;
     let reader = Verifier::new(opener_keys(case.opener), Policy::default());
     let knows_the_key = matches!(case.opener, Opener::Maker | Opener::Rotated | Opener::OtherSubject);
-    let issued = issue(&maker, &subject());
     let (own, another, other_kind) = if case.handle {
         (&issued.handles[0], &issued.handles[1], &issued.tokens[0])
     } else {
@@ -213,9 +220,9 @@ pub fn check(data: &[u8]) {
     }
     let text = String::from_utf8_lossy(&text).into_owned();
     if case.handle {
-        handle(&case, &reader, &issued, &text, knows_the_key);
+        handle(&case, &reader, issued, &text, knows_the_key);
     } else {
-        token(&case, &reader, &issued, &text, knows_the_key);
+        token(&case, &reader, issued, &text, knows_the_key);
     }
 }
 
