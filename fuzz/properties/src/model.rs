@@ -187,9 +187,13 @@ impl Model {
     ) -> Option<Waiting> {
         let stored = serde_json::to_value(record).unwrap();
         let now_ms = millis(now);
+        // The public form ends with the year 9999; a token's real expiry may lie behind it.
+        let last = millis(time::macros::datetime!(9999-12-31 23:59:59.999 UTC));
+        let expires = millis(session.expires());
+        let expires = if expires == last && !session.is_elevated() { u64::MAX } else { expires };
         let bound = stored[if session.is_elevated() { "elevated_not_before" } else { "not_before" }].as_u64();
         let too_old = bound.is_some_and(|bound| millis(session.begun()) <= bound);
-        if too_old || now_ms >= millis(session.expires()) || self.is_locked(now) {
+        if too_old || now_ms >= expires || self.is_locked(now) {
             return None;
         }
         let id = challenge_of(oob_code);
