@@ -1,0 +1,4 @@
+//! libFuzzer around the property of the same name.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| countersign_properties::operations::check(data));

@@ -1,0 +1,64 @@
+//! The fixed names, keys and instants that the properties share.
+
+use countersign::{
+    Account, Audience, ClientId, Committed, ElevatedScopes, EmailAddress, FirstFactor, Key, KeyRing, Outcome,
+    Policy, Scope, Session, Step, Subject, Swap, TransactionId, Verifier,
+};
+use rand::{SeedableRng as _, rngs::ChaCha20Rng};
+use time::{Duration, OffsetDateTime};
+
+pub const START: OffsetDateTime = time::macros::datetime!(2026-01-01 12:00 UTC);
+
+pub fn rng(seed: u64) -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(seed)
+}
+
+pub fn subject() -> Subject {
+    Subject::new("user-1").unwrap()
+}
+
+pub fn client() -> ClientId {
+    ClientId::new("client-1").unwrap()
+}
+
+pub fn first_factor(subject: &Subject) -> FirstFactor {
+    FirstFactor::new(subject.clone(), client(), Audience::new("api").unwrap(), Scope::new("openid").unwrap())
+}
+
+pub fn address(number: u8) -> EmailAddress {
+    EmailAddress::parse(&format!("user{}@example.com", number % 4)).unwrap()
+}
+
+pub fn key(id: u8, byte: u8) -> Key {
+    Key::new(id, &[byte; 32]).unwrap()
+}
+
+pub fn ring(context: &str) -> KeyRing {
+    KeyRing::new(context, key(1, 0x11), key(1, 0x22)).unwrap()
+}
+
+pub fn verifier(policy: Policy) -> Verifier {
+    Verifier::new(ring("fuzz"), policy)
+}
+
+pub fn elevated(subject: &Subject, token: &str, now: OffsetDateTime) -> Session {
+    let transaction = TransactionId::from_token_id(token);
+    let until = now.saturating_add(Duration::hours(1));
+    Session::elevated(subject.clone(), client(), transaction, ElevatedScopes::ALL, now, until)
+}
+
+pub fn account(subject: &Subject) -> Account {
+    Account::new(subject, &mut rng(1)).unwrap()
+}
+
+/// Commits a step to a record in place, as a store would that nobody else writes to.
+pub fn store<T, R>(record: &mut R, step: Step<T, R>) -> Outcome<T> {
+    let committed = step.commit(|write| {
+        *record = write.record;
+        Ok::<_, std::convert::Infallible>(Swap::Stored)
+    });
+    match committed {
+        Ok(Committed::Done(outcome)) => outcome,
+        Ok(Committed::Lost) | Err(_) => unreachable!("it was stored"),
+    }
+}

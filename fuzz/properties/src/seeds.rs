@@ -1,0 +1,235 @@
+//! The seeds: journeys played with fixed keys and randomness, and what came out of them. `cargo run -p
+//! countersign-properties --bin seeds` writes them to `fuzz/corpus`; the `record` property edits these very records.
+
+use countersign::{
+    Account, BindingCode, ChallengeRequest, Descriptor, Effect, EffectId, EmailAddress, Policy, Purpose,
+    RecoveryCode, Session, Standalone, Step,
+};
+use time::{Duration, OffsetDateTime};
+
+use crate::fixture::{
+    START, account, address, client, elevated, first_factor, rng, store, subject, verifier,
+};
+
+/// What somebody who took part in a journey holds.
+#[derive(Default)]
+pub struct Known {
+    pub sessions: Vec<Session>,
+    pub handles: Vec<String>,
+    pub codes: Vec<BindingCode>,
+    pub recovery: Vec<RecoveryCode>,
+    pub mails: Vec<EffectId>,
+    pub outbox: Vec<Descriptor>,
+}
+
+struct Player {
+    verifier: countersign::Verifier,
+    rng: rand::rngs::ChaCha20Rng,
+    record: Account,
+    stages: Vec<Account>,
+    known: Known,
+    now: OffsetDateTime,
+}
+
+impl Player {
+    fn take<T>(&mut self, step: Step<T>) -> Option<T> {
+        let outbox = std::cell::RefCell::new(Vec::new());
+        let committed = step.commit(|write| {
+            self.record = write.record;
+            *outbox.borrow_mut() = write.outbox;
+            Ok::<_, std::convert::Infallible>(countersign::Swap::Stored)
+        });
+        let outcome = committed.ok()?.done()?;
+        self.known.outbox.extend(outbox.into_inner());
+        for effect in outcome.effects {
+            if let Effect::SendEmail(mail) = effect {
+                self.known.mails.push(mail.id);
+                self.known.codes.push(mail.code);
+            }
+        }
+        self.stages.push(self.record.clone());
+        outcome.result.ok()
+    }
+
+    fn login(&mut self) -> Session {
+        let token = self.verifier.begin(&first_factor(&subject()), self.now, &mut self.rng).unwrap();
+        self.verifier.open(token.expose(), Some(&client()), self.now).unwrap()
+    }
+
+    fn associate(&mut self, session: &Session, to: EmailAddress) {
+        let step =
+            self.verifier.associate(session, self.record.clone(), to, self.now, &mut self.rng).unwrap();
+        let answer = self.take(step).unwrap();
+        self.known.recovery.extend(answer.recovery_codes.unwrap_or_default());
+        self.hold(session, answer.oob_code.expose());
+    }
+
+    fn challenge(&mut self, session: &Session) {
+        let request = ChallengeRequest::default();
+        let step =
+            self.verifier.challenge(session, self.record.clone(), &request, self.now, &mut self.rng).unwrap();
+        let answer = self.take(step).unwrap();
+        self.hold(session, answer.oob_code.expose());
+    }
+
+    fn hold(&mut self, session: &Session, handle: &str) {
+        self.known.sessions.push(session.clone());
+        self.known.handles.push(handle.to_owned());
+    }
+
+    fn verify(&mut self, session: &Session, code: &BindingCode) {
+        let handle = self.verifier.open_oob_code(session, self.known.handles.last().unwrap()).unwrap();
+        let step = self.verifier.verify_oob(session, self.record.clone(), &handle, code, self.now);
+        self.take(step);
+    }
+
+    fn pass(&mut self, seconds: i64) {
+        self.now += Duration::seconds(seconds);
+    }
+}
+
+/// A journey through most of what a record can hold: its stages, and what its user knows at the end.
+#[must_use]
+pub fn journey() -> (Vec<Account>, Known) {
+    let mut player = Player {
+        verifier: verifier(Policy::default()),
+        rng: rng(5),
+        record: account(&subject()),
+        stages: Vec::new(),
+        known: Known::default(),
+        now: START,
+    };
+    let wrong = BindingCode::parse("999999").unwrap();
+    let first = player.login();
+    player.associate(&first, address(0));
+    player.verify(&first, &wrong);
+    let right = player.known.codes.last().unwrap().clone();
+    player.verify(&first, &right);
+    player.pass(61);
+    let recovering = player.login();
+    let code = player.known.recovery[3].clone();
+    let step = player.verifier.verify_recovery(&recovering, player.record.clone(), &code, player.now);
+    player.take(step);
+    player.pass(61);
+    let second = player.login();
+    player.challenge(&second);
+    player.verify(&second, &wrong);
+    player.pass(61);
+    let elevated = elevated(&subject(), "seed", player.now);
+    player.associate(&elevated, address(1));
+    let step =
+        player.verifier.provision(player.record.clone(), &address(2), player.now, &mut player.rng).unwrap();
+    player.take(step);
+    (player.stages, player.known)
+}
+
+/// The stages of the journey.
+#[must_use]
+pub fn accounts() -> Vec<Account> {
+    journey().0
+}
+
+fn standalones() -> Vec<Standalone> {
+    let (verifier, mut rng) = (verifier(Policy::default()), rng(6));
+    let mut record = Standalone::unconfirmed(&subject(), address(0), &mut rng).unwrap();
+    let mut stages = vec![record.clone()];
+    let step = verifier.ask(record.clone(), &Purpose::Confirm, START, &mut rng).unwrap();
+    let _ = store(&mut record, step);
+    stages.push(record);
+    stages
+}
+
+/// Every seed of a target: its name and its bytes.
+#[must_use]
+pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
+    let mut seeds: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut add = |name: String, prefix: &[u8], bytes: Vec<u8>| seeds.push((name, [prefix, &bytes].concat()));
+    match target {
+        "record" => {
+            for (stage, record) in accounts().iter().enumerate() {
+                add(format!("account-{stage}.json"), &[0], serde_json::to_vec(record).unwrap());
+                add(format!("account-{stage}.postcard"), &[1], postcard::to_stdvec(record).unwrap());
+                let stage = u8::try_from(stage).unwrap();
+                add(format!("edited-{stage}.postcard"), &[5, stage], vec![7, 0, 1]);
+                add(format!("edited-{stage}.json"), &[6, stage], vec![9, 0, 0, 1]);
+            }
+            for (stage, record) in standalones().iter().enumerate() {
+                add(format!("standalone-{stage}.json"), &[2], serde_json::to_vec(record).unwrap());
+                add(format!("standalone-{stage}.postcard"), &[3], postcard::to_stdvec(record).unwrap());
+            }
+            for (number, descriptor) in journey().1.outbox.iter().enumerate() {
+                add(format!("descriptor-{number}.json"), &[4], serde_json::to_vec(descriptor).unwrap());
+            }
+        }
+        "input" => {
+            let texts = [
+                (0_u8, "123456"),
+                (0, "12 34-56"),
+                (0, "１２３４５６７８９"),
+                (1, "2345-6789-ABCD-EFGH-JKLM-NPQR"),
+                (1, "zzzz yyyy xxxx wwww vvvv uuuu"),
+                (2, "user@example.com"),
+                (2, "ünï@exämple.com"),
+                (2, "a@b..c"),
+                (3, "user-1"),
+                (3, "a\u{7f}b"),
+                (4, "password-reset"),
+                (5, "email|dev_0123456789abcDEF"),
+                (5, "recovery-code|dev_0123456789abcDEF"),
+                (6, "enroll read:authenticators remove:authenticators"),
+                (6, "oob otp"),
+                (7, "12\u{200b}3456"),
+            ];
+            for (number, (kind, text)) in texts.into_iter().enumerate() {
+                add(format!("text-{number}"), &[kind, 0], text.as_bytes().to_vec());
+                add(format!("long-{number}"), &[kind, 230], text.as_bytes().to_vec());
+            }
+        }
+        "wire" => {
+            let token = "grant_type=http%3A%2F%2Fauth0.com%2Foauth%2Fgrant-type%2F";
+            let forms = [
+                (1_u8, format!("{token}mfa-oob&client_id=c&mfa_token=t&oob_code=o&binding_code=012345")),
+                (1, format!("{token}mfa-otp&client_id=c&client_secret=s&mfa_token=t&otp=012345")),
+                (1, format!("{token}mfa-recovery-code&client_assertion=a&mfa_token=t&recovery_code=r")),
+                (1, "grant_type=password&username=u&password=p+q%20r&audience=a&scope=s".to_owned()),
+                (3, "client_id=c&mfa_token=t&challenge_type=oob+otp&authenticator_id=email%7Cdev_0123456789abcDEF".to_owned()),
+                (5, "client_id=c&email=user%40example.com".to_owned()),
+                (0, r#"{"grant_type":"password","username":"u","password":"p"}"#.to_owned()),
+                (0, r#"{"grant_type":"http://auth0.com/oauth/grant-type/mfa-oob","mfa_token":"t","oob_code":"o","binding_code":"1"}"#.to_owned()),
+                (0, r#"{"grant_type":null,"unknown":[1,{"a":1.5}],"otp":""}"#.to_owned()),
+                (2, r#"{"mfa_token":"t","challenge_type":"oob","authenticator_id":"email|dev_0123456789abcDEF"}"#.to_owned()),
+                (4, r#"{"authenticator_types":["oob"],"oob_channels":["email"],"email":"user@example.com"}"#.to_owned()),
+                (4, r#"{"authentication_types":["otp"],"oob_channels":null}"#.to_owned()),
+            ];
+            for (number, (kind, body)) in forms.into_iter().enumerate() {
+                add(format!("body-{number}"), &[kind], body.into_bytes());
+            }
+        }
+        "tokens" => {
+            // The kind, the opener, the time, the client, the session; then an edit or none.
+            for kind in 0..2_u8 {
+                for opener in 0..6 {
+                    add(format!("valid-{kind}-{opener}"), &[kind, opener, 5, 0, 1, 0], vec![]);
+                }
+                for change in 0..11 {
+                    add(format!("edited-{kind}-{change}"), &[kind, 0, 5, 0, 1, 0], vec![change, 9, 0, 1]);
+                }
+                for (number, at) in [-61_i16, -60, 599, 600].into_iter().enumerate() {
+                    let [low, high] = at.to_le_bytes();
+                    add(format!("time-{kind}-{number}"), &[kind, 0, low, high, 1, 0], vec![]);
+                }
+                add(format!("client-{kind}"), &[kind, 0, 5, 0, 2, 1], vec![]);
+                add(format!("raw-{kind}"), &[2 + kind, 0, 5, 0, 1, 0], b"AQEAAAAGdXNlci0x".to_vec());
+            }
+        }
+        "operations" => {
+            for (name, commands) in crate::operations::journeys() {
+                for policy in 0..4 {
+                    add(format!("{name}-{policy}"), &[policy, 0x5a], commands.concat());
+                }
+            }
+        }
+        other => panic!("no such target: {other}"),
+    }
+    seeds
+}

@@ -1,0 +1,268 @@
+//! `tokens`: nothing is an `mfa_token` or an `oob_code` but what the very key, context and subject made, to the byte.
+//!
+//! The oracle is equality: texts are built by the library, changed as the input says, and accepted only if the change
+//! came to nothing, or to another valid text. What an accepted text may do is then read off what it was made of.
+
+use std::sync::LazyLock;
+
+use arbitrary::{Arbitrary, Unstructured};
+use countersign::{ClientId, Denial, KeyRing, Policy, Session, Subject, Verifier};
+use time::Duration;
+
+use crate::{
+    allocations::bounded,
+    fixture::{START, account, address, client, first_factor, key, ring, rng, store, subject},
+};
+
+/// One input, read byte by byte so that seeds can be written down: the kind, the opener, the time, the client, the
+/// session, then four bytes an edit; or, after the kinds 2 and 3, the raw text.
+#[derive(Debug)]
+struct Case {
+    handle: bool,
+    opener: Opener,
+    /// Seconds after the token was begun.
+    at: i16,
+    client: Option<bool>,
+    other_session: bool,
+    edits: Vec<Edit>,
+    raw: Option<Vec<u8>>,
+}
+
+impl<'a> Arbitrary<'a> for Case {
+    fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let [kind, opener, low, high, client, session]: [u8; 6] = u.arbitrary()?;
+        let mut case = Self {
+            handle: kind & 1 == 1,
+            opener: OPENERS[usize::from(opener) % OPENERS.len()],
+            at: i16::from_le_bytes([low, high]),
+            client: [None, Some(true), Some(false)][usize::from(client) % 3],
+            other_session: session & 1 == 1,
+            edits: Vec::new(),
+            raw: None,
+        };
+        if kind & 2 == 2 {
+            case.raw = Some(u.bytes(u.len())?.to_vec());
+        }
+        while u.len() >= 4 && case.edits.len() < 32 {
+            case.edits.push(u.arbitrary()?);
+        }
+        Ok(case)
+    }
+}
+
+/// Who reads it: the maker, or somebody who differs in one thing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Opener {
+    Maker,
+    /// The maker's key is an older one.
+    Rotated,
+    OtherContext,
+    /// The same id, another secret.
+    OtherSecret,
+    /// The same secret, another id.
+    OtherId,
+    OtherSubject,
+}
+
+const OPENERS: [Opener; 6] = [
+    Opener::Maker,
+    Opener::Rotated,
+    Opener::OtherContext,
+    Opener::OtherSecret,
+    Opener::OtherId,
+    Opener::OtherSubject,
+];
+
+#[derive(Debug, Clone, Copy)]
+enum Edit {
+    /// Sets one character, by its place from the front.
+    Set(u16, u8),
+    /// Sets one character, by its place from the back.
+    SetBack(u8, u8),
+    /// Flips a bit of the value of one symbol.
+    Flip(u16, u8),
+    Cut(u16),
+    Append(u8),
+    Prepend(u8),
+    Swap(u16, u16),
+    /// Takes the front of this one and the back of another valid one.
+    Splice(u16),
+    /// The other kind of text.
+    OtherKind,
+    Standard,
+    Pad,
+}
+
+impl<'a> Arbitrary<'a> for Edit {
+    fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let [edit, low, high, byte]: [u8; 4] = u.arbitrary()?;
+        let place = u16::from_le_bytes([low, high]);
+        Ok(match edit % 11 {
+            0 => Self::Set(place, byte),
+            1 => Self::SetBack(low, byte),
+            2 => Self::Flip(place, byte),
+            3 => Self::Cut(place),
+            4 => Self::Append(byte),
+            5 => Self::Prepend(byte),
+            6 => Self::Swap(place, u16::from(byte)),
+            7 => Self::Splice(place),
+            8 => Self::OtherKind,
+            9 => Self::Standard,
+            _ => Self::Pad,
+        })
+    }
+}
+
+const SYMBOLS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Flips one bit of what a text encodes. Bits that the last symbol does not carry for the bytes are flipped, too: that
+/// makes a spelling that is not canonical.
+fn flip(text: &mut [u8], place: usize, bit: u8) {
+    let length = text.len().max(1);
+    let Some(symbol) = text.get_mut(place % length) else { return };
+    if let Some(value) = SYMBOLS.iter().position(|known| known == symbol) {
+        *symbol = SYMBOLS[value ^ (1 << (bit % 6))];
+    }
+}
+
+fn edit(text: &mut Vec<u8>, edit: Edit, another: &str, other_kind: &str) {
+    let length = text.len().max(1);
+    let at = |place: u16| usize::from(place) % length;
+    match edit {
+        Edit::Set(place, byte) => {
+            if let Some(slot) = text.get_mut(at(place)) {
+                *slot = byte;
+            }
+        }
+        Edit::SetBack(place, byte) => {
+            if let Some(slot) = text.iter_mut().rev().nth(usize::from(place)) {
+                *slot = byte;
+            }
+        }
+        Edit::Flip(place, bit) => flip(text, usize::from(place), bit),
+        Edit::Cut(keep) => text.truncate(at(keep)),
+        Edit::Append(byte) => text.push(byte),
+        Edit::Prepend(byte) => text.insert(0, byte),
+        Edit::Swap(a, b) if !text.is_empty() => text.swap(at(a), at(b)),
+        Edit::Swap(..) => {}
+        Edit::Splice(place) => {
+            let place = at(place).min(another.len());
+            text.truncate(place);
+            text.extend(&another.as_bytes()[place..]);
+        }
+        Edit::OtherKind => *text = other_kind.as_bytes().to_vec(),
+        Edit::Standard => text.iter_mut().for_each(|byte| match byte {
+            b'-' => *byte = b'+',
+            b'_' => *byte = b'/',
+            _ => {}
+        }),
+        Edit::Pad => text.push(b'='),
+    }
+}
+
+/// Everything that is valid: two tokens and two handles of one subject.
+struct Issued {
+    tokens: [String; 2],
+    sessions: [Session; 2],
+    handles: [String; 2],
+}
+
+fn issue(verifier: &Verifier, subject: &Subject) -> Issued {
+    let mut rng = rng(3);
+    let mut record = account(subject);
+    let mut begin = || verifier.begin(&first_factor(subject), START, &mut rng).unwrap().expose().to_owned();
+    let tokens = [begin(), begin()];
+    let open = |token: &String| verifier.open(token, Some(&client()), START).unwrap();
+    let sessions = [open(&tokens[0]), open(&tokens[1])];
+    let mut rng = crate::fixture::rng(4);
+    let mut associate = |number: u8| {
+        let session = &sessions[usize::from(number)];
+        let step = verifier.associate(session, record.clone(), address(number), START, &mut rng).unwrap();
+        store(&mut record, step).result.unwrap().oob_code.expose().to_owned()
+    };
+    let handles = [associate(0), associate(1)];
+    Issued { tokens, sessions, handles }
+}
+
+fn opener_keys(opener: Opener) -> KeyRing {
+    match opener {
+        Opener::Maker | Opener::OtherSubject => ring("fuzz"),
+        Opener::Rotated => {
+            let current = KeyRing::new("fuzz", key(2, 0x33), key(1, 0x22)).unwrap();
+            current.with_older_transient(key(1, 0x11)).unwrap()
+        }
+        Opener::OtherContext => ring("fuzz2"),
+        Opener::OtherSecret => KeyRing::new("fuzz", key(1, 0x33), key(1, 0x22)).unwrap(),
+        Opener::OtherId => KeyRing::new("fuzz", key(2, 0x11), key(1, 0x22)).unwrap(),
+    }
+}
+
+/// Made once: they are the same every time.
+static ISSUED: LazyLock<Issued> = LazyLock::new(|| {
+    let maker = Verifier::new(ring("fuzz"), Policy::default());
+    issue(&maker, &subject())
+});
+
+pub fn check(data: &[u8]) {
+    let Ok(case) = Case::arbitrary_take_rest(Unstructured::new(data)) else { return };
+    let issued = &*ISSUED;
+    let reader = Verifier::new(opener_keys(case.opener), Policy::default());
+    let knows_the_key = matches!(case.opener, Opener::Maker | Opener::Rotated | Opener::OtherSubject);
+    let (own, another, other_kind) = if case.handle {
+        (&issued.handles[0], &issued.handles[1], &issued.tokens[0])
+    } else {
+        (&issued.tokens[0], &issued.tokens[1], &issued.handles[0])
+    };
+    let mut text = own.as_bytes().to_vec();
+    case.edits.iter().for_each(|change| edit(&mut text, *change, another, other_kind));
+    if let Some(raw) = &case.raw {
+        text.clone_from(raw);
+    }
+    let text = String::from_utf8_lossy(&text).into_owned();
+    if case.handle {
+        handle(&case, &reader, issued, &text, knows_the_key);
+    } else {
+        token(&case, &reader, issued, &text, knows_the_key);
+    }
+}
+
+fn token(case: &Case, reader: &Verifier, issued: &Issued, text: &str, knows_the_key: bool) {
+    let now = START + Duration::seconds(i64::from(case.at));
+    let named = case.client.map(|right| if right { client() } else { ClientId::new("client-2").unwrap() });
+    let read = bounded(text.len(), (4, 4_096), || reader.open(text, named.as_ref(), now));
+    let made = issued.tokens.iter().position(|known| known == text).filter(|_| knows_the_key);
+    let expected = match made {
+        None => Err(Denial::MalformedToken),
+        Some(_) if case.at < -60 => Err(Denial::MalformedToken),
+        Some(_) if case.at >= 600 => Err(Denial::ExpiredToken),
+        Some(_) if case.client == Some(false) => Err(Denial::WrongClient),
+        Some(made) => Ok(&issued.sessions[made]),
+    };
+    let transaction =
+        |read: &Result<Session, Denial>| read.as_ref().map(Session::transaction).map_err(|denial| *denial);
+    let expected = expected.cloned();
+    assert_eq!(transaction(&read), transaction(&expected));
+    if let (Ok(read), Ok(expected)) = (read, expected) {
+        assert_eq!(read.subject(), expected.subject());
+        assert_eq!(read.client(), &client());
+        assert_eq!((read.begun(), read.expires()), (START, START + Duration::seconds(600)));
+        assert!(!read.is_elevated());
+    }
+}
+
+fn handle(case: &Case, reader: &Verifier, issued: &Issued, text: &str, knows_the_key: bool) {
+    let session = if case.opener == Opener::OtherSubject {
+        let other = Subject::new("user-2").unwrap();
+        issue(reader, &other).sessions[0].clone()
+    } else {
+        issued.sessions[usize::from(case.other_session)].clone()
+    };
+    let read = bounded(text.len(), (4, 4_096), || reader.open_oob_code(&session, text));
+    let made = issued.handles.iter().position(|known| known == text);
+    let expected = match made.filter(|_| knows_the_key && case.opener != Opener::OtherSubject) {
+        None => Err(Denial::MalformedOobCode),
+        Some(made) if made != usize::from(case.other_session) => Err(Denial::ForeignOobCode),
+        Some(_) => Ok(()),
+    };
+    assert_eq!(read.map(|_| ()), expected);
+}
