@@ -29,6 +29,10 @@ mod races_async;
 mod records;
 #[path = "../rotation.rs"]
 mod rotation;
+#[path = "../shown.rs"]
+mod shown;
+#[path = "../shown.rs"]
+mod shown;
 #[path = "../standalone.rs"]
 mod standalone;
 #[path = "../wire.rs"]

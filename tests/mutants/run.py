@@ -197,6 +197,7 @@ def survey(names, jobs, only_missed):
                 if worker is None:
                     worker = Worker(number)
                     worker.baseline()
+                refresh(worker.copy)
                 begun = time.monotonic()
                 verdicts = verdicts | worker.verdicts(name, only)
                 if set(verdicts) != set(mutants[name]):
