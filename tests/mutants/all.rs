@@ -29,8 +29,8 @@ mod races_async;
 mod records;
 #[path = "../rotation.rs"]
 mod rotation;
-#[path = "../shown.rs"]
-mod shown;
+#[path = "../sessions.rs"]
+mod sessions;
 #[path = "../shown.rs"]
 mod shown;
 #[path = "../standalone.rs"]
