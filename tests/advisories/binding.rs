@@ -9,7 +9,7 @@ use countersign::{
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 
-use crate::{
+use super::{
     ADDRESS, challenged, charged_guesses, edited, enrolled, near_miss, requirements, roomy, session_of,
     stored,
     support::{World, address, client, code, subject},
@@ -200,7 +200,7 @@ fn v30_nothing_is_authenticated_before_its_second_factor() {
     let session = world.login();
     assert!(!session.is_elevated());
     let (challenged, right) = challenged(&mut world, &session);
-    world.verify(&session, challenged.oob_code.expose(), &crate::support::wrong(&right)).unwrap_err();
+    world.verify(&session, challenged.oob_code.expose(), &super::support::wrong(&right)).unwrap_err();
     world.recover(&session, &near_miss(&codes[0], 0)).unwrap_err();
     let account = world.account();
     world.verifier.authenticators(&session, &account, world.now).unwrap();
@@ -273,7 +273,7 @@ fn v31_a_changed_address_is_not_verified() {
     let mut world = World::new(roomy(|_| {}));
     let old = world.provision("old@example.com").unwrap();
     let session = world.login();
-    let (first, right) = crate::challenged(&mut world, &session);
+    let (first, right) = super::challenged(&mut world, &session);
     let new = world.provision("new@example.com").unwrap();
     assert_ne!(old, new);
     let late = world.verify(&session, first.oob_code.expose(), &right);
@@ -287,7 +287,7 @@ fn v31_a_changed_address_is_not_verified() {
     let mut world = World::new(roomy(|_| {}));
     let old = world.provision("old@example.com").unwrap();
     let (session, elevated) = (world.login(), world.elevated());
-    let (first, right) = crate::challenged(&mut world, &session);
+    let (first, right) = super::challenged(&mut world, &session);
     let associated = world.associate(&elevated, "new@example.com").unwrap();
     let confirming = world.mail().code;
     world.verify(&elevated, associated.oob_code.expose(), &confirming).unwrap();

@@ -7,7 +7,7 @@ use countersign::{
 };
 use time::Duration;
 
-use crate::{
+use super::{
     ADDRESS, challenged, charged_guesses, charged_recoveries, enrolled, guess_in_logins, guess_out,
     near_miss, roomy, session_of, stored,
     support::{World, address, client, code, subject, wrong},
@@ -374,7 +374,7 @@ fn v18_a_success_refills_no_bucket() {
     assert_eq!(failures(&mut world), [0, 4]);
     assert_eq!(charged_guesses(&mut world), 8);
     assert_eq!(guess_in_logins(&mut world, 5), 2, "what was left before the successes");
-    let long = crate::charged(&mut world, "long_guess", Duration::days(1));
+    let long = super::charged(&mut world, "long_guess", Duration::days(1));
     assert_eq!(long, 10);
 }
 

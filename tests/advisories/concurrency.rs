@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use countersign::{Account, Committed, Denial, Policy, Swap};
 use time::Duration;
 
-use crate::{
+use super::{
     ADDRESS, challenged, charged_guesses, charged_recoveries, contend, enrolled, guess_out, roomy,
     support::{Store, address, subject, wrong},
 };

@@ -3,7 +3,7 @@
 use countersign::{Delivery, Denial, Policy, Rate, Resend, Settings};
 use time::Duration;
 
-use crate::{
+use super::{
     ADDRESS, enrolled, roomy,
     support::{World, address, policy, subject},
 };

@@ -11,7 +11,7 @@ use rand::{SeedableRng, rngs::ChaCha20Rng};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::{
+use super::{
     ADDRESS, challenged, charged_guesses, charged_recoveries, contend, enrolled, near_miss, roomy,
     session_of, stored,
     support::{World, address, code, policy, subject},

@@ -3,7 +3,7 @@
 use countersign::{Account, AuthenticatorKind, Denial, Policy, Requirements, Standing};
 use time::Duration;
 
-use crate::{
+use super::{
     ADDRESS, challenged, edited, enrolled, requirements, roomy, session_of,
     support::{self, World, client, subject, wrong},
 };
@@ -66,7 +66,7 @@ fn v24_a_verdict_is_no_use_under_another_name() {
     let [first, again] = &world.tokens[..] else { panic!("two effects") };
     assert_eq!(first, again);
     assert_eq!(first.subject, subject());
-    for code in [&next, &crate::near_miss(&codes[0], 23)] {
+    for code in [&next, &super::near_miss(&codes[0], 23)] {
         assert_eq!(world.recover(&session, code).unwrap_err(), Denial::TransactionSpent);
     }
     let other = world.login();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use countersign::{Policy, Rate};
 use time::{Duration, OffsetDateTime};
 
-use crate::support::millis;
+use super::support::millis;
 
 const BUCKETS: [&str; 5] = ["guess", "long_guess", "recovery", "send", "long_send"];
 

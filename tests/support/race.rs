@@ -13,7 +13,7 @@ use countersign::{
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 use time::OffsetDateTime;
 
-use crate::support::{World, address, bucket, json, millis};
+use super::support::{World, address, bucket, json, millis};
 
 #[derive(Clone)]
 pub enum Move {

@@ -1,0 +1,116 @@
+//! Where a session ends: the last instant and the one after, and the scope that each command takes.
+
+mod support;
+
+use countersign::{Denial, ElevatedScopes, Policy, Rate, Session};
+use support::{World, client};
+use time::Duration;
+
+#[test]
+fn a_token_from_the_future_is_taken_within_the_leeway_of_clocks() {
+    let mut world = World::new(Policy::default());
+    let token = world.begin();
+    let open = |at| world.verifier.open(token.expose(), Some(&client()), at).map(drop);
+    let leeway = Duration::minutes(1);
+    assert_eq!(open(world.now - leeway), Ok(()));
+    assert_eq!(open(world.now - leeway - Duration::MILLISECOND), Err(Denial::MalformedToken));
+    assert_eq!(open(world.now - Duration::days(1)), Err(Denial::MalformedToken));
+}
+
+#[test]
+fn a_token_dies_at_its_last_instant() {
+    let mut world = World::new(Policy::default());
+    let token = world.begin();
+    let lifetime = world.verifier.policy().settings().token_lifetime;
+    let open = |at| world.verifier.open(token.expose(), Some(&client()), at).map(drop);
+    assert_eq!(open(world.now + lifetime - Duration::MILLISECOND), Ok(()));
+    assert_eq!(open(world.now + lifetime), Err(Denial::ExpiredToken));
+}
+
+#[test]
+fn a_token_that_lives_longer_than_the_policy_allows_is_refused() {
+    let mut world = World::new(Policy::default());
+    let token = world.begin();
+    let lifetime = world.verifier.policy().settings().token_lifetime;
+    let shorter = support::policy(|settings| settings.token_lifetime = lifetime - Duration::SECOND);
+    world.verifier = countersign::Verifier::new(support::keys(), shorter);
+    assert_eq!(world.verifier.open(token.expose(), None, world.now).unwrap_err(), Denial::MalformedToken);
+}
+
+#[test]
+fn confirming_takes_the_scope_to_enrol() {
+    let mut world = World::new(Policy::default());
+    world.enrol("user@example.com");
+    world.pass(3600);
+    let enrolling = world.elevated();
+    let associated = world.associate(&enrolling, "second@example.com").unwrap();
+    let code = world.mail().code;
+    let mut scopes = ElevatedScopes::ALL;
+    scopes.enroll = false;
+    let reading = world.elevated_with(scopes);
+    assert_eq!(
+        world.verify(&reading, associated.oob_code.expose(), &code).unwrap_err(),
+        Denial::InsufficientScope
+    );
+    world.verify(&enrolling, associated.oob_code.expose(), &code).unwrap();
+}
+
+#[test]
+fn an_elevated_session_logs_nobody_in_even_with_a_login_s_own_transaction() {
+    let mut world = World::new(Policy::default());
+    world.enrol("user@example.com");
+    world.pass(3600);
+    let login = world.login();
+    let challenged = world.challenge(&login).unwrap();
+    let code = world.mail().code;
+    let (until, tokens) = (world.now + Duration::hours(1), world.tokens.len());
+    let (subject, client) = (support::subject(), client());
+    let elevated =
+        Session::elevated(subject, client, login.transaction(), ElevatedScopes::ALL, world.now, until);
+    assert_eq!(
+        world.verify(&elevated, challenged.oob_code.expose(), &code).unwrap_err(),
+        Denial::InsufficientScope
+    );
+    assert_eq!(world.tokens.len(), tokens);
+    world.verify(&login, challenged.oob_code.expose(), &code).unwrap();
+    assert_eq!(world.tokens.len(), tokens + 1);
+}
+
+#[test]
+fn the_verifier_says_until_when_an_account_is_locked() {
+    let mut world = World::new(support::policy(|settings| {
+        settings.guess_bucket = Rate::new(1, Duration::hours(1));
+    }));
+    world.enrol("user@example.com");
+    world.pass(86_400);
+    let locked_until = |world: &mut World, at| {
+        let account = world.account();
+        world.verifier.locked_until(&account, at)
+    };
+    let now = world.now;
+    assert_eq!(locked_until(&mut world, now), None);
+    let session = world.login();
+    let challenged = world.challenge(&session).unwrap();
+    let bad = support::wrong(&world.mail().code);
+    world.verify(&session, challenged.oob_code.expose(), &bad).unwrap_err();
+    let until = now + Duration::hours(1);
+    assert_eq!(locked_until(&mut world, now), Some(until));
+    assert_eq!(locked_until(&mut world, until - Duration::MILLISECOND), Some(until));
+    assert_eq!(locked_until(&mut world, until), None);
+}
+
+#[test]
+fn a_login_under_way_ends_when_the_policy_no_longer_takes_mail_for_it() {
+    let mut world = World::new(Policy::default());
+    world.enrol("user@example.com");
+    world.pass(3600);
+    let login = world.login();
+    let challenged = world.challenge(&login).unwrap();
+    let code = world.mail().code;
+    let confirming = support::policy(|settings| settings.email_may_authenticate = false);
+    world.verifier = countersign::Verifier::new(support::keys(), confirming);
+    assert_eq!(
+        world.verify(&login, challenged.oob_code.expose(), &code).unwrap_err(),
+        Denial::UnsupportedChallengeType
+    );
+}
