@@ -2,7 +2,9 @@
 
 mod support;
 
-use countersign::{Denial, ElevatedScopes, Policy, Rate, Session};
+use countersign::{
+    Account, Denial, Descriptor, ElevatedScopes, Message, Policy, Rate, RenderError, Session, Subject,
+};
 use support::{World, client};
 use time::Duration;
 
@@ -53,6 +55,11 @@ fn confirming_takes_the_scope_to_enrol() {
         Denial::InsufficientScope
     );
     world.verify(&enrolling, associated.oob_code.expose(), &code).unwrap();
+    // The scope comes before what the handle stands for.
+    assert_eq!(
+        world.verify(&reading, associated.oob_code.expose(), &code).unwrap_err(),
+        Denial::InsufficientScope
+    );
 }
 
 #[test]
@@ -113,4 +120,71 @@ fn a_login_under_way_ends_when_the_policy_no_longer_takes_mail_for_it() {
         world.verify(&login, challenged.oob_code.expose(), &code).unwrap_err(),
         Denial::UnsupportedChallengeType
     );
+}
+
+#[test]
+fn an_elevated_session_needs_the_scope_of_each_command() {
+    let mut world = World::new(Policy::default());
+    world.enrol("user@example.com");
+    world.pass(86_400);
+    let (mut blind, mut keeping) = (ElevatedScopes::ALL, ElevatedScopes::ALL);
+    blind.read_authenticators = false;
+    keeping.enroll = false;
+    let (blind, keeping) = (world.elevated_with(blind), world.elevated_with(keeping));
+    let account = world.account();
+    let listed = |session| world.verifier.authenticators(session, &account, world.now);
+    assert_eq!(listed(&blind).unwrap_err(), Denial::InsufficientScope);
+    assert_eq!(listed(&keeping).unwrap().len(), 2);
+    let regenerate = |world: &mut World, session| {
+        let account = world.account();
+        let step = world.verifier.regenerate_recovery_codes(session, account, world.now, &mut world.rng);
+        world.run(step.unwrap())
+    };
+    assert_eq!(regenerate(&mut world, &keeping).unwrap_err(), Denial::InsufficientScope);
+    assert!(regenerate(&mut world, &blind).is_ok());
+}
+
+#[test]
+fn a_message_is_rendered_for_its_own_record_and_keeps_its_id() {
+    let mut world = World::new(Policy::default());
+    world.enrol("user@example.com");
+    world.pass(86_400);
+    let session = world.login();
+    world.challenge(&session).unwrap();
+    let sent = world.mail();
+    world.pass(61);
+    world.challenge(&session).unwrap();
+    assert_ne!(world.mail().id, sent.id);
+    let own = world.account();
+    let other = Account::new(&Subject::new("user-2").unwrap(), &mut world.rng).unwrap();
+    let (mut mails, mut notes) = (0, 0);
+    for descriptor in &*world.store.outbox.borrow() {
+        assert_eq!(
+            world.verifier.render(&other, descriptor, world.now).unwrap_err(),
+            RenderError::WrongRecord
+        );
+        match descriptor {
+            Descriptor::Notify(notify) => {
+                let Ok(Message::Notify(shown)) = world.verifier.render(&own, descriptor, world.now) else {
+                    panic!()
+                };
+                assert_eq!(shown.id, notify.id);
+                notes += 1;
+            }
+            Descriptor::SendEmail(email) if email.id == sent.id => {
+                let Ok(Message::SendEmail(mail)) = world.verifier.render(&own, descriptor, world.now) else {
+                    panic!()
+                };
+                assert_eq!((mail.id, mail.code.expose()), (sent.id, sent.code.expose()));
+                mails += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(mails == 1 && notes > 0);
+    let said =
+        [RenderError::NotLive, RenderError::KeyUnknown, RenderError::WrongRecord].map(|it| it.to_string());
+    assert_eq!(said[0], "the message is not live any more");
+    assert_eq!(said[1], "the key of the message's challenge is not in the ring");
+    assert_eq!(said[2], "the message belongs to another subject");
 }
