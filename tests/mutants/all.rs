@@ -9,6 +9,8 @@ mod debug;
 mod doors;
 #[path = "../edges.rs"]
 mod edges;
+#[path = "../gates.rs"]
+mod gates;
 #[path = "../golden.rs"]
 mod golden;
 #[path = "../guessing.rs"]
