@@ -51,12 +51,10 @@ fn a_named_authenticator_is_no_way_around_the_types_that_were_asked_for() {
     let (id, _) = world.enrol(ADDRESS);
     world.pass(60);
     let session = world.login();
-    let mut request = ChallengeRequest::default();
-    request.authenticator = Some(id);
-    request.types = ChallengeTypes::parse("otp");
+    let asking = |types| ChallengeRequest { authenticator: Some(id), types };
+    let request = asking(ChallengeTypes::parse("otp"));
     assert_eq!(world.challenge_with(&session, &request).unwrap_err(), Denial::UnsupportedChallengeType);
-    request.types = ChallengeTypes::ANY;
-    assert!(world.challenge_with(&session, &request).is_ok());
+    assert!(world.challenge_with(&session, &asking(ChallengeTypes::ANY)).is_ok());
 }
 
 #[test]
