@@ -3,7 +3,7 @@
 mod support;
 
 use countersign::{ChallengeRequest, ChallengeTypes, Denial, Event, Policy};
-use support::{World, wrong};
+use support::{World, json, wrong};
 use time::{Duration, macros::datetime};
 
 /// Two active addresses, an hour ago.
@@ -185,4 +185,22 @@ fn an_unlock_lifts_a_bound_that_no_honest_clock_set() {
     world.pass(61);
     let session = world.login();
     assert!(world.associate(&session, "user@example.com").is_ok());
+}
+
+#[test]
+fn an_unlock_leaves_a_bound_of_one_day_ahead_and_lowers_one_beyond() {
+    let after_unlock = |ahead: Duration| {
+        let mut world = World::new(Policy::default());
+        world.enrol("user@example.com");
+        world.now += ahead;
+        world.reset();
+        let bound = || json(&world.store.load(&support::subject()).unwrap())["not_before"].clone();
+        let before = bound();
+        let step = world.verifier.unlock(world.store.load(&support::subject()).unwrap(), world.now - ahead);
+        let committed = step.commit(|write| world.store.swap(write)).unwrap();
+        assert!(committed.done().is_some());
+        before == bound()
+    };
+    assert!(after_unlock(Duration::days(1)));
+    assert!(!after_unlock(Duration::days(1) + Duration::MILLISECOND));
 }

@@ -211,3 +211,9 @@ fn denials_say_whether_time_helps() {
     assert!(Denial::InvalidBindingCode { attempts_left: 1 }.is_counted());
     assert_ne!(debug(&ChallengeRequest::default().types), debug(&ChallengeTypes::parse("otp")));
 }
+
+#[test]
+fn kinds_have_their_names_on_the_wire() {
+    assert_eq!(countersign::AuthenticatorKind::Email.as_str(), "email");
+    assert_eq!(countersign::AuthenticatorKind::RecoveryCode.as_str(), "recovery-code");
+}

@@ -15,6 +15,7 @@ struct Row {
     rng: ChaCha20Rng,
     now: OffsetDateTime,
     record: Standalone,
+    stored: bool,
     outbox: Vec<Descriptor>,
     mails: Vec<SendEmail>,
 }
@@ -28,11 +29,18 @@ impl Row {
         let mut rng = ChaCha20Rng::seed_from_u64(3);
         let record = Standalone::verified(&subject(), address("user@example.com"), &mut rng).unwrap();
         let verifier = Verifier::new(keys(), policy);
-        Self { verifier, rng, now: START, record, outbox: Vec::new(), mails: Vec::new() }
+        Self { verifier, rng, now: START, record, stored: false, outbox: Vec::new(), mails: Vec::new() }
     }
 
     fn run<T>(&mut self, step: Step<T, Standalone>) -> Result<T, Denial> {
         let committed = step.commit(|write| {
+            assert_eq!(write.expected, self.stored.then_some(self.record.revision()), "replaced or inserted");
+            let same = write.record.revision() == self.record.revision();
+            assert_eq!(
+                same, !self.stored,
+                "the first write has the revision that was drawn, each other a new one"
+            );
+            self.stored = true;
             let stored = serde_json::to_string(&write.record).unwrap();
             self.record = serde_json::from_str(&stored).unwrap();
             self.outbox.extend(write.outbox);
@@ -155,4 +163,19 @@ fn whoever_lacks_the_handle_spends_nothing() {
     assert_eq!(foreign.map(drop), Err(Denial::MalformedOobCode));
     assert_eq!(row.answer(&asked, &reset(), &code("1234567")).unwrap_err(), Denial::MalformedBindingCode);
     assert_eq!(row.record, before);
+}
+
+#[test]
+fn an_unlock_ends_the_cool_down_that_a_wild_clock_began() {
+    let mut row = Row::verified(Policy::default());
+    row.now = START + Duration::days(4_000);
+    row.ask(&reset()).unwrap();
+    row.now = START;
+    let asked = |row: &mut Row| row.ask(&reset()).map(|asked| asked.delivery);
+    assert!(matches!(asked(&mut row), Ok(Delivery::CoolingDown { .. }) | Err(Denial::TooManySends { .. })));
+    let step = row.verifier.unlock(row.record.clone(), row.now);
+    row.run(step).unwrap();
+    // Long enough for the budget of messages, too, which the same clock had emptied.
+    row.now += Duration::hours(2);
+    assert_eq!(asked(&mut row), Ok(Delivery::Sent));
 }

@@ -168,8 +168,9 @@ def results_path(name):
     return WORK / "results" / (name.replace("/", "-") + ".json")
 
 
-def survey(names, jobs, only_missed):
-    """Runs the mutants of the files and gives the verdicts by file; each file's are kept when it is done."""
+def survey(names, jobs, only_missed, recording=False):
+    """Runs the mutants of the files and gives the verdicts by file; each file's are kept, and recorded, when it is done."""
+    lock = threading.Lock()
     mutants = listed(names)
     results, waiting, failures = {}, queue.Queue(), []
     for name in names:
@@ -208,6 +209,9 @@ def survey(names, jobs, only_missed):
                 kept = {"code": code_sha256(name), "verdicts": verdicts, "seconds": spent + seconds}
                 save(results_path(name), kept)
                 results[name] = verdicts
+                if recording:
+                    with lock:
+                        record({name: verdicts})
                 print(f"{name}: {line(count(verdicts))}, {seconds:.0f} s", flush=True)
                 for mutant in sorted(verdicts):
                     if verdicts[mutant] in ("missed", "timeout"):
@@ -401,7 +405,9 @@ def main():
         return control()
     if arguments.all or arguments.files:
         install()
-        problems, results = [], survey(arguments.files or sources(), arguments.jobs, arguments.missed)
+        problems, results = [], survey(
+            arguments.files or sources(), arguments.jobs, arguments.missed, arguments.record
+        )
     else:
         problems, results = gate(arguments.jobs)
     if arguments.record:
