@@ -200,7 +200,7 @@ fn audit(entries: &[(u64, Event)], limits: Limits) -> Vec<Violation> {
     let mut presented = BTreeMap::<u64, (String, u64, Proof)>::new();
     let mut handles = BTreeMap::<String, bool>::new();
     let mut issued = BTreeMap::<String, u64>::new();
-    let (mut wild, mut jumps, mut furthest) = (false, 0_usize, 0_i64);
+    let (mut wild, mut gained, mut furthest) = (false, 0_usize, 0_i64);
     for (place, (at, event)) in entries.iter().enumerate() {
         match event {
             Event::Begun { user, transaction } => {
@@ -232,10 +232,12 @@ fn audit(entries: &[(u64, Event)], limits: Limits) -> Vec<Violation> {
             Event::Unlocked { user } => users.entry(user.clone()).or_default().unlocked += 1,
             Event::Clock { offset } => {
                 wild = *offset != 0;
-                // A jump further ahead than any before gains one bucket; coming back to it gains nothing.
+                // A jump further ahead than any before gains what the time is worth, one bucket at most; coming back to it
+                // gains nothing.
                 if *offset > furthest {
+                    let time = u64::try_from(*offset - furthest).unwrap_or(0);
+                    gained += usize::try_from(time.div_ceil(limits.refill)).unwrap_or(0).min(limits.burst);
                     furthest = *offset;
-                    jumps += 1;
                 }
             }
             Event::Answered { attempt, answer } => {
@@ -260,11 +262,11 @@ fn audit(entries: &[(u64, Event)], limits: Limits) -> Vec<Violation> {
                             user.wrong += 1;
                             transaction.wrong += 1;
                             let refilled = usize::try_from(at / limits.refill).unwrap_or(usize::MAX);
-                            let buckets = 1 + jumps + user.unlocked;
+                            let filled = limits.burst * (1 + user.unlocked) + gained;
                             if transaction.wrong > limits.per_transaction {
                                 let about = format!("{user_name}: transaction {number}, {}", transaction.wrong);
                                 found(Kind::RefundedAttempt, about);
-                            } else if user.wrong > limits.burst * buckets + refilled {
+                            } else if user.wrong > filled + refilled {
                                 let about = format!("{user_name}: {} wrong codes evaluated", user.wrong);
                                 found(Kind::RefundedAttempt, about);
                             }

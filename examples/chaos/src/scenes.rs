@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use crate::{
     faults::{Directory, Server},
     journey::{Journey, Manners, Pending, Person, Stop, Tally, World},
-    ledger::{Answer, Kind, Ledger, Limits, Violation},
+    ledger::{Answer, Event, Kind, Ledger, Limits, Violation},
     smtp::Sink,
 };
 
@@ -69,6 +69,11 @@ pub(crate) struct Stage {
     pub(crate) sink: Sink,
     next: AtomicUsize,
     over: AtomicBool,
+    /// Counts the jumps of a clock.
+    epoch: AtomicUsize,
+    /// Whether the servers' clocks disagree, so that a user may come to nothing.
+    disagreeing: AtomicBool,
+    excused: AtomicUsize,
     cast: Mutex<Vec<Player>>,
     stops: Mutex<Vec<(String, Stop)>>,
 }
@@ -90,6 +95,9 @@ impl Stage {
             sink,
             next: AtomicUsize::new(0),
             over: AtomicBool::new(false),
+            epoch: AtomicUsize::new(0),
+            disagreeing: AtomicBool::new(false),
+            excused: AtomicUsize::new(0),
             cast: Mutex::default(),
             stops: Mutex::default(),
         }))
@@ -124,6 +132,18 @@ impl Stage {
         self.next.load(Ordering::SeqCst) >= USERS || stops > 20
     }
 
+    /// Notes that a clock is set.
+    pub(crate) fn clock_is_set(&self, offset: i64, disagreeing: bool) {
+        self.ledger.enter(Event::Clock { offset });
+        self.disagreeing.store(disagreeing, Ordering::SeqCst);
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many users a wild clock kept out.
+    pub(crate) fn excused(&self) -> usize {
+        self.excused.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::SeqCst)
     }
@@ -147,6 +167,7 @@ impl Stage {
         let mut person = self.newcomer();
         let mut journey = Journey::new(world, person.home);
         let mut past = Vec::new();
+        let epoch = self.epoch.load(Ordering::SeqCst);
         for turn in 0..JOURNEYS_EACH {
             if self.is_over() {
                 break;
@@ -161,6 +182,13 @@ impl Stage {
                 Ok(()) => {}
                 // Asking twice after a fault takes from the same budget: somebody else's turn.
                 Err(Stop::Limited(_)) => break,
+                // A wild clock may lock a user out; whoever comes afterwards is to see nothing of it.
+                Err(Stop::Refused(_) | Stop::NoMail)
+                    if epoch != self.epoch.load(Ordering::SeqCst) || self.disagreeing.load(Ordering::SeqCst) =>
+                {
+                    self.excused.fetch_add(1, Ordering::SeqCst);
+                    break;
+                }
                 Err(stop) => {
                     self.stopped(&person, stop);
                     break;
@@ -265,6 +293,10 @@ async fn replay_one(world: &World, player: &mut Player) -> Result<usize, Stop> {
 }
 
 impl Row {
+    pub(crate) fn is_well(&self) -> bool {
+        self.violations.is_empty() && self.shortfalls.is_empty()
+    }
+
     pub(crate) fn lacks(&mut self, really: bool, what: &str) {
         if !really {
             self.shortfalls.push(what.to_owned());

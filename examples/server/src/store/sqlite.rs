@@ -204,3 +204,28 @@ fn user(row: &SqliteRow) -> Result<User, StoreError> {
 fn client(row: &SqliteRow) -> Result<Client, StoreError> {
     Ok(Client { client_id: row.try_get("client_id")?, secret_hash: row.try_get("secret_hash")? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_writer_survives_a_full_disk() -> Result<(), StoreError> {
+        let path = std::env::temp_dir().join(format!("countersign-full-{}.db", std::process::id()));
+        let store = Sqlite::open(&path).await?;
+        sqlx::query("PRAGMA max_page_count = 40").execute(&store.writer).await?;
+        let mut transaction = store.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let sql = "INSERT INTO users VALUES ('usr_1', 'a@example.com', 1, zeroblob(1000000))";
+        let refused = sqlx::query(sql).execute(&mut *transaction).await;
+        drop(transaction);
+        assert!(refused.is_err_and(|error| error.to_string().contains("full")));
+        let transaction = store.writer.begin_with("BEGIN IMMEDIATE").await;
+        assert!(transaction.is_ok(), "{transaction:?}");
+        drop(transaction);
+        store.close().await;
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+        }
+        Ok(())
+    }
+}
