@@ -3,10 +3,7 @@
 //! It says what came back and nothing else. A request without an answer is a [`Failure`]: whether it was carried out is
 //! then unknown, and only the caller may decide to ask again. This module must never retry by itself.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, SystemTime},
-};
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -32,8 +29,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// `null` if it is no JSON.
     pub(crate) body: Value,
-    /// The server's clock.
-    pub(crate) date: Option<SystemTime>,
+    /// How many seconds the client is told to wait.
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl Reply {
@@ -143,11 +140,11 @@ impl Client {
         let request = request.body(Full::new(body)).map_err(|_| Failure::Connect)?;
         let response = sender.send_request(request).await.map_err(|_| Failure::Cut)?;
         let status = response.status().as_u16();
-        let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok());
-        let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
+        let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|wait| wait.to_str().ok());
+        let retry_after = retry_after.and_then(|wait| wait.parse().ok());
         let content = response.into_body().collect().await.map_err(|_| Failure::Cut)?.to_bytes();
         self.connection = Some(sender);
-        Ok(Reply { status, body: serde_json::from_slice(&content).unwrap_or(Value::Null), date })
+        Ok(Reply { status, body: serde_json::from_slice(&content).unwrap_or(Value::Null), retry_after })
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Failure> {

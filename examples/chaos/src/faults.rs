@@ -192,14 +192,16 @@ impl Server {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
-    /// The server's clock, in seconds ahead of this one's.
+    /// The server's clock, in seconds ahead of this one's: what it shows on its panel. (The `Date` of its answers is kept
+    /// for as long as it is not in the past, so it does not show a clock that was set back.)
     pub(crate) async fn offset(&self) -> Result<i64, String> {
         let mut client = Client::new(self.address, Duration::from_secs(5));
-        let reply = client.get("/healthz", None).await.map_err(|failure| format!("{failure:?}"))?;
-        let date = reply.date.ok_or("an answer without a date")?;
-        let now = std::time::SystemTime::now();
-        let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-        Ok(date.duration_since(now).map_or_else(|behind| -seconds(behind.duration()), seconds))
+        let reply = client.get("/demo/state?username=user@example.com", None).await;
+        let shown = reply.map_err(|failure| format!("{failure:?}"))?.text("now");
+        let shown = seconds(&shown).ok_or_else(|| format!("{shown:?} is no time"))?;
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.map_err(|error| error.to_string())?.as_secs();
+        Ok(shown - i64::try_from(now).unwrap_or(0))
     }
 
     /// Runs one of the binary's commands on the same data.
@@ -225,6 +227,16 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.log);
     }
+}
+
+/// The seconds since 1970 of a time like `2026-01-31T12:34:56Z`, with or without a fraction.
+fn seconds(time: &str) -> Option<i64> {
+    let part = |from: usize, to: usize| time.get(from..to)?.parse::<i64>().ok();
+    let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
+    // Years begin in March, so that the leap day is the last.
+    let (year, month) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 719_469;
+    Some(days * 86_400 + part(11, 13)? * 3_600 + part(14, 16)? * 60 + part(17, 19)?)
 }
 
 /// How PostgreSQL is stopped.
@@ -367,5 +379,18 @@ impl Drop for Disk {
     fn drop(&mut self) {
         // The directory goes afterwards; whatever is left goes with the namespace.
         let _ = std::process::Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn times_are_read() {
+        assert_eq!(seconds("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(seconds("2000-02-29T12:00:00.500Z"), Some(951_825_600));
+        assert_eq!(seconds("2026-11-24T11:33:00Z"), Some(1_795_519_980));
+        assert_eq!(seconds("soon"), None);
     }
 }

@@ -95,7 +95,11 @@ impl Tally {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Stop {
     /// The user has used up what the policy gives, or a wild clock has: a matter of the policy.
-    Limited(String),
+    Limited {
+        said: String,
+        /// For so many seconds.
+        wait: u64,
+    },
     /// The first factor, or the state of the account, was refused in a way that is not expected.
     Refused(String),
     /// No message came.
@@ -390,7 +394,11 @@ pub(crate) fn wrong(code: &str) -> String {
 
 fn refusal(reply: &Reply) -> Stop {
     let said = format!("{} {}: {}", reply.status, reply.text("error"), reply.description());
-    if reply.status == 429 { Stop::Limited(said) } else { Stop::Refused(said) }
+    if reply.status == 429 {
+        Stop::Limited { said, wait: reply.retry_after.unwrap_or(u64::MAX) }
+    } else {
+        Stop::Refused(said)
+    }
 }
 
 /// What an answer means for a code.

@@ -171,6 +171,24 @@ fn a_right_code_that_is_called_wrong_is_red() {
 }
 
 #[test]
+fn a_late_message_of_an_earlier_transaction_is_no_right_code() {
+    let begun = |transaction| Event::Begun { user: USER.to_owned(), transaction };
+    let opened = |transaction, handle: &str| Event::Opened { transaction, handle: handle.to_owned() };
+    let mailed = |code: &str| Event::Mailed { user: USER.to_owned(), message: "m".to_owned(), code: code.to_owned() };
+    // In the second transaction comes another copy of the first one's message, in the third the second one's.
+    let history = History::honest()
+        .and(begun(2))
+        .and(opened(2, "h2"))
+        .and(mailed("111111"))
+        .answer(2, binding("h2", "111111"), Answer::Wrong)
+        .and(begun(3))
+        .and(opened(3, "h3"))
+        .and(mailed("222222"))
+        .answer(3, binding("h3", "222222"), Answer::Wrong);
+    assert_eq!(history.kinds(), BTreeSet::new());
+}
+
+#[test]
 fn an_answer_to_nothing_is_red() {
     History::honest().and(Event::Answered { attempt: 99, answer: token("t9") }).is_red(Kind::TokenWithoutCode);
 }

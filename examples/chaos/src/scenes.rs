@@ -21,7 +21,7 @@ use sqlx::{AnyConnection, Connection as _, Executor as _};
 use tokio::task::JoinSet;
 
 use crate::{
-    faults::{Directory, Server},
+    faults::{Clock, Directory, Server},
     journey::{Journey, Manners, Pending, Person, Stop, Tally, World},
     ledger::{Answer, Event, Kind, Ledger, Limits, Violation},
     smtp::Sink,
@@ -132,11 +132,20 @@ impl Stage {
         self.next.load(Ordering::SeqCst) >= USERS || stops > 20
     }
 
-    /// Notes that a clock is set.
-    pub(crate) fn clock_is_set(&self, offset: i64, disagreeing: bool) {
-        self.ledger.enter(Event::Clock { offset });
-        self.disagreeing.store(disagreeing, Ordering::SeqCst);
+    /// Sets a clock. The ledger takes it for wild from before it is until after it was.
+    pub(crate) fn set_clock(&self, clock: &Clock, offset: i64, disagreeing: bool) -> Result<(), String> {
         self.epoch.fetch_add(1, Ordering::SeqCst);
+        if offset != 0 {
+            self.disagreeing.store(disagreeing, Ordering::SeqCst);
+            self.ledger.enter(Event::Clock { offset });
+        }
+        clock.set(offset)?;
+        if offset == 0 {
+            self.ledger.enter(Event::Clock { offset });
+            self.disagreeing.store(false, Ordering::SeqCst);
+        }
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        Ok(())
     }
 
     /// How many users a wild clock kept out.
@@ -181,7 +190,7 @@ impl Stage {
             match done {
                 Ok(()) => {}
                 // Asking twice after a fault takes from the same budget: somebody else's turn.
-                Err(Stop::Limited(_)) => break,
+                Err(Stop::Limited { .. }) => break,
                 // A wild clock may lock a user out; whoever comes afterwards is to see nothing of it.
                 Err(Stop::Refused(_) | Stop::NoMail)
                     if epoch != self.epoch.load(Ordering::SeqCst) || self.disagreeing.load(Ordering::SeqCst) =>

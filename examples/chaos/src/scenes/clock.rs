@@ -22,6 +22,8 @@ const AFTER_THE_CODE: i64 = 400;
 const PHASE: Duration = Duration::from_secs(3);
 /// Users of each kind who are looked at one by one.
 const EACH: usize = 4;
+/// How many seconds one more message takes.
+const ONE_MESSAGE: u64 = 60;
 /// How far a clock may be from where it was set.
 const TOLERANCE: i64 = 3;
 
@@ -56,8 +58,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Row, String> {
     let playing = stage.play(&world, WORKERS);
     let (mut jumps, mut expired, mut regained, mut slow) = (0, 0, 0, Vec::new());
     for offset in [0, -HOUR, 0, AFTER_THE_CODE, 0, DAY, 0] {
-        clock.set(offset)?;
-        stage.clock_is_set(offset, false);
+        stage.set_clock(&clock, offset, false)?;
         if (server.offset().await? - offset).abs() > TOLERANCE {
             return Err(format!("the clock was not really set to {offset:+} s"));
         }
@@ -98,14 +99,17 @@ pub(crate) async fn run(settings: &Settings) -> Result<Row, String> {
     stage.reach(&world, settings.journeys, Duration::from_secs(60)).await;
     stage.curtain(playing).await?;
 
-    // Whom the wild clock had locked, an administrator lets in again.
+    // Whom the wild clock had locked, an administrator lets in again: at once, or, where messages were sent under it, as
+    // soon as the budget for these has one more. That is not given back.
     let mut unlocked = 0;
     for Player { person, .. } in &mut locked {
         server.command(&["unlock", &person.email]).await?;
         world.ledger.enter(Event::Unlocked { user: person.email.clone() });
-        let before = Tally::get(&world.tally.journeys);
-        let _ = journey.sign_in(person, 0).await.map_err(|stop| slow.push(format!("after unlock: {stop:?}")));
-        unlocked += Tally::get(&world.tally.journeys) - before;
+        match journey.sign_in(person, 0).await {
+            Ok(_) => unlocked += 1,
+            Err(Stop::Limited { wait, .. }) if wait <= ONE_MESSAGE => unlocked += 1,
+            Err(stop) => slow.push(format!("after unlock: {stop:?}")),
+        }
     }
     for player in waiting.into_iter().chain(done) {
         stage.remember(player.person, player.past);
@@ -150,8 +154,7 @@ pub(crate) async fn disagreeing(settings: &Settings) -> Result<Row, String> {
     let playing = stage.play(&world, WORKERS);
     let mut slow = Vec::new();
     for offset in [-HOUR, 0, HOUR, 0] {
-        clock.set(offset)?;
-        stage.clock_is_set(offset, offset != 0);
+        stage.set_clock(&clock, offset, offset != 0)?;
         if (wild.offset().await? - offset).abs() > TOLERANCE || right.offset().await?.abs() > TOLERANCE {
             return Err(format!("the clock of one server was not really set to {offset:+} s"));
         }
