@@ -213,7 +213,11 @@ impl Server {
         let mut command = bound(&self.binary, None);
         command.current_dir(&self.directory).args(arguments).args(places.flatten());
         let output = command.output().await.map_err(|error| error.to_string())?;
-        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
     }
 
     fn last_words(&self) -> String {
@@ -325,6 +329,16 @@ impl Postgres {
     }
 }
 
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // By its own means, so that it leaves no shared memory behind.
+        let mut pg_ctl = bound(&self.binaries.join("pg_ctl"), self.as_user);
+        pg_ctl.current_dir(self.directory.path()).arg("-D").arg(self.data());
+        pg_ctl.args(["-w", "-t", "10", "-m", "immediate", "stop"]);
+        let _ = pg_ctl.as_std_mut().stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
+
 async fn run(command: &mut Command) -> Result<(), String> {
     let output = command.output().await.map_err(|error| error.to_string())?;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -341,9 +355,9 @@ impl Disk {
         let directory = Directory::new()?;
         let size = format!("size={mebibytes}m");
         let mut mount = Command::new("mount");
-        run(mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(directory.path()))
-            .await
-            .map_err(|error| format!("no small disk can be mounted, so nothing can be said of a full one: {error}"))?;
+        run(mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(directory.path())).await.map_err(
+            |error| format!("no small disk can be mounted, so nothing can be said of a full one: {error}"),
+        )?;
         Ok(Self { directory })
     }
 
@@ -354,8 +368,11 @@ impl Disk {
     /// Fills it to the last byte and says how many bytes that took.
     pub(crate) fn fill(&self) -> Result<u64, String> {
         use std::io::Write as _;
-        let mut file =
-            File::options().create(true).append(true).open(self.filler()).map_err(|error| error.to_string())?;
+        let mut file = File::options()
+            .create(true)
+            .append(true)
+            .open(self.filler())
+            .map_err(|error| error.to_string())?;
         let mut written = 0;
         for size in [65_536, 4_096, 1] {
             let block = vec![0; size];

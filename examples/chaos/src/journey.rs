@@ -162,7 +162,8 @@ pub(crate) struct Journey<'w> {
 impl<'w> Journey<'w> {
     pub(crate) fn new(world: &'w World, home: usize) -> Self {
         let server = world.servers.get(home % world.servers.len().max(1)).copied();
-        let client = Client::new(server.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9))), world.manners.limit);
+        let client =
+            Client::new(server.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9))), world.manners.limit);
         Self { world, client, turn: home }
     }
 
@@ -217,7 +218,9 @@ impl<'w> Journey<'w> {
             let answer = self.once(path, bearer, body).await;
             match answer {
                 Ok(reply) if !reply.is_unavailable() => return Ok(reply),
-                Ok(reply) if !manners.persists => return Err(Stop::Down(format!("{path}: {}", reply.status))),
+                Ok(reply) if !manners.persists => {
+                    return Err(Stop::Down(format!("{path}: {}", reply.status)));
+                }
                 Err(failure) if !manners.persists => return Err(Stop::Down(format!("{path}: {failure:?}"))),
                 Ok(_) | Err(_) if begun.elapsed() > manners.patience => {
                     return Err(Stop::Down(format!("{path}: nobody answers for {:?}", manners.patience)));
@@ -267,7 +270,8 @@ impl<'w> Journey<'w> {
                 let body = json!({ "mfa_token": mfa_token, "challenge_type": "oob" });
                 self.send(who, "/mfa/challenge", None, Some(&body)).await?
             } else {
-                let types = json!({ "authenticator_types": ["oob"], "oob_channels": ["email"], "email": who.email });
+                let types =
+                    json!({ "authenticator_types": ["oob"], "oob_channels": ["email"], "email": who.email });
                 self.send(who, "/mfa/associate", Some(&mfa_token), Some(&types)).await?
             };
             if reply.status != 200 {
@@ -368,7 +372,12 @@ impl<'w> Journey<'w> {
     }
 
     /// Presents wrong codes until the server stops looking at them, or so many times.
-    pub(crate) async fn guess(&mut self, who: &mut Person, pending: &Pending, most: usize) -> Result<usize, Stop> {
+    pub(crate) async fn guess(
+        &mut self,
+        who: &mut Person,
+        pending: &Pending,
+        most: usize,
+    ) -> Result<usize, Stop> {
         let mut evaluated = 0;
         for _ in 0..most {
             match self.present(who, pending, &wrong(&pending.code)).await? {

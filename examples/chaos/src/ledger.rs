@@ -266,7 +266,8 @@ fn audit(entries: &[(u64, Event)], limits: Limits) -> Vec<Violation> {
                             let refilled = usize::try_from(at / limits.refill).unwrap_or(usize::MAX);
                             let filled = limits.burst * (1 + user.unlocked) + gained;
                             if transaction.wrong > limits.per_transaction {
-                                let about = format!("{user_name}: transaction {number}, {}", transaction.wrong);
+                                let about =
+                                    format!("{user_name}: transaction {number}, {}", transaction.wrong);
                                 found(Kind::RefundedAttempt, about);
                             } else if user.wrong > filled + refilled {
                                 let about = format!("{user_name}: {} wrong codes evaluated", user.wrong);

@@ -9,9 +9,10 @@ const USER: &str = "a@example.com";
 impl History {
     /// An enrolment that went as it should: transaction 1, handle `h1`, code 111111, token `t1`.
     fn honest() -> Self {
-        Self(Vec::new()).opened(1, "h1", "111111").answer(1, binding("h1", "111111"), token("t1")).and(
-            Event::Enrolled { user: USER.to_owned() },
-        )
+        Self(Vec::new())
+            .opened(1, "h1", "111111")
+            .answer(1, binding("h1", "111111"), token("t1"))
+            .and(Event::Enrolled { user: USER.to_owned() })
     }
 
     fn and(mut self, event: Event) -> Self {
@@ -155,9 +156,10 @@ fn a_refunded_attempt_is_red() {
     // Nor does another transaction refill the account's bucket; a clock that jumps ahead does so once.
     let next = || guesses(10).opened(3, "h3", "333333");
     next().answer(3, binding("h3", "000000"), Answer::Wrong).is_red(Kind::RefundedAttempt);
-    let jumped = (0..10).fold(guesses(10).and(Event::Clock { offset: 86_400 }).opened(3, "h3", "3"), |all, _| {
-        all.answer(3, binding("h3", "000000"), Answer::Wrong)
-    });
+    let jumped = (0..10)
+        .fold(guesses(10).and(Event::Clock { offset: 86_400 }).opened(3, "h3", "3"), |all, _| {
+            all.answer(3, binding("h3", "000000"), Answer::Wrong)
+        });
     assert_eq!(jumped.kinds(), BTreeSet::new());
     let back_and_forth = jumped.and(Event::Clock { offset: 0 }).and(Event::Clock { offset: 86_400 });
     let more = back_and_forth.opened(4, "h4", "4").answer(4, binding("h4", "000000"), Answer::Wrong);
@@ -174,7 +176,8 @@ fn a_right_code_that_is_called_wrong_is_red() {
 fn a_late_message_of_an_earlier_transaction_is_no_right_code() {
     let begun = |transaction| Event::Begun { user: USER.to_owned(), transaction };
     let opened = |transaction, handle: &str| Event::Opened { transaction, handle: handle.to_owned() };
-    let mailed = |code: &str| Event::Mailed { user: USER.to_owned(), message: "m".to_owned(), code: code.to_owned() };
+    let mailed =
+        |code: &str| Event::Mailed { user: USER.to_owned(), message: "m".to_owned(), code: code.to_owned() };
     // In the second transaction comes another copy of the first one's message, in the third the second one's.
     let history = History::honest()
         .and(begun(2))
@@ -190,7 +193,9 @@ fn a_late_message_of_an_earlier_transaction_is_no_right_code() {
 
 #[test]
 fn an_answer_to_nothing_is_red() {
-    History::honest().and(Event::Answered { attempt: 99, answer: token("t9") }).is_red(Kind::TokenWithoutCode);
+    History::honest()
+        .and(Event::Answered { attempt: 99, answer: token("t9") })
+        .is_red(Kind::TokenWithoutCode);
 }
 
 #[test]

@@ -18,6 +18,7 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::scenes::{Row, Settings};
 
@@ -82,10 +83,12 @@ impl Scene {
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse();
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else { return ExitCode::FAILURE };
     tokio::select! {
         well = play(&options) => if well { ExitCode::SUCCESS } else { ExitCode::FAILURE },
         // The children and directories go with what is dropped here.
         _ = tokio::signal::ctrl_c() => ExitCode::FAILURE,
+        _ = terminated.recv() => ExitCode::FAILURE,
     }
 }
 
@@ -136,7 +139,13 @@ fn report(rows: &[Row]) {
     for row in rows {
         println!(
             "{:<28} {:>8} {:>8} {:>7} {:>7} {:>10}  {}",
-            row.scene, row.journeys, row.requests, row.retries, row.tokens, row.violations.len(), row.faults
+            row.scene,
+            row.journeys,
+            row.requests,
+            row.retries,
+            row.tokens,
+            row.violations.len(),
+            row.faults
         );
     }
     println!("{} journeys in all", rows.iter().map(|row| row.journeys).sum::<usize>());

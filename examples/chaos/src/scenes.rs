@@ -193,7 +193,8 @@ impl Stage {
                 Err(Stop::Limited { .. }) => break,
                 // A wild clock may lock a user out; whoever comes afterwards is to see nothing of it.
                 Err(Stop::Refused(_) | Stop::NoMail)
-                    if epoch != self.epoch.load(Ordering::SeqCst) || self.disagreeing.load(Ordering::SeqCst) =>
+                    if epoch != self.epoch.load(Ordering::SeqCst)
+                        || self.disagreeing.load(Ordering::SeqCst) =>
                 {
                     self.excused.fetch_add(1, Ordering::SeqCst);
                     break;
@@ -255,10 +256,12 @@ impl Stage {
     pub(crate) fn row(&self, scene: &'static str, world: &World, faults: String, least: usize) -> Row {
         let mut violations = self.ledger.violations(Limits::AUTH0);
         let stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
-        violations.extend(stops.iter().map(|(email, stop)| Violation {
-            kind: Kind::NoService,
-            about: format!("{email}: {stop:?}"),
-        }));
+        violations.extend(
+            stops.iter().map(|(email, stop)| Violation {
+                kind: Kind::NoService,
+                about: format!("{email}: {stop:?}"),
+            }),
+        );
         let journeys = Tally::get(&world.tally.journeys);
         let mut shortfalls = Vec::new();
         if journeys < least {
@@ -325,7 +328,10 @@ pub(crate) async fn populate(url: &str) -> Result<(), String> {
     let numbers = if url.starts_with("postgres") {
         format!("SELECT generate_series AS n FROM generate_series(0, {})", USERS - 1)
     } else {
-        format!("WITH RECURSIVE s(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n < {}) SELECT n FROM s", USERS - 1)
+        format!(
+            "WITH RECURSIVE s(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n < {}) SELECT n FROM s",
+            USERS - 1
+        )
     };
     let sql = format!(
         "INSERT INTO users (subject, email, email_verified, password_hash) \

@@ -136,8 +136,10 @@ impl Sink {
     }
 
     fn keep(&self, to: &str, data: &[String]) {
-        let header = |name: &str| data.iter().find_map(|line| line.strip_prefix(name)).unwrap_or("").to_owned();
-        let digits = |line: &&String| line.trim().len() >= 6 && line.trim().bytes().all(|b| b.is_ascii_digit());
+        let header =
+            |name: &str| data.iter().find_map(|line| line.strip_prefix(name)).unwrap_or("").to_owned();
+        let digits =
+            |line: &&String| line.trim().len() >= 6 && line.trim().bytes().all(|b| b.is_ascii_digit());
         let id = header("Message-ID: ");
         self.0.messages.fetch_add(1, Ordering::Relaxed);
         let code = data.iter().find(digits).map(|line| line.trim().to_owned());

@@ -178,7 +178,9 @@ pub(crate) async fn disagreeing(settings: &Settings) -> Result<Row, String> {
     for _ in 0..EACH {
         let mut person = stage.newcomer();
         let pending = here.ask(&mut person).await.map_err(wrongly)?;
-        if let Answer::Token(_) = there.present(&mut person, &pending, &pending.code).await.map_err(wrongly)? {
+        if let Answer::Token(_) =
+            there.present(&mut person, &pending, &pending.code).await.map_err(wrongly)?
+        {
             here.is_enrolled(&mut person, &pending);
             across += 1;
         }
@@ -201,4 +203,3 @@ pub(crate) async fn disagreeing(settings: &Settings) -> Result<Row, String> {
     }
     Ok(row)
 }
-

@@ -37,7 +37,9 @@ pub(crate) async fn run(settings: &Settings) -> Result<Row, String> {
             let before = Tally::get(&world.tally.unavailable);
             bytes += disk.fill()?;
             let full = std::time::Instant::now();
-            while Tally::get(&world.tally.unavailable) < before + REFUSALS && full.elapsed() < Duration::from_secs(20) {
+            while Tally::get(&world.tally.unavailable) < before + REFUSALS
+                && full.elapsed() < Duration::from_secs(20)
+            {
                 // A checkpoint may have given some of it back.
                 bytes += disk.fill()?;
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -57,7 +59,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<Row, String> {
     server.restart().await?;
     let replayed = stage.replay(&world).await?;
     let unavailable = Tally::get(&world.tally.unavailable);
-    let faults = format!("{fills} times full ({} KiB), {unavailable} answers 5xx, {replayed} replays", bytes / 1_024);
+    let faults =
+        format!("{fills} times full ({} KiB), {unavailable} answers 5xx, {replayed} replays", bytes / 1_024);
     let mut row = stage.row("disk: full", &world, faults, settings.journeys);
     row.lacks(met, "the full disk was not met");
     row.lacks(survived, "the server did not survive");

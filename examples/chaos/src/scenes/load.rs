@@ -62,7 +62,8 @@ async fn hold(
     let (median, late) = {
         let mut latencies = world.tally.latencies.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         latencies.sort_unstable();
-        let at = |part: usize| latencies.get(latencies.len().saturating_sub(1) * part / 100).copied().unwrap_or(0);
+        let at =
+            |part: usize| latencies.get(latencies.len().saturating_sub(1) * part / 100).copied().unwrap_or(0);
         (at(50) / 1_000, at(99) / 1_000)
     };
     let faults = format!(

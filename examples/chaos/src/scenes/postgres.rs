@@ -69,7 +69,9 @@ pub(crate) async fn run(settings: &Settings) -> Result<Row, String> {
     stage.curtain(playing).await?;
     let replayed = stage.replay(&world).await?;
     let unavailable = Tally::get(&world.tally.unavailable);
-    let faults = format!("{kills} kills, {restarts} restarts of PostgreSQL, {unavailable} answers 5xx, {replayed} replays");
+    let faults = format!(
+        "{kills} kills, {restarts} restarts of PostgreSQL, {unavailable} answers 5xx, {replayed} replays"
+    );
     let mut row = stage.row("postgres: kill -9, restarts", &world, faults, settings.journeys);
     row.lacks(unavailable > 0, "no request met PostgreSQL away");
     row.lacks(Tally::get(&world.tally.cut_off) > 0, "no request was cut off by a kill");

@@ -50,13 +50,19 @@ pub(crate) async fn run(settings: &Settings) -> Result<Row, String> {
     let counts: Vec<_> = FAULTS.iter().map(|(mode, _)| (*mode, stage.sink.faults(*mode))).collect();
     let duplicates = stage.sink.duplicates();
     let told: Vec<_> = counts.iter().map(|(mode, count)| format!("{count} {mode:?}")).collect();
-    let faults =
-        format!("{}, {duplicates} of {} messages twice, {replayed} replays", told.join(", "), stage.sink.messages());
+    let faults = format!(
+        "{}, {duplicates} of {} messages twice, {replayed} replays",
+        told.join(", "),
+        stage.sink.messages()
+    );
     let mut row = stage.row("smtp: hangs, refuses, drops", &world, faults, settings.journeys);
     for (mode, count) in counts {
         row.lacks(count > 0, &format!("the relay never did: {mode:?}"));
     }
-    row.lacks(duplicates <= stage.sink.faults(Mode::DropsLate), "more messages came twice than the relay broke off");
+    row.lacks(
+        duplicates <= stage.sink.faults(Mode::DropsLate),
+        "more messages came twice than the relay broke off",
+    );
     row.lacks(lifted, "the cool-down was not lifted exactly once");
     row.lacks(Tally::get(&world.tally.unavailable) == 0, "a relay's trouble became the client's");
     Ok(row)
@@ -69,7 +75,8 @@ async fn lifted_once(settings: &Settings) -> Result<bool, String> {
     stage.sink.behave(Mode::RefusesForGood);
     let relay = stage.sink.url();
     let arguments = with_sqlite("chaos.db", &relay);
-    let arguments: Vec<_> = arguments.iter().map(|&word| if word == "auth0" { "default" } else { word }).collect();
+    let arguments: Vec<_> =
+        arguments.iter().map(|&word| if word == "auth0" { "default" } else { word }).collect();
     let server = Server::start(&settings.server, stage.directory.path(), &arguments, None).await?;
     populate_file(&stage.directory.path().join("chaos.db")).await?;
     let world = stage.world(&[&server], Manners::PERSISTENT);

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{Row, Settings, Stage, WORKERS, populate_file, with_sqlite};
-use crate::{faults::Server, journey::{Manners, Tally}};
+use crate::{
+    faults::Server,
+    journey::{Manners, Tally},
+};
 
 /// The least number of kills.
 const KILLS: usize = 20;
