@@ -10,7 +10,7 @@ use std::{
 
 use countersign::{Account, Descriptor, Subject, Swap, Write};
 use sqlx::{
-    Row as _, SqlitePool,
+    Connection as _, Row as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
@@ -34,7 +34,12 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10));
         let pool = |connections| {
-            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(10))
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(Duration::from_secs(10))
+                // A full disk makes SQLite roll back by itself. The connection's own rollback then fails, and it would
+                // take itself to be in a transaction for ever: such a connection is closed, and the next is a new one.
+                .after_release(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         };
         let writer = pool(1).connect_with(options.clone()).await?;
         sqlx::migrate!("migrations/sqlite").run(&writer).await?;
@@ -221,4 +226,29 @@ fn user(row: &SqliteRow) -> Result<User, StoreError> {
 
 fn client(row: &SqliteRow) -> Result<Client, StoreError> {
     Ok(Client { client_id: row.try_get("client_id")?, secret_hash: row.try_get("secret_hash")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_writer_survives_a_full_disk() -> Result<(), StoreError> {
+        let path = std::env::temp_dir().join(format!("countersign-full-{}.db", std::process::id()));
+        let store = Sqlite::open(&path).await?;
+        sqlx::query("PRAGMA max_page_count = 40").execute(&store.writer).await?;
+        let mut transaction = store.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let sql = "INSERT INTO users VALUES ('usr_1', 'a@example.com', 1, zeroblob(1000000))";
+        let refused = sqlx::query(sql).execute(&mut *transaction).await;
+        drop(transaction);
+        assert!(refused.is_err_and(|error| error.to_string().contains("full")));
+        let transaction = store.writer.begin_with("BEGIN IMMEDIATE").await;
+        assert!(transaction.is_ok(), "{transaction:?}");
+        drop(transaction);
+        store.close().await;
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+        }
+        Ok(())
+    }
 }

@@ -1,0 +1,97 @@
+//! A relay that hangs, refuses for now, drops connections, and recovers, under load.
+//!
+//! Users here ask once and wait: what brings their mail in the end is the outbox. A refusal for good is told to the core,
+//! which lifts the cool-down, once. A message may come twice only where the relay broke off after it had taken it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Row, Settings, Stage, WORKERS, populate_file, with_sqlite};
+use crate::{
+    faults::Server,
+    journey::{Journey, Manners, Tally},
+    smtp::Mode,
+};
+
+/// Of users who wait for their mail as long as it takes: a hang of twenty seconds, the pauses, and a queue.
+const WAITING: Manners = Manners { mail: Duration::from_secs(75), asks: 1, ..Manners::PERSISTENT };
+/// What the relay does, and for how long.
+const FAULTS: [(Mode, Duration); 4] = [
+    (Mode::RefusesForNow, Duration::from_secs(2)),
+    (Mode::Drops, Duration::from_secs(2)),
+    (Mode::DropsLate, Duration::from_secs(1)),
+    (Mode::Hangs, Duration::from_secs(2)),
+];
+/// How long it behaves in between.
+const WELL: Duration = Duration::from_secs(2);
+/// How often a user asks within the cool-down.
+const ASKS: usize = 40;
+
+pub(crate) async fn run(settings: &Settings) -> Result<Row, String> {
+    let stage = Stage::set().await?;
+    let relay = stage.sink.url();
+    let arguments = with_sqlite("chaos.db", &relay);
+    let server = Server::start(&settings.server, stage.directory.path(), &arguments, None).await?;
+    populate_file(&stage.directory.path().join("chaos.db")).await?;
+    let world = stage.world(&[&server], WAITING);
+    let playing = stage.play(&world, WORKERS);
+    for (mode, time) in FAULTS {
+        tokio::time::sleep(WELL).await;
+        stage.sink.behave(mode);
+        tokio::time::sleep(time).await;
+        stage.sink.behave(Mode::Well);
+    }
+    stage.reach(&world, settings.journeys, Duration::from_secs(90)).await;
+    stage.curtain(playing).await?;
+    let replayed = stage.replay(&world).await?;
+    let lifted = lifted_once(settings).await?;
+
+    let counts: Vec<_> = FAULTS.iter().map(|(mode, _)| (*mode, stage.sink.faults(*mode))).collect();
+    let duplicates = stage.sink.duplicates();
+    let told: Vec<_> = counts.iter().map(|(mode, count)| format!("{count} {mode:?}")).collect();
+    let faults = format!(
+        "{}, {duplicates} of {} messages twice, {replayed} replays",
+        told.join(", "),
+        stage.sink.messages()
+    );
+    let mut row = stage.row("smtp: hangs, refuses, drops", &world, faults, settings.journeys);
+    for (mode, count) in counts {
+        row.lacks(count > 0, &format!("the relay never did: {mode:?}"));
+    }
+    row.lacks(
+        duplicates <= stage.sink.faults(Mode::DropsLate),
+        "more messages came twice than the relay broke off",
+    );
+    row.lacks(lifted, "the cool-down was not lifted exactly once");
+    row.lacks(Tally::get(&world.tally.unavailable) == 0, "a relay's trouble became the client's");
+    Ok(row)
+}
+
+/// Under a policy with a cool-down of thirty seconds: after a message was refused for good the user may ask again at once,
+/// and then not again.
+async fn lifted_once(settings: &Settings) -> Result<bool, String> {
+    let stage = Stage::set().await?;
+    stage.sink.behave(Mode::RefusesForGood);
+    let relay = stage.sink.url();
+    let arguments = with_sqlite("chaos.db", &relay);
+    let arguments: Vec<_> =
+        arguments.iter().map(|&word| if word == "auth0" { "default" } else { word }).collect();
+    let server = Server::start(&settings.server, stage.directory.path(), &arguments, None).await?;
+    populate_file(&stage.directory.path().join("chaos.db")).await?;
+    let world = stage.world(&[&server], Manners::PERSISTENT);
+    let mut person = stage.newcomer();
+    let mut journey = Journey::new(&world, 0);
+    let (_, mfa_token) = journey.begin(&mut person).await.map_err(|stop| format!("{stop:?}"))?;
+    let body = json!({ "authenticator_types": ["oob"], "oob_channels": ["email"], "email": person.email });
+    for _ in 0..ASKS {
+        let reply = journey.once("/mfa/associate", Some(&mfa_token), Some(&body)).await;
+        reply.map_err(|failure| format!("no answer: {failure:?}"))?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if stage.sink.faults(Mode::RefusesForGood) > 0 {
+            stage.sink.behave(Mode::Well);
+        }
+    }
+    // Asking inside the cool-down sends nothing: one was refused, the next went through, and no other was sent.
+    Ok((stage.sink.faults(Mode::RefusesForGood), stage.sink.messages()) == (1, 1))
+}
