@@ -29,8 +29,8 @@ workspace() { # the configuration
     deny --workspace --locked --config "$1" check -D unnecessary-skip -D unmatched-skip licenses bans sources
 }
 
-library() { # the configuration
-    deny --exclude countersign-server --exclude countersign-properties --exclude countersign-chaos --locked --config "$1" check licenses bans sources
+library() { # the configuration: without --workspace, the root's package alone is looked at
+    deny --locked --config "$1" check licenses bans sources
 }
 
 # A package outside the workspace is a tool or a test: it need not have every licence and second version that is allowed.

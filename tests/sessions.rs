@@ -3,10 +3,22 @@
 mod support;
 
 use countersign::{
-    Account, Denial, Descriptor, ElevatedScopes, Message, Policy, Rate, RenderError, Session, Subject,
+    Account, BindingCode, Challenged, Denial, Descriptor, ElevatedScopes, Message, Policy, Rate, RenderError,
+    Session, Subject,
 };
 use support::{World, client};
 use time::Duration;
+
+/// A user whose login waits for the code that was sent.
+fn login_under_way() -> (World, Session, Challenged, BindingCode) {
+    let mut world = World::new(Policy::default());
+    world.enrol("user@example.com");
+    world.pass(3600);
+    let login = world.login();
+    let challenged = world.challenge(&login).unwrap();
+    let code = world.mail().code;
+    (world, login, challenged, code)
+}
 
 #[test]
 fn a_token_from_the_future_is_taken_within_the_leeway_of_clocks() {
@@ -64,12 +76,7 @@ fn confirming_takes_the_scope_to_enrol() {
 
 #[test]
 fn an_elevated_session_logs_nobody_in_even_with_a_login_s_own_transaction() {
-    let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
-    world.pass(3600);
-    let login = world.login();
-    let challenged = world.challenge(&login).unwrap();
-    let code = world.mail().code;
+    let (mut world, login, challenged, code) = login_under_way();
     let (until, tokens) = (world.now + Duration::hours(1), world.tokens.len());
     let (subject, client) = (support::subject(), client());
     let elevated =
@@ -108,12 +115,7 @@ fn the_verifier_says_until_when_an_account_is_locked() {
 
 #[test]
 fn a_login_under_way_ends_when_the_policy_no_longer_takes_mail_for_it() {
-    let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
-    world.pass(3600);
-    let login = world.login();
-    let challenged = world.challenge(&login).unwrap();
-    let code = world.mail().code;
+    let (mut world, login, challenged, code) = login_under_way();
     let confirming = support::policy(|settings| settings.email_may_authenticate = false);
     world.verifier = countersign::Verifier::new(support::keys(), confirming);
     assert_eq!(

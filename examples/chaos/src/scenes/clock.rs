@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use super::{Player, Row, Settings, Stage, WORKERS, populate, populate_file, postgres, with_sqlite};
+use super::{Player, Row, Settings, Stage, WORKERS, populate_file, postgres, with_sqlite};
 use crate::{
-    faults::{Clock, Postgres, Server},
+    faults::{Clock, Server},
     journey::{Journey, Manners, Stop, Tally},
     ledger::{Answer, Event},
 };
@@ -132,15 +132,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<Row, String> {
 /// Two servers on one PostgreSQL, of which one is an hour behind, and then an hour ahead.
 pub(crate) async fn disagreeing(settings: &Settings) -> Result<Row, String> {
     let stage = Stage::set().await?;
-    let database = Postgres::start().await?;
-    let (url, relay) = (database.url(), stage.sink.url());
-    postgres::keys(settings, &stage).await?;
-    let arguments = postgres::arguments(&url, &relay);
-    let directory = stage.directory.path();
-    let clock = Clock::new(directory, "clock")?;
-    let right = Server::start(&settings.server, directory, &arguments, None).await?;
-    let wild = Server::start(&settings.server, directory, &arguments, Some(clock.clone())).await?;
-    populate(&url).await?;
+    let clock = Clock::new(stage.directory.path(), "clock")?;
+    let (_database, [right, wild]) = postgres::two_servers(settings, &stage, Some(clock.clone())).await?;
     let world = stage.world(&[&right, &wild], Manners::PERSISTENT);
     let wrongly = |stop: Stop| format!("with clocks that agree: {stop:?}");
     let (mut here, mut there) = (Journey::at(&world, right.address), Journey::at(&world, wild.address));

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Row, Settings, Stage, populate, populate_file, postgres, with_sqlite};
+use super::{Row, Settings, Stage, populate_file, postgres, with_sqlite};
 use crate::{
-    faults::{Postgres, Server},
+    faults::Server,
     journey::{Manners, Tally, World},
 };
 
@@ -32,14 +32,7 @@ pub(crate) async fn sqlite(settings: &Settings) -> Result<Row, String> {
 /// Two servers on PostgreSQL, for half as long.
 pub(crate) async fn on_postgres(settings: &Settings) -> Result<Row, String> {
     let stage = Stage::set().await?;
-    let database = Postgres::start().await?;
-    let (url, relay) = (database.url(), stage.sink.url());
-    postgres::keys(settings, &stage).await?;
-    let arguments = postgres::arguments(&url, &relay);
-    let directory = stage.directory.path();
-    let one = Server::start(&settings.server, directory, &arguments, None).await?;
-    let other = Server::start(&settings.server, directory, &arguments, None).await?;
-    populate(&url).await?;
+    let (_database, [one, other]) = postgres::two_servers(settings, &stage, None).await?;
     let world = stage.world(&[&one, &other], STRICT);
     hold(settings, &stage, &world, settings.seconds.div_ceil(2), "load: postgres, two servers").await
 }

@@ -6,21 +6,33 @@ use std::time::Duration;
 
 use super::{Row, Settings, Stage, WORKERS, populate};
 use crate::{
-    faults::{Postgres, Server, Stop},
+    faults::{Clock, Postgres, Server, Stop},
     journey::{Manners, Tally},
 };
 
 /// Rounds of faults: each kills a server, and all but every second restarts PostgreSQL.
 const ROUNDS: usize = 8;
 
-/// The arguments of a server on PostgreSQL, with the key file that all of them share.
-pub(super) fn arguments<'a>(url: &'a str, relay: &'a str) -> Vec<&'a str> {
-    let places = ["--database", url, "--keys", "keys.json", "--issuer", "http://localhost/"];
-    [places.as_slice(), &["--policy", "auth0", "--smtp", relay]].concat()
+/// A PostgreSQL with its users, and two servers on it that share a key file; the second goes by `clock`, if there is one.
+pub(super) async fn two_servers(
+    settings: &Settings,
+    stage: &Stage,
+    clock: Option<Clock>,
+) -> Result<(Postgres, [Server; 2]), String> {
+    let database = Postgres::start().await?;
+    let (url, relay) = (database.url(), stage.sink.url());
+    keys(settings, stage).await?;
+    let places = ["--database", &url, "--keys", "keys.json", "--issuer", "http://localhost/"];
+    let arguments = [places.as_slice(), &["--policy", "auth0", "--smtp", &relay]].concat();
+    let directory = stage.directory.path();
+    let one = Server::start(&settings.server, directory, &arguments, None).await?;
+    let other = Server::start(&settings.server, directory, &arguments, clock).await?;
+    populate(&url).await?;
+    Ok((database, [one, other]))
 }
 
 /// Makes the key file.
-pub(super) async fn keys(settings: &Settings, stage: &Stage) -> Result<(), String> {
+async fn keys(settings: &Settings, stage: &Stage) -> Result<(), String> {
     let mut command = tokio::process::Command::new(&settings.server);
     command.current_dir(stage.directory.path()).args(["keys", "generate", "keys.json"]);
     let status = command.output().await.map_err(|error| error.to_string())?.status;
@@ -29,16 +41,7 @@ pub(super) async fn keys(settings: &Settings, stage: &Stage) -> Result<(), Strin
 
 pub(crate) async fn run(settings: &Settings) -> Result<Row, String> {
     let stage = Stage::set().await?;
-    let mut postgres = Postgres::start().await?;
-    let (url, relay) = (postgres.url(), stage.sink.url());
-    keys(settings, &stage).await?;
-    let arguments = arguments(&url, &relay);
-    let directory = stage.directory.path();
-    let mut servers = [
-        Server::start(&settings.server, directory, &arguments, None).await?,
-        Server::start(&settings.server, directory, &arguments, None).await?,
-    ];
-    populate(&url).await?;
+    let (mut postgres, mut servers) = two_servers(settings, &stage, None).await?;
     let world = stage.world(&[&servers[0], &servers[1]], Manners::PERSISTENT);
     let playing = stage.play(&world, WORKERS);
     let (mut kills, mut restarts, mut survived) = (0, 0, true);
