@@ -40,6 +40,8 @@ VERSION = "27.1.0"
 BOUND = 150
 # A mutant that makes a loop endless counts as caught after this time; the tests need some seconds.
 TIMEOUT_S = 40
+# The program that has the tests of the library, the one that has those of the conformance kit, and the unit tests.
+TESTS, KIT_TESTS, UNIT_TESTS = ["--test", "mutants"], ["--test", "conformance"], ["--lib"]
 VERDICTS = {
     "CaughtMutant": "caught",
     "MissedMutant": "missed",
@@ -81,6 +83,11 @@ def install():
         subprocess.run(["cargo", "install", "cargo-mutants", "--locked", "--version", VERSION], check=True)
 
 
+def integration_tests(name):
+    """The program that is to catch the mutants of a file."""
+    return KIT_TESTS if name.startswith("src/conformance") else TESTS
+
+
 def listed(names):
     """The mutants of the files, by file."""
     command = ["cargo", "mutants", "--list", "--json", "--package", "countersign"]
@@ -94,8 +101,11 @@ def listed(names):
 
 
 def refresh(copy):
-    """Makes the copy equal to the tree; what is equal already keeps its time, and so its build."""
-    wanted = set()
+    """Makes the copy equal to the tree; what is equal already keeps its time, and so its build.
+
+    Gives whether something that a test may depend on had to be changed.
+    """
+    wanted, changed = set(), False
     for parent, folders, files in os.walk(ROOT):
         folders[:] = [name for name in folders if name not in (".git", "target", "node_modules")]
         for name in files:
@@ -106,15 +116,22 @@ def refresh(copy):
             if not target.exists() or target.read_bytes() != path.read_bytes():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
+                changed |= path not in (SURVEY, PAGE)
     for path in [path for path in copy.rglob("*") if path.is_file()]:
         if path.relative_to(copy) not in wanted:
             path.unlink()
+            changed = True
+    return changed
 
 
 class Worker:
-    """One copy of the tree, with a build of its own."""
+    """One copy of the tree, with a build of its own, for the mutants of these files."""
 
-    def __init__(self, number):
+    def __init__(self, number, names):
+        self.tests = list(UNIT_TESTS)
+        for tests in (TESTS, KIT_TESTS):
+            if tests in map(integration_tests, names):
+                self.tests += tests
         self.copy = WORK / f"copy-{number}"
         self.out = WORK / f"out-{number}"
         self.environment = dict(os.environ)
@@ -135,7 +152,7 @@ class Worker:
         """The tests must pass before a failure can mean anything; this also makes the build warm."""
         configuration = tomllib.loads((self.copy / ".cargo" / "mutants.toml").read_text(encoding="utf-8"))
         command = ["cargo", "test", "--package", "countersign", "--profile", configuration["profile"]]
-        command += configuration["additional_cargo_args"] + configuration["additional_cargo_test_args"]
+        command += self.tests + configuration["additional_cargo_test_args"]
         done = subprocess.run(
             command, cwd=self.copy, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )
@@ -143,11 +160,21 @@ class Worker:
             raise SurveyError("the tests fail without a mutant:\n" + done.stdout.decode(errors="replace"))
 
     def verdicts(self, name, only):
-        """Tries the mutants of one file, or only those, and gives each one's verdict by its name."""
+        """Tries the mutants of one file, or only those, and gives each one's verdict by its name.
+
+        Most are caught by the integration tests, and so the unit tests, which cost a build, run for the others only.
+        """
+        verdicts = self.trial(name, only, integration_tests(name))
+        missed = [mutant for mutant, verdict in verdicts.items() if verdict == "missed"]
+        return verdicts | self.trial(name, missed, UNIT_TESTS) if missed else verdicts
+
+    def trial(self, name, only, tests):
+        """The verdicts of some of the tests."""
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir(parents=True)
         command = ["cargo", "mutants", "--in-place", "--baseline", "skip", "--no-shuffle", "--package", "countersign"]
         command += ["--timeout", str(TIMEOUT_S), "--output", str(self.out), "--colors", "never", "--file", name]
+        command += [f"--cargo-arg={argument}" for argument in tests]
         for mutant in only or []:
             command += ["--re", "^" + re.escape(mutant).replace("\\ ", " ") + "$"]
         done = subprocess.run(
@@ -198,9 +225,10 @@ def survey(names, jobs, only_missed, recording=False):
                 except queue.Empty:
                     return
                 if worker is None:
-                    worker = Worker(number)
+                    worker = Worker(number, names)
                     worker.baseline()
-                refresh(worker.copy)
+                if refresh(worker.copy):
+                    worker.baseline()
                 begun = time.monotonic()
                 verdicts = verdicts | worker.verdicts(name, only)
                 if set(verdicts) != set(mutants[name]):
@@ -285,9 +313,10 @@ def page(recorded):
         f"caught was not. It took {total['seconds'] / 60:.0f} minutes of building and testing, summed over the files,",
         "on a busy machine with two cores.",
         "",
-        "The tests are the library's unit tests and all integration tests in one program (`tests/mutants/all.rs`). Left out",
-        "of it are `seal.rs`, which tests what does not compile; by the configuration, `guessing`, `races` and one test of",
-        "damaged bytes in `golden`, which repeat thousands of times what the others do; `invariants` runs 8 cases.",
+        "The tests are all integration tests in one program (`tests/mutants/all.rs`), and for the conformance kit its own;",
+        "then, for what they miss, the library's unit tests. Left out of the program are `seal.rs`, which tests what does not",
+        "compile; by the configuration, `guessing`, `races` and one test of damaged bytes in `golden`, which repeat thousands",
+        "of times what the others do; `invariants` runs 8 cases.",
         "",
     ]
     if waiting:
@@ -369,7 +398,7 @@ def control():
     chosen = [m for m in listed([name])[name] if re.search(r"replace Pending::(generation|sends) -> u32 with 0$", m)]
     if len(chosen) != 2:
         raise SurveyError(f"the control's mutants are not there: {chosen}")
-    worker = Worker("control")
+    worker = Worker("control", [name])
     worker.baseline()
     intact = worker.verdicts(name, chosen)
     path = worker.copy / "tests" / "shown.rs"
