@@ -220,7 +220,7 @@ impl fmt::Debug for MfaToken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::format;
+    use alloc::{borrow::ToOwned as _, format};
 
     fn binding(text: &str) -> Result<String, Malformed> {
         BindingCode::parse(text).map(|code| code.expose().into())
@@ -241,6 +241,8 @@ mod tests {
             assert_eq!(binding(text).as_deref(), Ok("012345"), "{text:?}");
         }
         assert_eq!(binding("123456789").as_deref(), Ok("123456789"));
+        let longest = "012345".to_owned() + &" ".repeat(typed::MAX_TYPED_BYTES - 6);
+        assert_eq!(binding(&longest).as_deref(), Ok("012345"));
     }
 
     #[test]

@@ -172,7 +172,10 @@ fn a_full_account_is_small() {
 #[test]
 fn corrupt_records_are_refused_with_what_is_wrong() {
     type Edit = fn(&mut Value);
-    let edits: [(&str, Edit); 34] = [
+    let edits: [(&str, Edit); 37] = [
+        ("integer `1`, expected a text", |r| r["subject"] = json!(1)),
+        ("integer `1`, expected 16 bytes", |r| r["challenges"][0]["id"] = json!(1)),
+        ("map, expected a list of at most 72", |r| r["authenticators"] = json!({})),
         ("the record has version 2; this library reads version 1", |r| r["version"] = json!(2)),
         ("the record has version 0", |r| r["version"] = json!(0)),
         ("missing field `ledger`", |r| drop(r.as_object_mut().unwrap().remove("ledger"))),
