@@ -75,7 +75,6 @@ impl AuditEvent {
     /// Notes how the command came out.
     pub(crate) fn conclude(&mut self, denial: Option<Denial>) {
         self.denial = denial.map(|denial| denial.code());
-        self.evaluated |= denial.is_some_and(|denial| denial.is_counted());
     }
 
     /// When it was decided.

@@ -8,7 +8,7 @@ use alloc::string::String;
 use core::fmt;
 
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _, ConstantTimeGreater as _};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::{
     keys::{self, Tag},
@@ -19,7 +19,7 @@ use crate::{
 #[derive(Clone)]
 pub struct BindingCode {
     /// ASCII digits; zero bytes behind them.
-    digits: [u8; 16],
+    digits: Zeroizing<[u8; 16]>,
     length: u8,
 }
 
@@ -34,7 +34,7 @@ impl BindingCode {
     /// # Errors
     /// [`Malformed`] if the text cannot be a binding code; that costs no attempt.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let mut code = Self { digits: [0; 16], length: 0 };
+        let mut code = Self { digits: Zeroizing::default(), length: 0 };
         let slots = code.digits.first_chunk_mut::<9>().ok_or(Malformed::Length)?;
         let count = typed::read(text, slots, |byte| (byte, among(byte, b'0', 10)))?;
         code.length = u8::try_from(count).map_err(|_| Malformed::Length)?;
@@ -56,10 +56,10 @@ impl BindingCode {
             _ => remainder::<1_000_000>(tag),
         };
         let length = digits.clamp(Self::MIN_DIGITS, Self::MAX_DIGITS);
-        let mut code = Self { digits: [0; 16], length };
+        let mut code = Self { digits: Zeroizing::default(), length };
         for slot in code.digits.iter_mut().take(usize::from(length)).rev() {
             let [digit, ..] = (number % 10).to_le_bytes();
-            *slot = b'0' | digit;
+            *slot = b'0'.wrapping_add(digit);
             number /= 10;
         }
         code
@@ -89,16 +89,10 @@ fn remainder<const M: u64>(tag: &Tag) -> u64 {
     const { assert!(0 < M && M <= 1 << 30, "a remainder and 32 bits must fit an integer") };
     let (limbs, _) = tag.first::<16>().as_chunks::<4>();
     limbs.iter().fold(0, |rest, limb| {
-        let number = (rest << 32) | u64::from(u32::from_be_bytes(*limb));
+        let number = (rest << 32).wrapping_add(u64::from(u32::from_be_bytes(*limb)));
         // The modulus is a constant and not zero.
         number.checked_rem(M).unwrap_or(0)
     })
-}
-
-impl Drop for BindingCode {
-    fn drop(&mut self) {
-        self.digits.zeroize();
-    }
 }
 
 impl fmt::Debug for BindingCode {
@@ -112,7 +106,7 @@ impl fmt::Debug for BindingCode {
 /// At 120 bits a keyed hash of it may be stored without a password-hashing scheme (NIST SP 800-63B-4 section 3.1.2.2,
 /// ASVS 5.0 requirement 6.5.2: the threshold is 112 bits).
 #[derive(Clone)]
-pub struct RecoveryCode([u8; Self::SYMBOLS]);
+pub struct RecoveryCode(Zeroizing<[u8; Self::SYMBOLS]>);
 
 impl RecoveryCode {
     /// How many symbols a code has.
@@ -127,12 +121,12 @@ impl RecoveryCode {
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let mut symbols = Zeroizing::new([0; Self::SYMBOLS]);
         let count = typed::read(text, symbols.as_mut_slice(), known_symbol)?;
-        if count == Self::SYMBOLS { Ok(Self(*symbols)) } else { Err(Malformed::Length) }
+        if count == Self::SYMBOLS { Ok(Self(symbols)) } else { Err(Malformed::Length) }
     }
 
     /// The first 15 bytes of `tag` as 24 groups of 5 bits, most significant first.
     pub(crate) fn from_tag(tag: &Tag) -> Self {
-        let mut code = Self([0; Self::SYMBOLS]);
+        let mut code = Self(Zeroizing::new([0; Self::SYMBOLS]));
         let (groups, _) = tag.first::<15>().as_chunks::<5>();
         let (slots, _) = code.0.as_chunks_mut::<8>();
         for (group, slots) in groups.iter().zip(slots) {
@@ -148,10 +142,10 @@ impl RecoveryCode {
     /// The symbols in clear.
     #[must_use]
     pub fn expose(&self) -> &str {
-        core::str::from_utf8(&self.0).unwrap_or("")
+        core::str::from_utf8(&*self.0).unwrap_or("")
     }
 
-    pub(crate) const fn symbols(&self) -> &[u8; Self::SYMBOLS] {
+    pub(crate) fn symbols(&self) -> &[u8; Self::SYMBOLS] {
         &self.0
     }
 }
@@ -178,12 +172,6 @@ fn known_symbol(byte: u8) -> (u8, Choice) {
 /// Whether a byte is one of `count` from `first` on.
 fn among(byte: u8, first: u8, count: u8) -> Choice {
     count.ct_gt(&byte.wrapping_sub(first))
-}
-
-impl Drop for RecoveryCode {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
 }
 
 impl fmt::Debug for RecoveryCode {
@@ -232,7 +220,7 @@ impl fmt::Debug for MfaToken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::format;
+    use alloc::{borrow::ToOwned as _, format};
 
     fn binding(text: &str) -> Result<String, Malformed> {
         BindingCode::parse(text).map(|code| code.expose().into())
@@ -253,6 +241,8 @@ mod tests {
             assert_eq!(binding(text).as_deref(), Ok("012345"), "{text:?}");
         }
         assert_eq!(binding("123456789").as_deref(), Ok("123456789"));
+        let longest = "012345".to_owned() + &" ".repeat(typed::MAX_TYPED_BYTES - 6);
+        assert_eq!(binding(&longest).as_deref(), Ok("012345"));
     }
 
     #[test]

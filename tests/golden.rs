@@ -6,9 +6,10 @@
 
 mod support;
 
-use std::{fs, path::PathBuf};
+use std::{fmt::Debug, fs, path::PathBuf};
 
 use countersign::{Account, Denial, Label, Policy, Purpose, Standalone};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use support::{World, address, code, subject, wrong};
 
@@ -171,7 +172,10 @@ fn a_full_account_is_small() {
 #[test]
 fn corrupt_records_are_refused_with_what_is_wrong() {
     type Edit = fn(&mut Value);
-    let edits: [(&str, Edit); 34] = [
+    let edits: [(&str, Edit); 37] = [
+        ("integer `1`, expected a text", |r| r["subject"] = json!(1)),
+        ("integer `1`, expected 16 bytes", |r| r["challenges"][0]["id"] = json!(1)),
+        ("map, expected a list of at most 72", |r| r["authenticators"] = json!({})),
         ("the record has version 2; this library reads version 1", |r| r["version"] = json!(2)),
         ("the record has version 0", |r| r["version"] = json!(0)),
         ("missing field `ledger`", |r| drop(r.as_object_mut().unwrap().remove("ledger"))),
@@ -235,14 +239,104 @@ fn corrupt_records_are_refused_with_what_is_wrong() {
             r["recovery"]["id"] = r["authenticators"][0]["id"].clone()
         }),
     ];
-    let golden: Value = serde_json::from_slice(&read("account-full.v1.json")).unwrap();
-    assert!(serde_json::from_value::<Account>(golden.clone()).is_ok());
+    refuses::<Account>("account-full.v1.json", &edits);
+}
+
+/// Reads a golden record, and requires that with each edit it is refused with that message.
+fn refuses<T: DeserializeOwned + Debug>(golden: &str, edits: &[(&str, fn(&mut Value))]) {
+    let golden: Value = serde_json::from_slice(&read(golden)).unwrap();
+    assert!(serde_json::from_value::<T>(golden.clone()).is_ok());
     for (message, edit) in edits {
         let mut record = golden.clone();
         edit(&mut record);
-        let error = serde_json::from_value::<Account>(record).expect_err(message).to_string();
+        let error = serde_json::from_value::<T>(record).expect_err(message).to_string();
         assert!(error.contains(message), "{error:?} does not say {message:?}");
     }
+}
+
+/// A set of recovery codes that is shown and not yet in force.
+fn pending(count: u8) -> Value {
+    json!({"id": "recovery-code|dev_Zyfkf4FwLBKk2aEe", "key_id": 1, "count": count, "seed": "h0Ut7hjM0BWa4rOf4ofPcg"})
+}
+
+#[test]
+fn corrupt_records_with_pending_and_spent_parts_are_refused() {
+    let unconfirmed = |r: &mut Value, recovery: Value| {
+        r["authenticators"][2]["enrollment"]["unconfirmed"]["recovery"] = recovery;
+    };
+    let golden: Value = serde_json::from_slice(&read("account-varied.v1.json")).unwrap();
+    for (count, fits) in [(0, false), (1, true), (16, true), (17, false)] {
+        let mut record = golden.clone();
+        unconfirmed(&mut record, pending(count));
+        assert_eq!(serde_json::from_value::<Account>(record).is_ok(), fits, "{count}");
+    }
+    refuses::<Account>(
+        "account-varied.v1.json",
+        &[
+            ("a pending recovery set has not 1 to 16 codes", |r| {
+                r["authenticators"][2]["enrollment"]["unconfirmed"]["recovery"] = pending(0);
+            }),
+            ("a pending recovery set has an id of another kind", |r| {
+                let mut set = pending(10);
+                set["id"] = json!("email|dev_Zyfkf4FwLBKk2aEe");
+                r["authenticators"][2]["enrollment"]["unconfirmed"]["recovery"] = set;
+            }),
+            ("an unconfirmed authenticator belongs to no transaction", |r| {
+                r["authenticators"][2]["enrollment"]["unconfirmed"]["transaction"] =
+                    json!("AAAAAAAAAAAAAAAAAAAAAA");
+            }),
+            ("a provisioned authenticator is unconfirmed", |r| {
+                r["authenticators"][1]["origin"] = json!("enrolled");
+                r["authenticators"][2]["origin"] = json!("provisioned");
+            }),
+            ("a transaction id is given twice", |r| {
+                r["transactions"][5]["id"] = r["transactions"][4]["id"].clone();
+            }),
+            ("two challenges wait for one pair", |r| {
+                r["challenges"][3]["state"] = r["challenges"][6]["state"].clone();
+                r["challenges"][4]["state"] = r["challenges"][6]["state"].clone();
+            }),
+            ("a recovery code spent no transaction", |r| r["transactions"][1]["spent"] = Value::Null),
+            ("a transaction spent two recovery codes", |r| {
+                let spent = r["recovery"]["spent"][0].clone();
+                r["recovery"]["spent"].as_array_mut().unwrap().push(spent);
+            }),
+        ],
+    );
+}
+
+#[test]
+fn corrupt_standalone_records_are_refused() {
+    refuses::<Standalone>(
+        "standalone.v1.json",
+        &[
+            ("the record has version 2; this library reads version 1", |r| r["version"] = json!(2)),
+            ("the revision is above 2^63", |r| r["revision"] = json!(u64::MAX)),
+            ("of another kind than its factor", |r| {
+                let id = r["authenticator"]["id"].as_str().unwrap().replace("email", "recovery-code");
+                r["authenticator"]["id"] = json!(id);
+            }),
+            ("more than 100 failures", |r| r["authenticator"]["failures"] = json!(101)),
+            ("more than 10 attempts are left", |r| r["pair"]["attempts_left"] = json!(11)),
+            ("attempts are counted for an unknown authenticator", |r| {
+                r["pair"]["authenticator"] = json!("email|dev_Zyfkf4FwLBKk2aEe");
+            }),
+            ("the challenge is for an unknown authenticator", |r| {
+                r["challenge"]["authenticator"] = json!("email|dev_Zyfkf4FwLBKk2aEe");
+            }),
+            ("the challenge belongs to another transaction", |r| {
+                r["challenge"]["transaction"] = json!("AAAAAAAAAAAAAAAAAAAAAA");
+            }),
+            ("has not 6 to 9 digits", |r| r["challenge"]["digits"] = json!(10)),
+            ("does not fit the state of its authenticator", |r| r["challenge"]["purpose"] = json!("confirm")),
+            ("a pending recovery set has not 1 to 16 codes", |r| {
+                r["authenticator"]["origin"] = json!("enrolled");
+                r["authenticator"]["enrollment"] = json!({"unconfirmed": {
+                    "opened_by": "first_factor", "recovery": pending(17), "transaction": r["transaction"].clone(),
+                }});
+            }),
+        ],
+    );
 }
 
 #[test]

@@ -140,6 +140,25 @@ fn a_standalone_record_says_what_it_holds() {
 }
 
 #[test]
+fn an_audit_event_says_whether_a_code_was_compared() {
+    let (mut world, _) = challenged();
+    let evaluated = |world: &World| world.audits.last().map(|audit| (audit.evaluated, audit.denial));
+    assert_eq!(evaluated(&world), Some((false, None)), "a challenge compares nothing");
+    world.pass(60);
+    let session = world.login();
+    let oob_code = world.challenge(&session).unwrap().oob_code;
+    let right = world.mail().code;
+    world.verify(&session, oob_code.expose(), &code("12345678")).unwrap_err();
+    assert_eq!(evaluated(&world), Some((false, Some("malformed_binding_code"))), "it can't be the code");
+    world.verify(&session, oob_code.expose(), &support::wrong(&right)).unwrap_err();
+    assert_eq!(evaluated(&world), Some((true, Some("invalid_binding_code"))));
+    world.verify(&session, oob_code.expose(), &right).unwrap();
+    assert_eq!(evaluated(&world), Some((true, None)), "right codes count among those that were compared");
+    world.verify(&session, oob_code.expose(), &right).unwrap_err();
+    assert_eq!(evaluated(&world), Some((false, Some("oob_code_used"))));
+}
+
+#[test]
 fn secrets_show_their_type_alone() {
     let mut world = World::new(Policy::default());
     assert_eq!(debug(&world.begin()), "MfaToken(..)");

@@ -2,11 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod support;
+
 use countersign::{
-    Cause, ChallengeTypes, Denial,
-    wire::{AssociateBody, ChallengeBody, Endpoint, Refusal, TokenBody, TokenGrant, refuse, timestamp},
+    Cause, ChallengeTypes, Denial, Policy,
+    wire::{
+        AssociateBody, AssociateReply, AuthenticatorEntry, ChallengeBody, ChallengeReply, Endpoint,
+        MfaRequired, Refusal, TokenBody, TokenGrant, TokenReply, refuse, timestamp,
+    },
 };
-use serde_json::{from_str, to_value};
+use serde_json::{from_str, json, to_value};
+use support::World;
 use time::{Duration, OffsetDateTime};
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
@@ -216,6 +222,116 @@ fn a_challenge_may_name_types_and_an_authenticator() {
     assert_eq!(request.authenticator.unwrap().to_string(), "email|dev_0123456789ABCDef");
     let foreign = body(r#"{"authenticator_id":"sms|dev_0123456789ABCDef"}"#);
     assert_eq!(foreign.request(), Err(Refusal::invalid_authenticator()));
+}
+
+#[test]
+fn each_grant_has_what_it_needs() {
+    let body = |grant: &str, fields: &str| {
+        let text = format!(r#"{{"grant_type":"{grant}","client_id":"c","client_assertion":"a",{fields}}}"#);
+        from_str::<TokenBody>(&text).unwrap()
+    };
+    let whole = body("password", r#""username":"u","password":"p""#);
+    let Ok(TokenGrant::Password { username, password }) = whole.grant() else { panic!("a password grant") };
+    assert_eq!((username.expose(), password.expose()), ("u", "p"));
+    let whole = body("http://auth0.com/oauth/grant-type/mfa-otp", r#""mfa_token":"t","otp":"123456""#);
+    let Ok(TokenGrant::Otp { mfa_token, otp }) = whole.grant() else { panic!("an mfa-otp grant") };
+    assert_eq!((mfa_token.expose(), otp.expose()), ("t", "123456"));
+    let grant = "http://auth0.com/oauth/grant-type/mfa-recovery-code";
+    let whole = body(grant, r#""mfa_token":"t","recovery_code":"r""#);
+    let Ok(TokenGrant::RecoveryCode { mfa_token, recovery_code }) = whole.grant() else {
+        panic!("an mfa-recovery-code grant")
+    };
+    assert_eq!((mfa_token.expose(), recovery_code.expose()), ("t", "r"));
+    let client = whole.client();
+    assert_eq!(client.client_id.unwrap().expose(), "c");
+    assert!(client.client_secret.is_none() && client.has_assertion);
+    assert_eq!(format!("{recovery_code:?}"), "Parameter(..)");
+}
+
+#[test]
+fn an_absent_list_may_be_null_and_a_wrong_type_is_named() {
+    let absent = from_str::<AssociateBody>(r#"{"authenticator_types":null}"#).unwrap();
+    assert!(absent.authenticator_types.is_empty());
+    for (body, expected) in [
+        (r#"{"client_id":1}"#, "expected a string"),
+        (r#"{"authenticator_types":"oob"}"#, "expected an array of strings"),
+        ("[]", "expected names and values"),
+    ] {
+        let error = from_str::<AssociateBody>(body).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn replies_count_whole_seconds_down_to_what_holds_and_up_to_what_helps() {
+    let mut world =
+        World::new(support::policy(|settings| settings.cool_down = Duration::milliseconds(30_500)));
+    let policy = world.verifier.policy().clone();
+    let session = world.login();
+    let associated = world.associate(&session, "user@example.com").unwrap();
+    let later = world.now + Duration::milliseconds(1);
+    let reply = to_value(AssociateReply::new(&associated, &policy, later)).unwrap();
+    assert_eq!((&reply["expires_in"], &reply["resend_in"]), (&json!(299), &json!(31)));
+    assert_eq!((&reply["authenticator_type"], &reply["oob_channel"]), (&json!("oob"), &json!("email")));
+    assert_eq!(reply["recovery_codes"].as_array().unwrap().len(), 10);
+    let long_after = world.now + Duration::days(1);
+    assert_eq!(AssociateReply::new(&associated, &policy, long_after).expires_in, 0);
+
+    let code = world.mail().code;
+    world.verify(&session, associated.oob_code.expose(), &code).unwrap();
+    world.pass(60);
+    let session = world.login();
+    world.challenge(&session).unwrap();
+    world.now += Duration::milliseconds(10_250);
+    let again = world.challenge(&session).unwrap();
+    let reply = to_value(ChallengeReply::new(&again, &policy, world.now)).unwrap();
+    assert_eq!((&reply["expires_in"], &reply["resend_in"]), (&json!(289), &json!(21)), "of 20.25 s");
+    assert_eq!(reply["challenge_type"], "oob");
+    let over = world.now + Duration::seconds(30);
+    assert_eq!(ChallengeReply::new(&again, &policy, over).resend_in, None, "it sends at once");
+    let off = support::policy(|settings| settings.cool_down = Duration::ZERO);
+    assert_eq!(AssociateReply::new(&associated, &off, later).resend_in, None);
+}
+
+#[test]
+fn a_login_is_told_what_it_needs_and_a_list_what_there_is() {
+    let mut world = World::new(Policy::default());
+    let token = world.begin();
+    let account = world.account();
+    let requirements = world.verifier.requirements(&account);
+    let reply = to_value(MfaRequired::new(&token, &requirements)).unwrap();
+    assert_eq!(reply["error"], "mfa_required");
+    assert_eq!(reply["mfa_token"], token.expose());
+    assert_eq!(reply["mfa_requirements"], json!({"enroll": [{"type": "email"}]}));
+
+    world.enrol("user@example.com");
+    let session = world.elevated();
+    let account = world.account();
+    let views = world.verifier.authenticators(&session, &account, world.now).unwrap();
+    let entries: Vec<_> = views.iter().map(|view| to_value(AuthenticatorEntry::new(view)).unwrap()).collect();
+    let types: Vec<_> = entries.iter().map(|entry| &entry["authenticator_type"]).collect();
+    assert_eq!(types, ["oob", "recovery-code"]);
+    assert_eq!(entries[0]["created_at"], timestamp(world.now));
+    assert_eq!(entries[0]["oob_channels"], json!(["email"]));
+}
+
+#[test]
+fn a_token_reply_has_what_was_issued_beside_the_token() {
+    let bare = || TokenReply::new("a".into(), 60, "openid");
+    let plain = json!({"access_token": "a", "token_type": "Bearer", "expires_in": 60, "scope": "openid"});
+    assert_eq!(to_value(bare()).unwrap(), plain);
+    let code = countersign::RecoveryCode::parse(&"A".repeat(24)).unwrap();
+    let full = bare().with_id_token(Some("i".into())).with_recovery_code(Some(&code));
+    let mut expected = plain;
+    expected["id_token"] = json!("i");
+    expected["recovery_code"] = json!("A".repeat(24));
+    assert_eq!(to_value(full).unwrap(), expected);
+}
+
+#[test]
+fn a_refusal_shows_its_status_name_and_words() {
+    let text = Refusal::missing("otp").to_string();
+    assert_eq!(text, "400 invalid_request: Missing required parameter: otp");
 }
 
 #[test]

@@ -223,3 +223,48 @@ impl Drop for Ticket {
         self.arrive();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Sender, channel};
+
+    /// Tells of every time that it is woken.
+    struct Teller(Mutex<Sender<()>>);
+
+    impl Wake for Teller {
+        fn wake(self: Arc<Self>) {
+            lock(&self.0).send(()).unwrap();
+        }
+    }
+
+    #[test]
+    fn whoever_gives_way_or_pauses_is_polled_again_once_it_is_woken() {
+        let waits: [Later<'_, ()>; 2] = [Box::pin(give_way()), Box::pin(pause(Duration::from_millis(1)))];
+        for mut wait in waits {
+            let (teller, told) = channel();
+            let waker = Waker::from(Arc::new(Teller(Mutex::new(teller))));
+            let mut context = Context::from_waker(&waker);
+            assert_eq!(wait.as_mut().poll(&mut context), Poll::Pending);
+            told.recv_timeout(Duration::from_secs(20)).unwrap();
+            assert_eq!(wait.as_mut().poll(&mut context), Poll::Ready(()));
+        }
+    }
+
+    #[test]
+    fn a_gate_opens_when_the_last_ticket_has_come_or_is_gone() {
+        let (teller, told) = channel();
+        let waker = Waker::from(Arc::new(Teller(Mutex::new(teller))));
+        let mut context = Context::from_waker(&waker);
+        let mut tickets = gate(3);
+        let mut first: Later<'_, ()> = Box::pin(tickets.remove(0).pass());
+        assert_eq!(first.as_mut().poll(&mut context), Poll::Pending);
+        drop(tickets.pop());
+        assert!(told.try_recv().is_err(), "one is missing");
+        assert_eq!(first.as_mut().poll(&mut context), Poll::Pending);
+        let mut last: Later<'_, ()> = Box::pin(tickets.remove(0).pass());
+        assert_eq!(last.as_mut().poll(&mut context), Poll::Ready(()));
+        told.try_recv().unwrap();
+        assert_eq!(first.as_mut().poll(&mut context), Poll::Ready(()));
+    }
+}

@@ -219,6 +219,19 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_is_told_once_and_its_kind_three_times() {
+        let mut notes = Notes::default();
+        for time in [1, 1, 2, 3, 4] {
+            notes.expect(false, Flaw::Vanished, || alloc::format!("time {time}"));
+        }
+        notes.expect(false, Flaw::StaleRead, String::new);
+        let Verdict::Failed(findings) = notes.conclude(Ok(())) else { panic!("it passed") };
+        let told: Vec<_> = findings.iter().map(|finding| (finding.flaw, finding.saw.as_str())).collect();
+        let vanished = ["time 1", "time 2", "time 3"].map(|saw| (Flaw::Vanished, saw));
+        assert_eq!(told, [&vanished[..], &[(Flaw::StaleRead, "")]].concat());
+    }
+
+    #[test]
     fn a_report_of_nothing_has_not_passed() {
         let run = "00".repeat(16).parse().unwrap();
         let mut report = Report::new(run);
@@ -234,7 +247,11 @@ mod tests {
     #[test]
     fn names_are_distinct() {
         for (place, check) in Check::ALL.iter().enumerate() {
-            assert!(Check::ALL[..place].iter().all(|other| other.name() != check.name()));
+            assert!(
+                Check::ALL[..place]
+                    .iter()
+                    .all(|other| other.name() != check.name() && other.did() != check.did())
+            );
         }
         for (place, flaw) in Flaw::ALL.iter().enumerate() {
             assert!(

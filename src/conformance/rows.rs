@@ -130,7 +130,7 @@ pub(super) async fn records(bench: &Bench<'_>, notes: &mut Notes) -> Result<(), 
         }
     }
     // Revisions that a double, a signed or a 32-bit integer would confuse.
-    for (place, revision) in shapes::revisions().into_iter().enumerate() {
+    for (place, revision) in shapes::REVISIONS.into_iter().enumerate() {
         let subject = bench.subject(&format!("revision-{place}"))?;
         let mut record = bench.fresh(&subject, 1)?;
         record.revision = revision;

@@ -122,3 +122,27 @@ impl TryRng for Draws {
 }
 
 impl TryCryptoRng for Draws {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_draws_of_a_run_follow_from_its_id_and_the_label() {
+        let run = Run([7; 16]);
+        let drawn = |run: &Run, label: &str| {
+            let mut draws = run.draws(label);
+            let mut bytes = [0; 40];
+            let Ok(()) = draws.try_fill_bytes(&mut bytes);
+            (bytes, draws.try_next_u32().unwrap(), draws.try_next_u64().unwrap())
+        };
+        let (bytes, four, eight) = drawn(&run, "a");
+        assert_eq!(drawn(&run, "a"), (bytes, four, eight));
+        for (other_bytes, other_four, other_eight) in [drawn(&run, "b"), drawn(&Run([8; 16]), "a")] {
+            assert_ne!(bytes, other_bytes);
+            assert_ne!(four, other_four);
+            assert_ne!(eight, other_eight);
+        }
+        assert_ne!(bytes[..8], bytes[32..], "and do not repeat");
+    }
+}

@@ -254,13 +254,15 @@ async fn count_up(
     ticket: Ticket,
 ) -> Result<(), Finding> {
     let mine = u64::from(bench.process());
-    let theirs = |mark: u64| mark != mine && mark < u64::from(bench.processes());
+    let theirs = |mark: u64| mark != mine && (0..u64::from(bench.processes())).contains(&mark);
     let mut ticket = Some(ticket);
-    let (mut written, mut extra, mut lost) = (0, 0, 0);
+    let (mut written, mut extra, mut lost) = (0, 0..EXTRA, 0);
     let took_turns = || bench.processes() == 1 || stage.took_turns.load(Ordering::SeqCst);
-    while written < bench.rounds() || (!took_turns() && extra < EXTRA) {
+    loop {
         if written >= bench.rounds() {
-            extra = u16::saturating_add(extra, 1);
+            if took_turns() || extra.next().is_none() {
+                return Ok(());
+            }
             pause(Duration::from_millis(1)).await;
         }
         let account = bench.reload(&stage.subject).await?;
@@ -280,14 +282,13 @@ async fn count_up(
             Swap::Lost => {
                 tally.lost = tally.lost.saturating_add(1);
                 lost = u32::saturating_add(lost, 1);
-                if lost > patience(bench) {
+                if lost >= patience(bench) {
                     return Err(out_of_patience(bench));
                 }
                 give_way().await;
             }
         }
     }
-    Ok(())
 }
 
 /// What must be true of a scene, whoever played it.
@@ -304,7 +305,7 @@ pub(super) fn judge(scene: Scene, tallies: &[&Tally], notes: &mut Notes) {
         },
     );
     sum.stored.sort_unstable();
-    let stored = sum.stored.len();
+    let stored = u64::try_from(sum.stored.len()).unwrap_or(u64::MAX);
     let twice = sum.stored.windows(2).find_map(|pair| match pair {
         [one, other] if one == other => Some(*one),
         _ => None,
@@ -314,11 +315,11 @@ pub(super) fn judge(scene: Scene, tallies: &[&Tally], notes: &mut Notes) {
         format!("two writes over revision {} were both answered Stored", revision.wrapping_sub(1))
     });
     let written = last.wrapping_sub(base);
-    let (flaw, than) = match u64::try_from(stored) {
-        Ok(stored) if stored < written => (Flaw::LostButWritten, "more"),
+    let (flaw, than) = match stored.cmp(&written) {
+        core::cmp::Ordering::Less => (Flaw::LostButWritten, "more"),
         _ => (Flaw::Vanished, "less"),
     };
-    notes.expect(twice.is_some() || u64::try_from(stored) == Ok(written), flaw, || {
+    notes.expect(twice.is_some() || stored == written, flaw, || {
         format!("{stored} writes were answered Stored, and the record went on by {written}, which is {than}")
     });
     let mut limit =

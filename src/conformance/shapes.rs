@@ -29,11 +29,19 @@ pub(super) const LOOK_ALIKES: [(&str, &[&str]); 8] = [
     ("what is quoted", &["quote-'", "quote-''", "quote-\"", "quote-\\", "quote-\\\\", "quote-𝄞"]),
 ];
 
-/// Revisions at which a narrow or inexact integer breaks.
-pub(super) fn revisions() -> [Revision; 7] {
-    let powers = [1 << 31, 1 << 32, 1 << 53, (1 << 53) | 1, Revision::MAX.0 ^ 1, Revision::MAX.0, 0];
-    powers.map(Revision)
-}
+/// Revisions at which a narrow or inexact integer breaks: powers of two, and the ends of the range.
+pub(super) const REVISIONS: [Revision; 7] = [
+    Revision(0x8000_0000),
+    Revision(0x1_0000_0000),
+    Revision(0x20_0000_0000_0000),
+    Revision(NO_DOUBLE),
+    Revision(0x7fff_ffff_ffff_fffe),
+    Revision::MAX,
+    Revision(0),
+];
+
+/// The first integer that no double is equal to.
+const NO_DOUBLE: u64 = 0x20_0000_0000_0001;
 
 /// Every shape with its name. None of them is stored yet.
 pub(super) fn all(bench: &Bench<'_>) -> Result<Vec<(&'static str, Account)>, Finding> {
@@ -41,16 +49,14 @@ pub(super) fn all(bench: &Bench<'_>) -> Result<Vec<(&'static str, Account)>, Fin
     let new = bench.fresh(&bench.subject("shape-new")?, 1)?;
     let mut extreme = bench.fresh(&bench.subject("shape-extreme")?, u64::MAX)?;
     extreme.not_before = Some(Millis(u64::MAX));
-    extreme.elevated_not_before = Some(Millis((1 << 53) | 1));
+    extreme.elevated_not_before = Some(Millis(NO_DOUBLE));
     for bucket in [&mut extreme.ledger.guess, &mut extreme.ledger.long_send] {
         bucket.0 = Millis(u64::MAX);
     }
     let usual = fill(bench, "shape-usual", Size { authenticators: 5, lists: 3, codes: 10 }, &mut draws)?;
     let mut name = String::from("shape-widest-");
-    let room = Subject::MAX_BYTES.saturating_sub(bench.run().prefix().len());
-    while name.len().saturating_add(4) <= room {
-        name.push(if name.len() % 3 == 0 { '𝄞' } else { 'ü' });
-    }
+    let room = Subject::MAX_BYTES.saturating_sub(bench.run().prefix().len()).saturating_sub(name.len());
+    name.push_str(&WIDE.repeat(room.saturating_div(WIDE.len())));
     let widest =
         Size { authenticators: MAX_AUTHENTICATORS, lists: MAX_TRANSACTIONS, codes: MAX_RECOVERY_CODES };
     let widest = fill(bench, &name, widest, &mut draws)?;
@@ -61,6 +67,9 @@ pub(super) fn all(bench: &Bench<'_>) -> Result<Vec<(&'static str, Account)>, Fin
         ("the largest record", widest),
     ]))
 }
+
+/// Characters of two and of four bytes.
+const WIDE: &str = "ü𝄞";
 
 /// How full a record is.
 struct Size {
@@ -74,11 +83,11 @@ fn fill(bench: &Bench<'_>, name: &str, size: Size, draws: &mut Draws) -> Result<
     let subject = bench.subject(name)?;
     let mut account = bench.fresh(&subject, now.0)?;
     account.enrolled = true;
-    for place in 0..size.lists.min(MAX_TRANSACTIONS) {
+    for recovery_attempts in (0..=RECOVERY_ATTEMPTS).cycle().take(size.lists.min(MAX_TRANSACTIONS)) {
         let mut id = [0; 16];
         draw(draws, &mut id);
         let mut transaction = Transaction::new(TransactionId(id), now, now.after(600_000));
-        transaction.recovery_attempts = u8::try_from(place).unwrap_or(0) % RECOVERY_ATTEMPTS;
+        transaction.recovery_attempts = recovery_attempts;
         account.transactions.push(transaction);
     }
     for place in 0..size.authenticators {
@@ -106,11 +115,8 @@ fn authenticator(
     now: Millis,
     draws: &mut Draws,
 ) -> Result<Authenticator, Finding> {
-    let mut address = format!("{place}");
-    while address.len() < 200 {
-        address.push(if place.is_multiple_of(2) { 'ö' } else { '\'' });
-    }
-    address.push_str("@conformance.invalid");
+    let filler = if place.is_multiple_of(2) { "ö".repeat(100) } else { "'".repeat(200) };
+    let address = format!("{place}{filler}@conformance.invalid");
     let id = AuthenticatorId::draw(AuthenticatorKind::Email, draws).map_err(Finding::kit)?;
     let transaction = account.transactions.first().map(|known| known.id);
     let enrollment = match (place % 4, transaction) {
@@ -179,7 +185,8 @@ fn draw(draws: &mut Draws, bytes: &mut [u8]) {
     let Ok(()) = rand_core::TryRng::try_fill_bytes(draws, bytes);
 }
 
-fn tag(draws: &mut Draws) -> Tag {
+/// A value that nobody made from a code, or that a code can be made from.
+pub(super) fn tag(draws: &mut Draws) -> Tag {
     let mut bytes = [0; 32];
     draw(draws, &mut bytes);
     Tag(bytes)

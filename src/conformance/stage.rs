@@ -10,7 +10,7 @@ use super::{
     Run,
     bench::{Bench, insert},
     flaw::{Finding, Flaw},
-    run::Draws,
+    shapes::tag,
 };
 use crate::{
     account::Account,
@@ -48,14 +48,11 @@ pub(super) fn verifier(run: &Run) -> Result<Verifier, Finding> {
         Key::new(KEY, &secret).map_err(Finding::kit)
     };
     let keys = KeyRing::new("conformance", key()?, key()?).map_err(Finding::kit)?;
-    let minutes = time::Duration::minutes;
     let policy = Policy::new(Settings {
         attempts: ATTEMPTS,
-        code_lifetime: minutes(10),
-        token_lifetime: minutes(10),
-        cool_down: minutes(5),
+        // Longer than the times of processes may differ, as the default lifetimes are.
+        cool_down: time::Duration::minutes(5),
         send_bucket: Rate::new(1_000, time::Duration::SECOND),
-        long_send_budget: None,
         max_challenges: 16,
         ..Settings::default()
     });
@@ -96,7 +93,7 @@ impl Stage {
         let session = session_for(bench, &subject, "session")?;
         let other = session_for(bench, &subject, "other session")?;
         let mut draws = bench.run().draws(&format!("{subject} codes"));
-        let codes = [code(&mut draws)?, code(&mut draws)?, code(&mut draws)?];
+        let codes = [(); CODES as usize].map(|()| RecoveryCode::from_tag(&tag(&mut draws)));
         let alone = bench.processes() == 1;
         match bench.load(&subject).await? {
             Some(_) if alone => {
@@ -217,12 +214,17 @@ fn taken<T>(step: Step<T>) -> Result<Account, Finding> {
         .ok_or_else(|| Finding::kit(outcome.audit.denial.unwrap_or("nothing to write")))
 }
 
-/// A recovery code: 24 symbols of its alphabet.
-fn code(draws: &mut Draws) -> Result<RecoveryCode, Finding> {
-    const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
-    let mut bytes = [0; 24];
-    let Ok(()) = rand_core::TryRng::try_fill_bytes(draws, &mut bytes);
-    let symbol = |byte: &u8| char::from(*ALPHABET.get(usize::from(byte % 32)).unwrap_or(&b'2'));
-    let text: String = bytes.iter().map(symbol).collect();
-    RecoveryCode::parse(&text).map_err(Finding::kit)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_code_is_well_formed_and_never_the_right_one() {
+        for last in '0'..='9' {
+            let right = BindingCode::parse(&format!("12345{last}")).unwrap();
+            let wrong = wrong(&right).unwrap();
+            assert_eq!(wrong.length(), right.length());
+            assert_ne!(wrong.expose(), right.expose());
+        }
+    }
 }

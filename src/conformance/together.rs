@@ -186,7 +186,7 @@ async fn wait(bench: &Bench<'_>, part: &Part, place: &str) -> Result<(), Finding
         let mut tries = 0;
         while bench.load(&there).await?.is_none() {
             tries = u16::saturating_add(tries, 1);
-            if tries > PATIENCE {
+            if tries >= PATIENCE {
                 let saw = format!("part {index} of {} did not come, or ended early", part.of);
                 return Err(Finding::new(Flaw::NotTogether, saw));
             }

@@ -6,5 +6,6 @@ mod processes;
 mod requests;
 mod right;
 mod rows;
+mod shapes;
 mod stores;
 mod timing;

@@ -8,7 +8,7 @@ use std::{
 
 use countersign::{
     Descriptor, Subject, Swap, Write,
-    conformance::{AsyncKit, Check, Crowd, Flaw},
+    conformance::{AsyncKit, Check, Crowd, Flaw, Kit},
 };
 
 use super::stores::{FEW, NOW, Rows, caught, flaws, run};
@@ -121,6 +121,21 @@ fn messages_of_others_are_among_them() {
     };
     let report = rows.kit(|write| rows.swap(write)).outbox(look).run(&run(), NOW);
     caught(&report, Check::Outbox, None, Flaw::MessageStray, &["a write without messages has"]);
+}
+
+#[test]
+fn a_writer_that_fails_keeps_nobody_looking() {
+    let rows = Rows::default();
+    let swap = |write: Write| {
+        let shown = write.record.subject().as_str().contains("outbox-is-atomic-");
+        if shown && !write.outbox.is_empty() { Err("disk full") } else { Ok(rows.swap(write).unwrap()) }
+    };
+    let kit = Kit::new(|subject| rows.load(subject), swap).outbox(|subject| rows.messages(subject));
+    let report = kit.rounds(FEW).run(&run(), NOW);
+    for crowd in [Some(Crowd::Threads), Some(Crowd::Tasks)] {
+        caught(&report, Check::Outbox, crowd, Flaw::StoreFails, &["a swap failed: disk full"]);
+    }
+    assert_eq!(flaws(&report, Check::Outbox, None), []);
 }
 
 #[test]

@@ -1,7 +1,16 @@
 //! One run in several processes. Here each is a thread with a handle of its own to the shared rows: what a process keeps to
 //! itself, a handle does.
 
-use std::{collections::BTreeMap, convert::Infallible, sync::Mutex, thread};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{
+        Condvar, Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use countersign::{
     Account, Subject, Swap, Write,
@@ -29,6 +38,7 @@ fn a_right_store_passes_in_two_and_in_three_processes() {
         let shares = play(&run, of, |part| rows.kit(|write| rows.swap(write)).take_part(&part, NOW));
         let report = Share::judge(&shares);
         assert!(report.is_complete(), "{report}");
+        assert!(report.swaps < 8_000, "it ends soon after the processes took turns: {report}");
         assert_eq!(report.run, run);
         let checks: Vec<_> = report.checks.iter().map(|checked| checked.check).collect();
         assert_eq!(checks, [Check::Swap, Check::Guesses, Check::Answers, Check::Recovery, Check::Resends]);
@@ -67,7 +77,7 @@ fn with_locks_of_their_own() -> Report {
                 return Ok(Swap::Lost);
             }
             // Long enough for the other process to come between.
-            thread::sleep(std::time::Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
             rows.put(write.record);
             Ok(Swap::Stored)
         };
@@ -175,8 +185,17 @@ fn shares_that_do_not_belong_together_are_refused() {
 
 #[test]
 fn processes_that_come_one_after_the_other_are_told_so() {
-    // Each has rows of its own, in which the other's records stand: nobody waits, and nobody takes turns.
+    // Each finds that the other has been everywhere: nobody waits, and nobody takes turns.
     let (rows, run) = (Rows::default(), run());
+    let counted = format!("{}together-swap-is-atomic-0", run.prefix());
+    let stored = AtomicU32::new(0);
+    let swap = |write: Write| {
+        let counts = write.expected.is_some() && write.record.subject().as_str() == counted;
+        let answer = rows.swap(write)?;
+        stored.fetch_add(u32::from(counts && answer == Swap::Stored), Ordering::Relaxed);
+        Ok::<_, Infallible>(answer)
+    };
+    let mut writes = Vec::new();
     let load = |subject: &Subject| {
         let name = subject.as_str();
         let flag = ["-0", "-1"].iter().any(|end| name.ends_with(end)) && name.contains("-meet-");
@@ -188,12 +207,51 @@ fn processes_that_come_one_after_the_other_are_told_so() {
     };
     let shares: Vec<_> = (0..2)
         .map(|index| {
-            let kit = Kit::new(load, |write| rows.swap(write)).rounds(FEW);
-            kit.take_part(&run.part(index, 2).unwrap(), NOW)
+            let share = Kit::new(load, swap).rounds(FEW).take_part(&run.part(index, 2).unwrap(), NOW);
+            writes.push(stored.swap(0, Ordering::Relaxed));
+            share
         })
         .collect();
+    // Each of eight writes three rounds; in the first process up to a thousand times more, for another to come between.
+    assert!((1_000..=8 * 1_003).contains(&writes[0]) && writes[1] == 8 * 3, "{writes:?}");
     let report = Share::judge(&shares);
     caught(&report, Check::Swap, PROCESSES, Flaw::NotTogether, &["each was done before the next began"]);
+}
+
+#[test]
+fn a_process_goes_on_until_a_late_one_has_come() {
+    let (rows, run) = (Rows::default(), run());
+    let (counts, grew) = (Mutex::new(BTreeMap::<Subject, u32>::new()), Condvar::new());
+    let gave_up = AtomicBool::new(false);
+    let shares = play(&run, 2, |part| {
+        let late = part == run.part(1, 2).unwrap();
+        let (rows, counts, grew, gave_up) = (&rows, &counts, &grew, &gave_up);
+        let swap = move |write: Write| {
+            let subject = write.record.subject().clone();
+            if write.expected.is_none() || !subject.as_str().contains("-together-swap-is-atomic-") {
+                return rows.swap(write);
+            }
+            if late && !gave_up.load(Ordering::Relaxed) {
+                // Until the other has more than its rounds.
+                let few =
+                    |counts: &mut BTreeMap<_, u32>| counts.get(&subject).is_none_or(|count| *count <= 8 * 3);
+                let counts = counts.lock().unwrap();
+                let waited = grew.wait_timeout_while(counts, Duration::from_secs(20), few).unwrap();
+                gave_up.fetch_or(waited.1.timed_out(), Ordering::Relaxed);
+            }
+            let answer = rows.swap(write)?;
+            if !late && answer == Swap::Stored {
+                *counts.lock().unwrap().entry(subject).or_default() += 1;
+                grew.notify_all();
+            }
+            Ok(answer)
+        };
+        rows.kit(swap).take_part(&part, NOW)
+    });
+    assert!(!gave_up.into_inner());
+    let report = Share::judge(&shares);
+    assert!(report.is_complete(), "{report}");
+    assert!(report.swaps < 16_000, "{report}");
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    sync::{Arc, RwLock},
+    num::NonZeroU16,
+    sync::{Arc, Mutex, RwLock},
 };
 
 use countersign::{
     Account, Subject, Swap, Write,
-    conformance::{AsyncKit, Check, Crowd, Flaw, Kit, Run, Verdict},
+    conformance::{AsyncKit, Check, Crowd, Flaw, Kit, NotARun, NotAShare, Run, Share, Verdict},
 };
 
 use super::{
@@ -45,6 +46,7 @@ fn a_store_with_everything_passes_every_check_and_is_left_empty() {
         assert!(matches!(checked.verdict, Verdict::Passed { observations: 1.. }), "{checked:?}");
     }
     assert!(report.loads > 500 && report.swaps > 300, "{report}");
+    assert!(report.loads < 8_000 && report.swaps < 8_000, "nobody waits for other processes: {report}");
     assert!(report.subjects.is_empty() && report.left_behind.is_none());
     assert!(rows.rows.lock().unwrap().is_empty() && rows.outbox.lock().unwrap().is_empty());
 }
@@ -75,6 +77,53 @@ fn two_closures_are_enough_and_the_rest_is_said() {
     // The same run again would find what it left.
     let report = Kit::new(load, swap).rounds(FEW).run(&run, NOW);
     caught(&report, Check::Insert, None, Flaw::RunReused, &["before the run began", "Draw a new run"]);
+    caught(&report, Check::DeniedStep, None, Flaw::RunReused, &[]);
+}
+
+#[test]
+fn more_rounds_look_longer() {
+    for rounds in [1, 13] {
+        let (rows, run) = (Rows::default(), run());
+        let stored: Mutex<BTreeMap<String, u64>> = Mutex::default();
+        let swap = |write: Write| {
+            let name = write.record.subject().as_str().strip_prefix(&run.prefix()).unwrap().to_owned();
+            let answer = rows.swap(write)?;
+            *stored.lock().unwrap().entry(name).or_default() += u64::from(answer == Swap::Stored);
+            Ok(answer)
+        };
+        let kit = rows.kit(swap).outbox(|subject| rows.messages(subject));
+        let report = kit.rounds(NonZeroU16::new(rounds).unwrap()).run(&run, NOW);
+        assert!(report.passed(), "{report}");
+        let stored = stored.into_inner().unwrap();
+        let rounds = u64::from(rounds);
+        // Beside the first insert.
+        assert_eq!(stored["swap-is-atomic-threads-volley"], 1 + rounds, "one of eight");
+        assert_eq!(stored["swap-is-atomic-tasks-0"], 1 + 8 * rounds, "each of eight");
+        assert_eq!(stored["reads"], 4 * rounds);
+        assert_eq!(stored["outbox-is-atomic-tasks"], 1 + rounds.min(12));
+    }
+}
+
+#[test]
+fn what_the_kit_takes_and_gives_can_be_shown() {
+    let rows = Rows::default();
+    let kit = rows.kit(|write| rows.swap(write));
+    assert_eq!(format!("{kit:?}"), "Kit { rounds: 3, .. }");
+    assert_eq!(format!("{:?}", self::kit(&Arc::new(Rows::default()))), "AsyncKit { rounds: 3, .. }");
+    assert_eq!("".parse::<Run>().unwrap_err().to_string(), NotARun.to_string());
+    assert_eq!(NotARun.to_string(), "the id of a run has 32 hexadecimal digits, in lower case");
+    assert_eq!(NotAShare.to_string(), "the text is not the whole share of one process");
+    assert!("".parse::<Share>().is_err());
+
+    let report = rows.kit(|_| Ok(Swap::Lost)).run(&run(), NOW);
+    let finding = report.findings().next().unwrap();
+    assert_eq!(finding.to_string(), format!("{}. {}", finding.saw, finding.flaw.fix()));
+    let text = report.to_string();
+    assert!(text.contains(&format!("saw: {}", finding.saw)), "{text}");
+    // A fix is told once for all that it mends, and with nothing else.
+    let insert = text.split("FAILED  ").nth(1).unwrap();
+    assert_eq!(insert.matches("fix: ").count(), 1, "{insert}");
+    assert!(!text.contains("records are left"), "{text}");
 }
 
 #[test]

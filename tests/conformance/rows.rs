@@ -122,6 +122,53 @@ fn an_update_inserts() {
 }
 
 #[test]
+fn nobody_counts_the_rows_of_an_update() {
+    // What an update of no row makes is nothing, and it is answered as if it were something.
+    let rows = Rows::default();
+    let swap = |write: Write| {
+        let there = rows.rows.lock().unwrap().contains_key(write.record.subject());
+        if there || write.expected.is_none() { rows.swap(write) } else { Ok(Swap::Stored) }
+    };
+    let report = rows.kit(swap).run(&run(), NOW);
+    let words = ["a write over a row that is not there was answered Stored and made none"];
+    caught(&report, Check::StaleCopy, None, Flaw::UpdateInserts, &words);
+    caught(&report, Check::DeletedRow, None, Flaw::UpdateInserts, &[" was answered Stored"]);
+}
+
+#[test]
+fn a_volley_has_two_winners_or_keeps_a_loser() {
+    /// What a volley's later writes over the revision that the first one had are answered.
+    fn report(of: impl Fn(u32) -> (bool, Swap) + Send + Sync) -> countersign::conformance::Report {
+        let (rows, won) = (Rows::default(), Mutex::new((None, 0)));
+        let swap = |write: Write| {
+            if write.expected.is_none() || !write.record.subject().as_str().ends_with("-volley") {
+                return rows.swap(write);
+            }
+            let mut won = won.lock().unwrap();
+            if won.0 != write.expected {
+                *won = (write.expected, 0);
+                return rows.swap(write);
+            }
+            won.1 += 1;
+            let (written, answer) = of(won.1);
+            if written {
+                rows.put(write.record);
+            }
+            Ok(answer)
+        };
+        rows.kit(swap).run(&run(), NOW)
+    }
+    for crowd in [Some(Crowd::Threads), Some(Crowd::Tasks)] {
+        let two = report(|later| if later == 1 { (true, Swap::Stored) } else { (false, Swap::Lost) });
+        let words = ["of 8 writes over one revision at once 2 were answered Stored"];
+        caught(&two, Check::Swap, crowd, Flaw::TwoWinners, &words);
+        assert_eq!(two.findings().filter(|finding| finding.flaw != Flaw::TwoWinners).count(), 0, "{two}");
+        let kept = report(|later| (later == 7, Swap::Lost));
+        caught(&kept, Check::Swap, crowd, Flaw::LostButWritten, &["and is what a load gives"]);
+    }
+}
+
+#[test]
 fn a_deleted_row_is_still_read() {
     let rows = Rows::default();
     let kit = Kit::new(|subject| rows.load(subject), |write| rows.swap(write));

@@ -38,10 +38,14 @@ WORK = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve() / "
 VERSION = "27.1.0"
 # A gate does not wait for more mutants than these.
 BOUND = 150
-# A mutant that makes a loop endless counts as caught after this time; the tests need some seconds.
-TIMEOUT_S = 40
-# The program that has the tests of the library, the one that has those of the conformance kit, and the unit tests.
-TESTS, KIT_TESTS, UNIT_TESTS = ["--test", "mutants"], ["--test", "conformance"], ["--lib"]
+# The unit tests, and the programs that have the integration tests of what is under a path, the first that fits. A mutant
+# that makes a loop endless counts as caught after these seconds, of which the tests need a tenth on an idle machine.
+UNIT_TESTS = "--lib"
+INTEGRATION_TESTS = {
+    "src/conformance": ("--test=conformance", 120),
+    "src/wire": ("--test=wire", 40),
+    "src/": ("--test=mutants", 40),
+}
 VERDICTS = {
     "CaughtMutant": "caught",
     "MissedMutant": "missed",
@@ -84,8 +88,8 @@ def install():
 
 
 def integration_tests(name):
-    """The program that is to catch the mutants of a file."""
-    return KIT_TESTS if name.startswith("src/conformance") else TESTS
+    """The program that is to catch the mutants of a file, and its time limit."""
+    return next(tests for path, tests in INTEGRATION_TESTS.items() if name.startswith(path))
 
 
 def listed(names):
@@ -128,10 +132,7 @@ class Worker:
     """One copy of the tree, with a build of its own, for the mutants of these files."""
 
     def __init__(self, number, names):
-        self.tests = list(UNIT_TESTS)
-        for tests in (TESTS, KIT_TESTS):
-            if tests in map(integration_tests, names):
-                self.tests += tests
+        self.tests = [UNIT_TESTS, *sorted({integration_tests(name)[0] for name in names})]
         self.copy = WORK / f"copy-{number}"
         self.out = WORK / f"out-{number}"
         self.environment = dict(os.environ)
@@ -164,17 +165,18 @@ class Worker:
 
         Most are caught by the integration tests, and so the unit tests, which cost a build, run for the others only.
         """
-        verdicts = self.trial(name, only, integration_tests(name))
+        tests, limit = integration_tests(name)
+        verdicts = self.trial(name, only, tests, limit)
         missed = [mutant for mutant, verdict in verdicts.items() if verdict == "missed"]
-        return verdicts | self.trial(name, missed, UNIT_TESTS) if missed else verdicts
+        return verdicts | self.trial(name, missed, UNIT_TESTS, limit) if missed else verdicts
 
-    def trial(self, name, only, tests):
+    def trial(self, name, only, tests, limit):
         """The verdicts of some of the tests."""
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir(parents=True)
         command = ["cargo", "mutants", "--in-place", "--baseline", "skip", "--no-shuffle", "--package", "countersign"]
-        command += ["--timeout", str(TIMEOUT_S), "--output", str(self.out), "--colors", "never", "--file", name]
-        command += [f"--cargo-arg={argument}" for argument in tests]
+        command += ["--timeout", str(limit), "--output", str(self.out), "--colors", "never", "--file", name]
+        command += [f"--cargo-arg={tests}"]
         for mutant in only or []:
             command += ["--re", "^" + re.escape(mutant).replace("\\ ", " ") + "$"]
         done = subprocess.run(
@@ -231,7 +233,8 @@ def survey(names, jobs, only_missed, recording=False):
                     worker.baseline()
                 begun = time.monotonic()
                 verdicts = verdicts | worker.verdicts(name, only)
-                if set(verdicts) != set(mutants[name]):
+                changed = (worker.copy / name).read_bytes() != (ROOT / name).read_bytes()
+                if changed or set(verdicts) != set(mutants[name]):
                     raise SurveyError(f"{name}: not the mutants that were listed; has the file changed meanwhile?")
                 seconds = time.monotonic() - begun
                 kept = {"code": code_sha256(name), "verdicts": verdicts, "seconds": spent + seconds}
@@ -313,10 +316,10 @@ def page(recorded):
         f"caught was not. It took {total['seconds'] / 60:.0f} minutes of building and testing, summed over the files,",
         "on a busy machine with two cores.",
         "",
-        "The tests are all integration tests in one program (`tests/mutants/all.rs`), and for the conformance kit its own;",
-        "then, for what they miss, the library's unit tests. Left out of the program are `seal.rs`, which tests what does not",
-        "compile; by the configuration, `guessing`, `races` and one test of damaged bytes in `golden`, which repeat thousands",
-        "of times what the others do; `invariants` runs 8 cases.",
+        "The tests are all integration tests in one program (`tests/mutants/all.rs`), for the conformance kit its own, and",
+        "for the wire those of `wire.rs`; then, for what they miss, the library's unit tests. Left out of the program are",
+        "`seal.rs`, which tests what does not compile; by the configuration, `guessing`, `races` and one test of damaged",
+        "bytes in `golden`, which repeat thousands of times what the others do; `invariants` runs 8 cases.",
         "",
     ]
     if waiting:
