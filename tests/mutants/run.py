@@ -116,7 +116,7 @@ def listed(names):
 def content(path):
     """A file as it stands in a copy: there the library does not depend on itself for its features, which costs a build."""
     edits = {
-        ROOT / "Cargo.toml": (rb'^countersign = \{ path = "\." .*\n', b""),
+        ROOT / "Cargo.toml": (rb'^countersign = \{ path = "\.".*\n', b""),
         ROOT / "Cargo.lock": (rb'^(name = "countersign"\n(?:[^\n]+\n)*?) "countersign",\n', rb"\1"),
     }
     read = path.read_bytes()
