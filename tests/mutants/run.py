@@ -205,6 +205,11 @@ class Worker:
         command += [f"--cargo-arg={tests}"]
         for mutant in only or []:
             command += ["--re", "^" + re.escape(mutant).replace("\\ ", " ") + "$"]
+        if only:
+            # The tool does not look at the names of mutants that delete a field, but it does look at a difference.
+            difference = self.out / "only.diff"
+            difference.write_text(lines_of(self.copy / name, name, only), encoding="utf-8")
+            command += ["--in-diff", str(difference)]
         done = subprocess.run(
             command, cwd=self.copy, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )
@@ -212,11 +217,22 @@ class Worker:
         # 0: all caught, 2: some missed, 3: some timed out. Anything else is no result.
         if done.returncode not in (0, 2, 3) or outcomes is None:
             raise SurveyError(f"{name}: cargo-mutants gave {done.returncode}:\n" + done.stdout.decode(errors="replace"))
-        return {
+        verdicts = {
             outcome["scenario"]["Mutant"]["name"]: VERDICTS[outcome["summary"]]
             for outcome in outcomes
             if outcome["scenario"] != "Baseline"
         }
+        return {mutant: verdict for mutant, verdict in verdicts.items() if not only or mutant in only}
+
+
+def lines_of(path, name, mutants):
+    """A difference that adds just the lines of the file in which these mutants begin."""
+    text = path.read_text(encoding="utf-8").split("\n")
+    places = sorted({int(mutant.split(":")[1]) for mutant in mutants})
+    hunks = [
+        f"@@ -{place - count},0 +{place} @@\n+{text[place - 1]}\n" for count, place in enumerate(places, start=1)
+    ]
+    return f"--- a/{name}\n+++ b/{name}\n" + "".join(hunks)
 
 
 def results_path(name):
