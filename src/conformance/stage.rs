@@ -33,7 +33,7 @@ use crate::{
 /// message of the kit, and drops it.
 const KEY: u8 = 255;
 
-/// How many wrong codes the kit's policy takes.
+/// How many wrong codes the kit's policy takes, which are the default's.
 pub(super) const ATTEMPTS: u8 = 5;
 
 /// How many recovery codes a stage has.
@@ -49,7 +49,6 @@ pub(super) fn verifier(run: &Run) -> Result<Verifier, Finding> {
     };
     let keys = KeyRing::new("conformance", key()?, key()?).map_err(Finding::kit)?;
     let policy = Policy::new(Settings {
-        attempts: ATTEMPTS,
         // Longer than the times of processes may differ, as the default lifetimes are.
         cool_down: time::Duration::minutes(5),
         send_bucket: Rate::new(1_000, time::Duration::SECOND),
@@ -217,6 +216,12 @@ fn taken<T>(step: Step<T>) -> Result<Account, Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_policy_takes_as_many_wrong_codes_as_the_checks_expect() {
+        let run = "00".repeat(16).parse().unwrap();
+        assert_eq!(verifier(&run).unwrap().policy().settings().attempts, ATTEMPTS);
+    }
 
     #[test]
     fn a_wrong_code_is_well_formed_and_never_the_right_one() {
