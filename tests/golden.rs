@@ -171,7 +171,6 @@ fn a_full_account_is_small() {
 
 #[test]
 fn corrupt_records_are_refused_with_what_is_wrong() {
-    type Edit = fn(&mut Value);
     let edits: [(&str, Edit); 37] = [
         ("integer `1`, expected a text", |r| r["subject"] = json!(1)),
         ("integer `1`, expected 16 bytes", |r| r["challenges"][0]["id"] = json!(1)),
@@ -242,8 +241,10 @@ fn corrupt_records_are_refused_with_what_is_wrong() {
     refuses::<Account>("account-full.v1.json", &edits);
 }
 
+type Edit = fn(&mut Value);
+
 /// Reads a golden record, and requires that with each edit it is refused with that message.
-fn refuses<T: DeserializeOwned + Debug>(golden: &str, edits: &[(&str, fn(&mut Value))]) {
+fn refuses<T: DeserializeOwned + Debug>(golden: &str, edits: &[(&str, Edit)]) {
     let golden: Value = serde_json::from_slice(&read(golden)).unwrap();
     assert!(serde_json::from_value::<T>(golden.clone()).is_ok());
     for (message, edit) in edits {

@@ -4,7 +4,7 @@
 //! judged together: what must be true of the sum shows whoever played.
 
 use alloc::{boxed::Box, format, vec::Vec};
-use core::{sync::atomic::Ordering, time::Duration};
+use core::{cmp, sync::atomic::Ordering, time::Duration};
 
 use super::{
     bench::{Bench, WORKERS, next},
@@ -316,8 +316,8 @@ pub(super) fn judge(scene: Scene, tallies: &[&Tally], notes: &mut Notes) {
     });
     let written = last.wrapping_sub(base);
     let (flaw, than) = match stored.cmp(&written) {
-        core::cmp::Ordering::Less => (Flaw::LostButWritten, "more"),
-        _ => (Flaw::Vanished, "less"),
+        cmp::Ordering::Less => (Flaw::LostButWritten, "more"),
+        cmp::Ordering::Equal | cmp::Ordering::Greater => (Flaw::Vanished, "less"),
     };
     notes.expect(twice.is_some() || stored == written, flaw, || {
         format!("{stored} writes were answered Stored, and the record went on by {written}, which is {than}")

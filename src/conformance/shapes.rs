@@ -56,7 +56,7 @@ pub(super) fn all(bench: &Bench<'_>) -> Result<Vec<(&'static str, Account)>, Fin
     let usual = fill(bench, "shape-usual", Size { authenticators: 5, lists: 3, codes: 10 }, &mut draws)?;
     let mut name = String::from("shape-widest-");
     let room = Subject::MAX_BYTES.saturating_sub(bench.run().prefix().len()).saturating_sub(name.len());
-    name.push_str(&WIDE.repeat(room.saturating_div(WIDE.len())));
+    name.push_str(&WIDE.repeat(room.checked_div(WIDE.len()).unwrap_or(0)));
     let widest =
         Size { authenticators: MAX_AUTHENTICATORS, lists: MAX_TRANSACTIONS, codes: MAX_RECOVERY_CODES };
     let widest = fill(bench, &name, widest, &mut draws)?;

@@ -36,7 +36,7 @@ const KEY: u8 = 255;
 /// How many wrong codes the kit's policy takes, which are the default's.
 pub(super) const ATTEMPTS: u8 = 5;
 
-/// How many recovery codes a stage has.
+/// How many recovery codes a stage has: three.
 pub(super) const CODES: u8 = 3;
 
 /// The verifier of a run.
@@ -92,7 +92,7 @@ impl Stage {
         let session = session_for(bench, &subject, "session")?;
         let other = session_for(bench, &subject, "other session")?;
         let mut draws = bench.run().draws(&format!("{subject} codes"));
-        let codes = [(); CODES as usize].map(|()| RecoveryCode::from_tag(&tag(&mut draws)));
+        let codes = core::array::from_fn::<_, 3, _>(|_| RecoveryCode::from_tag(&tag(&mut draws)));
         let alone = bench.processes() == 1;
         match bench.load(&subject).await? {
             Some(_) if alone => {
