@@ -7,7 +7,7 @@
 mod postgres;
 mod sqlite;
 
-use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc};
+use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use countersign::{Account, Descriptor, Subject, Swap, Write};
 
@@ -23,14 +23,15 @@ pub(crate) trait Store: Send + Sync {
     fn swap(&self, write: Write) -> Later<'_, Swap>;
 }
 
-/// The messages that wait to be sent.
+/// The messages that wait to be sent. What is due is a matter of the database's clock alone: servers whose own clocks
+/// disagree must not take each other's claims for expired.
 pub(crate) trait Outbox: Send + Sync {
-    /// Takes messages that are due and puts their time off to `until`, so that no other server takes them, and so that
-    /// they come back if this one dies.
-    fn claim(&self, now_ms: i64, until_ms: i64) -> Later<'_, Vec<Queued>>;
+    /// Takes at most so many messages that are due, and puts them off, so that no other server takes them, and so that they
+    /// come back if this one dies.
+    fn claim(&self, most: usize, hold: Duration) -> Later<'_, Vec<Queued>>;
 
-    /// Puts a message off that could not be sent.
-    fn postpone<'a>(&'a self, id: &'a str, until_ms: i64) -> Later<'a, ()>;
+    /// Puts a message off that could not be sent, unless somebody else has claimed it since.
+    fn postpone<'a>(&'a self, message: &'a Queued, pause: Duration) -> Later<'a, ()>;
 
     /// Drops a message that was sent, or never will be.
     fn settle<'a>(&'a self, id: &'a str) -> Later<'a, ()>;
@@ -69,13 +70,13 @@ pub(crate) trait Database: Store + Outbox + Directory + Inspection {
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
-/// A message in the outbox.
+/// A message that was claimed.
 #[derive(Debug)]
 pub(crate) struct Queued {
     pub(crate) id: String,
     /// Nothing if this version of the server cannot read it.
     pub(crate) descriptor: Option<Descriptor>,
-    /// How often it was claimed, this time included.
+    /// How often it was claimed, this time included, so that it also tells one claim from the next.
     pub(crate) tries: i64,
 }
 
@@ -153,4 +154,9 @@ pub(crate) async fn open(place: &Place) -> Result<Arc<dyn Database>, StoreError>
 /// A revision as a signed column holds it: it is below 2^63.
 fn column(revision: countersign::Revision) -> i64 {
     i64::try_from(revision.get()).unwrap_or(i64::MAX)
+}
+
+/// A time as the databases add it to their own.
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

@@ -370,13 +370,19 @@ pub fn send(
 
 /// Looks until there is something to see.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, look)
+}
+
+/// The same for what takes its time.
+#[track_caller]
+pub fn within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(begun.elapsed() < PATIENCE, "no {what} in {PATIENCE:?}");
+        assert!(begun.elapsed() < patience, "no {what} in {patience:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,19 +1,32 @@
-//! An SMTP server that keeps what it gets, or refuses it: enough of RFC 5321 for one client.
+//! An SMTP server that keeps what it gets, refuses it or hangs: enough of RFC 5321 for one client.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
+
+/// What the server does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    Well,
+    /// 550 to every recipient.
+    Refuses,
+    /// Says nothing any more once it has heard this recipient, for as long as the client holds out.
+    Hangs(&'static str),
+    /// 554 instead of a greeting.
+    Closed,
+    /// Repeats the recipient, in words that are no SMTP.
+    Babbles,
+    /// Keeps the message, says so, and says nothing any more.
+    HangsAfterwards,
+}
 
 #[derive(Clone)]
 pub struct Sink {
     pub address: SocketAddr,
     mail: Arc<Mutex<Vec<Mail>>>,
-    refusing: Arc<AtomicBool>,
+    mode: Arc<Mutex<Mode>>,
 }
 
 #[derive(Clone)]
@@ -39,7 +52,7 @@ impl Sink {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let sink = Self { address, mail: Arc::default(), refusing: Arc::default() };
+        let sink = Self { address, mail: Arc::default(), mode: Arc::new(Mutex::new(Mode::Well)) };
         let served = sink.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -54,9 +67,8 @@ impl Sink {
         format!("smtp://{}", self.address)
     }
 
-    /// Refuse recipients for good, or not.
-    pub fn refuse(&self, refuse: bool) {
-        self.refusing.store(refuse, Ordering::SeqCst);
+    pub fn behave(&self, mode: Mode) {
+        *self.mode.lock().unwrap() = mode;
     }
 
     /// All mail to an address, oldest first.
@@ -68,18 +80,30 @@ impl Sink {
         let mut output = stream.try_clone().ok()?;
         let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
         let mut say = move |text: &str| output.write_all(format!("{text}\r\n").as_bytes()).ok();
+        let mode = || *self.mode.lock().unwrap();
+        if mode() == Mode::Closed {
+            return say("554 no service");
+        }
         say("220 sink")?;
         let mut to = String::new();
         while let Some(line) = lines.next() {
             let upper = line.to_uppercase();
             if upper.starts_with("RCPT") {
                 to = line.split_once('<')?.1.split_once('>')?.0.to_owned();
-                say(if self.refusing.load(Ordering::SeqCst) { "550 no such mailbox" } else { "250 ok" })?;
+                match mode() {
+                    Mode::Refuses => say("550 no such mailbox")?,
+                    Mode::Babbles => say(&format!("who is {to}?"))?,
+                    Mode::Hangs(slow) if slow == to => lines.by_ref().for_each(drop),
+                    Mode::Well | Mode::Hangs(_) | Mode::Closed | Mode::HangsAfterwards => say("250 ok")?,
+                }
             } else if upper.starts_with("DATA") {
                 say("354 go on")?;
                 let data: Vec<_> = lines.by_ref().take_while(|line| line != ".").collect();
                 self.mail.lock().ok()?.push(Mail { to: to.clone(), data: data.join("\r\n") });
                 say("250 kept")?;
+                if mode() == Mode::HangsAfterwards {
+                    lines.by_ref().for_each(drop);
+                }
             } else if upper.starts_with("QUIT") {
                 say("221 bye")?;
                 return Some(());
