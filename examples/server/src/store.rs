@@ -160,3 +160,79 @@ fn column(revision: countersign::Revision) -> i64 {
 fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    //! Claims, on both databases: what is taken, for how long, and by whom it may be put off.
+
+    use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+    /// Five messages: what they say is no matter here.
+    const FIVE: &str = "INSERT INTO outbox VALUES ('0', 'usr_1', '{}', 0, 0), ('1', 'usr_1', '{}', 0, 0), \
+        ('2', 'usr_1', '{}', 0, 0), ('3', 'usr_1', '{}', 0, 0), ('4', 'usr_1', '{}', 0, 0)";
+
+    #[tokio::test]
+    async fn claims_hold_on_sqlite() -> Result<(), StoreError> {
+        let directory = std::env::temp_dir().join(format!("countersign-claims-{}", std::process::id()));
+        std::fs::create_dir_all(&directory)?;
+        let path = directory.join("claims.db");
+        let place = Place::Sqlite(path.clone());
+        let (one, other) = (open(&place).await?, open(&place).await?);
+        SqliteConnection::connect(&path.display().to_string()).await?.execute(FIVE).await?;
+        let held = claims_hold(&*one, &*other).await;
+        one.close().await;
+        other.close().await;
+        std::fs::remove_dir_all(&directory)?;
+        held
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL: run ci/postgres.sh"]
+    async fn claims_hold_on_postgres() -> Result<(), StoreError> {
+        let url = std::env::var("COUNTERSIGN_TEST_POSTGRES").map_err(std::io::Error::other)?;
+        let place = Place::Postgres(url.clone());
+        let (one, other) = (open(&place).await?, open(&place).await?);
+        PgConnection::connect(&url).await?.execute(FIVE).await?;
+        claims_hold(&*one, &*other).await
+    }
+
+    async fn claims_hold(one: &dyn Database, other: &dyn Database) -> Result<(), StoreError> {
+        let ids =
+            |claimed: &[Queued]| -> Vec<_> { claimed.iter().map(|message| message.id.clone()).collect() };
+        let tries = |claimed: &[Queued]| -> Vec<_> { claimed.iter().map(|message| message.tries).collect() };
+
+        // No more than asked for, and none twice, at the same time or later.
+        let (some, others) = tokio::join!(one.claim(2, HOUR), other.claim(2, HOUR));
+        let (some, others) = (some?, others?);
+        let rest = other.claim(16, HOUR).await?;
+        assert_eq!([some.len(), others.len(), rest.len()], [2, 2, 1]);
+        let mut all = [ids(&some), ids(&others), ids(&rest)].concat();
+        all.sort();
+        assert_eq!(all, ["0", "1", "2", "3", "4"]);
+        assert!(one.claim(16, HOUR).await?.is_empty());
+
+        // What is put off comes back in its time.
+        let [first, second] = &*some else { return Err(StoreError::Silent) };
+        one.postpone(first, Duration::ZERO).await?;
+        one.postpone(second, HOUR).await?;
+        let again = other.claim(16, Duration::ZERO).await?;
+        assert_eq!((ids(&again), tries(&again)), (vec![first.id.clone()], vec![2]));
+
+        // A claim that ran out is for anybody, and whoever held it has no say any more.
+        let taken = one.claim(16, HOUR).await?;
+        assert_eq!((ids(&taken), tries(&taken)), (ids(&again), vec![3]));
+        for late in again.iter().chain([first]) {
+            other.postpone(late, Duration::ZERO).await?;
+        }
+        assert!(other.claim(16, HOUR).await?.is_empty());
+
+        for id in all {
+            one.settle(&id).await?;
+        }
+        assert_eq!(other.waiting().await?, 0);
+        Ok(())
+    }
+}
