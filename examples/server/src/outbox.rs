@@ -29,13 +29,16 @@ const SENDERS: usize = 16;
 const HOLD: Duration = Duration::from_secs(45);
 /// How long the database may take to say what a message needs.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
+/// How long to go on asking the database to take a message out.
+const SETTLE_LIMIT: Duration = Duration::from_secs(15);
 /// How long to wait before the first tries anew. From the last of them on, a failure is reported to the core.
 const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 /// How long to wait before every later one.
 const LONG_PAUSE: Duration = Duration::from_secs(60);
 /// A day of trying, or a little more. A code is given up when it is dead, anything else after that.
 const MAX_TRIES: i64 = 1_440;
-/// How often to look without being woken: for messages that were put off, or left by a server that died.
+/// How often to look without being woken: for messages that were put off or left by a server that died, and for a database
+/// that was away.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a sender that is free waits for others, while more than half are not: to claim many at once costs less.
 const GATHER: Duration = Duration::from_millis(20);
@@ -169,11 +172,11 @@ async fn conclude(app: &App, message: &Queued, fate: Fate) -> Result<(), StoreEr
     match fate {
         Fate::Sent => {
             count("sent");
-            app.database.settle(&message.id).await
+            settle(app, message).await
         }
         Fate::Dropped => {
             count("dropped");
-            app.database.settle(&message.id).await
+            settle(app, message).await
         }
         Fate::Later(error) if message.tries < MAX_TRIES => {
             tracing::warn!(id = message.id, error, "a message could not be sent and is tried again");
@@ -191,9 +194,21 @@ async fn conclude(app: &App, message: &Queued, fate: Fate) -> Result<(), StoreEr
             count("failed");
             // In this order: what is settled is never looked at again, and what is reported twice counts once.
             report_failure(app, message).await;
-            app.database.settle(&message.id).await
+            settle(app, message).await
         }
     }
+}
+
+/// Takes a message out of the outbox. A database that is away for a moment is asked again while the claim lasts, since what
+/// stays is sent again.
+async fn settle(app: &App, message: &Queued) -> Result<(), StoreError> {
+    let settled = async {
+        while let Err(error) = app.database.settle(&message.id).await {
+            tracing::warn!(%error, id = message.id, "a message could not be taken out of the outbox");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::time::timeout(SETTLE_LIMIT, settled).await.map_err(|_| StoreError::Silent)
 }
 
 /// Tells the core that a code did not arrive, so that its user can ask again at once.

@@ -110,6 +110,28 @@ fn what_the_relay_has_taken_is_sent_whatever_it_does_then() {
 }
 
 #[test]
+fn a_message_is_sent_once_though_the_database_was_away() {
+    let sink = Sink::start();
+    let directory = Arc::new(Directory::new());
+    let server = Server::start_in(&directory, &["--policy", "auth0", "--smtp", &sink.url()]);
+    let database = directory.path().join("countersign.db");
+    sink.behave(Mode::Waits);
+    server.associate(&server.mfa_token(), "user@example.com");
+    eventually("a message under way", || (sink.waiting() == 1).then_some(()));
+    // Nobody can write until the server has told that it could not.
+    with(&database, async |connection| {
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+        sink.behave(Mode::Well);
+        eventually("mail", || sink.mail("user@example.com").pop());
+        let told = || server.log_mentions("a message could not be taken out of the outbox").then_some(());
+        eventually("a try", told);
+        sqlx::raw_sql("ROLLBACK").execute(connection).await
+    });
+    eventually("an empty outbox", || (waiting(&database) == 0).then_some(()));
+    assert_eq!(sink.mail("user@example.com").len(), 1);
+}
+
+#[test]
 fn the_words_of_a_relay_are_not_logged() {
     let sink = Sink::start();
     sink.behave(Mode::Babbles);
@@ -157,12 +179,14 @@ fn a_message_to_somebody_whose_record_cannot_be_read_is_given_up_in_the_end() {
             .await
     });
     eventually("a last try", || server.log_mentions("a stored record cannot be read").then_some(()));
-    eventually("an end", || {
-        let count = async |connection: &mut SqliteConnection| {
-            sqlx::query_scalar::<_, i64>("SELECT count(*) FROM outbox").fetch_one(connection).await
-        };
-        (with(&database, count) == 0).then_some(())
-    });
+    eventually("an end", || (waiting(&database) == 0).then_some(()));
+}
+
+/// How many messages are in the outbox.
+fn waiting(database: &Path) -> i64 {
+    with(database, async |connection| {
+        sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(connection).await
+    })
 }
 
 /// Does something in a database, beside its server.

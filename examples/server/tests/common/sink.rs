@@ -3,7 +3,11 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 /// What the server does.
@@ -14,6 +18,8 @@ pub enum Mode {
     Refuses,
     /// Says nothing any more once it has heard this recipient, for as long as the client holds out.
     Hangs(&'static str),
+    /// Says nothing to a recipient until it does something else.
+    Waits,
     /// 554 instead of a greeting.
     Closed,
     /// Repeats the recipient, in words that are no SMTP.
@@ -27,6 +33,7 @@ pub struct Sink {
     pub address: SocketAddr,
     mail: Arc<Mutex<Vec<Mail>>>,
     mode: Arc<Mutex<Mode>>,
+    waiting: Arc<AtomicUsize>,
 }
 
 #[derive(Clone)]
@@ -52,7 +59,12 @@ impl Sink {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let sink = Self { address, mail: Arc::default(), mode: Arc::new(Mutex::new(Mode::Well)) };
+        let sink = Self {
+            address,
+            mail: Arc::default(),
+            mode: Arc::new(Mutex::new(Mode::Well)),
+            waiting: Arc::default(),
+        };
         let served = sink.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -69,6 +81,11 @@ impl Sink {
 
     pub fn behave(&self, mode: Mode) {
         *self.mode.lock().unwrap() = mode;
+    }
+
+    /// How many recipients it said nothing to, for a while or still.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
     }
 
     /// All mail to an address, oldest first.
@@ -90,11 +107,17 @@ impl Sink {
             let upper = line.to_uppercase();
             if upper.starts_with("RCPT") {
                 to = line.split_once('<')?.1.split_once('>')?.0.to_owned();
+                self.waiting.fetch_add(usize::from(mode() == Mode::Waits), Ordering::SeqCst);
+                while mode() == Mode::Waits {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
                 match mode() {
                     Mode::Refuses => say("550 no such mailbox")?,
                     Mode::Babbles => say(&format!("who is {to}?"))?,
                     Mode::Hangs(slow) if slow == to => lines.by_ref().for_each(drop),
-                    Mode::Well | Mode::Hangs(_) | Mode::Closed | Mode::HangsAfterwards => say("250 ok")?,
+                    Mode::Well | Mode::Hangs(_) | Mode::Waits | Mode::Closed | Mode::HangsAfterwards => {
+                        say("250 ok")?
+                    }
                 }
             } else if upper.starts_with("DATA") {
                 say("354 go on")?;
