@@ -179,11 +179,12 @@ async fn conclude(app: &App, message: &Queued, fate: Fate) -> Result<(), StoreEr
             settle(app, message).await
         }
         Fate::Later(error) if message.tries < MAX_TRIES => {
-            tracing::warn!(id = message.id, error, "a message could not be sent and is tried again");
-            count("retried");
             let tried = usize::try_from(message.tries).unwrap_or(usize::MAX);
             let pause = PAUSES.get(tried.saturating_sub(1)).copied().unwrap_or(LONG_PAUSE);
-            app.database.postpone(message, pause).await?;
+            count("retried");
+            let postponed = app.database.postpone(message, pause).await;
+            tracing::warn!(id = message.id, error, "a message could not be sent and is tried again");
+            postponed?;
             if tried >= PAUSES.len() {
                 report_failure(app, message).await;
             }

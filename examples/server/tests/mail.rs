@@ -137,7 +137,7 @@ fn the_words_of_a_relay_are_not_logged() {
     sink.behave(Mode::Babbles);
     let server = Server::with(&["--policy", "auth0", "--smtp", &sink.url()]);
     server.associate(&server.mfa_token(), "someone@example.com");
-    eventually("a try", || server.log_mentions("is tried again").then_some(()));
+    eventually("a try", || server.log_mentions("could not be sent and is tried again").then_some(()));
     assert!(!server.log_mentions("someone@example.com"), "{}", server.log_text());
 }
 
@@ -187,6 +187,39 @@ fn waiting(database: &Path) -> i64 {
     with(database, async |connection| {
         sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(connection).await
     })
+}
+
+/// As above, by TLS and with a password. A server that does not trust the relay, or that the relay does not know, sends
+/// nothing and loses nothing.
+#[test]
+#[ignore = "needs an SMTP server: run ci/smtp.sh"]
+fn a_message_travels_by_tls_with_a_password() {
+    let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
+    let (log, trusted) = (variable("COUNTERSIGN_TEST_SMTP_TLS_LOG"), variable("COUNTERSIGN_TEST_SMTP_CA"));
+    let relays = variable("COUNTERSIGN_TEST_SMTP_TLS");
+    let arrived = |to: &str| fs::read_to_string(&log).unwrap_or_default().contains(to);
+    for (number, relay) in relays.split(' ').enumerate() {
+        let directory = Arc::new(Directory::new());
+        let to = format!("tls{number}@example.com");
+        let start = |password: &str, trusted: &str| {
+            let credentials =
+                [("COUNTERSIGN_SMTP_USERNAME", "relay"), ("COUNTERSIGN_SMTP_PASSWORD", password)];
+            let environment = [&credentials[..], &[("SSL_CERT_FILE", trusted)]].concat();
+            let arguments = ["--policy", "auth0", "--issuer", "http://localhost/", "--smtp", relay];
+            Server::start_under(&directory, &arguments, &environment)
+        };
+        let server = start("relay", "/dev/null");
+        assert_eq!(server.associate(&server.mfa_token(), &to).status, 200);
+        eventually("distrust", || server.log_mentions("could not be sent and is tried again").then_some(()));
+        server.kill();
+        let server = start("wrong", &trusted);
+        eventually("a refusal", || server.log_mentions("the SMTP server answered 535").then_some(()));
+        server.kill();
+        assert!(!arrived(&to), "{relay}");
+        let server = start("relay", &trusted);
+        within(Duration::from_secs(60), "mail", || arrived(&to).then_some(()));
+        server.kill();
+    }
 }
 
 /// Does something in a database, beside its server.

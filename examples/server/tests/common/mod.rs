@@ -91,9 +91,14 @@ impl Server {
     }
 
     pub fn start_in(directory: &Arc<Directory>, arguments: &[&str]) -> Self {
+        Self::start_under(directory, arguments, &[])
+    }
+
+    /// With something in its environment.
+    pub fn start_under(directory: &Arc<Directory>, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let fixed = ["--listen", "127.0.0.1:0", "--log-format", "json", "--argon2-memory", "64"];
-        let mut child =
-            command(directory.path(), &[&fixed, arguments].concat()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = command(directory.path(), &[&fixed, arguments].concat());
+        let mut child = command.envs(environment.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (found, address) = mpsc::channel();
         let output = BufReader::new(child.stdout.take().unwrap());
