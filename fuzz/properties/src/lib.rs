@@ -11,8 +11,13 @@ pub mod seeds;
 pub mod tokens;
 pub mod wire;
 
+mod budgets;
+mod facts;
 mod fixture;
 mod model;
+mod outcome;
+mod rules;
+mod standalone;
 
 /// The property of a target.
 pub type Check = fn(&[u8]);

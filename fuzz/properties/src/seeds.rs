@@ -228,6 +228,11 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
                     add(format!("{name}-{policy}"), &[policy, 0x5a], commands.concat());
                 }
             }
+            for (name, proven, commands) in crate::standalone::journeys() {
+                for policy in 0..4 {
+                    add(format!("alone-{name}-{policy}"), &[0xc0 + policy, 0x5a, proven], commands.concat());
+                }
+            }
         }
         other => panic!("no such target: {other}"),
     }
