@@ -14,8 +14,10 @@ pub mod wire;
 mod budgets;
 mod facts;
 mod fixture;
+mod headers;
 mod model;
 mod outcome;
+mod replies;
 mod rules;
 mod standalone;
 

@@ -98,7 +98,7 @@ pub(crate) fn journeys() -> Vec<(&'static str, Vec<[u8; 3]>)> {
                 [of(CHALLENGE), 0, 0],
                 [ASSOCIATE, 0, 1],
                 [RECOVER, 0, 0],
-                [of(ELEVATE) | 0x80 * (variant & 1), 0, variant],
+                [of(ELEVATE) | (0x80 * (variant & 1)), 0, variant],
                 [ASSOCIATE, 0, 2],
                 [of(REMOVE), 0, variant],
             ]
