@@ -2,8 +2,8 @@
 # Fuzzes for hours and keeps what it finds:  fuzz/campaign.sh HOURS [TARGET...]
 #
 # Each target (all of them, if none is named) has an equal share of the time, on all cores. What a target found is then
-# merged into fuzz/corpus/TARGET: beside the seeds, which always stay, an input for every edge that the seeds miss, and
-# the smallest of those that reach an edge more often, up to FUZZ_KEEP (100) in all and 8 kB each. Crashes are minimised
+# merged into fuzz/corpus/TARGET: beside the seeds, which always stay, inputs for the edges that the seeds miss, and then
+# those that reach an edge more often, up to FUZZ_KEEP (100) in all and 8 kB each, the most worth first. Crashes are minimised
 # and kept in fuzz/regressions/TARGET. A campaign that is interrupted (Ctrl-C, SIGTERM) keeps what it has until then.
 #
 # Says for each target how many inputs ran, how many edges the corpus reached before and reaches now, and what was kept
@@ -54,9 +54,10 @@ edges() {
     grep -o 'cov: [0-9]*' <<<"$log" | tail -n 1 | cut -d ' ' -f 2
 }
 
-# The inputs of a folder that are not in another, smallest first, none above 8 kB.
-smallest() {
-    find "$1" -type f -size -9k -printf '%s %f\n' | sort -n | cut -d ' ' -f 2- |
+# The inputs of a folder that are not in another, in the order of their writing, which for a merge is that of their worth:
+# each adds more than any later one. None is above 8 kB.
+worth() {
+    find "$1" -type f -size -9k -printf '%T@ %f\n' | sort -n | cut -d ' ' -f 2- |
         while IFS= read -r name; do [ -e "$2/$name" ] || printf '%s\n' "$name"; done
 }
 
@@ -73,7 +74,7 @@ merge() {
     local merged="$work/$target.merged"
     mkdir -p "$merged"
     cp "$corpus"/seed-* "$merged/"
-    for name in $(smallest "$by_edge" "$merged") $(smallest "$by_count" "$by_edge"); do
+    for name in $(worth "$by_edge" "$merged") $(worth "$by_count" "$by_edge"); do
         room=$((keep - $(find "$merged" -type f ! -name 'seed-*' | wc -l)))
         [ "$room" -gt 0 ] || break
         cp "$by_count/$name" "$merged/"
