@@ -123,6 +123,7 @@ pub(crate) fn journeys() -> Vec<(&'static str, Vec<[u8; 3]>)> {
         ("jumps", after(&jumps)),
         ("variants", after(&variants)),
         ("doors", after(&doors)),
+        ("provisioned", after(&[[PROVISION, 2, 0], [ELEVATE, 0, 0], [REMOVE, 0, 0], [REMOVE, 0, 1]])),
     ]
 }
 
