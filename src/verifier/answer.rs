@@ -15,6 +15,7 @@ use crate::{
     enrollment::{EnrollmentInput, Fate},
     ledger::Ledger,
     name::Subject,
+    policy::MAX_FAILURES,
     transaction::Pair,
     verdict::reveal,
 };
@@ -88,7 +89,8 @@ impl Verifier {
             authenticator.last_used = Some(now);
             return Ok(Judged::Right);
         }
-        let failures = authenticator.failures.saturating_add(1);
+        // No record holds more, or it would not load: one that was edited may be there already.
+        let failures = authenticator.failures.saturating_add(1).min(MAX_FAILURES);
         let capped = failures >= self.policy.settings().failure_cap;
         // An unconfirmed authenticator has no cap to be disabled by: it has no attempts left instead.
         let attempts_left = if capped && authenticator.is_unconfirmed() { 0 } else { attempts_left };
