@@ -9,92 +9,132 @@ use subtle::ConstantTimeEq as _;
 
 use crate::verdict::reveal;
 
+/// How many symbols are mapped in one go, and how many bytes they stand for: whole vector registers of both.
+const LINE: usize = 32;
+const LINE_BYTES: usize = 24;
+
+/// How large a buffer must be to decode up to `max` bytes in it: whole lines.
+pub(crate) const fn room(max: usize) -> usize {
+    max.next_multiple_of(LINE_BYTES)
+}
+
 /// Encodes `bytes`.
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    let mut text = Vec::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
-    for group in bytes.chunks(3) {
-        let mut word = [0_u8; 4];
-        for (slot, byte) in word.iter_mut().skip(1).zip(group) {
-            *slot = *byte;
-        }
-        let word = u32::from_be_bytes(word);
-        for shift in [18, 12, 6, 0].into_iter().take(group.len().saturating_add(1)) {
-            text.push(symbol(word >> shift));
-        }
+    let mut text = Vec::with_capacity(bytes.len().div_ceil(LINE_BYTES).saturating_mul(LINE));
+    for piece in bytes.chunks(LINE_BYTES) {
+        let mut line = [0; LINE_BYTES];
+        line.iter_mut().zip(piece).for_each(|(slot, byte)| *slot = *byte);
+        text.extend(encode_line(&line));
     }
+    text.truncate(bytes.len().saturating_mul(4).div_ceil(3));
     // Symbols are ASCII, and say so in their highest bit: the check of UTF-8 looks at no other.
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// Decodes a canonical text of at most `max` bytes' worth; `None` if it is not one.
-pub(crate) fn decode(text: &str, max: usize) -> Option<Vec<u8>> {
-    if text.len() > max.saturating_mul(4).div_ceil(3) || text.len() % 4 == 1 {
+/// Decodes a canonical text of at most `max` bytes' worth into `buffer`, which has [`room`] for them; `None` if it is
+/// not one.
+pub(crate) fn decode<'b>(text: &str, max: usize, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let (lines, rest) = text.as_bytes().as_chunks::<LINE>();
+    let (slots, _) = buffer.as_chunks_mut::<LINE_BYTES>();
+    let needed = text.len().div_ceil(LINE);
+    if text.len() > max.saturating_mul(4).div_ceil(3) || text.len() % 4 == 1 || needed > slots.len() {
         return None;
     }
-    let mut bytes = Vec::with_capacity(text.len().div_ceil(4).saturating_mul(3));
-    let mut invalid = 0;
-    for line in text.as_bytes().chunks(LINE) {
-        // A missing symbol counts as `A`, which is zero bits.
-        let mut values = [b'A'; LINE];
-        values.iter_mut().zip(line).for_each(|(value, symbol)| *value = *symbol);
-        values.iter_mut().for_each(|symbol| *symbol = value(*symbol));
-        invalid |= values.iter().fold(0, |sum, value| sum | value) & INVALID;
-        let (groups, _) = values.as_chunks::<4>();
-        for [a, b, c, d] in groups.iter().take(line.len().div_ceil(4)) {
-            bytes.extend([(a << 2) | (b >> 4), (b << 4) | (c >> 2), (c << 6) | d]);
-        }
-    }
-    // Of a last group that is not full, what its symbols do not fill must be zero.
+    // A missing symbol counts as `A`, which is zero bits.
+    let mut last = [b'A'; LINE];
+    last.iter_mut().zip(rest).for_each(|(symbol, given)| *symbol = *given);
+    let lines = lines.iter().chain((!rest.is_empty()).then_some(&last));
+    let different = lines.zip(slots).fold(0, |sum, (line, slots)| sum | decode_line(line, slots));
+    // Of the last group, what its symbols do not fill must be zero; so is what was missing.
     let length = text.len().saturating_mul(3) / 4;
-    let surplus = bytes.get(length..).unwrap_or(&[]).iter().fold(0, |sum, byte| sum | byte);
-    bytes.truncate(length);
+    let (bytes, rest) = buffer.split_at_checked(length)?;
+    let surplus = rest.get(..length.next_multiple_of(LINE_BYTES).saturating_sub(length))?;
+    let surplus = surplus.iter().fold(0, |sum, byte| sum | byte);
     // Whether it is well formed is no secret.
-    reveal((invalid | surplus).ct_eq(&0)).then_some(bytes)
+    reveal((different | surplus).ct_eq(&0)).then_some(bytes)
 }
 
-/// How many symbols are mapped in one go: enough to fill a vector register.
-const LINE: usize = 32;
-
-/// A bit that no six-bit value has.
-const INVALID: u8 = 0x80;
-
-/// The symbol of the low six bits of `bits`.
-fn symbol(bits: u32) -> u8 {
-    let [value, ..] = (bits & 0x3f).to_le_bytes();
-    let symbol = (within(value, 0, 25) & value.wrapping_add(b'A'))
-        | (within(value, 26, 51) & value.wrapping_add(b'a' - 26))
-        | (within(value, 52, 61) & value.wrapping_sub(52 - b'0'))
-        | (within(value, 62, 62) & b'-')
-        | (within(value, 63, 63) & b'_');
-    symbol & 0x7f
+fn encode_line(bytes: &[u8; LINE_BYTES]) -> [u8; LINE] {
+    let mut symbols = [0; LINE];
+    let (words, _) = symbols.as_chunks_mut::<8>();
+    let (pieces, _) = bytes.as_chunks::<6>();
+    for (word, [a, b, c, d, e, f]) in words.iter_mut().zip(pieces) {
+        *word = spread(u64::from_be_bytes([0, 0, *a, *b, *c, *d, *e, *f])).to_be_bytes();
+    }
+    symbols.iter_mut().for_each(|slot| *slot = symbol(*slot));
+    symbols
 }
 
-/// The six-bit value of `symbol`, or [`INVALID`].
+/// Maps a line, and says where its symbols and what their bytes encode to differ: nowhere, if all are symbols.
+fn decode_line(symbols: &[u8; LINE], bytes: &mut [u8; LINE_BYTES]) -> u8 {
+    let (mut values, mut different) = (*symbols, 0);
+    for slot in &mut values {
+        let given = *slot;
+        *slot = value(given);
+        different |= (symbol(*slot) ^ given) | (*slot & !0x3f);
+    }
+    let (words, _) = values.as_chunks::<8>();
+    let (pieces, _) = bytes.as_chunks_mut::<6>();
+    for (word, piece) in words.iter().zip(pieces) {
+        let [_, _, rest @ ..] = gather(u64::from_be_bytes(*word)).to_be_bytes();
+        *piece = rest;
+    }
+    different
+}
+
+/// Eight bytes of six bits each from 48 bits, by halves: 24 bits to a half, 12 to a quarter, 6 to a byte.
+const fn spread(bits: u64) -> u64 {
+    let bits = ((bits << 8) & 0x00ff_ffff_0000_0000) | (bits & 0x0000_0000_00ff_ffff);
+    let bits = ((bits << 4) & 0x0fff_0000_0fff_0000) | (bits & 0x0000_0fff_0000_0fff);
+    ((bits << 2) & 0x3f00_3f00_3f00_3f00) | (bits & 0x003f_003f_003f_003f)
+}
+
+/// The 48 bits of eight bytes of six bits each: [`spread`] the other way.
+const fn gather(bits: u64) -> u64 {
+    let bits = ((bits & 0x3f00_3f00_3f00_3f00) >> 2) | (bits & 0x003f_003f_003f_003f);
+    let bits = ((bits & 0x0fff_0000_0fff_0000) >> 4) | (bits & 0x0000_0fff_0000_0fff);
+    ((bits & 0x00ff_ffff_0000_0000) >> 8) | (bits & 0x0000_0000_00ff_ffff)
+}
+
+// What a value exceeds its symbol by, in each range of symbols.
+const UPPER: u8 = 0_u8.wrapping_sub(b'A');
+const LOWER: u8 = 26_u8.wrapping_sub(b'a');
+const DIGIT: u8 = 52_u8.wrapping_sub(b'0');
+const DASH: u8 = 62_u8.wrapping_sub(b'-');
+const UNDERSCORE: u8 = 63_u8.wrapping_sub(b'_');
+
+/// The symbol of a six-bit value: ranges in the order of values.
+fn symbol(value: u8) -> u8 {
+    value
+        .wrapping_sub(UPPER)
+        .wrapping_sub(above(value, 25) & LOWER.wrapping_sub(UPPER))
+        .wrapping_sub(above(value, 51) & DIGIT.wrapping_sub(LOWER))
+        .wrapping_sub(above(value, 61) & DASH.wrapping_sub(DIGIT))
+        .wrapping_sub(above(value, 62) & UNDERSCORE.wrapping_sub(DASH))
+}
+
+/// The six-bit value of a symbol: ranges in the order of symbols. What is no symbol gets some value, which is not its own.
 fn value(symbol: u8) -> u8 {
-    let upper = within(symbol, b'A', b'Z');
-    let lower = within(symbol, b'a', b'z');
-    let digit = within(symbol, b'0', b'9');
-    let dash = within(symbol, b'-', b'-');
-    let line = within(symbol, b'_', b'_');
-    (upper & symbol.wrapping_sub(b'A'))
-        | (lower & symbol.wrapping_sub(b'a' - 26))
-        | (digit & symbol.wrapping_add(52 - b'0'))
-        | (dash & 62)
-        | (line & 63)
-        | (!(upper | lower | digit | dash | line) & INVALID)
+    symbol
+        .wrapping_add(DASH)
+        .wrapping_add(above(symbol, b'0' - 1) & DIGIT.wrapping_sub(DASH))
+        .wrapping_add(above(symbol, b'A' - 1) & UPPER.wrapping_sub(DIGIT))
+        .wrapping_add(above(symbol, b'_' - 1) & UNDERSCORE.wrapping_sub(UPPER))
+        .wrapping_add(above(symbol, b'a' - 1) & LOWER.wrapping_sub(UNDERSCORE))
 }
 
-/// All ones where `low <= value <= high`, else zero: the borrow of a subtraction, and not a comparison.
-fn within(value: u8, low: u8, high: u8) -> u8 {
-    let [_, borrow] = u16::from(value.wrapping_sub(low))
-        .wrapping_sub(u16::from(high.wrapping_sub(low)).wrapping_add(1))
-        .to_le_bytes();
-    borrow
+/// All ones where `byte > limit`, both below 128, else zero: the sign of a difference, and not a comparison.
+fn above(byte: u8, limit: u8) -> u8 {
+    (limit.wrapping_sub(byte).cast_signed() >> 7).cast_unsigned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn decoded(text: &str, max: usize) -> Option<Vec<u8>> {
+        decode(text, max, &mut alloc::vec![0xff; room(max)]).map(<[u8]>::to_vec)
+    }
 
     #[test]
     fn rfc_4648_vectors_round_trip() {
@@ -108,7 +148,7 @@ mod tests {
             ("foobar", "Zm9vYmFy"),
         ] {
             assert_eq!(encode(bytes.as_bytes()), text);
-            assert_eq!(decode(text, 6).as_deref(), Some(bytes.as_bytes()));
+            assert_eq!(decoded(text, 6).as_deref(), Some(bytes.as_bytes()));
         }
         assert_eq!(encode(&[0xfb, 0xff, 0xbf]), "-_-_");
     }
@@ -118,24 +158,37 @@ mod tests {
         let all: Vec<u8> = (0..=255).collect();
         for length in 0..all.len() {
             let bytes = all.get(..length).unwrap_or(&[]);
-            assert_eq!(decode(&encode(bytes), 256).as_deref(), Some(bytes));
+            assert_eq!(decoded(&encode(bytes), 256).as_deref(), Some(bytes));
         }
     }
 
     #[test]
     fn only_the_canonical_spelling_decodes() {
         for text in ["Zh", "Zm9", "Zg==", "Zg=", "Z", "Zm9v\n", "Zm+v", "Zm/v", " Zm9v", "Zm9vé"] {
-            assert_eq!(decode(text, 64), None, "{text:?}");
+            assert_eq!(decoded(text, 64), None, "{text:?}");
         }
         for symbol in 0..=255_u8 {
             let known = symbol.is_ascii_alphanumeric() || symbol == b'-' || symbol == b'_';
-            assert_eq!(value(symbol) & INVALID == 0, known, "{symbol}");
+            for place in 0..LINE {
+                let mut line = [b'A'; LINE];
+                line[place] = symbol;
+                assert_eq!(decode_line(&line, &mut [0; LINE_BYTES]) == 0, known, "{symbol} at {place}");
+            }
         }
     }
 
     #[test]
     fn longer_than_the_bound_is_refused_before_decoding() {
-        assert_eq!(decode("Zm9v", 2), None);
-        assert!(decode("Zm8", 2).is_some());
+        assert_eq!(decoded("Zm9v", 2), None);
+        assert!(decoded("Zm8", 2).is_some());
+        for length in 0..100 {
+            let text = encode(&alloc::vec![0xa5; length]);
+            for max in 0..100 {
+                assert_eq!(decoded(&text, max).is_some(), length <= max, "{length} in {max}");
+            }
+            // A buffer that is smaller than the bound says is no reason to write less.
+            let fits = decode(&text, 100, &mut [0; LINE_BYTES]).is_some();
+            assert_eq!(fits, length <= LINE_BYTES);
+        }
     }
 }
