@@ -118,12 +118,12 @@ impl<T, R> Step<T, R> {
     /// That of `swap`. Nobody knows then whether the record was written: load it again, and assume neither.
     #[inline]
     pub fn commit<E>(self, swap: impl FnOnce(Write<R>) -> Result<Swap, E>) -> Result<Committed<T>, E> {
-        let Self { write, sealed } = self;
-        let answer = match write {
+        // The record is large: it is moved from where it is to where it goes.
+        let answer = match self.write {
             Some(write) => swap(write)?,
             None => Swap::Stored,
         };
-        Ok(sealed.open(answer))
+        Ok(self.sealed.open(answer))
     }
 
     /// [`commit`](Self::commit) with an asynchronous store. The future is `Send` where the store's is.
@@ -135,12 +135,11 @@ impl<T, R> Step<T, R> {
         F: FnOnce(Write<R>) -> Fut,
         Fut: Future<Output = Result<Swap, E>>,
     {
-        let Self { write, sealed } = self;
-        let answer = match write {
+        let answer = match self.write {
             Some(write) => swap(write).await?,
             None => Swap::Stored,
         };
-        Ok(sealed.open(answer))
+        Ok(self.sealed.open(answer))
     }
 
     /// The write, if there is something to write, and the sealed outcome, for a host whose store fits neither of the

@@ -35,7 +35,9 @@ impl<T, R> Row<T, R> {
             self.record = Some(write.record);
             Ok::<_, Infallible>(Swap::Stored)
         });
-        self.outcome = committed.ok().and_then(Committed::done);
+        if let Ok(Committed::Done(outcome)) = committed {
+            self.outcome = Some(outcome);
+        }
     }
 
     /// Whether the step succeeded.
