@@ -1,7 +1,8 @@
 //! Base64url without padding (RFC 4648 section 5), canonical only, with no table and no branch on the data.
 //!
-//! Handles and tokens carry secret tags, so a symbol is mapped by arithmetic instead of by a look-up whose address
-//! would depend on it. A text that is not the one encoding of its bytes is refused: one value, one spelling.
+//! Handles and tokens carry secret tags, so a symbol is mapped by arithmetic instead of by a look-up whose address would
+//! depend on it: eight symbols in the eight bytes of an integer, so that no compiler finds a comparison to branch on. A
+//! text that is not the one encoding of its bytes is refused: one value, one spelling.
 
 use alloc::{string::String, vec::Vec};
 
@@ -9,22 +10,23 @@ use subtle::ConstantTimeEq as _;
 
 use crate::verdict::reveal;
 
-/// How many symbols are mapped in one go, and how many bytes they stand for: whole vector registers of both.
-const LINE: usize = 32;
-const LINE_BYTES: usize = 24;
+/// How many symbols are mapped in one go, and how many bytes they stand for.
+const WORD: usize = 8;
+const WORD_BYTES: usize = 6;
 
-/// How large a buffer must be to decode up to `max` bytes in it: whole lines.
+/// How large a buffer must be to decode up to `max` bytes in it: whole words.
 pub(crate) const fn room(max: usize) -> usize {
-    max.next_multiple_of(LINE_BYTES)
+    max.next_multiple_of(WORD_BYTES)
 }
 
 /// Encodes `bytes`.
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    let mut text = Vec::with_capacity(bytes.len().div_ceil(LINE_BYTES).saturating_mul(LINE));
-    for piece in bytes.chunks(LINE_BYTES) {
-        let mut line = [0; LINE_BYTES];
-        line.iter_mut().zip(piece).for_each(|(slot, byte)| *slot = *byte);
-        text.extend(encode_line(&line));
+    let mut text = Vec::with_capacity(bytes.len().div_ceil(WORD_BYTES).saturating_mul(WORD));
+    for piece in bytes.chunks(WORD_BYTES) {
+        let mut bits = [0; WORD];
+        bits.iter_mut().skip(WORD - WORD_BYTES).zip(piece).for_each(|(slot, byte)| *slot = *byte);
+        let values = spread(u64::from_be_bytes(bits)).swap_bytes();
+        text.extend(symbols(values).to_le_bytes());
     }
     text.truncate(bytes.len().saturating_mul(4).div_ceil(3));
     // Symbols are ASCII, and say so in their highest bit: the check of UTF-8 looks at no other.
@@ -33,53 +35,45 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 
 /// Decodes a canonical text of at most `max` bytes' worth into `buffer`, which has [`room`] for them; `None` if it is
 /// not one.
+#[inline]
 pub(crate) fn decode<'b>(text: &str, max: usize, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-    let (lines, rest) = text.as_bytes().as_chunks::<LINE>();
-    let (slots, _) = buffer.as_chunks_mut::<LINE_BYTES>();
-    let needed = text.len().div_ceil(LINE);
-    if text.len() > max.saturating_mul(4).div_ceil(3) || text.len() % 4 == 1 || needed > slots.len() {
+    if text.len() > max.saturating_mul(4).div_ceil(3) || text.len() % 4 == 1 || !fill(buffer, text.as_bytes())
+    {
         return None;
     }
+    buffer.get(..decoded_length(text.len()))
+}
+
+/// Writes what the symbols stand for, and says whether they are the one spelling of it.
+fn fill(buffer: &mut [u8], text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks();
+    let (slots, _) = buffer.as_chunks_mut::<WORD_BYTES>();
+    if text.len().div_ceil(WORD) > slots.len() {
+        return false;
+    }
     // A missing symbol counts as `A`, which is zero bits.
-    let mut last = [b'A'; LINE];
+    let mut last = [b'A'; WORD];
     last.iter_mut().zip(rest).for_each(|(symbol, given)| *symbol = *given);
-    let lines = lines.iter().chain((!rest.is_empty()).then_some(&last));
-    let different = lines.zip(slots).fold(0, |sum, (line, slots)| sum | decode_line(line, slots));
-    // Of the last group, what its symbols do not fill must be zero; so is what was missing.
-    let length = text.len().saturating_mul(3) / 4;
-    let (bytes, rest) = buffer.split_at_checked(length)?;
-    let surplus = rest.get(..length.next_multiple_of(LINE_BYTES).saturating_sub(length))?;
+    let words = words.iter().chain((!rest.is_empty()).then_some(&last));
+    let mut different = 0;
+    for (word, slot) in words.zip(slots) {
+        let given = u64::from_le_bytes(*word);
+        let values = values(given & !HIGH);
+        different |= (symbols(values) ^ given) | (values & !each(0x3f));
+        let [_, _, bytes @ ..] = gather(values.swap_bytes()).to_be_bytes();
+        *slot = bytes;
+    }
+    // Of a last word that is not full, what its symbols do not fill must be zero.
+    let written = text.len().div_ceil(WORD).saturating_mul(WORD_BYTES);
+    let surplus = buffer.get(decoded_length(text.len())..written).unwrap_or(&[]);
     let surplus = surplus.iter().fold(0, |sum, byte| sum | byte);
     // Whether it is well formed is no secret.
-    reveal((different | surplus).ct_eq(&0)).then_some(bytes)
+    reveal((different | u64::from(surplus)).ct_eq(&0))
 }
 
-fn encode_line(bytes: &[u8; LINE_BYTES]) -> [u8; LINE] {
-    let mut symbols = [0; LINE];
-    let (words, _) = symbols.as_chunks_mut::<8>();
-    let (pieces, _) = bytes.as_chunks::<6>();
-    for (word, [a, b, c, d, e, f]) in words.iter_mut().zip(pieces) {
-        *word = spread(u64::from_be_bytes([0, 0, *a, *b, *c, *d, *e, *f])).to_be_bytes();
-    }
-    symbols.iter_mut().for_each(|slot| *slot = symbol(*slot));
-    symbols
-}
-
-/// Maps a line, and says where its symbols and what their bytes encode to differ: nowhere, if all are symbols.
-fn decode_line(symbols: &[u8; LINE], bytes: &mut [u8; LINE_BYTES]) -> u8 {
-    let (mut values, mut different) = (*symbols, 0);
-    for slot in &mut values {
-        let given = *slot;
-        *slot = value(given);
-        different |= (symbol(*slot) ^ given) | (*slot & !0x3f);
-    }
-    let (words, _) = values.as_chunks::<8>();
-    let (pieces, _) = bytes.as_chunks_mut::<6>();
-    for (word, piece) in words.iter().zip(pieces) {
-        let [_, _, rest @ ..] = gather(u64::from_be_bytes(*word)).to_be_bytes();
-        *piece = rest;
-    }
-    different
+/// How many bytes so many symbols stand for.
+const fn decoded_length(symbols: usize) -> usize {
+    symbols.saturating_mul(3) / 4
 }
 
 /// Eight bytes of six bits each from 48 bits, by halves: 24 bits to a half, 12 to a quarter, 6 to a byte.
@@ -96,36 +90,38 @@ const fn gather(bits: u64) -> u64 {
     ((bits & 0x00ff_ffff_0000_0000) >> 8) | (bits & 0x0000_0000_00ff_ffff)
 }
 
-// What a value exceeds its symbol by, in each range of symbols.
-const UPPER: u8 = 0_u8.wrapping_sub(b'A');
-const LOWER: u8 = 26_u8.wrapping_sub(b'a');
-const DIGIT: u8 = 52_u8.wrapping_sub(b'0');
-const DASH: u8 = 62_u8.wrapping_sub(b'-');
-const UNDERSCORE: u8 = 63_u8.wrapping_sub(b'_');
+/// Each byte's highest bit.
+const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// The symbol of a six-bit value: ranges in the order of values.
-fn symbol(value: u8) -> u8 {
-    value
-        .wrapping_sub(UPPER)
-        .wrapping_sub(above(value, 25) & LOWER.wrapping_sub(UPPER))
-        .wrapping_sub(above(value, 51) & DIGIT.wrapping_sub(LOWER))
-        .wrapping_sub(above(value, 61) & DASH.wrapping_sub(DIGIT))
-        .wrapping_sub(above(value, 62) & UNDERSCORE.wrapping_sub(DASH))
+/// The byte eight times.
+fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
 }
 
-/// The six-bit value of a symbol: ranges in the order of symbols. What is no symbol gets some value, which is not its own.
-fn value(symbol: u8) -> u8 {
-    symbol
-        .wrapping_add(DASH)
-        .wrapping_add(above(symbol, b'0' - 1) & DIGIT.wrapping_sub(DASH))
-        .wrapping_add(above(symbol, b'A' - 1) & UPPER.wrapping_sub(DIGIT))
-        .wrapping_add(above(symbol, b'_' - 1) & UNDERSCORE.wrapping_sub(UPPER))
-        .wrapping_add(above(symbol, b'a' - 1) & LOWER.wrapping_sub(UNDERSCORE))
+/// The symbols of eight six-bit values. Where a range of values begins, a step is added or taken away; no byte leaves 0 to
+/// 255 on the way. They are ASCII, as their highest bits say whatever the values.
+fn symbols(values: u64) -> u64 {
+    let upper = values.wrapping_add(each(b'A'));
+    let lower = upper.wrapping_add(step(values, 26, b'a' - b'Z' - 1));
+    let digit = lower.wrapping_sub(step(values, 52, b'z' + 1 - b'0'));
+    let dash = digit.wrapping_sub(step(values, 62, b'9' + 1 - b'-'));
+    let underscore = dash.wrapping_add(step(values, 63, b'_' - b'-' - 1));
+    underscore & !HIGH
 }
 
-/// All ones where `byte > limit`, both below 128, else zero: the sign of a difference, and not a comparison.
-fn above(byte: u8, limit: u8) -> u8 {
-    (limit.wrapping_sub(byte).cast_signed() >> 7).cast_unsigned()
+/// The six-bit values of eight symbols, by the same ranges. What is no symbol gets some value, which is not its own.
+fn values(symbols: u64) -> u64 {
+    let dash = symbols.wrapping_add(each(62 - b'-'));
+    let digit = dash.wrapping_sub(step(symbols, b'0', 62 - b'-' - (52 - b'0')));
+    let upper = digit.wrapping_sub(step(symbols, b'A', 52 - b'0' + b'A'));
+    let underscore = upper.wrapping_add(step(symbols, b'_', 63 + b'A' - b'_'));
+    underscore.wrapping_sub(step(symbols, b'a', 63 + b'a' - b'_' - 26))
+}
+
+/// `by` in each byte that is at least `from`, else zero. The bytes and `by` are below 128, `from` is not zero.
+fn step(bytes: u64, from: u8, by: u8) -> u64 {
+    let reached = bytes.wrapping_add(each(0x80_u8.wrapping_sub(from))) & HIGH;
+    reached.wrapping_sub(reached >> 7) & each(by)
 }
 
 #[cfg(test)]
@@ -169,10 +165,10 @@ mod tests {
         }
         for symbol in 0..=255_u8 {
             let known = symbol.is_ascii_alphanumeric() || symbol == b'-' || symbol == b'_';
-            for place in 0..LINE {
-                let mut line = [b'A'; LINE];
-                line[place] = symbol;
-                assert_eq!(decode_line(&line, &mut [0; LINE_BYTES]) == 0, known, "{symbol} at {place}");
+            for place in 0..WORD {
+                let mut word = [b'A'; WORD];
+                word[place] = symbol;
+                assert_eq!(fill(&mut [0; WORD_BYTES], &word), known, "{symbol} at {place}");
             }
         }
     }
@@ -187,8 +183,8 @@ mod tests {
                 assert_eq!(decoded(&text, max).is_some(), length <= max, "{length} in {max}");
             }
             // A buffer that is smaller than the bound says is no reason to write less.
-            let fits = decode(&text, 100, &mut [0; LINE_BYTES]).is_some();
-            assert_eq!(fits, length <= LINE_BYTES);
+            let fits = decode(&text, 100, &mut [0; 4 * WORD_BYTES]).is_some();
+            assert_eq!(fits, length <= 4 * WORD_BYTES);
         }
     }
 }
