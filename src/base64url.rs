@@ -10,13 +10,17 @@ use subtle::ConstantTimeEq as _;
 
 use crate::verdict::reveal;
 
-/// How many symbols are mapped in one go, and how many bytes they stand for.
+/// How many symbols an integer maps, and how many bytes they stand for.
 const WORD: usize = 8;
 const WORD_BYTES: usize = 6;
+/// How many words are mapped in one go: enough for the widest registers.
+const WORDS: usize = 4;
+const LINE: usize = WORDS * WORD;
+const LINE_BYTES: usize = WORDS * WORD_BYTES;
 
-/// How large a buffer must be to decode up to `max` bytes in it: whole words.
+/// How large a buffer must be to decode up to `max` bytes in it: whole lines.
 pub(crate) const fn room(max: usize) -> usize {
-    max.next_multiple_of(WORD_BYTES)
+    max.next_multiple_of(LINE_BYTES)
 }
 
 /// Encodes `bytes`.
@@ -25,8 +29,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     for piece in bytes.chunks(WORD_BYTES) {
         let mut bits = [0; WORD];
         bits.iter_mut().skip(WORD - WORD_BYTES).zip(piece).for_each(|(slot, byte)| *slot = *byte);
-        let values = spread(u64::from_be_bytes(bits)).swap_bytes();
-        text.extend(symbols(values).to_le_bytes());
+        text.extend(symbols(spread(u64::from_be_bytes(bits))).to_le_bytes());
     }
     text.truncate(bytes.len().saturating_mul(4).div_ceil(3));
     // Symbols are ASCII, and say so in their highest bit: the check of UTF-8 looks at no other.
@@ -46,29 +49,40 @@ pub(crate) fn decode<'b>(text: &str, max: usize, buffer: &'b mut [u8]) -> Option
 
 /// Writes what the symbols stand for, and says whether they are the one spelling of it.
 fn fill(buffer: &mut [u8], text: &[u8]) -> bool {
-    let (words, rest) = text.as_chunks();
-    let (slots, _) = buffer.as_chunks_mut::<WORD_BYTES>();
-    if text.len().div_ceil(WORD) > slots.len() {
+    let (lines, rest) = text.as_chunks();
+    let (slots, _) = buffer.as_chunks_mut();
+    let needed = text.len().div_ceil(LINE);
+    if needed > slots.len() {
         return false;
     }
     // A missing symbol counts as `A`, which is zero bits.
-    let mut last = [b'A'; WORD];
+    let mut last = [b'A'; LINE];
     last.iter_mut().zip(rest).for_each(|(symbol, given)| *symbol = *given);
-    let words = words.iter().chain((!rest.is_empty()).then_some(&last));
-    let mut different = 0;
-    for (word, slot) in words.zip(slots) {
-        let given = u64::from_le_bytes(*word);
-        let values = values(given & !HIGH);
-        different |= (symbols(values) ^ given) | (values & !each(0x3f));
-        let [_, _, bytes @ ..] = gather(values.swap_bytes()).to_be_bytes();
-        *slot = bytes;
-    }
-    // Of a last word that is not full, what its symbols do not fill must be zero.
-    let written = text.len().div_ceil(WORD).saturating_mul(WORD_BYTES);
-    let surplus = buffer.get(decoded_length(text.len())..written).unwrap_or(&[]);
+    let lines = lines.iter().chain((!rest.is_empty()).then_some(&last));
+    let others = lines.zip(slots).fold(0, |sum, (line, slots)| sum | decode_line(line, slots));
+    // Of a last group that is not full, what its symbols do not fill must be zero; so is what was missing.
+    let surplus = buffer.get(decoded_length(text.len())..needed.saturating_mul(LINE_BYTES)).unwrap_or(&[]);
     let surplus = surplus.iter().fold(0, |sum, byte| sum | byte);
     // Whether it is well formed is no secret.
-    reveal((different | u64::from(surplus)).ct_eq(&0))
+    reveal((others | u64::from(surplus)).ct_eq(&0))
+}
+
+/// Maps a line, and sets a bit for what is no symbol.
+fn decode_line(line: &[u8; LINE], bytes: &mut [u8; LINE_BYTES]) -> u64 {
+    let (words, _) = line.as_chunks();
+    let (slots, _) = bytes.as_chunks_mut();
+    let (mut gathered, mut others) = ([0; WORDS], 0);
+    for (word, bits) in words.iter().zip(&mut gathered) {
+        let given = u64::from_le_bytes(*word);
+        let low = given & !HIGH;
+        others |= HIGH & (given | !are_symbols(low));
+        *bits = gather(values(low));
+    }
+    for (bits, slot) in gathered.iter().zip(slots) {
+        let [_, _, bytes @ ..] = bits.to_be_bytes();
+        *slot = bytes;
+    }
+    others
 }
 
 /// How many bytes so many symbols stand for.
@@ -76,18 +90,19 @@ const fn decoded_length(symbols: usize) -> usize {
     symbols.saturating_mul(3) / 4
 }
 
-/// Eight bytes of six bits each from 48 bits, by halves: 24 bits to a half, 12 to a quarter, 6 to a byte.
-const fn spread(bits: u64) -> u64 {
-    let bits = ((bits << 8) & 0x00ff_ffff_0000_0000) | (bits & 0x0000_0000_00ff_ffff);
-    let bits = ((bits << 4) & 0x0fff_0000_0fff_0000) | (bits & 0x0000_0fff_0000_0fff);
-    ((bits << 2) & 0x3f00_3f00_3f00_3f00) | (bits & 0x003f_003f_003f_003f)
+/// The 48 bits of eight bytes of six bits each, the first byte the lowest and the highest bits: two bytes to 12 bits, two of
+/// these to 24, two of these to 48.
+const fn gather(values: u64) -> u64 {
+    let bits = ((values & 0x003f_003f_003f_003f) << 6) | ((values >> 8) & 0x003f_003f_003f_003f);
+    let bits = ((bits & 0x0000_0fff_0000_0fff) << 12) | ((bits >> 16) & 0x0000_0fff_0000_0fff);
+    ((bits & 0x0000_0000_00ff_ffff) << 24) | (bits >> 32)
 }
 
-/// The 48 bits of eight bytes of six bits each: [`spread`] the other way.
-const fn gather(bits: u64) -> u64 {
-    let bits = ((bits & 0x3f00_3f00_3f00_3f00) >> 2) | (bits & 0x003f_003f_003f_003f);
-    let bits = ((bits & 0x0fff_0000_0fff_0000) >> 4) | (bits & 0x0000_0fff_0000_0fff);
-    ((bits & 0x00ff_ffff_0000_0000) >> 8) | (bits & 0x0000_0000_00ff_ffff)
+/// Eight bytes of six bits each from 48 bits: [`gather`] the other way.
+const fn spread(bits: u64) -> u64 {
+    let bits = ((bits & 0x0000_0000_00ff_ffff) << 32) | (bits >> 24);
+    let bits = ((bits & 0x0000_0fff_0000_0fff) << 16) | ((bits >> 12) & 0x0000_0fff_0000_0fff);
+    ((bits & 0x003f_003f_003f_003f) << 8) | ((bits >> 6) & 0x003f_003f_003f_003f)
 }
 
 /// Each byte's highest bit.
@@ -109,7 +124,7 @@ fn symbols(values: u64) -> u64 {
     underscore & !HIGH
 }
 
-/// The six-bit values of eight symbols, by the same ranges. What is no symbol gets some value, which is not its own.
+/// The six-bit values of eight symbols, by the same ranges. What is no symbol gets some value below 128.
 fn values(symbols: u64) -> u64 {
     let dash = symbols.wrapping_add(each(62 - b'-'));
     let digit = dash.wrapping_sub(step(symbols, b'0', 62 - b'-' - (52 - b'0')));
@@ -118,10 +133,22 @@ fn values(symbols: u64) -> u64 {
     underscore.wrapping_sub(step(symbols, b'a', 63 + b'a' - b'_' - 26))
 }
 
-/// `by` in each byte that is at least `from`, else zero. The bytes and `by` are below 128, `from` is not zero.
+/// The highest bit of each byte that is a symbol: it turns where a range begins and where it has ended.
+fn are_symbols(bytes: u64) -> u64 {
+    let bounds = [b'-', b'-' + 1, b'0', b'9' + 1, b'A', b'Z' + 1, b'_', b'_' + 1, b'a', b'z' + 1];
+    bounds.into_iter().fold(0, |turned, bound| turned ^ reached(bytes, bound))
+}
+
+/// `by` in each byte that is at least `from`, else zero. `by` is below 128.
 fn step(bytes: u64, from: u8, by: u8) -> u64 {
-    let reached = bytes.wrapping_add(each(0x80_u8.wrapping_sub(from))) & HIGH;
+    let reached = reached(bytes, from);
     reached.wrapping_sub(reached >> 7) & each(by)
+}
+
+/// The highest bit of each byte that is at least `from`: the carry of an addition. The bytes are below 128, `from` is not
+/// zero.
+fn reached(bytes: u64, from: u8) -> u64 {
+    bytes.wrapping_add(each(0x80_u8.wrapping_sub(from))) & HIGH
 }
 
 #[cfg(test)]
@@ -165,10 +192,10 @@ mod tests {
         }
         for symbol in 0..=255_u8 {
             let known = symbol.is_ascii_alphanumeric() || symbol == b'-' || symbol == b'_';
-            for place in 0..WORD {
-                let mut word = [b'A'; WORD];
-                word[place] = symbol;
-                assert_eq!(fill(&mut [0; WORD_BYTES], &word), known, "{symbol} at {place}");
+            for place in 0..LINE {
+                let mut line = [b'A'; LINE];
+                line[place] = symbol;
+                assert_eq!(decode_line(&line, &mut [0; LINE_BYTES]) == 0, known, "{symbol} at {place}");
             }
         }
     }
@@ -183,8 +210,8 @@ mod tests {
                 assert_eq!(decoded(&text, max).is_some(), length <= max, "{length} in {max}");
             }
             // A buffer that is smaller than the bound says is no reason to write less.
-            let fits = decode(&text, 100, &mut [0; 4 * WORD_BYTES]).is_some();
-            assert_eq!(fits, length <= 4 * WORD_BYTES);
+            let fits = decode(&text, 100, &mut [0; LINE_BYTES]).is_some();
+            assert_eq!(fits, length <= LINE_BYTES);
         }
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn seal_token(key: &TransientKey, claims: &TokenClaims) -> MfaToken {
 }
 
 /// The length that few tokens exceed, in symbols and in bytes.
-const SHORT: usize = 512;
+const SHORT: usize = 256;
 const SHORT_BYTES: usize = base64url::room(SHORT / 4 * 3);
 
 /// Reads an `mfa_token`; `None` if it is not one that a known key made.
