@@ -8,11 +8,12 @@ use alloc::string::String;
 use core::fmt;
 
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _, ConstantTimeGreater as _};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::{
     keys::{self, Tag},
     typed::{self, Malformed},
+    wipe::{Scratch, wipe},
 };
 
 /// The number that a message carries and a person types: `binding_code` in Auth0's API, 6 to 9 decimal digits.
@@ -97,7 +98,7 @@ fn remainder<const M: u64>(tag: &Tag) -> u64 {
 
 impl Drop for BindingCode {
     fn drop(&mut self) {
-        self.digits.zeroize();
+        wipe(&mut self.digits);
     }
 }
 
@@ -125,7 +126,7 @@ impl RecoveryCode {
     /// # Errors
     /// [`Malformed`] if the text cannot be a recovery code; that costs no attempt.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let mut symbols = Zeroizing::new([0; Self::SYMBOLS]);
+        let mut symbols = Scratch::new();
         let count = typed::read(text, symbols.as_mut_slice(), known_symbol)?;
         if count == Self::SYMBOLS { Ok(Self(*symbols)) } else { Err(Malformed::Length) }
     }
@@ -182,7 +183,7 @@ fn among(byte: u8, first: u8, count: u8) -> Choice {
 
 impl Drop for RecoveryCode {
     fn drop(&mut self) {
-        self.0.zeroize();
+        wipe(&mut self.0);
     }
 }
 

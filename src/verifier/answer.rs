@@ -47,19 +47,18 @@ impl Verifier {
         ledger: &Ledger,
         now: Millis,
     ) -> Result<Readiness, Denial> {
-        let lock =
-            ledger.locked_until(&self.policy, now).map(|until| Denial::Locked { until: until.to_datetime() });
+        let lock = || Some(Denial::Locked { until: ledger.locked_until(&self.policy, now)?.to_datetime() });
         match &challenge.state {
             ChallengeState::Pending(_) if now >= challenge.deadline => {
                 challenge.state.apply(ChallengeInput::Deadline).map_err(|_| Denial::ExpiredOobCode)?;
                 Ok(Readiness::ExpiredNow)
             }
-            ChallengeState::Pending(_) => lock.map_or(Ok(Readiness::Ready), Err),
+            ChallengeState::Pending(_) => lock().map_or(Ok(Readiness::Ready), Err),
             ChallengeState::Verified => Err(Denial::OobCodeUsed),
             ChallengeState::Exhausted => Err(Denial::AttemptsExhausted),
             ChallengeState::Expired => Err(Denial::ExpiredOobCode),
             ChallengeState::Cancelled(Cause::Locked) => {
-                Err(lock.unwrap_or(Denial::ChallengeCancelled(Cause::Locked)))
+                Err(lock().unwrap_or(Denial::ChallengeCancelled(Cause::Locked)))
             }
             ChallengeState::Cancelled(cause) => Err(Denial::ChallengeCancelled(*cause)),
         }
