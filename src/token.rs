@@ -19,6 +19,7 @@ use crate::{
     session::FirstFactor,
     transaction::TransactionId,
     verdict::reveal,
+    wipe::Scratch,
 };
 
 /// The greatest length of an `mfa_token` before encoding.
@@ -59,16 +60,32 @@ pub(crate) fn seal_token(key: &TransientKey, claims: &TokenClaims) -> MfaToken {
     MfaToken(Zeroizing::new(base64url::encode(&token)))
 }
 
+/// The length that few tokens exceed, in symbols and in bytes.
+const SHORT: usize = 256;
+const SHORT_BYTES: usize = base64url::room(SHORT / 4 * 3);
+
 /// Reads an `mfa_token`; `None` if it is not one that a known key made.
 pub(crate) fn open_token(keys: &KeyRing, text: &str) -> Option<TokenClaims> {
-    let token = Zeroizing::new(base64url::decode(text, MAX_TOKEN_BYTES)?);
+    // To clear a buffer for the longest token costs more than to decode a short one.
+    if text.len() <= SHORT {
+        read_token(keys, text, Scratch::<SHORT_BYTES>::new().as_mut_slice())
+    } else {
+        read_token(keys, text, Scratch::<{ base64url::room(MAX_TOKEN_BYTES) }>::new().as_mut_slice())
+    }
+}
+
+fn read_token(keys: &KeyRing, text: &str, buffer: &mut [u8]) -> Option<TokenClaims> {
+    let token = base64url::decode(text, MAX_TOKEN_BYTES, buffer)?;
     let (payload, tag) = token.split_last_chunk::<32>()?;
     let [VERSION, key_id, rest @ ..] = payload else { return None };
     let key = keys.transient_by_id(*key_id)?;
-    if !reveal(derive::token_tag(&key.token, payload).matches(&Tag(*tag))) {
-        return None;
-    }
-    let (subject, rest) = text_field(rest)?;
+    if reveal(derive::token_tag(&key.token, payload).matches(&Tag(*tag))) { claims(rest) } else { None }
+}
+
+/// Reads what was authenticated. A function of its own, which nothing enters before the verdict.
+#[inline(never)]
+fn claims(payload: &[u8]) -> Option<TokenClaims> {
+    let (subject, rest) = text_field(payload)?;
     let (client, rest) = text_field(rest)?;
     let (audience, rest) = text_field(rest)?;
     let (scope, rest) = text_field(rest)?;
@@ -128,7 +145,8 @@ pub(crate) fn seal_handle(
 
 /// Reads an `oob_code`; `None` if it is not one that a known key made for this subject.
 pub(crate) fn open_handle(keys: &KeyRing, subject: &Subject, text: &str) -> Option<Handle> {
-    let handle = Zeroizing::new(base64url::decode(text, HANDLE_BYTES)?);
+    let mut buffer = Scratch::<{ base64url::room(HANDLE_BYTES) }>::new();
+    let handle = base64url::decode(text, HANDLE_BYTES, buffer.as_mut_slice())?;
     let (prefix, tag) = handle.split_last_chunk::<20>()?;
     let prefix: &[u8; PREFIX] = prefix.try_into().ok()?;
     let [VERSION, key_id, rest @ ..] = prefix else { return None };
