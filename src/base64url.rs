@@ -49,9 +49,9 @@ pub(crate) fn decode<'b>(text: &str, max: usize, buffer: &'b mut [u8]) -> Option
     let length = text.len().saturating_mul(3) / 4;
     let (bytes, rest) = buffer.split_at_checked(length)?;
     let surplus = rest.get(..length.next_multiple_of(LINE_BYTES).saturating_sub(length))?;
-    let surplus = surplus.iter().fold(0, |sum, byte| sum | byte);
+    let wrong = surplus.iter().fold(different, |sum, byte| sum | byte);
     // Whether it is well formed is no secret.
-    reveal((different | surplus).ct_eq(&0)).then_some(bytes)
+    reveal(wrong.ct_eq(&0)).then_some(bytes)
 }
 
 fn encode_line(bytes: &[u8; LINE_BYTES]) -> [u8; LINE] {
@@ -71,7 +71,8 @@ fn decode_line(symbols: &[u8; LINE], bytes: &mut [u8; LINE_BYTES]) -> u8 {
     for slot in &mut values {
         let given = *slot;
         *slot = value(given);
-        different |= (symbol(*slot) ^ given) | (*slot & !0x3f);
+        different |= symbol(*slot) ^ given;
+        different |= *slot & !0x3f;
     }
     let (words, _) = values.as_chunks::<8>();
     let (pieces, _) = bytes.as_chunks_mut::<6>();
@@ -175,6 +176,20 @@ mod tests {
                 assert_eq!(decode_line(&line, &mut [0; LINE_BYTES]) == 0, known, "{symbol} at {place}");
             }
         }
+    }
+
+    #[test]
+    fn one_fault_does_not_undo_another() {
+        let good = "A".repeat(2 * LINE);
+        assert!(decoded(&good, 48).is_some());
+        for symbol in ["!", "=", "@"] {
+            let twice = [symbol, &good[1..LINE], symbol, &good[LINE + 1..]].concat();
+            assert_eq!(decoded(&twice, 48), None, "the same in both lines");
+        }
+        // Of two characters, the second of which has four bits too many, each has one fault or both.
+        let ascii = || (0..128_u8).map(char::from);
+        let texts = ascii().flat_map(|one| ascii().map(move |other| String::from_iter([one, other])));
+        assert_eq!(texts.filter(|text| decoded(text, 1).is_some()).count(), 256);
     }
 
     #[test]
