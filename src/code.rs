@@ -13,14 +13,14 @@ use zeroize::Zeroizing;
 use crate::{
     keys::{self, Tag},
     typed::{self, Malformed},
-    wipe::{Scratch, wipe},
+    wipe::Scratch,
 };
 
 /// The number that a message carries and a person types: `binding_code` in Auth0's API, 6 to 9 decimal digits.
 #[derive(Clone)]
 pub struct BindingCode {
     /// ASCII digits; zero bytes behind them.
-    digits: [u8; 16],
+    digits: Scratch<16>,
     length: u8,
 }
 
@@ -35,7 +35,7 @@ impl BindingCode {
     /// # Errors
     /// [`Malformed`] if the text cannot be a binding code; that costs no attempt.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let mut code = Self { digits: [0; 16], length: 0 };
+        let mut code = Self { digits: Scratch::new(), length: 0 };
         let slots = code.digits.first_chunk_mut::<9>().ok_or(Malformed::Length)?;
         let count = typed::read(text, slots, |byte| (byte, among(byte, b'0', 10)))?;
         code.length = u8::try_from(count).map_err(|_| Malformed::Length)?;
@@ -57,10 +57,10 @@ impl BindingCode {
             _ => remainder::<1_000_000>(tag),
         };
         let length = digits.clamp(Self::MIN_DIGITS, Self::MAX_DIGITS);
-        let mut code = Self { digits: [0; 16], length };
+        let mut code = Self { digits: Scratch::new(), length };
         for slot in code.digits.iter_mut().take(usize::from(length)).rev() {
             let [digit, ..] = (number % 10).to_le_bytes();
-            *slot = b'0' | digit;
+            *slot = b'0'.wrapping_add(digit);
             number /= 10;
         }
         code
@@ -90,16 +90,10 @@ fn remainder<const M: u64>(tag: &Tag) -> u64 {
     const { assert!(0 < M && M <= 1 << 30, "a remainder and 32 bits must fit an integer") };
     let (limbs, _) = tag.first::<16>().as_chunks::<4>();
     limbs.iter().fold(0, |rest, limb| {
-        let number = (rest << 32) | u64::from(u32::from_be_bytes(*limb));
+        let number = (rest << 32).wrapping_add(u64::from(u32::from_be_bytes(*limb)));
         // The modulus is a constant and not zero.
         number.checked_rem(M).unwrap_or(0)
     })
-}
-
-impl Drop for BindingCode {
-    fn drop(&mut self) {
-        wipe(&mut self.digits);
-    }
 }
 
 impl fmt::Debug for BindingCode {
@@ -113,7 +107,7 @@ impl fmt::Debug for BindingCode {
 /// At 120 bits a keyed hash of it may be stored without a password-hashing scheme (NIST SP 800-63B-4 section 3.1.2.2,
 /// ASVS 5.0 requirement 6.5.2: the threshold is 112 bits).
 #[derive(Clone)]
-pub struct RecoveryCode([u8; Self::SYMBOLS]);
+pub struct RecoveryCode(Scratch<{ Self::SYMBOLS }>);
 
 impl RecoveryCode {
     /// How many symbols a code has.
@@ -128,12 +122,12 @@ impl RecoveryCode {
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let mut symbols = Scratch::new();
         let count = typed::read(text, symbols.as_mut_slice(), known_symbol)?;
-        if count == Self::SYMBOLS { Ok(Self(*symbols)) } else { Err(Malformed::Length) }
+        if count == Self::SYMBOLS { Ok(Self(symbols)) } else { Err(Malformed::Length) }
     }
 
     /// The first 15 bytes of `tag` as 24 groups of 5 bits, most significant first.
     pub(crate) fn from_tag(tag: &Tag) -> Self {
-        let mut code = Self([0; Self::SYMBOLS]);
+        let mut code = Self(Scratch::new());
         let (groups, _) = tag.first::<15>().as_chunks::<5>();
         let (slots, _) = code.0.as_chunks_mut::<8>();
         for (group, slots) in groups.iter().zip(slots) {
@@ -149,10 +143,10 @@ impl RecoveryCode {
     /// The symbols in clear.
     #[must_use]
     pub fn expose(&self) -> &str {
-        core::str::from_utf8(&self.0).unwrap_or("")
+        core::str::from_utf8(&*self.0).unwrap_or("")
     }
 
-    pub(crate) const fn symbols(&self) -> &[u8; Self::SYMBOLS] {
+    pub(crate) fn symbols(&self) -> &[u8; Self::SYMBOLS] {
         &self.0
     }
 }
@@ -179,12 +173,6 @@ fn known_symbol(byte: u8) -> (u8, Choice) {
 /// Whether a byte is one of `count` from `first` on.
 fn among(byte: u8, first: u8, count: u8) -> Choice {
     count.ct_gt(&byte.wrapping_sub(first))
-}
-
-impl Drop for RecoveryCode {
-    fn drop(&mut self) {
-        wipe(&mut self.0);
-    }
 }
 
 impl fmt::Debug for RecoveryCode {
@@ -233,7 +221,8 @@ impl fmt::Debug for MfaToken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::format;
+    use crate::wipe::tests::wiped_with;
+    use alloc::{borrow::ToOwned as _, format};
 
     fn binding(text: &str) -> Result<String, Malformed> {
         BindingCode::parse(text).map(|code| code.expose().into())
@@ -254,6 +243,8 @@ mod tests {
             assert_eq!(binding(text).as_deref(), Ok("012345"), "{text:?}");
         }
         assert_eq!(binding("123456789").as_deref(), Ok("123456789"));
+        let longest = "012345".to_owned() + &" ".repeat(typed::MAX_TYPED_BYTES - 6);
+        assert_eq!(binding(&longest).as_deref(), Ok("012345"));
     }
 
     #[test]
@@ -336,6 +327,13 @@ mod tests {
         for (digits, expected) in [(6, "211455"), (7, "8211455"), (8, "68211455"), (9, "768211455")] {
             assert_eq!(BindingCode::from_tag(&Tag([0xff; 32]), digits).expose(), expected);
         }
+    }
+
+    #[test]
+    fn codes_are_wiped_when_they_go() {
+        let tag = Tag([0; 32]);
+        assert_eq!(wiped_with(BindingCode::from_tag(&tag, 6)), 16);
+        assert_eq!(wiped_with(RecoveryCode::from_tag(&tag)), 24);
     }
 
     #[test]

@@ -413,6 +413,7 @@ impl fmt::Debug for DestinationKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wipe::tests::wiped_with;
 
     fn key(id: u8, byte: u8) -> Key {
         let Ok(key) = Key::new(id, &[byte; 32]) else { unreachable!() };
@@ -439,6 +440,35 @@ mod tests {
             .and_then(|r| r.with_older_durable(key(3, 4)));
         assert!(full.is_ok());
         assert_eq!(full.and_then(|r| r.with_older_durable(key(4, 5))).err(), Some(KeyError::TooManyKeys));
+    }
+
+    #[test]
+    fn one_difference_does_not_undo_another() {
+        for one in 0..32_usize {
+            for other in 0..one {
+                let (mut tag, mut short) = (Tag([7; 32]), [7; 20]);
+                for place in [one, other] {
+                    tag.0[place] ^= 1;
+                    if let Some(byte) = short.get_mut(place) {
+                        *byte ^= 1;
+                    }
+                }
+                assert!(!bool::from(Tag([7; 32]).matches(&tag)), "{one}, {other}");
+                assert_eq!(bool::from(Tag([7; 32]).starts_with(&short)), other >= 20, "{one}, {other}");
+            }
+        }
+        // Of nine bytes, one stands behind the last whole word.
+        assert_ne!(difference(&[0; 9], &[1, 0, 0, 0, 0, 0, 0, 0, 1]), 0);
+        assert_ne!(difference(&[0; 9], &[0, 0, 0, 0, 0, 0, 0, 1, 1]), 0);
+        assert_ne!(difference(&[1; 11], &[1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 1]), 0);
+        assert_eq!(difference(&[1; 11], &[1; 11]), 0);
+    }
+
+    #[test]
+    fn tags_seeds_and_keys_are_wiped_when_they_go() {
+        assert_eq!(wiped_with(Tag([1; 32])), 32);
+        assert_eq!(wiped_with(Seed([1; 16])), 16);
+        assert_eq!(wiped_with(key(1, 1)), 64);
     }
 
     #[test]

@@ -97,7 +97,7 @@
 )]
 
 extern crate alloc;
-#[cfg(any(feature = "conformance", countersign_constant_time))]
+#[cfg(any(test, feature = "conformance", countersign_constant_time))]
 extern crate std;
 
 mod account;

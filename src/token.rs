@@ -62,7 +62,7 @@ pub(crate) fn seal_token(key: &TransientKey, claims: &TokenClaims) -> MfaToken {
 
 /// The length that few tokens exceed, in symbols and in bytes.
 const SHORT: usize = 256;
-const SHORT_BYTES: usize = base64url::room(SHORT / 4 * 3);
+const SHORT_BYTES: usize = base64url::room(SHORT.div_ceil(4).saturating_mul(3));
 
 /// Reads an `mfa_token`; `None` if it is not one that a known key made.
 pub(crate) fn open_token(keys: &KeyRing, text: &str) -> Option<TokenClaims> {
@@ -157,4 +157,51 @@ pub(crate) fn open_handle(keys: &KeyRing, subject: &Subject, text: &str) -> Opti
     let (challenge, rest) = rest.split_first_chunk::<16>()?;
     let (transaction_tag, _deadline) = rest.split_first_chunk::<8>()?;
     Some(Handle { challenge: ChallengeId(*challenge), transaction_tag: *transaction_tag })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::Key;
+
+    fn keys() -> KeyRing {
+        KeyRing::new("t", Key::new(1, &[1; 32]).unwrap(), Key::new(1, &[2; 32]).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_token_of_every_length_opens_and_the_longest_is_as_long_as_any_may_be() {
+        let keys = keys();
+        for scope in (0..=Scope::MAX_BYTES).step_by(32) {
+            for name in [1, 100, 255] {
+                let text = "x".repeat(name);
+                let first_factor = FirstFactor::new(
+                    Subject::new(&text).unwrap(),
+                    ClientId::new(&text).unwrap(),
+                    Audience::new(&text).unwrap(),
+                    Scope::new(&"s".repeat(scope)).unwrap(),
+                );
+                let (begun, expires) = (Millis(1), Millis(2));
+                let transaction = TransactionId([3; 16]);
+                let claims = TokenClaims { first_factor: first_factor.clone(), transaction, begun, expires };
+                let token = seal_token(keys.transient(), &claims);
+                let opened = open_token(&keys, token.expose()).unwrap();
+                assert_eq!((opened.first_factor, opened.transaction), (first_factor, transaction));
+                assert_eq!((opened.begun, opened.expires), (begun, expires));
+                if (scope, name) == (Scope::MAX_BYTES, 255) {
+                    assert_eq!(token.expose().len(), (MAX_TOKEN_BYTES * 4).div_ceil(3));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_handle_is_as_long_as_any_may_be() {
+        let (keys, subject) = (keys(), Subject::new("user-1").unwrap());
+        let (challenge, transaction) = (ChallengeId([4; 16]), TransactionId([5; 16]));
+        let handle = seal_handle(keys.transient(), &subject, &challenge, &transaction, Millis(6));
+        assert_eq!(handle.expose().len(), HANDLE_BYTES / 3 * 4);
+        let opened = open_handle(&keys, &subject, handle.expose()).unwrap();
+        assert_eq!((opened.challenge, opened.transaction_tag), (challenge, transaction.tag()));
+        assert!(open_handle(&keys, &Subject::new("user-2").unwrap(), handle.expose()).is_none());
+    }
 }
