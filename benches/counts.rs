@@ -13,26 +13,25 @@ struct Counter {
 }
 
 impl Meter for Counter {
-    fn case<I, O>(&mut self, name: &str, mut setup: impl FnMut() -> I, mut routine: impl FnMut(I) -> O) {
+    fn case<S>(&mut self, name: &str, mut setup: impl FnMut() -> S, mut routine: impl FnMut(&mut S)) {
         // Once before, so that whatever happens only once has happened.
-        drop(routine(setup()));
-        let input = setup();
-        let output = match &self.extra {
-            None => counted_operation(input, &mut routine),
-            Some(floor) => counted_operation(input, &mut |input| {
+        routine(&mut setup());
+        let mut state = setup();
+        match &self.extra {
+            None => counted_operation(&mut state, &mut routine),
+            Some(floor) => counted_operation(&mut state, &mut |state| {
                 black_box(floor.check());
-                routine(input)
+                routine(state);
             }),
-        };
-        drop(output);
+        }
         println!("{}/{name}", self.group);
     }
 }
 
 /// What callgrind collects in; the name is what `benches/counts.py` looks for.
 #[inline(never)]
-fn counted_operation<I, O>(input: I, routine: &mut impl FnMut(I) -> O) -> O {
-    black_box(routine(input))
+fn counted_operation<S>(state: &mut S, routine: &mut impl FnMut(&mut S)) {
+    routine(black_box(state));
 }
 
 fn main() {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Starts a PostgreSQL of its own on a free port of 127.0.0.1, in a directory that is gone afterwards, and runs the tests of
-# two servers and of two processes of the conformance kit on one database. Installs Debian's package if there is none. PostgreSQL refuses to run as root, so root runs it
-# as the user `postgres`.
+# the outbox's claims, of two servers, and of two processes of the conformance kit on one database. Installs Debian's package
+# if there is none. PostgreSQL refuses to run as root, so root runs it as the user `postgres`.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -32,4 +32,4 @@ as_postgres "$binaries/pg_ctl -D $data/db -l $data/log -w -t 60 \
     -o '-c listen_addresses=127.0.0.1 -p $port -k $data -c max_connections=100' start" >/dev/null
 
 COUNTERSIGN_TEST_POSTGRES="postgres://postgres@127.0.0.1:$port/postgres" \
-    cargo test -p countersign-server --test postgres --test conformance -- --ignored --test-threads=1 --nocapture "$@"
+    cargo test -p countersign-server --bins --test postgres --test conformance -- --ignored --test-threads=1 --nocapture "$@"

@@ -173,7 +173,8 @@ impl Account {
     }
 
     pub(crate) fn transaction(&self, id: TransactionId) -> Option<&Transaction> {
-        self.transactions.iter().find(|known| known.id == id)
+        // The newest is asked for most, and is the last.
+        self.transactions.iter().rev().find(|known| known.id == id)
     }
 
     pub(crate) fn is_spent(&self, id: TransactionId) -> bool {
@@ -192,7 +193,10 @@ impl Account {
 
     /// Drops what time has ended: transactions that expired, and with them whatever was theirs.
     pub(crate) fn prune(&mut self, now: Millis) {
-        self.drop_transactions(|transaction| transaction.expires <= now);
+        let ended = |transaction: &Transaction| transaction.expires <= now;
+        if self.transactions.iter().any(ended) {
+            self.drop_transactions(ended);
+        }
     }
 
     /// Makes an entry for the session's transaction if there is none; the list makes room for it. A host may prolong an
@@ -210,7 +214,7 @@ impl Account {
     }
 
     pub(crate) fn transaction_mut(&mut self, id: TransactionId) -> Option<&mut Transaction> {
-        self.transactions.iter_mut().find(|known| known.id == id)
+        self.transactions.iter_mut().rev().find(|known| known.id == id)
     }
 
     /// The oldest unspent entry without a live challenge goes first, then the oldest spent one, then the oldest.

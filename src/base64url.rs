@@ -1,7 +1,8 @@
 //! Base64url without padding (RFC 4648 section 5), canonical only, with no table and no branch on the data.
 //!
-//! Handles and tokens carry secret tags, so a symbol is mapped by arithmetic instead of by a look-up whose address
-//! would depend on it. A text that is not the one encoding of its bytes is refused: one value, one spelling.
+//! Handles and tokens carry secret tags, so a symbol is mapped by arithmetic instead of by a look-up whose address would
+//! depend on it: eight symbols in the eight bytes of an integer, so that no compiler finds a comparison to branch on. A
+//! text that is not the one encoding of its bytes is refused: one value, one spelling.
 
 use alloc::{string::String, vec::Vec};
 
@@ -9,92 +10,154 @@ use subtle::ConstantTimeEq as _;
 
 use crate::verdict::reveal;
 
+/// How many symbols an integer maps, and how many bytes they stand for.
+const WORD: usize = 8;
+const WORD_BYTES: usize = 6;
+/// How many words are mapped in one go: enough for the widest registers.
+const WORDS: usize = 4;
+const LINE: usize = WORDS * WORD;
+const LINE_BYTES: usize = WORDS * WORD_BYTES;
+
+/// How large a buffer must be to decode up to `max` bytes in it: whole lines.
+pub(crate) const fn room(max: usize) -> usize {
+    max.next_multiple_of(LINE_BYTES)
+}
+
 /// Encodes `bytes`.
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    let mut text = Vec::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
-    for group in bytes.chunks(3) {
-        let mut word = [0_u8; 4];
-        for (slot, byte) in word.iter_mut().skip(1).zip(group) {
-            *slot = *byte;
-        }
-        let word = u32::from_be_bytes(word);
-        for shift in [18, 12, 6, 0].into_iter().take(group.len().saturating_add(1)) {
-            text.push(symbol(word >> shift));
-        }
+    let mut text = Vec::with_capacity(bytes.len().div_ceil(WORD_BYTES).saturating_mul(WORD));
+    for piece in bytes.chunks(WORD_BYTES) {
+        let mut bits = [0; WORD];
+        bits.iter_mut().skip(WORD - WORD_BYTES).zip(piece).for_each(|(slot, byte)| *slot = *byte);
+        text.extend(symbols(spread(u64::from_be_bytes(bits))).to_le_bytes());
     }
+    text.truncate(bytes.len().saturating_mul(4).div_ceil(3));
     // Symbols are ASCII, and say so in their highest bit: the check of UTF-8 looks at no other.
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// Decodes a canonical text of at most `max` bytes' worth; `None` if it is not one.
-pub(crate) fn decode(text: &str, max: usize) -> Option<Vec<u8>> {
-    if text.len() > max.saturating_mul(4).div_ceil(3) || text.len() % 4 == 1 {
+/// Decodes a canonical text of at most `max` bytes' worth into `buffer`, which has [`room`] for them; `None` if it is
+/// not one.
+#[inline]
+pub(crate) fn decode<'b>(text: &str, max: usize, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    if text.len() > max.saturating_mul(4).div_ceil(3) || text.len() % 4 == 1 || !fill(buffer, text.as_bytes())
+    {
         return None;
     }
-    let mut bytes = Vec::with_capacity(text.len().div_ceil(4).saturating_mul(3));
-    let mut invalid = 0;
-    for line in text.as_bytes().chunks(LINE) {
-        // A missing symbol counts as `A`, which is zero bits.
-        let mut values = [b'A'; LINE];
-        values.iter_mut().zip(line).for_each(|(value, symbol)| *value = *symbol);
-        values.iter_mut().for_each(|symbol| *symbol = value(*symbol));
-        invalid |= values.iter().fold(0, |sum, value| sum | value) & INVALID;
-        let (groups, _) = values.as_chunks::<4>();
-        for [a, b, c, d] in groups.iter().take(line.len().div_ceil(4)) {
-            bytes.extend([(a << 2) | (b >> 4), (b << 4) | (c >> 2), (c << 6) | d]);
-        }
+    buffer.get(..decoded_length(text.len()))
+}
+
+/// Writes what the symbols stand for, and says whether they are the one spelling of it.
+fn fill(buffer: &mut [u8], text: &[u8]) -> bool {
+    let (lines, rest) = text.as_chunks();
+    let (slots, _) = buffer.as_chunks_mut();
+    let needed = text.len().div_ceil(LINE);
+    if needed > slots.len() {
+        return false;
     }
-    // Of a last group that is not full, what its symbols do not fill must be zero.
-    let length = text.len().saturating_mul(3) / 4;
-    let surplus = bytes.get(length..).unwrap_or(&[]).iter().fold(0, |sum, byte| sum | byte);
-    bytes.truncate(length);
+    // A missing symbol counts as `A`, which is zero bits.
+    let mut last = [b'A'; LINE];
+    last.iter_mut().zip(rest).for_each(|(symbol, given)| *symbol = *given);
+    let lines = lines.iter().chain((!rest.is_empty()).then_some(&last));
+    let others = lines.zip(slots).fold(0, |sum, (line, slots)| sum | decode_line(line, slots));
+    // Of a last group that is not full, what its symbols do not fill must be zero; so is what was missing.
+    let surplus = buffer.get(decoded_length(text.len())..needed.saturating_mul(LINE_BYTES)).unwrap_or(&[]);
+    let surplus = surplus.iter().fold(0, |sum, byte| sum | byte);
     // Whether it is well formed is no secret.
-    reveal((invalid | surplus).ct_eq(&0)).then_some(bytes)
+    reveal((others | u64::from(surplus)).ct_eq(&0))
 }
 
-/// How many symbols are mapped in one go: enough to fill a vector register.
-const LINE: usize = 32;
-
-/// A bit that no six-bit value has.
-const INVALID: u8 = 0x80;
-
-/// The symbol of the low six bits of `bits`.
-fn symbol(bits: u32) -> u8 {
-    let [value, ..] = (bits & 0x3f).to_le_bytes();
-    let symbol = (within(value, 0, 25) & value.wrapping_add(b'A'))
-        | (within(value, 26, 51) & value.wrapping_add(b'a' - 26))
-        | (within(value, 52, 61) & value.wrapping_sub(52 - b'0'))
-        | (within(value, 62, 62) & b'-')
-        | (within(value, 63, 63) & b'_');
-    symbol & 0x7f
+/// Maps a line, and sets a bit for what is no symbol.
+fn decode_line(line: &[u8; LINE], bytes: &mut [u8; LINE_BYTES]) -> u64 {
+    let (words, _) = line.as_chunks();
+    let (slots, _) = bytes.as_chunks_mut();
+    let (mut gathered, mut others) = ([0; WORDS], 0);
+    for (word, bits) in words.iter().zip(&mut gathered) {
+        let given = u64::from_le_bytes(*word);
+        let low = given & !HIGH;
+        others |= HIGH & (given | !are_symbols(low));
+        *bits = gather(values(low));
+    }
+    for (bits, slot) in gathered.iter().zip(slots) {
+        let [_, _, bytes @ ..] = bits.to_be_bytes();
+        *slot = bytes;
+    }
+    others
 }
 
-/// The six-bit value of `symbol`, or [`INVALID`].
-fn value(symbol: u8) -> u8 {
-    let upper = within(symbol, b'A', b'Z');
-    let lower = within(symbol, b'a', b'z');
-    let digit = within(symbol, b'0', b'9');
-    let dash = within(symbol, b'-', b'-');
-    let line = within(symbol, b'_', b'_');
-    (upper & symbol.wrapping_sub(b'A'))
-        | (lower & symbol.wrapping_sub(b'a' - 26))
-        | (digit & symbol.wrapping_add(52 - b'0'))
-        | (dash & 62)
-        | (line & 63)
-        | (!(upper | lower | digit | dash | line) & INVALID)
+/// How many bytes so many symbols stand for.
+const fn decoded_length(symbols: usize) -> usize {
+    symbols.saturating_mul(3) / 4
 }
 
-/// All ones where `low <= value <= high`, else zero: the borrow of a subtraction, and not a comparison.
-fn within(value: u8, low: u8, high: u8) -> u8 {
-    let [_, borrow] = u16::from(value.wrapping_sub(low))
-        .wrapping_sub(u16::from(high.wrapping_sub(low)).wrapping_add(1))
-        .to_le_bytes();
-    borrow
+/// The 48 bits of eight bytes of six bits each, the first byte the lowest and the highest bits: two bytes to 12 bits, two of
+/// these to 24, two of these to 48.
+const fn gather(values: u64) -> u64 {
+    let bits = ((values & 0x003f_003f_003f_003f) << 6) | ((values >> 8) & 0x003f_003f_003f_003f);
+    let bits = ((bits & 0x0000_0fff_0000_0fff) << 12) | ((bits >> 16) & 0x0000_0fff_0000_0fff);
+    ((bits & 0x0000_0000_00ff_ffff) << 24) | (bits >> 32)
+}
+
+/// Eight bytes of six bits each from 48 bits: [`gather`] the other way.
+const fn spread(bits: u64) -> u64 {
+    let bits = ((bits & 0x0000_0000_00ff_ffff) << 32) | (bits >> 24);
+    let bits = ((bits & 0x0000_0fff_0000_0fff) << 16) | ((bits >> 12) & 0x0000_0fff_0000_0fff);
+    ((bits & 0x003f_003f_003f_003f) << 8) | ((bits >> 6) & 0x003f_003f_003f_003f)
+}
+
+/// Each byte's highest bit.
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// The byte eight times.
+fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The symbols of eight six-bit values. Where a range of values begins, a step is added or taken away; no byte leaves 0 to
+/// 255 on the way. They are ASCII, as their highest bits say whatever the values.
+fn symbols(values: u64) -> u64 {
+    let upper = values.wrapping_add(each(b'A'));
+    let lower = upper.wrapping_add(step(values, 26, b'a' - b'Z' - 1));
+    let digit = lower.wrapping_sub(step(values, 52, b'z' + 1 - b'0'));
+    let dash = digit.wrapping_sub(step(values, 62, b'9' + 1 - b'-'));
+    let underscore = dash.wrapping_add(step(values, 63, b'_' - b'-' - 1));
+    underscore & !HIGH
+}
+
+/// The six-bit values of eight symbols, by the same ranges. What is no symbol gets some value below 128.
+fn values(symbols: u64) -> u64 {
+    let dash = symbols.wrapping_add(each(62 - b'-'));
+    let digit = dash.wrapping_sub(step(symbols, b'0', 62 - b'-' - (52 - b'0')));
+    let upper = digit.wrapping_sub(step(symbols, b'A', 52 - b'0' + b'A'));
+    let underscore = upper.wrapping_add(step(symbols, b'_', 63 + b'A' - b'_'));
+    underscore.wrapping_sub(step(symbols, b'a', 63 + b'a' - b'_' - 26))
+}
+
+/// The highest bit of each byte that is a symbol: it turns where a range begins and where it has ended.
+fn are_symbols(bytes: u64) -> u64 {
+    let bounds = [b'-', b'-' + 1, b'0', b'9' + 1, b'A', b'Z' + 1, b'_', b'_' + 1, b'a', b'z' + 1];
+    bounds.into_iter().fold(0, |turned, bound| turned ^ reached(bytes, bound))
+}
+
+/// `by` in each byte that is at least `from`, else zero. `by` is below 128.
+fn step(bytes: u64, from: u8, by: u8) -> u64 {
+    let reached = reached(bytes, from);
+    reached.wrapping_sub(reached >> 7) & each(by)
+}
+
+/// The highest bit of each byte that is at least `from`: the carry of an addition. The bytes are below 128, `from` is not
+/// zero.
+fn reached(bytes: u64, from: u8) -> u64 {
+    bytes.wrapping_add(each(0x80_u8.wrapping_sub(from))) & HIGH
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn decoded(text: &str, max: usize) -> Option<Vec<u8>> {
+        decode(text, max, &mut alloc::vec![0xff; room(max)]).map(<[u8]>::to_vec)
+    }
 
     #[test]
     fn rfc_4648_vectors_round_trip() {
@@ -108,7 +171,7 @@ mod tests {
             ("foobar", "Zm9vYmFy"),
         ] {
             assert_eq!(encode(bytes.as_bytes()), text);
-            assert_eq!(decode(text, 6).as_deref(), Some(bytes.as_bytes()));
+            assert_eq!(decoded(text, 6).as_deref(), Some(bytes.as_bytes()));
         }
         assert_eq!(encode(&[0xfb, 0xff, 0xbf]), "-_-_");
     }
@@ -118,24 +181,37 @@ mod tests {
         let all: Vec<u8> = (0..=255).collect();
         for length in 0..all.len() {
             let bytes = all.get(..length).unwrap_or(&[]);
-            assert_eq!(decode(&encode(bytes), 256).as_deref(), Some(bytes));
+            assert_eq!(decoded(&encode(bytes), 256).as_deref(), Some(bytes));
         }
     }
 
     #[test]
     fn only_the_canonical_spelling_decodes() {
         for text in ["Zh", "Zm9", "Zg==", "Zg=", "Z", "Zm9v\n", "Zm+v", "Zm/v", " Zm9v", "Zm9vé"] {
-            assert_eq!(decode(text, 64), None, "{text:?}");
+            assert_eq!(decoded(text, 64), None, "{text:?}");
         }
         for symbol in 0..=255_u8 {
             let known = symbol.is_ascii_alphanumeric() || symbol == b'-' || symbol == b'_';
-            assert_eq!(value(symbol) & INVALID == 0, known, "{symbol}");
+            for place in 0..LINE {
+                let mut line = [b'A'; LINE];
+                line[place] = symbol;
+                assert_eq!(decode_line(&line, &mut [0; LINE_BYTES]) == 0, known, "{symbol} at {place}");
+            }
         }
     }
 
     #[test]
     fn longer_than_the_bound_is_refused_before_decoding() {
-        assert_eq!(decode("Zm9v", 2), None);
-        assert!(decode("Zm8", 2).is_some());
+        assert_eq!(decoded("Zm9v", 2), None);
+        assert!(decoded("Zm8", 2).is_some());
+        for length in 0..100 {
+            let text = encode(&alloc::vec![0xa5; length]);
+            for max in 0..100 {
+                assert_eq!(decoded(&text, max).is_some(), length <= max, "{length} in {max}");
+            }
+            // A buffer that is smaller than the bound says is no reason to write less.
+            let fits = decode(&text, 100, &mut [0; LINE_BYTES]).is_some();
+            assert_eq!(fits, length <= LINE_BYTES);
+        }
     }
 }

@@ -23,21 +23,30 @@ impl Millis {
 
     /// The public form. An instant past the year 9999 becomes the last one that the type can hold.
     pub(crate) fn to_datetime(self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0).saturating_mul(1_000_000))
+        let (seconds, rest) = (self.0 / 1_000, self.0 % 1_000);
+        i64::try_from(seconds)
+            .ok()
+            .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+            .zip(u16::try_from(rest).ok())
+            .and_then(|(instant, rest)| instant.replace_millisecond(rest).ok())
             .unwrap_or(PrimitiveDateTime::MAX.assume_utc())
     }
 }
 
 impl From<OffsetDateTime> for Millis {
     fn from(instant: OffsetDateTime) -> Self {
-        let millis = instant.unix_timestamp_nanos().div_euclid(1_000_000).max(0);
-        Self(u64::try_from(millis).unwrap_or(u64::MAX))
+        // Seconds count from below: whatever lies before the epoch has a negative number of them.
+        u64::try_from(instant.unix_timestamp()).map_or(Self(0), |seconds| {
+            Self(seconds.saturating_mul(1_000).saturating_add(instant.millisecond().into()))
+        })
     }
 }
 
 /// A span in whole milliseconds; a negative one is zero.
 pub(crate) fn span(duration: Duration) -> u64 {
-    u64::try_from(duration.whole_milliseconds().max(0)).unwrap_or(u64::MAX)
+    let (seconds, rest) = (duration.whole_seconds(), duration.subsec_milliseconds());
+    let seconds = u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000);
+    seconds.saturating_add(u64::try_from(rest).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -53,6 +62,12 @@ mod tests {
         assert_eq!(Millis(u64::MAX).to_datetime(), PrimitiveDateTime::MAX.assume_utc());
         assert_eq!(Millis(u64::MAX).after(1), Millis(u64::MAX));
         assert_eq!(Millis(3).since(Millis(5)), 0);
-        assert_eq!(span(Duration::seconds(-1)), 0);
+        assert_eq!(
+            Millis::from(OffsetDateTime::UNIX_EPOCH.saturating_sub(Duration::milliseconds(1))),
+            Millis(0)
+        );
+        assert_eq!(span(Duration::milliseconds(1_999)), 1_999);
+        assert_eq!(span(Duration::milliseconds(-1_999)), 0);
+        assert_eq!(span(Duration::MAX), u64::MAX);
     }
 }

@@ -13,13 +13,14 @@ use zeroize::Zeroizing;
 use crate::{
     keys::{self, Tag},
     typed::{self, Malformed},
+    wipe::Scratch,
 };
 
 /// The number that a message carries and a person types: `binding_code` in Auth0's API, 6 to 9 decimal digits.
 #[derive(Clone)]
 pub struct BindingCode {
     /// ASCII digits; zero bytes behind them.
-    digits: Zeroizing<[u8; 16]>,
+    digits: Scratch<16>,
     length: u8,
 }
 
@@ -34,7 +35,7 @@ impl BindingCode {
     /// # Errors
     /// [`Malformed`] if the text cannot be a binding code; that costs no attempt.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let mut code = Self { digits: Zeroizing::default(), length: 0 };
+        let mut code = Self { digits: Scratch::new(), length: 0 };
         let slots = code.digits.first_chunk_mut::<9>().ok_or(Malformed::Length)?;
         let count = typed::read(text, slots, |byte| (byte, among(byte, b'0', 10)))?;
         code.length = u8::try_from(count).map_err(|_| Malformed::Length)?;
@@ -56,7 +57,7 @@ impl BindingCode {
             _ => remainder::<1_000_000>(tag),
         };
         let length = digits.clamp(Self::MIN_DIGITS, Self::MAX_DIGITS);
-        let mut code = Self { digits: Zeroizing::default(), length };
+        let mut code = Self { digits: Scratch::new(), length };
         for slot in code.digits.iter_mut().take(usize::from(length)).rev() {
             let [digit, ..] = (number % 10).to_le_bytes();
             *slot = b'0'.wrapping_add(digit);
@@ -106,7 +107,7 @@ impl fmt::Debug for BindingCode {
 /// At 120 bits a keyed hash of it may be stored without a password-hashing scheme (NIST SP 800-63B-4 section 3.1.2.2,
 /// ASVS 5.0 requirement 6.5.2: the threshold is 112 bits).
 #[derive(Clone)]
-pub struct RecoveryCode(Zeroizing<[u8; Self::SYMBOLS]>);
+pub struct RecoveryCode(Scratch<{ Self::SYMBOLS }>);
 
 impl RecoveryCode {
     /// How many symbols a code has.
@@ -119,14 +120,14 @@ impl RecoveryCode {
     /// # Errors
     /// [`Malformed`] if the text cannot be a recovery code; that costs no attempt.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let mut symbols = Zeroizing::new([0; Self::SYMBOLS]);
+        let mut symbols = Scratch::new();
         let count = typed::read(text, symbols.as_mut_slice(), known_symbol)?;
         if count == Self::SYMBOLS { Ok(Self(symbols)) } else { Err(Malformed::Length) }
     }
 
     /// The first 15 bytes of `tag` as 24 groups of 5 bits, most significant first.
     pub(crate) fn from_tag(tag: &Tag) -> Self {
-        let mut code = Self(Zeroizing::new([0; Self::SYMBOLS]));
+        let mut code = Self(Scratch::new());
         let (groups, _) = tag.first::<15>().as_chunks::<5>();
         let (slots, _) = code.0.as_chunks_mut::<8>();
         for (group, slots) in groups.iter().zip(slots) {
@@ -220,6 +221,7 @@ impl fmt::Debug for MfaToken {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wipe::tests::wiped_with;
     use alloc::{borrow::ToOwned as _, format};
 
     fn binding(text: &str) -> Result<String, Malformed> {
@@ -325,6 +327,13 @@ mod tests {
         for (digits, expected) in [(6, "211455"), (7, "8211455"), (8, "68211455"), (9, "768211455")] {
             assert_eq!(BindingCode::from_tag(&Tag([0xff; 32]), digits).expose(), expected);
         }
+    }
+
+    #[test]
+    fn codes_are_wiped_when_they_go() {
+        let tag = Tag([0; 32]);
+        assert_eq!(wiped_with(BindingCode::from_tag(&tag, 6)), 16);
+        assert_eq!(wiped_with(RecoveryCode::from_tag(&tag)), 24);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{
     authenticator::AuthenticatorId,
     challenge::ChallengeId,
     code::{BindingCode, RecoveryCode},
+    framed::Framed,
     keys::{DestinationKey, Keyed, Seed, Tag},
     name::Subject,
     transaction::TransactionId,
@@ -44,30 +45,30 @@ fn binding_tag(key: &Keyed, binding: &Binding<'_>) -> Tag {
     let mut message = key.message();
     message
         .field(binding.subject.as_str().as_bytes())
-        .joined(binding.authenticator.prefix(), binding.authenticator.device())
+        .prefixed(binding.authenticator.prefix(), binding.authenticator.device())
         .field(binding.channel.as_bytes())
         .field(binding.address.as_bytes())
-        .field(&binding.transaction.0)
-        .field(&binding.challenge.0)
-        .joined(purpose.as_bytes(), label.as_bytes())
-        .field(&binding.generation.to_be_bytes())
-        .field(&[binding.digits])
-        .field(&binding.seed.0);
-    message.finish()
+        .fixed(&binding.transaction.0)
+        .fixed(&binding.challenge.0)
+        .joined(&[purpose.as_bytes(), label.as_bytes()])
+        .fixed(&binding.generation.to_be_bytes())
+        .fixed(&[binding.digits])
+        .fixed(&binding.seed.0);
+    message.tag()
 }
 
 /// The tag of an `oob_code` over its prefix.
 pub(crate) fn oob_tag(key: &Keyed, subject: &Subject, prefix: &[u8]) -> Tag {
     let mut message = key.message();
     message.field(subject.as_str().as_bytes()).field(prefix);
-    message.finish()
+    message.tag()
 }
 
 /// The tag of an `mfa_token` over its payload.
 pub(crate) fn token_tag(key: &Keyed, payload: &[u8]) -> Tag {
     let mut message = key.message();
     message.field(payload);
-    message.finish()
+    message.tag()
 }
 
 /// A recovery code of a new set. `authenticator` is the one that brings the set, or the set itself if it is made anew.
@@ -81,10 +82,10 @@ pub(crate) fn recovery_issue(
     let mut message = key.message();
     message
         .field(subject.as_str().as_bytes())
-        .joined(authenticator.prefix(), authenticator.device())
-        .field(&seed.0)
-        .field(&index.to_be_bytes());
-    RecoveryCode::from_tag(&message.finish())
+        .prefixed(authenticator.prefix(), authenticator.device())
+        .fixed(&seed.0)
+        .fixed(&index.to_be_bytes());
+    RecoveryCode::from_tag(&message.tag())
 }
 
 /// The code that replaces a used one: the same whenever the same code is presented in the same transaction.
@@ -98,51 +99,44 @@ pub(crate) fn recovery_next(
     let mut message = key.message();
     message
         .field(subject.as_str().as_bytes())
-        .joined(recovery.prefix(), recovery.device())
-        .field(&transaction.0)
-        .field(presented.symbols());
-    RecoveryCode::from_tag(&message.finish())
+        .prefixed(recovery.prefix(), recovery.device())
+        .fixed(&transaction.0)
+        .fixed(presented.symbols());
+    RecoveryCode::from_tag(&message.tag())
 }
 
 /// The stored form of a live recovery code.
 pub(crate) fn recovery_hash(key: &Keyed, subject: &Subject, code: &RecoveryCode) -> Tag {
     let mut message = key.message();
-    message.field(subject.as_str().as_bytes()).field(code.symbols());
-    message.finish()
+    message.field(subject.as_str().as_bytes()).fixed(code.symbols());
+    message.tag()
 }
 
 /// The key that tells a host which messages go to one mailbox.
 pub(crate) fn destination_key(key: &Keyed, channel: &str, address: &str) -> DestinationKey {
     let mut message = key.message();
     message.field(channel.as_bytes()).field(address.as_bytes());
-    DestinationKey(*message.finish().first())
+    DestinationKey(*message.tag().first())
 }
 
 /// The stable id of an effect: SHA-256 over public facts, first 16 bytes.
 pub(crate) fn effect_id(subject: &Subject, kind: &str, reference: &[&[u8]], sends: Option<u32>) -> [u8; 16] {
-    let mut hash = Sha256::new();
-    let sends = sends.map(u32::to_be_bytes);
-    let sends = sends.as_ref().map_or(&[][..], |bytes| &bytes[..]);
-    for field in
-        [&[b"countersign/v1/effect".as_slice()][..], &[subject.as_str().as_bytes()], &[kind.as_bytes()]]
-    {
-        hash_field(&mut hash, field);
-    }
-    hash_field(&mut hash, reference);
-    hash_field(&mut hash, &[sends]);
-    first_16(&hash.finalize().into())
+    let mut message = Framed::new(Sha256::new());
+    message
+        .fixed(b"countersign/v1/effect")
+        .field(subject.as_str().as_bytes())
+        .field(kind.as_bytes())
+        .joined(reference);
+    match sends {
+        Some(sends) => message.fixed(&sends.to_be_bytes()),
+        None => message.fixed(&[]),
+    };
+    first_16(&message.digest())
 }
 
 /// The transaction of a host's own access token: the first 16 bytes of SHA-256 of the token's id.
 pub(crate) fn elevated_transaction(token_id: &str) -> [u8; 16] {
     first_16(&Sha256::digest(token_id.as_bytes()).into())
-}
-
-/// One length-prefixed field, given in pieces.
-fn hash_field(hash: &mut Sha256, pieces: &[&[u8]]) {
-    let length = pieces.iter().fold(0_usize, |sum, piece| sum.saturating_add(piece.len()));
-    hash.update(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
-    pieces.iter().for_each(|piece| hash.update(piece));
 }
 
 fn first_16(digest: &[u8; 32]) -> [u8; 16] {

@@ -15,18 +15,20 @@
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use crate::{
+    framed::Framed,
+    verdict::reveal,
+    wipe::{Scratch, wipe},
+};
+use hmac::{Hmac, KeyInit as _};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
-use zeroize::{Zeroize as _, Zeroizing};
-
-use crate::verdict::reveal;
 
 /// One secret key with its id.
 pub struct Key {
     id: u8,
     /// The key as HMAC pads it: zeros behind it, or its hash if it is longer than a block (RFC 2104 section 2).
-    block: Zeroizing<[u8; 64]>,
+    block: Scratch<64>,
 }
 
 impl Key {
@@ -44,11 +46,11 @@ impl Key {
         if !(Self::MIN_BYTES..=Self::MAX_BYTES).contains(&secret.len()) {
             return Err(KeyError::Length);
         }
-        let mut block = Zeroizing::new([0; 64]);
+        let mut block = Scratch::new();
         if secret.len() > block.len() {
             let mut digest = Sha256::digest(secret);
             block.iter_mut().zip(&digest).for_each(|(slot, byte)| *slot = *byte);
-            digest.as_mut_slice().zeroize();
+            wipe(&mut digest);
         } else {
             block.iter_mut().zip(secret).for_each(|(slot, byte)| *slot = *byte);
         }
@@ -68,8 +70,8 @@ impl Key {
 
     pub(crate) fn sub_key_bytes(&self, label: &str, context: &str) -> Tag {
         let mut message = Keyed::new(&self.block).message();
-        message.joined(b"countersign/v1/", label.as_bytes()).field(context.as_bytes());
-        message.finish()
+        message.joined(&[b"countersign/v1/", label.as_bytes()]).field(context.as_bytes());
+        message.tag()
     }
 }
 
@@ -287,8 +289,8 @@ impl DurableKey {
 /// What tells two secrets apart inside a ring, without keeping them.
 fn fingerprint(key: &Key) -> Tag {
     let mut message = Keyed::new(&key.block).message();
-    message.field(b"countersign/v1/fingerprint");
-    message.finish()
+    message.fixed(b"countersign/v1/fingerprint");
+    message.tag()
 }
 
 /// HMAC-SHA-256 with its key already absorbed: computed once, cloned for each message.
@@ -301,60 +303,8 @@ impl Keyed {
     }
 
     /// Begins a message.
-    pub(crate) fn message(&self) -> Message {
-        Message { mac: self.0.clone(), buffer: [0; BUFFER], used: 0 }
-    }
-}
-
-const BUFFER: usize = 256;
-
-/// A message under a keyed state: a row of length-prefixed fields, so that no byte can slide from one into the next.
-pub(crate) struct Message {
-    mac: Hmac<Sha256>,
-    /// Gathers the fields, so that the hash takes whole blocks.
-    buffer: [u8; BUFFER],
-    used: usize,
-}
-
-impl Message {
-    /// Adds F(`bytes`): a four-byte big-endian length and the bytes.
-    pub(crate) fn field(&mut self, bytes: &[u8]) -> &mut Self {
-        self.joined(bytes, &[])
-    }
-
-    /// Adds one field that is given in two pieces.
-    pub(crate) fn joined(&mut self, head: &[u8], tail: &[u8]) -> &mut Self {
-        // No caller has a field near 4 GiB: every name, address and token is bounded far below.
-        let length = u32::try_from(head.len().saturating_add(tail.len())).unwrap_or(u32::MAX);
-        self.raw(&length.to_be_bytes());
-        self.raw(head);
-        self.raw(tail);
-        self
-    }
-
-    fn raw(&mut self, bytes: &[u8]) {
-        let end = self.used.saturating_add(bytes.len());
-        if let Some(slots) = self.buffer.get_mut(self.used..end) {
-            slots.copy_from_slice(bytes);
-            self.used = end;
-        } else {
-            self.flush();
-            self.mac.update(bytes);
-        }
-    }
-
-    fn flush(&mut self) {
-        if let Some(gathered) = self.buffer.get_mut(..self.used) {
-            self.mac.update(gathered);
-            gathered.zeroize();
-        }
-        self.used = 0;
-    }
-
-    /// Ends the message.
-    pub(crate) fn finish(mut self) -> Tag {
-        self.flush();
-        Tag(self.mac.finalize().into_bytes().into())
+    pub(crate) fn message(&self) -> Framed<Hmac<Sha256>> {
+        Framed::new(self.0.clone())
     }
 }
 
@@ -380,7 +330,7 @@ impl Tag {
     }
 
     fn into_keyed(self) -> Keyed {
-        let mut block = Zeroizing::new([0; 64]);
+        let mut block = Scratch::new();
         block.iter_mut().zip(&self.0).for_each(|(slot, byte)| *slot = *byte);
         Keyed::new(&block)
     }
@@ -388,7 +338,7 @@ impl Tag {
 
 impl Drop for Tag {
     fn drop(&mut self) {
-        self.0.zeroize();
+        wipe(&mut self.0);
     }
 }
 
@@ -408,7 +358,7 @@ pub(crate) struct Seed(pub(crate) [u8; 16]);
 
 impl Drop for Seed {
     fn drop(&mut self) {
-        self.0.zeroize();
+        wipe(&mut self.0);
     }
 }
 
@@ -463,6 +413,7 @@ impl fmt::Debug for DestinationKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wipe::tests::wiped_with;
 
     fn key(id: u8, byte: u8) -> Key {
         let Ok(key) = Key::new(id, &[byte; 32]) else { unreachable!() };
@@ -492,6 +443,35 @@ mod tests {
     }
 
     #[test]
+    fn one_difference_does_not_undo_another() {
+        for one in 0..32_usize {
+            for other in 0..one {
+                let (mut tag, mut short) = (Tag([7; 32]), [7; 20]);
+                for place in [one, other] {
+                    tag.0[place] ^= 1;
+                    if let Some(byte) = short.get_mut(place) {
+                        *byte ^= 1;
+                    }
+                }
+                assert!(!bool::from(Tag([7; 32]).matches(&tag)), "{one}, {other}");
+                assert_eq!(bool::from(Tag([7; 32]).starts_with(&short)), other >= 20, "{one}, {other}");
+            }
+        }
+        // Of nine bytes, one stands behind the last whole word.
+        assert_ne!(difference(&[0; 9], &[1, 0, 0, 0, 0, 0, 0, 0, 1]), 0);
+        assert_ne!(difference(&[0; 9], &[0, 0, 0, 0, 0, 0, 0, 1, 1]), 0);
+        assert_ne!(difference(&[1; 11], &[1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 1]), 0);
+        assert_eq!(difference(&[1; 11], &[1; 11]), 0);
+    }
+
+    #[test]
+    fn tags_seeds_and_keys_are_wiped_when_they_go() {
+        assert_eq!(wiped_with(Tag([1; 32])), 32);
+        assert_eq!(wiped_with(Seed([1; 16])), 16);
+        assert_eq!(wiped_with(key(1, 1)), 64);
+    }
+
+    #[test]
     fn comparison_sees_every_bit() {
         let zero = Tag([0; 32]);
         assert!(bool::from(zero.matches(&Tag([0; 32]))));
@@ -503,19 +483,5 @@ mod tests {
             assert!(!bool::from(zero.matches(&other)), "bit {place}");
             assert_eq!(bool::from(zero.starts_with(other.first())), place >= 160, "bit {place}");
         }
-    }
-
-    #[test]
-    fn long_fields_and_short_ones_hash_alike() {
-        let keyed = Keyed::new(&[7; 64]);
-        let long = [9; 1000];
-        let mut message = keyed.message();
-        message.field(b"a").field(&long).field(b"").field(b"bc");
-        let tag = message.finish();
-        let mut plain = alloc::vec![0, 0, 0, 1, b'a', 0, 0, 3, 0xe8];
-        plain.extend(long);
-        plain.extend([0, 0, 0, 0, 0, 0, 0, 2, b'b', b'c']);
-        let expected = Hmac::<Sha256>::new(&[7; 64].into()).chain_update(&plain).finalize().into_bytes();
-        assert_eq!(tag.0, <[u8; 32]>::from(expected));
     }
 }

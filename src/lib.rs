@@ -97,7 +97,7 @@
 )]
 
 extern crate alloc;
-#[cfg(any(feature = "conformance", countersign_constant_time))]
+#[cfg(any(test, feature = "conformance", countersign_constant_time))]
 extern crate std;
 
 mod account;
@@ -117,6 +117,7 @@ mod derive;
 mod effect;
 pub mod enrollment;
 mod evidence;
+mod framed;
 pub mod keys;
 pub mod ledger;
 mod name;
@@ -136,6 +137,7 @@ mod typed;
 mod vectors;
 mod verdict;
 mod verifier;
+mod wipe;
 #[cfg(feature = "wire")]
 pub mod wire;
 

@@ -28,7 +28,7 @@ macro_rules! name {
                     Some(NameProblem::Empty)
                 } else if text.len() > Self::MAX_BYTES {
                     Some(NameProblem::TooLong { max_bytes: Self::MAX_BYTES })
-                } else if text.chars().any(char::is_control) {
+                } else if has_control(text) {
                     Some(NameProblem::ControlCharacter)
                 } else {
                     None
@@ -147,6 +147,12 @@ impl fmt::Display for NameError {
 
 impl core::error::Error for NameError {}
 
+/// Whether a control character is in the text (Unicode's category Cc). Most names are ASCII, which its bytes tell.
+fn has_control(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_control())
+        || (!text.is_ascii() && text.chars().any(char::is_control))
+}
+
 /// The label of a purpose of the host's own, such as `password-reset`: 1 to 32 bytes of `[a-z0-9_-]`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Label(Arc<str>);
@@ -217,6 +223,7 @@ mod tests {
         let long = Subject::new(&"s".repeat(256)).map_err(|e| e.to_string());
         assert_eq!(long, Err("subject is longer than 255 bytes".to_string()));
         assert_eq!(ClientId::new("a\nb").map_err(|e| e.problem()), Err(NameProblem::ControlCharacter));
+        assert!(ClientId::new("a\u{a0}b").is_ok());
         assert_eq!(ClientId::new("a\u{85}b").map_err(|e| e.problem()), Err(NameProblem::ControlCharacter));
     }
 

@@ -116,9 +116,14 @@ impl<T, R> Step<T, R> {
     ///
     /// # Errors
     /// That of `swap`. Nobody knows then whether the record was written: load it again, and assume neither.
+    #[inline]
     pub fn commit<E>(self, swap: impl FnOnce(Write<R>) -> Result<Swap, E>) -> Result<Committed<T>, E> {
-        let Self { write, sealed } = self;
-        Ok(sealed.open(write.map_or(Ok(Swap::Stored), swap)?))
+        // The record is large: it is moved from where it is to where it goes.
+        let answer = match self.write {
+            Some(write) => swap(write)?,
+            None => Swap::Stored,
+        };
+        Ok(self.sealed.open(answer))
     }
 
     /// [`commit`](Self::commit) with an asynchronous store. The future is `Send` where the store's is.
@@ -130,17 +135,17 @@ impl<T, R> Step<T, R> {
         F: FnOnce(Write<R>) -> Fut,
         Fut: Future<Output = Result<Swap, E>>,
     {
-        let Self { write, sealed } = self;
-        let answer = match write {
+        let answer = match self.write {
             Some(write) => swap(write).await?,
             None => Swap::Stored,
         };
-        Ok(sealed.open(answer))
+        Ok(self.sealed.open(answer))
     }
 
     /// The write, if there is something to write, and the sealed outcome, for a host whose store fits neither of the
     /// other two. A step without a write opens with [`Swap::Stored`].
     #[must_use = "the parts are the step"]
+    #[inline]
     pub fn into_parts(self) -> (Option<Write<R>>, Sealed<T>) {
         (self.write, self.sealed)
     }
@@ -164,6 +169,7 @@ impl<T, R> Step<T, R> {
 
 impl<T> Sealed<T> {
     /// Opens the outcome with the store's answer; a lost swap drops it unseen.
+    #[inline]
     pub fn open(self, answer: Swap) -> Committed<T> {
         match answer {
             Swap::Stored => Committed::Done(self.outcome),
@@ -174,6 +180,7 @@ impl<T> Sealed<T> {
 
 impl<T> Committed<T> {
     /// What happened, if the step was stored.
+    #[inline]
     pub fn done(self) -> Option<Outcome<T>> {
         match self {
             Self::Done(outcome) => Some(outcome),

@@ -12,6 +12,8 @@ use serde::{
     ser::SerializeTuple as _,
 };
 
+use crate::{base64url, wipe::Scratch};
+
 /// Reads a text through the constructor of its type.
 pub(crate) fn parsed<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -38,7 +40,7 @@ where
 /// Writes a byte string of fixed length: base64url for people, the bare bytes otherwise.
 pub(crate) fn write_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     if serializer.is_human_readable() {
-        return serializer.serialize_str(&crate::base64url::encode(bytes));
+        return serializer.serialize_str(&base64url::encode(bytes));
     }
     let mut tuple = serializer.serialize_tuple(bytes.len())?;
     for byte in bytes {
@@ -61,7 +63,10 @@ pub(crate) fn read_bytes<'de, D: Deserializer<'de>, const N: usize>(
         }
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<[u8; N], E> {
-            let bytes = crate::base64url::decode(text, N).and_then(|bytes| <[u8; N]>::try_from(bytes).ok());
+            // No byte string in a record is longer than a tag.
+            let mut buffer = Scratch::<{ base64url::room(32) }>::new();
+            let bytes = base64url::decode(text, N, buffer.as_mut_slice());
+            let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
             bytes.ok_or_else(|| E::custom(format_args!("expected {N} bytes as base64url")))
         }
 

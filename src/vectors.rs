@@ -81,7 +81,7 @@ fn raw_mac(keyed: &Keyed, framed: &[u8]) -> Tag {
         message.field(field);
         rest = tail;
     }
-    message.finish()
+    message.tag()
 }
 
 fn cases(file: &str) -> Vec<Case> {

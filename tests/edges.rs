@@ -2,7 +2,7 @@
 
 mod support;
 
-use countersign::{ChallengeRequest, ChallengeTypes, Denial, Event, Policy};
+use countersign::{ChallengeRequest, ChallengeTypes, Denial, Event, Policy, Rate};
 use support::{World, json, wrong};
 use time::{Duration, macros::datetime};
 
@@ -54,6 +54,20 @@ fn one_that_was_guessed_at_does_not_make_room_in_its_own_transaction() {
     // A new first factor may: its attempts are its own, and the ledger counts on.
     let another = world.login();
     assert!(world.associate(&another, "b@example.com").is_ok());
+}
+
+#[test]
+fn an_audit_event_names_no_authenticator_that_was_refused_its_place() {
+    let mut world = World::new(support::policy(|settings| {
+        settings.send_bucket = Rate::new(1, Duration::hours(1));
+        settings.cool_down = Duration::ZERO;
+    }));
+    let session = world.login();
+    let first = world.associate(&session, "a@example.com").unwrap().authenticator;
+    assert!(matches!(world.associate(&session, "b@example.com"), Err(Denial::TooManySends { .. })));
+    assert_eq!(world.audits.last().unwrap().authenticator, None, "it is not in the record");
+    assert!(matches!(world.associate(&session, "a@example.com"), Err(Denial::TooManySends { .. })));
+    assert_eq!(world.audits.last().unwrap().authenticator, Some(first));
 }
 
 #[test]

@@ -75,6 +75,18 @@ fn confirming_takes_the_scope_to_enrol() {
 }
 
 #[test]
+fn a_session_that_may_not_enrol_is_told_so_before_anything_of_the_account() {
+    let mut world = World::new(Policy::default());
+    let mut scopes = ElevatedScopes::ALL;
+    scopes.enroll = false;
+    let reading = world.elevated_with(scopes);
+    world.pass(1);
+    world.reset();
+    // The account takes no session of that age any more; that one may not enrol comes first.
+    assert_eq!(world.associate(&reading, "user@example.com").unwrap_err(), Denial::InsufficientScope);
+}
+
+#[test]
 fn an_elevated_session_logs_nobody_in_even_with_a_login_s_own_transaction() {
     let (mut world, login, challenged, code) = login_under_way();
     let (until, tokens) = (world.now + Duration::hours(1), world.tokens.len());

@@ -25,7 +25,8 @@ use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use support::{
-    Meter, cases,
+    Meter,
+    cases::{self, Row},
     fixture::{Bare, Fill, Login},
     world,
 };
@@ -37,17 +38,17 @@ fn code(criterion: &mut Criterion) {
     support::time(criterion, "peers_code", |clock| {
         clock.case(
             "countersign",
-            || bare.record.clone(),
-            |record| {
+            || Row::of(bare.record.clone()),
+            |row| {
                 let code = countersign::BindingCode::parse(black_box(typed)).expect("six digits");
-                cases::commit(bare.verifier.answer(record, &bare.handle, &Bare::PURPOSE, &code, bare.now))
+                row.step(|record| bare.verifier.answer(record, &bare.handle, &Bare::PURPOSE, &code, bare.now));
             },
         );
         let (binding, hash) = latchkey_code(typed);
         assert!(hash.verify(binding.expose_secret(), typed));
-        clock.case("latchkey", || (), |()| hash.verify(black_box(binding.expose_secret()), black_box(typed)));
+        clock.call("latchkey", || hash.verify(black_box(binding.expose_secret()), black_box(typed)));
         let stored: [u8; 32] = Sha256::digest(typed).into();
-        clock.case("sha256", || (), |()| bool::from(Sha256::digest(black_box(typed)).ct_eq(&stored)));
+        clock.call("sha256", || bool::from(Sha256::digest(black_box(typed)).ct_eq(&stored)));
         totp(clock);
     });
     let mut group = criterion.benchmark_group("peers_code");
@@ -69,11 +70,11 @@ fn totp(meter: &mut impl Meter) {
     let totp = totp_rs::Builder::new().with_secret(secret.to_vec()).with_skew(0).build().expect("RFC 6238");
     let code = totp.generate(time).to_string();
     assert!(totp.check(&code, time).is_some());
-    meter.case("totp-rs", || (), |()| totp.check(black_box(&code), black_box(time)));
+    meter.call("totp-rs", || totp.check(black_box(&code), black_box(time)));
     let (totp, secret) = (totp_rfc::Totp::default(), totp_rfc::Secret::new(&secret).expect("20 bytes"));
-    let verify = |()| totp.verify(&secret, black_box(time), black_box(&code)).expect("six digits");
-    assert!(verify(()), "both follow RFC 6238");
-    meter.case("totp-rfc", || (), verify);
+    let verify = || totp.verify(&secret, black_box(time), black_box(&code)).expect("six digits");
+    assert!(verify(), "both follow RFC 6238");
+    meter.call("totp-rfc", verify);
 }
 
 fn latchkey_code(typed: &str) -> (SecretToken, EmailCodeHash) {
@@ -90,16 +91,16 @@ fn request(criterion: &mut Criterion) {
     support::time(criterion, "peers_request", |clock| {
         clock.case(
             "countersign",
-            || login.account.clone(),
-            |account| {
+            || Row::of(login.account.clone()),
+            |row| {
                 let code = countersign::BindingCode::parse(black_box(&typed)).expect("six digits");
-                cases::whole(&login, account, &code)
+                cases::whole(&login, row, &code);
             },
         );
         let peer = Latchkey::new();
         let mut rng = ChaCha20Rng::seed_from_u64(2);
         assert!(peer.redeem(peer.event(), &mut rng).is_ok());
-        clock.case("latchkey", || peer.event(), |event| peer.redeem(event, &mut rng));
+        clock.consume("latchkey", || peer.event(), |event| peer.redeem(event, &mut rng));
     });
 }
 
@@ -110,18 +111,18 @@ fn recovery_codes(criterion: &mut Criterion) {
     support::time(criterion, "peers_recovery", |clock| {
         clock.case(
             "countersign",
-            || login.account.clone(),
-            |account| {
+            || Row::of(login.account.clone()),
+            |row| {
                 let code = countersign::RecoveryCode::parse(black_box(&typed)).expect("a code");
-                cases::commit(login.verifier.verify_recovery(&login.session, account, &code, login.now))
+                cases::recover(&login, row, &code);
             },
         );
         let mut rng = ChaCha20Rng::seed_from_u64(4);
         let issued = recovery::generate(10, &mut rng);
         let code = issued.codes.last().expect("ten codes").expose_secret().to_owned();
-        let verify = |()| recovery::verify(black_box(&code), &issued.hashes);
-        assert!(verify(()).is_some());
-        clock.case("latchkey_hash", || (), verify);
+        let verify = || recovery::verify(black_box(&code), &issued.hashes);
+        assert!(verify().is_some());
+        clock.call("latchkey_hash", verify);
         let peer = Latchkey::new();
         let sign_in = peer.second_factor(&mut rng);
         let event = || SignInEvent::Code {
@@ -131,7 +132,7 @@ fn recovery_codes(criterion: &mut Criterion) {
         };
         assert!(sign_in.clone().advance(&peer.config, event(), world::START, &mut rng).is_ok());
         let setup = || (sign_in.clone(), event());
-        clock.case("latchkey", setup, |(sign_in, event)| {
+        clock.consume("latchkey", setup, |(sign_in, event)| {
             sign_in.advance(&peer.config, event, world::START, &mut rng)
         });
     });

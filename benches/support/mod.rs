@@ -15,33 +15,41 @@ use std::{
 
 use criterion::{BenchmarkGroup, Criterion, measurement::WallTime};
 
-/// Something that measures a case: what `setup` gives is what the host brings, and what `routine` gives is what the host
-/// keeps; neither making the one nor dropping the other is measured.
+/// Something that measures a case: what `setup` gives is what the host has, `routine` works on it and leaves in it what the
+/// host keeps. Neither making the one nor dropping the other is measured.
 pub trait Meter {
-    fn case<I, O>(&mut self, name: &str, setup: impl FnMut() -> I, routine: impl FnMut(I) -> O);
+    fn case<S>(&mut self, name: &str, setup: impl FnMut() -> S, routine: impl FnMut(&mut S));
+
+    /// A case that needs nothing and keeps its result.
+    fn call<O>(&mut self, name: &str, mut routine: impl FnMut() -> O) {
+        self.case(name, || None, |kept| *kept = Some(routine()));
+    }
+
+    /// A case that consumes what it is given and keeps its result.
+    fn consume<I, O>(&mut self, name: &str, mut setup: impl FnMut() -> I, mut routine: impl FnMut(I) -> O) {
+        self.case(name, || (Some(setup()), None), |(given, kept)| *kept = given.take().map(&mut routine));
+    }
 }
 
 /// Measures time.
 pub struct Clock<'a>(BenchmarkGroup<'a, WallTime>);
 
 impl Meter for Clock<'_> {
-    fn case<I, O>(&mut self, name: &str, mut setup: impl FnMut() -> I, mut routine: impl FnMut(I) -> O) {
+    fn case<S>(&mut self, name: &str, mut setup: impl FnMut() -> S, mut routine: impl FnMut(&mut S)) {
         self.0.bench_function(name, |bencher| {
             bencher.iter_custom(|iterations| {
                 let (mut spent, mut left) = (Duration::ZERO, iterations);
-                let mut inputs: [Option<I>; BATCH] = std::array::from_fn(|_| None);
-                let mut outputs: [Option<O>; BATCH] = std::array::from_fn(|_| None);
+                let mut states: [Option<S>; BATCH] = std::array::from_fn(|_| None);
                 while left > 0 {
                     let count = usize::try_from(left).map_or(BATCH, |left| left.min(BATCH));
-                    inputs.iter_mut().take(count).for_each(|input| *input = Some(setup()));
+                    states.iter_mut().take(count).for_each(|state| *state = Some(setup()));
                     let begun = Instant::now();
-                    for (input, output) in inputs.iter_mut().zip(&mut outputs) {
-                        let Some(input) = black_box(input.take()) else { break };
-                        *output = Some(routine(input));
+                    for state in states.iter_mut().flatten() {
+                        routine(black_box(state));
                     }
-                    black_box(&mut outputs);
+                    black_box(&mut states);
                     spent += begun.elapsed();
-                    outputs.iter_mut().for_each(|output| *output = None);
+                    states.iter_mut().for_each(|state| *state = None);
                     left -= u64::try_from(count).expect("a small number");
                 }
                 spent

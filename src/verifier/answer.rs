@@ -15,6 +15,7 @@ use crate::{
     enrollment::{EnrollmentInput, Fate},
     ledger::Ledger,
     name::Subject,
+    policy::MAX_FAILURES,
     transaction::Pair,
     verdict::reveal,
 };
@@ -46,19 +47,18 @@ impl Verifier {
         ledger: &Ledger,
         now: Millis,
     ) -> Result<Readiness, Denial> {
-        let lock =
-            ledger.locked_until(&self.policy, now).map(|until| Denial::Locked { until: until.to_datetime() });
+        let lock = || Some(Denial::Locked { until: ledger.locked_until(&self.policy, now)?.to_datetime() });
         match &challenge.state {
             ChallengeState::Pending(_) if now >= challenge.deadline => {
                 challenge.state.apply(ChallengeInput::Deadline).map_err(|_| Denial::ExpiredOobCode)?;
                 Ok(Readiness::ExpiredNow)
             }
-            ChallengeState::Pending(_) => lock.map_or(Ok(Readiness::Ready), Err),
+            ChallengeState::Pending(_) => lock().map_or(Ok(Readiness::Ready), Err),
             ChallengeState::Verified => Err(Denial::OobCodeUsed),
             ChallengeState::Exhausted => Err(Denial::AttemptsExhausted),
             ChallengeState::Expired => Err(Denial::ExpiredOobCode),
             ChallengeState::Cancelled(Cause::Locked) => {
-                Err(lock.unwrap_or(Denial::ChallengeCancelled(Cause::Locked)))
+                Err(lock().unwrap_or(Denial::ChallengeCancelled(Cause::Locked)))
             }
             ChallengeState::Cancelled(cause) => Err(Denial::ChallengeCancelled(*cause)),
         }
@@ -88,7 +88,8 @@ impl Verifier {
             authenticator.last_used = Some(now);
             return Ok(Judged::Right);
         }
-        let failures = authenticator.failures.saturating_add(1);
+        // No record holds more, or it would not load: one that was edited may be there already.
+        let failures = authenticator.failures.saturating_add(1).min(MAX_FAILURES);
         let capped = failures >= self.policy.settings().failure_cap;
         // An unconfirmed authenticator has no cap to be disabled by: it has no attempts left instead.
         let attempts_left = if capped && authenticator.is_unconfirmed() { 0 } else { attempts_left };

@@ -94,6 +94,9 @@ impl Verifier {
         rng: &mut R,
         draft: &mut Draft,
     ) -> Result<Decision<Associated>, Stop<R::Error>> {
+        if matches!(session.grant(), Grant::Elevated(scopes) if !scopes.enroll) {
+            return Err(Denial::InsufficientScope.into());
+        }
         Self::check_session(session, account, now)?;
         account.prune(now);
         self.check_enrolment(session, account, address)?;
@@ -107,8 +110,11 @@ impl Verifier {
             }
             Enrollment::Active | Enrollment::Disabled => false,
         };
-        let id = match account.authenticators.iter().find(same) {
-            Some(known) => known.id,
+        let known = account.authenticators.iter().find(same).map(|known| known.id);
+        // A new one is named once it is there: the record of a refusal does not hold it.
+        draft.audit.authenticator = known;
+        let id = match known {
+            Some(id) => id,
             None => {
                 let new = self.draw_unconfirmed(session, account, address, now, rng).map_err(Stop::Source)?;
                 let id = new.id;
@@ -116,8 +122,8 @@ impl Verifier {
                 id
             }
         };
-        draft.audit.authenticator = Some(id);
         let sending = self.send_code(session, account, id, Purpose::Confirm, now, rng, draft)?;
+        draft.audit.authenticator = Some(id);
         let answer = self.associated(account, id, &sending).ok_or(Denial::ExpiredOobCode)?;
         Ok(sending.delivery.decision(answer))
     }
@@ -129,12 +135,8 @@ impl Verifier {
         account: &Account,
         address: &EmailAddress,
     ) -> Result<(), Denial> {
-        match session.grant() {
-            Grant::FirstFactor { .. } if account.enrolled || account.is_spent(session.transaction()) => {
-                return Err(Denial::AlreadyEnrolled);
-            }
-            Grant::Elevated(scopes) if !scopes.enroll => return Err(Denial::InsufficientScope),
-            Grant::FirstFactor { .. } | Grant::Elevated(_) => {}
+        if !session.is_elevated() && (account.enrolled || account.is_spent(session.transaction())) {
+            return Err(Denial::AlreadyEnrolled);
         }
         if account.authenticators.iter().any(|known| known.is_active() && known.factor.address() == address) {
             return Err(Denial::AddressInUse);

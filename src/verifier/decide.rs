@@ -64,6 +64,7 @@ impl Draft {
 }
 
 /// Runs a command that draws nothing.
+#[inline]
 pub(crate) fn decide<T, R: Record>(
     audit: AuditEvent,
     record: R,

@@ -122,14 +122,14 @@ impl Verifier {
             self.check_standalone(purpose, authenticator)?;
             let judged = self.judge(subject, authenticator, challenge, (pair, ledger), code, now)?;
             draft.audit.evaluated = true;
-            let (id, address) = (authenticator.id, authenticator.factor.address().clone());
-            let evidence = Evidence::new(id, Some(authenticator.factor.channel()), now);
+            let id = authenticator.id;
             Ok(Decision::Store(match judged {
                 Judged::Right => {
                     if *purpose == Purpose::Confirm {
                         let confirmed = authenticator.enrollment.apply(EnrollmentInput::Confirm);
                         let Ok(Fate::Stays) = confirmed else { return Err(Denial::UnknownAuthenticator) };
                     }
+                    let evidence = Evidence::new(id, Some(authenticator.factor.channel()), now);
                     Ok(Answered { purpose: purpose.clone(), evidence })
                 }
                 Judged::Wrong { attempts_left, disabled, locked_until } => {
@@ -138,6 +138,7 @@ impl Verifier {
                     }
                     if disabled {
                         challenge.cancel(Cause::Disabled);
+                        let address = authenticator.factor.address().clone();
                         draft.notify(record, Event::Disabled { authenticator: id, address }, now);
                     }
                     if let Some(until) = locked_until {

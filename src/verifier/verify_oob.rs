@@ -89,8 +89,9 @@ impl Verifier {
             return Err(Denial::ForeignOobCode);
         }
         let named = |known: &Challenge| known.id == handle.challenge && known.transaction == transaction;
-        let challenge =
-            account.challenges.iter_mut().find(|known| named(known)).ok_or(Denial::ExpiredOobCode)?;
+        // The newest is asked for most, and is the last.
+        let place = account.challenges.iter().rposition(named).ok_or(Denial::ExpiredOobCode)?;
+        let challenge = account.challenges.get_mut(place).ok_or(Denial::ExpiredOobCode)?;
         let (id, purpose) = (challenge.authenticator, challenge.purpose.clone());
         draft.audit.authenticator = Some(id);
         if let Readiness::ExpiredNow = self.readiness(challenge, &account.ledger, now)? {
@@ -101,9 +102,9 @@ impl Verifier {
         let Account { subject, authenticators, challenges, transactions, ledger, .. } = account;
         let authenticator = authenticators.iter_mut().find(|known| known.id == id);
         let authenticator = authenticator.ok_or(Denial::UnknownAuthenticator)?;
-        let entry = transactions.iter_mut().find(|known| known.id == transaction);
+        let entry = transactions.iter_mut().rev().find(|known| known.id == transaction);
         let pair = entry.and_then(|entry| entry.pair_mut(id)).ok_or(Denial::AttemptsExhausted)?;
-        let challenge = challenges.iter_mut().find(|known| named(known)).ok_or(Denial::ExpiredOobCode)?;
+        let challenge = challenges.get_mut(place).ok_or(Denial::ExpiredOobCode)?;
         let judged = self.judge(subject, authenticator, challenge, (pair, ledger), code, now)?;
         draft.audit.evaluated = true;
         let channel = authenticator.factor.channel();

@@ -4,7 +4,7 @@
 //! whether its fault was really there.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -37,9 +37,6 @@ pub(crate) enum Mode {
     DropsLate,
 }
 
-/// A connection that hangs is let go in the end.
-const HANGS_AT_MOST: Duration = Duration::from_secs(60);
-
 #[derive(Clone)]
 pub(crate) struct Sink(Arc<Shared>);
 
@@ -48,6 +45,7 @@ struct Shared {
     ledger: Ledger,
     mode: watch::Sender<Mode>,
     faults: Mutex<BTreeMap<Mode, usize>>,
+    slow: Mutex<BTreeSet<String>>,
     mail: Mutex<Mail>,
     arrived: Notify,
     messages: AtomicUsize,
@@ -68,6 +66,7 @@ impl Sink {
             ledger,
             mode: watch::Sender::new(Mode::Well),
             faults: Mutex::default(),
+            slow: Mutex::default(),
             mail: Mutex::default(),
             arrived: Notify::new(),
             messages: AtomicUsize::new(0),
@@ -88,6 +87,11 @@ impl Sink {
 
     pub(crate) fn behave(&self, mode: Mode) {
         self.0.mode.send_replace(mode);
+    }
+
+    /// Hangs from now on once it has heard this recipient, whatever it does else.
+    pub(crate) fn hang_for(&self, to: &str) {
+        self.0.slow.lock().unwrap_or_else(PoisonError::into_inner).insert(to.to_owned());
     }
 
     /// How often it failed in this way.
@@ -166,7 +170,7 @@ impl Sink {
         if *mode.borrow_and_update() == Mode::Hangs {
             self.failed(Mode::Hangs);
             // Until the client gives up, which is all that ends it: a relay that hangs does not wake for one client.
-            let _ = tokio::time::timeout(HANGS_AT_MOST, lines.next_line()).await;
+            let _ = lines.next_line().await;
             return None;
         }
         say(&mut output, "220 sink").await?;
@@ -176,6 +180,11 @@ impl Sink {
             let upper = line.to_uppercase();
             if upper.starts_with("RCPT") {
                 to = line.split_once('<')?.1.split_once('>')?.0.to_owned();
+                if self.0.slow.lock().unwrap_or_else(PoisonError::into_inner).contains(&to) {
+                    self.failed(Mode::Hangs);
+                    let _ = lines.next_line().await;
+                    return None;
+                }
                 let reply = match now {
                     Mode::RefusesForNow => "451 not now",
                     Mode::RefusesForGood => "550 no such mailbox",

@@ -8,7 +8,7 @@ use axum::{
 use countersign::wire::{MfaRequired, Refusal};
 use time::OffsetDateTime;
 
-use crate::{app::Trouble, first_factor::FirstFactorError, store::StoreError};
+use crate::{app::Trouble, first_factor::FirstFactorError, headers::retry_after, store::StoreError};
 
 /// Why a request was not answered with success.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ fn refused(refusal: &Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, Json(refusal)).into_response();
     if let Some(at) = refusal.retry_at {
-        let wait = (at - OffsetDateTime::now_utc()).whole_milliseconds().max(0).saturating_add(999) / 1000;
+        let wait = retry_after(at, OffsetDateTime::now_utc());
         if let Ok(wait) = HeaderValue::try_from(wait.to_string()) {
             response.headers_mut().insert(header::RETRY_AFTER, wait);
         }

@@ -5,9 +5,14 @@ use std::{collections::VecDeque, sync::Mutex, time::Duration};
 
 use countersign::wire::timestamp;
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport as _, Message as Mail, Tokio1Executor,
+    Message as Mail,
     message::{Mailbox, MultiPart, header::HeaderName, header::HeaderValue},
-    transport::smtp::authentication::Credentials,
+    transport::smtp::{
+        self,
+        authentication::{Credentials, DEFAULT_MECHANISMS},
+        client::{AsyncSmtpConnection, TlsParameters},
+        extension::ClientId,
+    },
 };
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -16,6 +21,12 @@ use crate::templates::Text;
 
 /// How many messages the mailbox in memory keeps.
 const MAILBOX_SIZE: usize = 100;
+/// How long it may take to hand one message over, from connecting until the relay has taken it.
+const SEND_LIMIT: Duration = Duration::from_secs(20);
+/// How long one of the relay's addresses may take to answer, so that another has its turn.
+const CONNECT_LIMIT: Duration = Duration::from_secs(8);
+/// How long to wait for a relay's goodbye. Nothing depends on it.
+const QUIT_LIMIT: Duration = Duration::from_secs(1);
 
 /// Where `--smtp` points to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,8 +75,22 @@ impl Relay {
 
 /// Where messages go.
 pub(crate) enum Mailer {
-    Smtp(Box<AsyncSmtpTransport<Tokio1Executor>>),
+    Smtp(Box<Smtp>),
     Memory(Mutex<VecDeque<Kept>>),
+}
+
+/// A relay, and how to speak to it.
+pub(crate) struct Smtp {
+    host: String,
+    port: u16,
+    channel: Channel,
+    credentials: Option<Credentials>,
+}
+
+enum Channel {
+    Plain,
+    StartTls(TlsParameters),
+    Tls(TlsParameters),
 }
 
 /// A message in the mailbox in memory.
@@ -92,35 +117,33 @@ pub(crate) enum MailError {
 impl Mailer {
     pub(crate) fn new(relay: Option<&Relay>) -> Result<Self, String> {
         let Some(relay) = relay else { return Ok(Self::Memory(Mutex::default())) };
-        type Smtp = AsyncSmtpTransport<Tokio1Executor>;
-        let builder = match relay.security {
-            Security::Plain => Ok(Smtp::builder_dangerous(relay.host.trim_matches(['[', ']']))),
-            Security::StartTls => Smtp::starttls_relay(&relay.host),
-            Security::Tls => Smtp::relay(&relay.host),
-        };
-        let builder = builder.map_err(|error| format!("--smtp: {error}"))?;
-        let builder = builder.port(relay.port).timeout(Some(Duration::from_secs(20)));
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let builder = match (variable("COUNTERSIGN_SMTP_USERNAME"), variable("COUNTERSIGN_SMTP_PASSWORD")) {
-            (Some(name), Some(password)) => builder.credentials(Credentials::new(name, password)),
-            (None, None) => builder,
-            (Some(_), None) | (None, Some(_)) => {
-                return Err(
-                    "give both COUNTERSIGN_SMTP_USERNAME and COUNTERSIGN_SMTP_PASSWORD, or none".to_owned()
-                );
-            }
+        let credentials =
+            match (variable("COUNTERSIGN_SMTP_USERNAME"), variable("COUNTERSIGN_SMTP_PASSWORD")) {
+                (Some(name), Some(password)) => Some(Credentials::new(name, password)),
+                (None, None) => None,
+                (Some(_), None) | (None, Some(_)) => {
+                    return Err("give both COUNTERSIGN_SMTP_USERNAME and COUNTERSIGN_SMTP_PASSWORD, or none"
+                        .to_owned());
+                }
+            };
+        let tls = || TlsParameters::new(relay.host.clone()).map_err(|error| format!("--smtp: {error}"));
+        let channel = match relay.security {
+            Security::Plain => Channel::Plain,
+            Security::StartTls => Channel::StartTls(tls()?),
+            Security::Tls => Channel::Tls(tls()?),
         };
-        Ok(Self::Smtp(Box::new(builder.build())))
+        let host = relay.host.trim_matches(['[', ']']).to_owned();
+        Ok(Self::Smtp(Box::new(Smtp { host, port: relay.port, channel, credentials })))
     }
 
     /// Whether the relay answers. Mail waits in the outbox until it does.
     pub(crate) async fn check(&self) -> Result<(), String> {
-        let Self::Smtp(relay) = self else { return Ok(()) };
-        match relay.test_connection().await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err("the SMTP server does not answer as one".to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
+        let Self::Smtp(smtp) = self else { return Ok(()) };
+        let opened = tokio::time::timeout(SEND_LIMIT, smtp.open()).await;
+        let connection = opened.map_err(|_| slow())?.map_err(|error| error.to_string())?;
+        close(connection).await;
+        Ok(())
     }
 
     /// The kept messages, newest first; nothing if mail goes out.
@@ -144,7 +167,7 @@ impl Mailer {
                 }
                 Ok(())
             }
-            Self::Smtp(relay) => {
+            Self::Smtp(smtp) => {
                 let to: Mailbox = to
                     .parse()
                     .map_err(|error: lettre::address::AddressError| permanent(error.to_string()))?;
@@ -160,17 +183,67 @@ impl Mailer {
                     ))
                     .multipart(MultiPart::alternative_plain_html(text.text, text.html))
                     .map_err(|error| permanent(error.to_string()))?;
-                match relay.send(mail).await {
-                    Ok(_) => Ok(()),
-                    Err(error) if error.is_permanent() => Err(MailError::Permanent(described(&error))),
-                    Err(error) => Err(MailError::Transient(described(&error))),
-                }
+                let handed_over = tokio::time::timeout(SEND_LIMIT, smtp.hand_over(&mail)).await;
+                let connection = handed_over.map_err(|_| MailError::Transient(slow()))??;
+                close(connection).await;
+                Ok(())
             }
         }
     }
 }
 
+impl Smtp {
+    /// A connection on which mail can be sent.
+    async fn open(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
+        let name = ClientId::default();
+        let (from_the_start, later) = match &self.channel {
+            Channel::Plain => (None, None),
+            Channel::StartTls(tls) => (None, Some(tls.clone())),
+            Channel::Tls(tls) => (Some(tls.clone()), None),
+        };
+        let address = (self.host.as_str(), self.port);
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(address, Some(CONNECT_LIMIT), &name, from_the_start, None)
+                .await?;
+        if let Some(tls) = later {
+            connection.starttls(tls, &name).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
+    }
+
+    /// Returns as soon as the relay has taken the message: whatever it does then, the message must not be sent again.
+    async fn hand_over(&self, mail: &Mail) -> Result<AsyncSmtpConnection, MailError> {
+        // A relay that takes no mail at all, or not from this server, says nothing about the message.
+        let opened = self.open().await;
+        let mut connection = opened.map_err(|error| MailError::Transient(described(&error)))?;
+        match connection.send(mail.envelope(), &mail.formatted()).await {
+            Ok(_) => Ok(connection),
+            // The client's own error: the relay cannot carry what the message needs.
+            Err(error) if error.is_permanent() || error.is_client() => {
+                Err(MailError::Permanent(described(&error)))
+            }
+            Err(error) => Err(MailError::Transient(described(&error))),
+        }
+    }
+}
+
+/// Takes leave as RFC 5321 asks for.
+async fn close(mut connection: AsyncSmtpConnection) {
+    let _ = tokio::time::timeout(QUIT_LIMIT, connection.abort()).await;
+}
+
+fn slow() -> String {
+    format!("the SMTP server took longer than {} s", SEND_LIMIT.as_secs())
+}
+
 /// What went wrong, without the server's own words: they often repeat the recipient.
-fn described(error: &lettre::transport::smtp::Error) -> String {
-    error.status().map_or_else(|| error.to_string(), |code| format!("the SMTP server answered {code}"))
+fn described(error: &smtp::Error) -> String {
+    match error.status() {
+        Some(code) => format!("the SMTP server answered {code}"),
+        None if error.is_response() => "the SMTP server gave an answer that is none".to_owned(),
+        None => error.to_string(),
+    }
 }

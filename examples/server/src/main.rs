@@ -11,6 +11,7 @@ mod demo;
 mod error;
 mod first_factor;
 mod handlers;
+mod headers;
 mod keys;
 mod mail;
 mod options;

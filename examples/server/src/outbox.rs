@@ -3,41 +3,84 @@
 //! A message is put into the outbox in the transaction that writes its record, so it survives a crash; its code is derived
 //! again here, and so is never stored. A message is claimed for a while, sent and settled. If the server dies in between,
 //! another sends it again, with the same id: mail arrives at least once. What cannot be sent is reported to the core, which
-//! lets the user ask again at once. This module must never send a message that [`render`](countersign::Verifier::render)
-//! does not vouch for.
+//! lets the user ask again at once.
+//!
+//! A message is claimed only when a sender is free for it, and whatever is done with it has an end before the claim has: so
+//! one that hangs holds up no other, and none is sent a second time because it had to wait. This module must never send a
+//! message that [`render`](countersign::Verifier::render) does not vouch for, and never go by this server's clock in saying
+//! what is due.
 
 use std::{sync::Arc, time::Duration};
 
 use countersign::{DeliveryReport, Descriptor, RenderError};
 use time::OffsetDateTime;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     app::App,
     mail::MailError,
     store::{Queued, StoreError},
+    templates::Text,
 };
 
-/// How long a claimed message is this server's alone.
-const CLAIM_MS: i64 = 30_000;
-/// How long to wait before the first tries anew. After the last of them a failure is reported to the core.
-const PAUSES_MS: [i64; 2] = [2_000, 10_000];
+/// How many messages are under way at once.
+const SENDERS: usize = 16;
+/// How long a claimed message is this server's alone: longer than writing, sending and settling it may take.
+const HOLD: Duration = Duration::from_secs(45);
+/// How long the database may take to say what a message needs.
+const WRITE_LIMIT: Duration = Duration::from_secs(5);
+/// How long to go on asking the database to take a message out.
+const SETTLE_LIMIT: Duration = Duration::from_secs(15);
+/// How long to wait before the first tries anew. From the last of them on, a failure is reported to the core.
+const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 /// How long to wait before every later one.
-const LONG_PAUSE_MS: i64 = 60_000;
-/// A day of trying. A code is given up when it is dead, a notice after that.
+const LONG_PAUSE: Duration = Duration::from_secs(60);
+/// A day of trying, or a little more. A code is given up when it is dead, anything else after that.
 const MAX_TRIES: i64 = 1_440;
-/// How often to look without being woken: for messages that were put off, or left by a server that died.
+/// How often to look without being woken: for messages that were put off or left by a server that died, and for a database
+/// that was away.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a sender that is free waits for others, while more than half are not: to claim many at once costs less.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// What became of a message.
+enum Fate {
+    Sent,
+    /// It is not worth sending any more.
+    Dropped,
+    /// Trying again may help.
+    Later(String),
+    /// Trying again will not help.
+    Failed(String),
+}
 
 /// Sends messages until told to stop, and finishes those that it has begun with.
 pub(crate) async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut under_way = JoinSet::new();
     loop {
-        match drain(&app).await {
-            Ok(()) => {}
-            Err(error) => tracing::error!(%error, "the outbox cannot be read"),
+        let free = free_senders(&mut under_way).await;
+        let taken = match app.database.claim(free, HOLD).await {
+            Ok(claimed) => {
+                let taken = claimed.len();
+                for message in claimed {
+                    under_way.spawn(deliver(Arc::clone(&app), message));
+                }
+                taken
+            }
+            Err(error) => {
+                tracing::error!(%error, "the outbox cannot be read");
+                0
+            }
+        };
+        // Only a number to look at: what was claimed is under way whether or not it can be had.
+        if let Ok(waiting) = app.database.waiting().await {
+            app.metrics.waiting.set(waiting);
+        }
+        if taken == free {
+            continue;
         }
         if *stop.borrow() {
-            return;
+            break;
         }
         tokio::select! {
             () = app.mail_waits.notified() => {}
@@ -45,44 +88,62 @@ pub(crate) async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = stop.changed() => {}
         }
     }
+    while under_way.join_next().await.is_some() {}
 }
 
-/// Sends what is due.
-async fn drain(app: &Arc<App>) -> Result<(), StoreError> {
-    loop {
-        let now = millis(OffsetDateTime::now_utc());
-        let claimed = app.database.claim(now, now.saturating_add(CLAIM_MS)).await?;
-        app.metrics.waiting.set(app.database.waiting().await?);
-        if claimed.is_empty() {
-            return Ok(());
+/// How many more messages can be under way, which is at least one.
+async fn free_senders(under_way: &mut JoinSet<()>) -> usize {
+    while under_way.try_join_next().is_some() {}
+    while under_way.len() >= SENDERS {
+        under_way.join_next().await;
+    }
+    let half = async {
+        while under_way.len() > SENDERS / 2 {
+            under_way.join_next().await;
         }
-        let mut sending = tokio::task::JoinSet::new();
-        for message in claimed {
-            let app = Arc::clone(app);
-            sending.spawn(async move {
-                if let Err(error) = deliver(&app, &message).await {
-                    tracing::error!(%error, id = message.id, "a message cannot be worked on");
-                }
-            });
-        }
-        while sending.join_next().await.is_some() {}
+    };
+    // However many they are by then.
+    let _ = tokio::time::timeout(GATHER, half).await;
+    SENDERS.saturating_sub(under_way.len())
+}
+
+/// Sends one message, and tells the database and the core what became of it.
+async fn deliver(app: Arc<App>, message: Queued) {
+    let fate = send(&app, &message).await;
+    if let Err(error) = conclude(&app, &message, fate).await {
+        // It comes back when the claim ends.
+        tracing::error!(%error, id = message.id, "the outbox cannot be written");
     }
 }
 
-async fn deliver(app: &App, queued: &Queued) -> Result<(), StoreError> {
-    let Some(descriptor) = &queued.descriptor else {
-        tracing::error!(id = queued.id, "a message of another version is dropped");
-        return app.database.settle(&queued.id).await;
+async fn send(app: &App, message: &Queued) -> Fate {
+    // Claims count, too: a message that brings servers down as often as that is given up.
+    if message.tries > MAX_TRIES {
+        return Fate::Failed("it was tried too often".to_owned());
+    }
+    // While versions are mixed, one of the other servers can.
+    let Some(descriptor) = &message.descriptor else {
+        return Fate::Later("it is of another version".to_owned());
     };
-    let kind = match descriptor {
-        Descriptor::SendEmail(_) => "code",
-        Descriptor::Notify(_) | _ => "notice",
+    let (to, text) = match tokio::time::timeout(WRITE_LIMIT, write(app, descriptor)).await {
+        Ok(Ok(Some(written))) => written,
+        Ok(Ok(None)) => return Fate::Dropped,
+        Ok(Err(error)) => return Fate::Later(error.to_string()),
+        Err(_) => return Fate::Later(StoreError::Silent.to_string()),
     };
-    let count = |result: &str| app.metrics.sends.with_label_values(&[kind, result]).inc();
+    match app.mailer.send(&app.mail_from, &to, &message.id, text).await {
+        Ok(()) => Fate::Sent,
+        Err(MailError::Transient(error)) => Fate::Later(error),
+        Err(MailError::Permanent(error)) => Fate::Failed(error),
+    }
+}
+
+/// What a message says, and to whom it goes; nothing if it is not live any more, or nobody is to read it.
+async fn write(app: &App, descriptor: &Descriptor) -> Result<Option<(String, Text)>, StoreError> {
     let subject = match descriptor {
         Descriptor::SendEmail(email) => &email.subject,
         Descriptor::Notify(notify) => &notify.subject,
-        _ => return app.database.settle(&queued.id).await,
+        _ => return Ok(None),
     };
     let now = OffsetDateTime::now_utc();
     let account = app.database.load(subject).await?;
@@ -92,53 +153,72 @@ async fn deliver(app: &App, queued: &Queued) -> Result<(), StoreError> {
     let message = match rendered {
         Ok(message) => message,
         Err(error) => {
-            tracing::info!(id = queued.id, %error, "a message is dropped");
-            count("dropped");
-            return app.database.settle(&queued.id).await;
+            tracing::info!(id = %descriptor.id(), %error, "a message is dropped");
+            return Ok(None);
         }
     };
     let user = app.database.user(subject).await?;
     let user = user.as_ref().map(|user| user.email.as_str());
-    let Some((to, text)) = app.templates.write(&message, user, &app.issuer, now) else {
-        count("dropped");
-        return app.database.settle(&queued.id).await;
+    Ok(app.templates.write(&message, user, &app.issuer, now))
+}
+
+async fn conclude(app: &App, message: &Queued, fate: Fate) -> Result<(), StoreError> {
+    let kind = match &message.descriptor {
+        Some(Descriptor::SendEmail(_)) => "code",
+        Some(Descriptor::Notify(_) | _) => "notice",
+        None => "unknown",
     };
-    let error = match app.mailer.send(&app.mail_from, &to, &queued.id, text).await {
-        Ok(()) => {
+    let count = |result: &str| app.metrics.sends.with_label_values(&[kind, result]).inc();
+    match fate {
+        Fate::Sent => {
             count("sent");
-            return app.database.settle(&queued.id).await;
+            settle(app, message).await
         }
-        Err(MailError::Transient(error)) if queued.tries < MAX_TRIES => {
-            let tried = usize::try_from(queued.tries).unwrap_or(usize::MAX);
-            let pause = PAUSES_MS.get(tried.saturating_sub(1)).copied().unwrap_or(LONG_PAUSE_MS);
-            app.database.postpone(&queued.id, millis(now).saturating_add(pause)).await?;
-            tracing::warn!(id = queued.id, error, "a message could not be sent and is tried again");
+        Fate::Dropped => {
+            count("dropped");
+            settle(app, message).await
+        }
+        Fate::Later(error) if message.tries < MAX_TRIES => {
+            let tried = usize::try_from(message.tries).unwrap_or(usize::MAX);
+            let pause = PAUSES.get(tried.saturating_sub(1)).copied().unwrap_or(LONG_PAUSE);
             count("retried");
-            if tried == PAUSES_MS.len() {
-                report_failure(app, descriptor).await;
+            let postponed = app.database.postpone(message, pause).await;
+            tracing::warn!(id = message.id, error, "a message could not be sent and is tried again");
+            postponed?;
+            if tried >= PAUSES.len() {
+                report_failure(app, message).await;
             }
-            return Ok(());
+            Ok(())
         }
-        Err(MailError::Transient(error) | MailError::Permanent(error)) => error,
+        Fate::Later(error) | Fate::Failed(error) => {
+            tracing::error!(id = message.id, error, "a message could not be sent");
+            count("failed");
+            // In this order: what is settled is never looked at again, and what is reported twice counts once.
+            report_failure(app, message).await;
+            settle(app, message).await
+        }
+    }
+}
+
+/// Takes a message out of the outbox. A database that is away for a moment is asked again while the claim lasts, since what
+/// stays is sent again.
+async fn settle(app: &App, message: &Queued) -> Result<(), StoreError> {
+    let settled = async {
+        while let Err(error) = app.database.settle(&message.id).await {
+            tracing::warn!(%error, id = message.id, "a message could not be taken out of the outbox");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     };
-    tracing::error!(id = queued.id, error, "a message could not be sent");
-    count("failed");
-    app.database.settle(&queued.id).await?;
-    report_failure(app, descriptor).await;
-    Ok(())
+    tokio::time::timeout(SETTLE_LIMIT, settled).await.map_err(|_| StoreError::Silent)
 }
 
 /// Tells the core that a code did not arrive, so that its user can ask again at once.
-async fn report_failure(app: &App, descriptor: &Descriptor) {
-    let Descriptor::SendEmail(email) = descriptor else { return };
+async fn report_failure(app: &App, message: &Queued) {
+    let Some(Descriptor::SendEmail(email)) = &message.descriptor else { return };
     let report = |account, now: OffsetDateTime, _: &mut _| {
         Ok(app.verifier.report_delivery(account, email.id, DeliveryReport::Failed, now))
     };
     if let Err(error) = app.step(&email.subject, report).await {
         tracing::error!(%error, id = %email.id, "a failed delivery could not be reported");
     }
-}
-
-fn millis(instant: OffsetDateTime) -> i64 {
-    i64::try_from(instant.unix_timestamp_nanos().div_euclid(1_000_000)).unwrap_or(i64::MAX)
 }

@@ -4,7 +4,6 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, header},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign::{
     ClientId, Denial, Session, TransactionId,
     wire::{ClientCredentials, Endpoint, Refusal, refuse},
@@ -15,6 +14,7 @@ use time::OffsetDateTime;
 use crate::{
     app::App,
     error::ApiError,
+    headers::{Encoding, basic, credentials, encoding},
     tokens::{BadToken, Claims},
 };
 
@@ -26,14 +26,11 @@ pub(crate) async fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -
     let too_large = || Refusal::new(413, "invalid_request", "The request is too large.");
     let bytes = to_bytes(body, MAX_BODY).await.map_err(|_| too_large())?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let media_type = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     let unreadable = Refusal::invalid_request("The request body cannot be read.");
-    match media_type.as_str() {
-        "application/json" => serde_json::from_slice(&bytes).map_err(|_| unreadable.into()),
-        "application/x-www-form-urlencoded" => {
-            serde_urlencoded::from_bytes(&bytes).map_err(|_| unreadable.into())
-        }
-        _ => {
+    match encoding(content_type) {
+        Some(Encoding::Json) => serde_json::from_slice(&bytes).map_err(|_| unreadable.into()),
+        Some(Encoding::Form) => serde_urlencoded::from_bytes(&bytes).map_err(|_| unreadable.into()),
+        None => {
             let description =
                 "The content type must be application/json or application/x-www-form-urlencoded.";
             Err(Refusal::new(415, "invalid_request", description).into())
@@ -134,20 +131,5 @@ pub(crate) fn session(
 
 /// The credentials of an `Authorization` header of this scheme.
 fn scheme<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, credentials) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case(wanted).then(|| credentials.trim())
-}
-
-/// Name and secret, each form-encoded (RFC 6749 section 2.3.1).
-fn basic(credentials: &str) -> Option<(String, String)> {
-    let decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
-    let (id, secret) = decoded.split_once(':')?;
-    Some((form_decoded(id)?, form_decoded(secret)?))
-}
-
-fn form_decoded(text: &str) -> Option<String> {
-    let pairs: Vec<(String, String)> =
-        serde_urlencoded::from_str(&format!("v={}", text.replace('&', "%26"))).ok()?;
-    pairs.into_iter().next().map(|(_, value)| value)
+    credentials(headers.get(header::AUTHORIZATION)?.to_str().ok()?, wanted)
 }

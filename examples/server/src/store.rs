@@ -7,7 +7,7 @@
 mod postgres;
 mod sqlite;
 
-use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc};
+use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use countersign::{Account, Descriptor, Subject, Swap, Write};
 
@@ -23,14 +23,15 @@ pub(crate) trait Store: Send + Sync {
     fn swap(&self, write: Write) -> Later<'_, Swap>;
 }
 
-/// The messages that wait to be sent.
+/// The messages that wait to be sent. What is due is a matter of the database's clock alone: servers whose own clocks
+/// disagree must not take each other's claims for expired.
 pub(crate) trait Outbox: Send + Sync {
-    /// Takes messages that are due and puts their time off to `until`, so that no other server takes them, and so that
-    /// they come back if this one dies.
-    fn claim(&self, now_ms: i64, until_ms: i64) -> Later<'_, Vec<Queued>>;
+    /// Takes at most so many messages that are due, and puts them off, so that no other server takes them, and so that they
+    /// come back if this one dies.
+    fn claim(&self, most: usize, hold: Duration) -> Later<'_, Vec<Queued>>;
 
-    /// Puts a message off that could not be sent.
-    fn postpone<'a>(&'a self, id: &'a str, until_ms: i64) -> Later<'a, ()>;
+    /// Puts a message off that could not be sent, unless somebody else has claimed it since.
+    fn postpone<'a>(&'a self, message: &'a Queued, pause: Duration) -> Later<'a, ()>;
 
     /// Drops a message that was sent, or never will be.
     fn settle<'a>(&'a self, id: &'a str) -> Later<'a, ()>;
@@ -69,13 +70,13 @@ pub(crate) trait Database: Store + Outbox + Directory + Inspection {
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
-/// A message in the outbox.
+/// A message that was claimed.
 #[derive(Debug)]
 pub(crate) struct Queued {
     pub(crate) id: String,
     /// Nothing if this version of the server cannot read it.
     pub(crate) descriptor: Option<Descriptor>,
-    /// How often it was claimed, this time included.
+    /// How often it was claimed, this time included, so that it also tells one claim from the next.
     pub(crate) tries: i64,
 }
 
@@ -153,4 +154,85 @@ pub(crate) async fn open(place: &Place) -> Result<Arc<dyn Database>, StoreError>
 /// A revision as a signed column holds it: it is below 2^63.
 fn column(revision: countersign::Revision) -> i64 {
     i64::try_from(revision.get()).unwrap_or(i64::MAX)
+}
+
+/// A time as the databases add it to their own.
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Claims, on both databases: what is taken, for how long, and by whom it may be put off.
+
+    use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+    /// Five messages: what they say is no matter here.
+    const FIVE: &str = "INSERT INTO outbox VALUES ('0', 'usr_1', '{}', 0, 0), ('1', 'usr_1', '{}', 0, 0), \
+        ('2', 'usr_1', '{}', 0, 0), ('3', 'usr_1', '{}', 0, 0), ('4', 'usr_1', '{}', 0, 0)";
+
+    #[tokio::test]
+    async fn claims_hold_on_sqlite() -> Result<(), StoreError> {
+        let directory = std::env::temp_dir().join(format!("countersign-claims-{}", std::process::id()));
+        std::fs::create_dir_all(&directory)?;
+        let path = directory.join("claims.db");
+        let place = Place::Sqlite(path.clone());
+        let (one, other) = (open(&place).await?, open(&place).await?);
+        SqliteConnection::connect(&path.display().to_string()).await?.execute(FIVE).await?;
+        let held = claims_hold(&*one, &*other).await;
+        one.close().await;
+        other.close().await;
+        std::fs::remove_dir_all(&directory)?;
+        held
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL: run ci/postgres.sh"]
+    async fn claims_hold_on_postgres() -> Result<(), StoreError> {
+        let url = std::env::var("COUNTERSIGN_TEST_POSTGRES").map_err(std::io::Error::other)?;
+        let place = Place::Postgres(url.clone());
+        let (one, other) = (open(&place).await?, open(&place).await?);
+        PgConnection::connect(&url).await?.execute(FIVE).await?;
+        claims_hold(&*one, &*other).await
+    }
+
+    async fn claims_hold(one: &dyn Database, other: &dyn Database) -> Result<(), StoreError> {
+        let ids =
+            |claimed: &[Queued]| -> Vec<_> { claimed.iter().map(|message| message.id.clone()).collect() };
+        let tries = |claimed: &[Queued]| -> Vec<_> { claimed.iter().map(|message| message.tries).collect() };
+
+        // No more than asked for, and none twice, at the same time or later.
+        let (some, others) = tokio::join!(one.claim(2, HOUR), other.claim(2, HOUR));
+        let (some, others) = (some?, others?);
+        let rest = other.claim(16, HOUR).await?;
+        assert_eq!([some.len(), others.len(), rest.len()], [2, 2, 1]);
+        let mut all = [ids(&some), ids(&others), ids(&rest)].concat();
+        all.sort();
+        assert_eq!(all, ["0", "1", "2", "3", "4"]);
+        assert!(one.claim(16, HOUR).await?.is_empty());
+
+        // What is put off comes back in its time.
+        let [first, second] = &*some else { return Err(StoreError::Silent) };
+        one.postpone(first, Duration::ZERO).await?;
+        one.postpone(second, HOUR).await?;
+        let again = other.claim(16, Duration::ZERO).await?;
+        assert_eq!((ids(&again), tries(&again)), (vec![first.id.clone()], vec![2]));
+
+        // A claim that ran out is for anybody, and whoever held it has no say any more.
+        let taken = one.claim(16, HOUR).await?;
+        assert_eq!((ids(&taken), tries(&taken)), (ids(&again), vec![3]));
+        for late in again.iter().chain([first]) {
+            other.postpone(late, Duration::ZERO).await?;
+        }
+        assert!(other.claim(16, HOUR).await?.is_empty());
+
+        for id in all {
+            one.settle(&id).await?;
+        }
+        assert_eq!(other.waiting().await?, 0);
+        Ok(())
+    }
 }

@@ -1,5 +1,7 @@
 //! The fixed names, keys and instants that the properties share.
 
+use std::sync::LazyLock;
+
 use countersign::{
     Account, Audience, ClientId, Committed, ElevatedScopes, EmailAddress, FirstFactor, Key, KeyRing, Outcome,
     Policy, Scope, Session, Step, Subject, Swap, TransactionId, Verifier,
@@ -16,6 +18,9 @@ pub fn rng(seed: u64) -> ChaCha20Rng {
 pub fn subject() -> Subject {
     Subject::new("user-1").unwrap()
 }
+
+/// The same, for whoever needs a reference that lasts.
+pub static SUBJECT: LazyLock<Subject> = LazyLock::new(subject);
 
 pub fn client() -> ClientId {
     ClientId::new("client-1").unwrap()

@@ -11,8 +11,15 @@ pub mod seeds;
 pub mod tokens;
 pub mod wire;
 
+mod budgets;
+mod facts;
 mod fixture;
+mod headers;
 mod model;
+mod outcome;
+mod replies;
+mod rules;
+mod standalone;
 
 /// The property of a target.
 pub type Check = fn(&[u8]);

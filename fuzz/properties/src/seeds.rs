@@ -204,6 +204,36 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
             for (number, (kind, body)) in forms.into_iter().enumerate() {
                 add(format!("body-{number}"), &[kind], body.into_bytes());
             }
+            let headers = [
+                (0_u8, "Application/JSON ; charset=utf-8"),
+                (0, "application/x-www-form-urlencoded"),
+                (0, "text/plain"),
+                (1, "\u{15}Bearer  token "),
+                (1, "aBasic dTpw"),
+                (2, "Y2xpZW50JTNBMTpzK2NyZXQlMjY="),
+                (2, "dTpw"),
+                (2, "dXA="),
+                (3, "\u{5}name secret"),
+                (3, "\u{4}n:%&+=\u{e9}"),
+                (4, "\u{1}\u{4}\0\0\0\0\0\0\u{2}"),
+                (4, ""),
+            ];
+            for (number, (kind, text)) in headers.into_iter().enumerate() {
+                add(format!("header-{number}"), &[0x80 + kind], text.as_bytes().to_vec());
+            }
+            for which in 0..30_u8 {
+                add(format!("refusal-{which}"), &[0xc0, which, which, 1, 0, 0], vec![]);
+            }
+            add("token".to_owned(), &[0xc1, 0, 1, 0, 0, 0], b"token\n\0openid \"email\"".to_vec());
+            add("token-recovery".to_owned(), &[0xc1, 0, 2, 0, 0, 0], b"23456789ABCDEFGHJKLMNPQR".to_vec());
+            for policy in 0..3 {
+                add(format!("journey-{policy}"), &[0xc2, policy, 29, 0, 61, 0], b"ab@example.com".to_vec());
+                add(
+                    format!("journey-long-{policy}"),
+                    &[0xc2, policy, 200, 0, 61, 0],
+                    b"somebody@x.example".to_vec(),
+                );
+            }
         }
         "tokens" => {
             // The kind, the opener, the time, the client, the session; then an edit or none.
@@ -226,6 +256,11 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
             for (name, commands) in crate::operations::journeys() {
                 for policy in 0..4 {
                     add(format!("{name}-{policy}"), &[policy, 0x5a], commands.concat());
+                }
+            }
+            for (name, proven, commands) in crate::standalone::journeys() {
+                for policy in 0..4 {
+                    add(format!("alone-{name}-{policy}"), &[0xc0 + policy, 0x5a, proven], commands.concat());
                 }
             }
         }

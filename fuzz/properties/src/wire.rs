@@ -1,4 +1,5 @@
-//! `wire`: request bodies in JSON and as forms, against a second reading of the same bytes as plain pairs.
+//! `wire`: request bodies in JSON and as forms, against a second reading of the same bytes as plain pairs; with a first byte
+//! from 0x80 on headers (`headers.rs`), from 0xc0 on replies (`replies.rs`).
 //!
 //! The first byte chooses the body and the encoding; the rest is the body. Which bodies are readable, what each parameter
 //! then says and which refusals may follow is computed here anew from the module's documentation.
@@ -41,6 +42,11 @@ const ASSOCIATE: [&str; 4] = ["client_id", "client_secret", "client_assertion", 
 
 pub fn check(data: &[u8]) {
     let [kind, body @ ..] = data else { return };
+    match kind {
+        0xc0.. => return crate::replies::check(kind - 0xc0, body),
+        0x80.. => return crate::headers::check(kind - 0x80, body),
+        _ => {}
+    }
     let form = kind & 1 == 1;
     match (kind >> 1) % 3 {
         0 => token(body, form),
@@ -78,7 +84,7 @@ impl<'de> Deserialize<'de> for Pairs {
 
 /// One side of a pair of a form: `+` is a space, `%` and two hexadecimal digits a byte, what is no UTF-8 a replacement
 /// character.
-fn decoded(part: &[u8]) -> String {
+pub(crate) fn decoded(part: &[u8]) -> String {
     let mut bytes = Vec::new();
     let mut rest = part;
     while let [first, after @ ..] = rest {

@@ -1,9 +1,9 @@
 //! Clocks that are set: of one server, an hour back and a day forward and right again; and of one of two servers.
 //!
 //! What is promised: a code that was seen to expire stays dead, what is spent stays spent, a jump ahead gives back one full
-//! bucket of guesses at most, and once the clock is right the service is back for whoever comes. A user whom a wild clock
-//! met may be locked until that time; an administrator's `unlock` ends that. Not promised, and so not asked for: that a
-//! token or a code made under one clock is good under another.
+//! bucket of guesses at most, no message is sent by both servers, and once the clock is right the service is back for
+//! whoever comes. A user whom a wild clock met may be locked until that time; an administrator's `unlock` ends that. Not
+//! promised, and so not asked for: that a token or a code made under one clock is good under another.
 
 use std::time::Duration;
 
@@ -191,6 +191,8 @@ pub(crate) async fn disagreeing(settings: &Settings) -> Result<Row, String> {
     );
     let mut row = stage.row("clocks that disagree", &world, faults, settings.journeys);
     row.lacks(across == EACH, "the servers do not work together again");
+    // No server dies here, and the relay is well.
+    row.lacks(stage.sink.duplicates() == 0, "messages came twice");
     for shortfall in slow {
         row.lacks(false, &shortfall);
     }

@@ -1,21 +1,27 @@
 //! A relay that hangs, refuses for now, drops connections, and recovers, under load.
 //!
-//! Users here ask once and wait: what brings their mail in the end is the outbox. A refusal for good is told to the core,
-//! which lifts the cool-down, once. A message may come twice only where the relay broke off after it had taken it.
+//! Users here ask once and wait: what brings their mail in the end is the outbox. A relay that hangs does so for as long as
+//! the server holds out, and for one message alone it holds up no other. A refusal for good is told to the core, which lifts
+//! the cool-down, once. A message may come twice only where the relay broke off after it had taken it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::{Row, Settings, Stage, WORKERS, populate_file, with_sqlite};
 use crate::{
     faults::Server,
-    journey::{Journey, Manners, Tally},
+    journey::{Journey, Manners, Person, Tally},
     smtp::Mode,
 };
 
 /// Of users who wait for their mail as long as it takes: a hang of twenty seconds, the pauses, and a queue.
-const WAITING: Manners = Manners { mail: Duration::from_secs(75), asks: 1, ..Manners::PERSISTENT };
+const WAITING: Manners = Manners { mail: Duration::from_secs(50), asks: 1, ..Manners::PERSISTENT };
+/// Of users whom somebody else's message must not keep waiting: not for as long as the server bears with a relay.
+const HURRIED: Manners = Manners { mail: Duration::from_secs(15), asks: 1, ..Manners::PERSISTENT };
+/// How many of them there are.
+const OTHERS: usize = 12;
 /// What the relay does, and for how long.
 const FAULTS: [(Mode, Duration); 4] = [
     (Mode::RefusesForNow, Duration::from_secs(2)),
@@ -46,12 +52,13 @@ pub(crate) async fn run(settings: &Settings) -> Result<Row, String> {
     stage.curtain(playing).await?;
     let replayed = stage.replay(&world).await?;
     let lifted = lifted_once(settings).await?;
+    let (hung, arrived) = beside_one_that_hangs(settings).await?;
 
     let counts: Vec<_> = FAULTS.iter().map(|(mode, _)| (*mode, stage.sink.faults(*mode))).collect();
     let duplicates = stage.sink.duplicates();
     let told: Vec<_> = counts.iter().map(|(mode, count)| format!("{count} {mode:?}")).collect();
     let faults = format!(
-        "{}, {duplicates} of {} messages twice, {replayed} replays",
+        "{}, {duplicates} of {} messages twice, {arrived} beside {hung} that hung, {replayed} replays",
         told.join(", "),
         stage.sink.messages()
     );
@@ -64,6 +71,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<Row, String> {
         "more messages came twice than the relay broke off",
     );
     row.lacks(lifted, "the cool-down was not lifted exactly once");
+    row.lacks(hung == 1, "no message hung beside others");
+    row.lacks(arrived == OTHERS, "a message that hung held up others");
     row.lacks(Tally::get(&world.tally.unavailable) == 0, "a relay's trouble became the client's");
     Ok(row)
 }
@@ -94,4 +103,32 @@ async fn lifted_once(settings: &Settings) -> Result<bool, String> {
     }
     // Asking inside the cool-down sends nothing: one was refused, the next went through, and no other was sent.
     Ok((stage.sink.faults(Mode::RefusesForGood), stage.sink.messages()) == (1, 1))
+}
+
+/// The relay hangs for one recipient, and then others ask: how many messages hung, and how many others arrived.
+async fn beside_one_that_hangs(settings: &Settings) -> Result<(usize, usize), String> {
+    let stage = Stage::set().await?;
+    let relay = stage.sink.url();
+    let arguments = with_sqlite("chaos.db", &relay);
+    let server = Server::start(&settings.server, stage.directory.path(), &arguments, None).await?;
+    populate_file(&stage.directory.path().join("chaos.db")).await?;
+    let world = stage.world(&[&server], HURRIED);
+    let ask = |asking: &mut JoinSet<bool>, mut person: Person| {
+        let world = Arc::clone(&world);
+        asking.spawn(async move { Journey::new(&world, 0).ask(&mut person).await.is_ok() });
+    };
+    let unlucky = stage.newcomer();
+    stage.sink.hang_for(&unlucky.email);
+    // Nobody waits for this one.
+    let mut alone = JoinSet::new();
+    ask(&mut alone, unlucky);
+    while stage.sink.faults(Mode::Hangs) == 0 && alone.try_join_next().is_none() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut asking = JoinSet::new();
+    for _ in 0..OTHERS {
+        ask(&mut asking, stage.newcomer());
+    }
+    let arrived = asking.join_all().await.into_iter().filter(|arrived| *arrived).count();
+    Ok((stage.sink.faults(Mode::Hangs), arrived))
 }

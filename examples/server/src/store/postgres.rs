@@ -13,8 +13,11 @@ use sqlx::{
 };
 
 use super::{
-    Client, Database, Directory, Inspection, Later, Outbox, Queued, Store, StoreError, User, column,
+    Client, Database, Directory, Inspection, Later, Outbox, Queued, Store, StoreError, User, column, millis,
 };
+
+/// The database's clock, in milliseconds since 1970.
+const NOW_MS: &str = "CAST(extract(epoch FROM now()) * 1000 AS BIGINT)";
 
 pub(super) struct Postgres(PgPool);
 
@@ -77,19 +80,24 @@ impl Store for Postgres {
 }
 
 impl Outbox for Postgres {
-    fn claim(&self, now_ms: i64, until_ms: i64) -> Later<'_, Vec<Queued>> {
+    fn claim(&self, most: usize, hold: Duration) -> Later<'_, Vec<Queued>> {
         Box::pin(async move {
-            let sql = "UPDATE outbox SET due_ms = $2, tries = tries + 1 WHERE id IN \
-                (SELECT id FROM outbox WHERE due_ms <= $1 ORDER BY due_ms LIMIT 16 FOR UPDATE SKIP LOCKED) \
-                RETURNING id, descriptor, tries";
-            let rows = sqlx::query(sql).bind(now_ms).bind(until_ms).fetch_all(&self.0).await?;
-            rows.iter().map(queued).collect()
+            // Materialized, so that the limit is drawn once.
+            let sql = format!(
+                "WITH due AS MATERIALIZED \
+                    (SELECT id FROM outbox WHERE due_ms <= {NOW_MS} ORDER BY due_ms LIMIT $1 FOR UPDATE SKIP LOCKED) \
+                UPDATE outbox SET due_ms = {NOW_MS} + $2, tries = tries + 1 \
+                WHERE id IN (SELECT id FROM due) RETURNING id, descriptor, tries"
+            );
+            let query = sqlx::query(&sql).bind(i64::try_from(most).unwrap_or(i64::MAX)).bind(millis(hold));
+            query.fetch_all(&self.0).await?.iter().map(queued).collect()
         })
     }
 
-    fn postpone<'a>(&'a self, id: &'a str, until_ms: i64) -> Later<'a, ()> {
+    fn postpone<'a>(&'a self, message: &'a Queued, pause: Duration) -> Later<'a, ()> {
         Box::pin(async move {
-            let query = sqlx::query("UPDATE outbox SET due_ms = $2 WHERE id = $1").bind(id).bind(until_ms);
+            let sql = format!("UPDATE outbox SET due_ms = {NOW_MS} + $3 WHERE id = $1 AND tries = $2");
+            let query = sqlx::query(&sql).bind(&message.id).bind(message.tries).bind(millis(pause));
             query.execute(&self.0).await?;
             Ok(())
         })

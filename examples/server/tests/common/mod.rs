@@ -91,9 +91,14 @@ impl Server {
     }
 
     pub fn start_in(directory: &Arc<Directory>, arguments: &[&str]) -> Self {
+        Self::start_under(directory, arguments, &[])
+    }
+
+    /// With something in its environment.
+    pub fn start_under(directory: &Arc<Directory>, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let fixed = ["--listen", "127.0.0.1:0", "--log-format", "json", "--argon2-memory", "64"];
-        let mut child =
-            command(directory.path(), &[&fixed, arguments].concat()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = command(directory.path(), &[&fixed, arguments].concat());
+        let mut child = command.envs(environment.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (found, address) = mpsc::channel();
         let output = BufReader::new(child.stdout.take().unwrap());
@@ -370,13 +375,19 @@ pub fn send(
 
 /// Looks until there is something to see.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, look)
+}
+
+/// The same for what takes its time.
+#[track_caller]
+pub fn within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(begun.elapsed() < PATIENCE, "no {what} in {PATIENCE:?}");
+        assert!(begun.elapsed() < patience, "no {what} in {patience:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

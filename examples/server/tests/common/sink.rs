@@ -1,19 +1,39 @@
-//! An SMTP server that keeps what it gets, or refuses it: enough of RFC 5321 for one client.
+//! An SMTP server that keeps what it gets, refuses it or hangs: enough of RFC 5321 for one client.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
+
+/// What the server does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    Well,
+    /// 550 to every recipient.
+    Refuses,
+    /// Says nothing any more once it has heard this recipient, for as long as the client holds out.
+    Hangs(&'static str),
+    /// Says nothing to a recipient until it does something else.
+    Waits,
+    /// 554 instead of a greeting.
+    Closed,
+    /// Repeats the recipient, in words that are no SMTP.
+    Babbles,
+    /// Keeps the message, says so, and says nothing any more.
+    HangsAfterwards,
+}
 
 #[derive(Clone)]
 pub struct Sink {
     pub address: SocketAddr,
     mail: Arc<Mutex<Vec<Mail>>>,
-    refusing: Arc<AtomicBool>,
+    mode: Arc<Mutex<Mode>>,
+    waiting: Arc<AtomicUsize>,
 }
 
 #[derive(Clone)]
@@ -39,7 +59,12 @@ impl Sink {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let sink = Self { address, mail: Arc::default(), refusing: Arc::default() };
+        let sink = Self {
+            address,
+            mail: Arc::default(),
+            mode: Arc::new(Mutex::new(Mode::Well)),
+            waiting: Arc::default(),
+        };
         let served = sink.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -54,9 +79,13 @@ impl Sink {
         format!("smtp://{}", self.address)
     }
 
-    /// Refuse recipients for good, or not.
-    pub fn refuse(&self, refuse: bool) {
-        self.refusing.store(refuse, Ordering::SeqCst);
+    pub fn behave(&self, mode: Mode) {
+        *self.mode.lock().unwrap() = mode;
+    }
+
+    /// How many recipients it said nothing to, for a while or still.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
     }
 
     /// All mail to an address, oldest first.
@@ -68,18 +97,36 @@ impl Sink {
         let mut output = stream.try_clone().ok()?;
         let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
         let mut say = move |text: &str| output.write_all(format!("{text}\r\n").as_bytes()).ok();
+        let mode = || *self.mode.lock().unwrap();
+        if mode() == Mode::Closed {
+            return say("554 no service");
+        }
         say("220 sink")?;
         let mut to = String::new();
         while let Some(line) = lines.next() {
             let upper = line.to_uppercase();
             if upper.starts_with("RCPT") {
                 to = line.split_once('<')?.1.split_once('>')?.0.to_owned();
-                say(if self.refusing.load(Ordering::SeqCst) { "550 no such mailbox" } else { "250 ok" })?;
+                self.waiting.fetch_add(usize::from(mode() == Mode::Waits), Ordering::SeqCst);
+                while mode() == Mode::Waits {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                match mode() {
+                    Mode::Refuses => say("550 no such mailbox")?,
+                    Mode::Babbles => say(&format!("who is {to}?"))?,
+                    Mode::Hangs(slow) if slow == to => lines.by_ref().for_each(drop),
+                    Mode::Well | Mode::Hangs(_) | Mode::Waits | Mode::Closed | Mode::HangsAfterwards => {
+                        say("250 ok")?
+                    }
+                }
             } else if upper.starts_with("DATA") {
                 say("354 go on")?;
                 let data: Vec<_> = lines.by_ref().take_while(|line| line != ".").collect();
                 self.mail.lock().ok()?.push(Mail { to: to.clone(), data: data.join("\r\n") });
                 say("250 kept")?;
+                if mode() == Mode::HangsAfterwards {
+                    lines.by_ref().for_each(drop);
+                }
             } else if upper.starts_with("QUIT") {
                 say("221 bye")?;
                 return Some(());

@@ -1,0 +1,127 @@
+//! What must be said of a step that was seen: the verdict, the audit event, and whom to tell of what.
+
+use countersign::{AuditEvent, Denial, Descriptor, Effect, EffectId, Event, Outcome, Subject};
+use serde_json::json;
+
+use crate::rules::{About, Login};
+
+/// What the model says of a step.
+pub(crate) struct Expected<'a> {
+    /// The method, whose name the audit event carries.
+    pub(crate) command: &'static str,
+    /// About whom.
+    pub(crate) subject: &'a Subject,
+    /// Who asked; the host's own commands have nobody.
+    pub(crate) login: Option<&'a Login>,
+    pub(crate) about: About,
+    pub(crate) verdict: Result<(), Denial>,
+    /// Whether a presented code was compared with the right one.
+    pub(crate) evaluated: bool,
+    /// Whom to tell of what, in order.
+    pub(crate) told: Vec<String>,
+    /// How many tokens are to be issued.
+    pub(crate) tokens: usize,
+    pub(crate) at: u64,
+}
+
+/// The name of a denial in the audit event: that of the variant, as one writes it in a log.
+fn name(denial: &Denial) -> String {
+    let variant = format!("{denial:?}");
+    let variant = variant.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap();
+    let mut name = String::new();
+    for c in variant.chars() {
+        if c.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(c.to_ascii_lowercase());
+    }
+    name
+}
+
+/// What an account's holder, or the operator, is told, in a line.
+fn line(event: &Event) -> String {
+    match event {
+        Event::Added { authenticator, address } => format!("added {authenticator} {}", address.as_str()),
+        Event::Removed { authenticator, address } => format!("removed {authenticator} {}", address.as_str()),
+        Event::Disabled { authenticator, address } => {
+            format!("disabled {authenticator} {}", address.as_str())
+        }
+        Event::RecoveryUsed { recovery, remaining } => format!("used {recovery} {remaining}"),
+        Event::RecoveryRegenerated { recovery } => format!("regenerated {recovery}"),
+        Event::RecoveryGuessed { recovery } => format!("guessed {recovery}"),
+        Event::Locked { authenticator, until } => format!("locked {authenticator} {until}"),
+        Event::Unlocked => "unlocked".to_owned(),
+        Event::Reset => "reset".to_owned(),
+        Event::ClockDisagrees { behind_ms } => format!("clock {behind_ms}"),
+        other => panic!("unknown event {other:?}"),
+    }
+}
+
+/// The operator's line of a step that was written by a clock more than a minute behind the one before.
+pub(crate) fn clock(updated: u64, now: u64) -> Option<String> {
+    let behind = updated.saturating_sub(now);
+    (behind > 60_000).then(|| format!("clock {behind}"))
+}
+
+/// Compares a step that was seen with what the model says. `secrets` are texts that no audit event may hold.
+pub(crate) fn check<T>(
+    outcome: &Outcome<T>,
+    outbox: Option<&[Descriptor]>,
+    expected: Expected,
+    secrets: &[&str],
+) {
+    let denied = outcome.result.as_ref().err().copied();
+    assert_eq!(denied, expected.verdict.err(), "the verdict of {}", expected.command);
+    audit(&outcome.audit, &expected, secrets);
+    let notices = outcome.effects.iter().filter_map(|effect| match effect {
+        Effect::Notify(notify) => Some(notify),
+        _ => None,
+    });
+    let told: Vec<String> = notices
+        .map(|notify| {
+            assert_eq!((&notify.subject, notify.at), (expected.subject, expected.at));
+            line(&notify.event)
+        })
+        .collect();
+    assert_eq!(told, expected.told, "what is told after {}", expected.command);
+    let tokens = outcome.effects.iter().filter(|effect| matches!(effect, Effect::IssueToken(_))).count();
+    assert_eq!(tokens, expected.tokens, "tokens after {}", expected.command);
+    // The outbox is the messages among the effects, less what is the operator's alone; a step that writes nothing sends
+    // nothing.
+    let messages = outcome.effects.iter().filter_map(|effect| match effect {
+        Effect::SendEmail(mail) => Some(mail.id),
+        Effect::Notify(notify) if !matches!(notify.event, Event::ClockDisagrees { .. }) => Some(notify.id),
+        _ => None,
+    });
+    let messages: Vec<EffectId> = messages.collect();
+    let stored: Vec<EffectId> = outbox.unwrap_or_default().iter().map(Descriptor::id).collect();
+    assert_eq!(messages, stored, "the outbox after {}", expected.command);
+    // A denial leaves the record as it was, unless there is something to count or to note.
+    let noted = [
+        |denial: &Denial| matches!(denial, Denial::InvalidBindingCode { .. } | Denial::InvalidRecoveryCode),
+        |denial: &Denial| matches!(denial, Denial::ExpiredOobCode),
+    ];
+    let counts = denied.is_none_or(|denial| noted.iter().any(|noted| noted(&denial)));
+    assert!(counts || outbox.is_none(), "{denied:?} wrote");
+}
+
+/// One event for each decision, every field of it as documented, and nothing else in it.
+fn audit(event: &AuditEvent, expected: &Expected, secrets: &[&str]) {
+    let denial = expected.verdict.as_ref().err().map(name);
+    let documented = json!({
+        "command": expected.command,
+        "subject": expected.subject.as_str(),
+        "client": expected.login.map(|login| login.session.client().as_str()),
+        "transaction": expected.login.map(|login| login.transaction.as_str()),
+        "authenticator": expected.about,
+        "denial": denial,
+        "evaluated": expected.evaluated,
+        "at": expected.at,
+    });
+    let logged = serde_json::to_value(event).unwrap();
+    assert_eq!(logged, documented, "the audit event of {}", expected.command);
+    let printed = format!("{event:?}");
+    for secret in secrets {
+        assert!(!printed.contains(secret), "{secret} is in the audit event {printed}");
+    }
+}

@@ -1,0 +1,465 @@
+//! The model's rules: which verdict each command must give, written anew from the design's sections 3, 6 and 7 and from
+//! what the documentation of each command says of its denials.
+//!
+//! Each rule takes the record as plain data, as it was before the step, and gives the very denial, or what must follow. It
+//! also names the authenticator or recovery set that the audit event must name. The order is everywhere the same: is the
+//! session one that the command takes, is the record the session's, does the account still take sessions of its age, does
+//! the state allow it, is there budget left; only then is a code compared. Nothing here calls the library's own logic.
+
+use countersign::{Cause, ChallengeRequest, DeliveryReport, Denial, ElevatedScopes, Session, Settings};
+
+use crate::{
+    budgets::{Budgets, instant},
+    facts::{Asked, Enrollment, Facts, Known, State},
+};
+
+/// A session, with what it was made from: a session does not tell all of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Login {
+    pub(crate) session: Session,
+    /// Whether the record that it is used on is its own.
+    pub(crate) own: bool,
+    /// Whether the request named its client.
+    pub(crate) named: bool,
+    /// Those of an elevated session; a first factor has none.
+    pub(crate) scopes: Option<ElevatedScopes>,
+    pub(crate) transaction: String,
+    pub(crate) begun: u64,
+    pub(crate) expires: u64,
+}
+
+impl Login {
+    fn is_elevated(&self) -> bool {
+        self.scopes.is_some()
+    }
+
+    fn has(&self, scope: impl Fn(&ElevatedScopes) -> bool) -> bool {
+        self.scopes.as_ref().is_some_and(scope)
+    }
+}
+
+/// A code is to be on its way.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    /// Nothing is sent until then; the present challenge holds.
+    pub(crate) cooling_until: Option<u64>,
+    /// The challenge that holds on; a new one takes its place if there is none.
+    pub(crate) same: Option<String>,
+    pub(crate) deadline: u64,
+}
+
+/// A code that must be compared.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) authenticator: String,
+    pub(crate) confirms: bool,
+    pub(crate) attempts_left: u8,
+    pub(crate) failures: u8,
+    /// A right code makes the recovery codes live that were shown with the enrolment.
+    pub(crate) brings_codes: bool,
+}
+
+/// What a recovery code must come to, if it is looked at.
+#[derive(PartialEq, Debug)]
+pub(crate) enum Recovery {
+    /// It is compared with the live ones.
+    Compared,
+    /// The transaction was completed by a code: by this one, and the answer comes again, or by another.
+    Repeated,
+}
+
+/// About which authenticator or recovery set the audit event is, as far as that is known.
+pub(crate) type About = Option<String>;
+
+type Verdict<T> = Result<T, Denial>;
+
+pub(crate) struct Rules {
+    pub(crate) settings: Settings,
+    pub(crate) budgets: Budgets,
+}
+
+fn span(duration: time::Duration) -> u64 {
+    u64::try_from(duration.whole_milliseconds()).unwrap()
+}
+
+impl Rules {
+    /// The record is the session's, and takes sessions of its age.
+    fn admits(login: &Login, facts: &Facts, now: u64) -> Verdict<()> {
+        if !login.own {
+            return Err(Denial::WrongRecord);
+        }
+        let bound = if login.is_elevated() { facts.elevated_not_before } else { facts.not_before };
+        let too_old = bound.is_some_and(|bound| login.begun <= bound);
+        if too_old || now >= login.expires { Err(Denial::ExpiredToken) } else { Ok(()) }
+    }
+
+    /// A login takes a first factor whose client was named.
+    fn takes_a_login(login: &Login) -> Verdict<()> {
+        match (login.is_elevated(), login.named) {
+            (true, _) => Err(Denial::InsufficientScope),
+            (false, false) => Err(Denial::ClientRequired),
+            (false, true) => Ok(()),
+        }
+    }
+
+    fn unlocked(&self, now: u64) -> Verdict<()> {
+        let locked = self.budgets.locked_until(now);
+        locked.map_or(Ok(()), |until| Err(Denial::Locked { until: instant(until) }))
+    }
+
+    /// The gates of an enrolment, at its beginning and again at its confirmation.
+    fn may_enrol(&self, login: &Login, facts: &Facts, address: &str) -> Verdict<()> {
+        if !login.is_elevated() && (facts.enrolled || facts.is_spent(&login.transaction)) {
+            return Err(Denial::AlreadyEnrolled);
+        }
+        if facts.authenticators.iter().any(|known| known.is_active() && known.address() == address) {
+            return Err(Denial::AddressInUse);
+        }
+        if facts.confirmed().count() >= usize::from(self.settings.max_authenticators) {
+            return Err(Denial::TooManyAuthenticators);
+        }
+        Ok(())
+    }
+
+    /// First factor while not enrolled; elevated `enroll`.
+    pub(crate) fn associate(
+        &self,
+        login: &Login,
+        facts: &Facts,
+        address: &str,
+        now: u64,
+        about: &mut About,
+    ) -> Verdict<Sending> {
+        if login.is_elevated() && !login.has(|scopes| scopes.enroll) {
+            return Err(Denial::InsufficientScope);
+        }
+        Self::admits(login, facts, now)?;
+        let facts = facts.clone().at(now);
+        self.may_enrol(login, &facts, address)?;
+        self.unlocked(now)?;
+        let facts = facts.with_room_for(&login.transaction);
+        let own = |known: &&Known| known.waits_in() == Some(login.transaction.as_str());
+        let same = facts.authenticators.iter().filter(own).find(|known| known.address() == address);
+        *about = same.map(|known| known.id.clone());
+        if same.is_none() {
+            // One of the same transaction that was guessed at keeps its place, and its count.
+            let guessed = |known: &Known| {
+                let entry = facts.entry(&login.transaction);
+                let pair = entry.and_then(|entry| entry.pair(&known.id));
+                pair.is_some_and(|pair| pair.attempts_left < self.settings.attempts)
+            };
+            let open: Vec<&Known> =
+                facts.authenticators.iter().filter(|known| known.waits_in().is_some()).collect();
+            let full = open.len() >= usize::from(self.settings.max_unconfirmed);
+            if full && open.iter().all(|known| own(known) && guessed(known)) {
+                return Err(Denial::TooManyAuthenticators);
+            }
+        }
+        self.send(login, &facts, same.map(|known| known.id.as_str()), true, now)
+    }
+
+    /// First factor.
+    pub(crate) fn challenge(
+        &self,
+        login: &Login,
+        facts: &Facts,
+        request: &ChallengeRequest,
+        now: u64,
+        about: &mut About,
+    ) -> Verdict<Sending> {
+        Self::takes_a_login(login)?;
+        Self::admits(login, facts, now)?;
+        if facts.is_spent(&login.transaction) {
+            return Err(Denial::TransactionSpent);
+        }
+        if !facts.enrolled {
+            return Err(Denial::NotEnrolled);
+        }
+        let facts = facts.clone().at(now);
+        self.unlocked(now)?;
+        let offered = request.types.oob && self.settings.email_may_authenticate;
+        let chosen = match request.authenticator {
+            Some(id) => {
+                let named = facts.known(&id.to_string()).ok_or(Denial::UnknownAuthenticator)?;
+                match named.enrollment {
+                    Enrollment::Unconfirmed { .. } => return Err(Denial::UnknownAuthenticator),
+                    Enrollment::Disabled => return Err(Denial::AuthenticatorDisabled),
+                    Enrollment::Active if !offered => return Err(Denial::UnsupportedChallengeType),
+                    Enrollment::Active => named,
+                }
+            }
+            None => {
+                let active = facts.authenticators.iter().filter(|known| known.is_active() && offered);
+                // The one used last, or else the newest.
+                match active.max_by_key(|known| (known.last_used, known.created)) {
+                    Some(chosen) => chosen,
+                    None if offered && facts.authenticators.iter().any(Known::is_disabled) => {
+                        return Err(Denial::AuthenticatorDisabled);
+                    }
+                    None => return Err(Denial::UnsupportedChallengeType),
+                }
+            }
+        };
+        *about = Some(chosen.id.clone());
+        self.send(login, &facts, Some(&chosen.id), false, now)
+    }
+
+    /// Asking again resends. Attempts, cool-down and budgets, in this order, say no.
+    fn send(
+        &self,
+        login: &Login,
+        facts: &Facts,
+        authenticator: Option<&str>,
+        confirms: bool,
+        now: u64,
+    ) -> Verdict<Sending> {
+        let entry = facts.entry(&login.transaction);
+        let pair = authenticator.and_then(|id| entry.and_then(|entry| entry.pair(id)));
+        if pair.is_some_and(|pair| pair.attempts_left == 0) {
+            return Err(Denial::AttemptsExhausted);
+        }
+        let of_pair = |asked: &&Asked| {
+            asked.transaction == login.transaction && Some(&*asked.authenticator) == authenticator
+        };
+        let live = facts
+            .challenges
+            .iter()
+            .filter(of_pair)
+            .find(|asked| asked.is_pending() && now < asked.deadline && asked.confirms() == confirms);
+        let cooled = pair.and_then(|pair| pair.last_send).map(|sent| sent + span(self.settings.cool_down));
+        if let Some(until) = cooled.filter(|until| now < *until) {
+            let live = live.ok_or(Denial::CoolingDown { until: instant(until) })?;
+            return Ok(Sending {
+                cooling_until: Some(until),
+                same: Some(live.id.clone()),
+                deadline: live.deadline,
+            });
+        }
+        if let Some(until) = self.budgets.sends_refused_until(now) {
+            return Err(Denial::TooManySends { until: instant(until) });
+        }
+        let lifetime = span(self.settings.code_lifetime);
+        let deadline = (now + lifetime).min(login.expires);
+        let half_left = |asked: &&Asked| 2 * (asked.deadline - now) >= lifetime || asked.deadline >= deadline;
+        let same = live.filter(half_left);
+        Ok(Sending {
+            cooling_until: None,
+            same: same.map(|asked| asked.id.clone()),
+            deadline: same.map_or(deadline, |asked| asked.deadline),
+        })
+    }
+
+    /// First factor whose client was named; elevated `enroll` to confirm only. Gives what a code of so many digits must be
+    /// compared with, given a handle and the transaction that it was made in.
+    #[allow(clippy::too_many_arguments, reason = "everything that a verdict hangs on")]
+    pub(crate) fn verify(
+        &self,
+        login: &Login,
+        facts: &Facts,
+        (handle, made_in): (&str, &str),
+        digits: usize,
+        now: u64,
+        about: &mut About,
+    ) -> Verdict<Waiting> {
+        match login.scopes {
+            Some(scopes) if !scopes.enroll => return Err(Denial::InsufficientScope),
+            None if !login.named => return Err(Denial::ClientRequired),
+            Some(_) | None => {}
+        }
+        Self::admits(login, facts, now)?;
+        let facts = facts.clone().at(now);
+        if made_in != login.transaction {
+            return Err(Denial::ForeignOobCode);
+        }
+        let asked = facts.asked(handle).ok_or(Denial::ExpiredOobCode)?;
+        *about = Some(asked.authenticator.clone());
+        match &asked.state {
+            State::Pending { .. } if now >= asked.deadline => return Err(Denial::ExpiredOobCode),
+            State::Pending { .. } => self.unlocked(now)?,
+            over => {
+                if *over == State::Cancelled("locked".to_owned()) {
+                    self.unlocked(now)?;
+                }
+                return Err(over_denial(over));
+            }
+        }
+        let known = facts.known(&asked.authenticator).expect("a challenge has its authenticator");
+        let mut brings_codes = false;
+        match (asked.confirms(), &known.enrollment) {
+            (true, Enrollment::Unconfirmed { recovery, .. }) => {
+                self.may_enrol(login, &facts, known.address())?;
+                brings_codes =
+                    self.settings.email_may_authenticate && recovery.is_some() && facts.recovery.is_none();
+            }
+            (true, _) => return Err(Denial::UnknownAuthenticator),
+            (false, _) if login.is_elevated() => return Err(Denial::InsufficientScope),
+            (false, _) if facts.is_spent(&login.transaction) => return Err(Denial::TransactionSpent),
+            (false, _) if !self.settings.email_may_authenticate => {
+                return Err(Denial::UnsupportedChallengeType);
+            }
+            (false, Enrollment::Active) => {}
+            (false, Enrollment::Disabled) => return Err(Denial::AuthenticatorDisabled),
+            (false, Enrollment::Unconfirmed { .. }) => return Err(Denial::UnknownAuthenticator),
+        }
+        if digits != usize::from(asked.digits) {
+            return Err(Denial::MalformedBindingCode);
+        }
+        let pair = facts.entry(&login.transaction).and_then(|entry| entry.pair(&known.id));
+        let attempts_left = pair.map_or(0, |pair| pair.attempts_left);
+        if attempts_left == 0 {
+            return Err(Denial::AttemptsExhausted);
+        }
+        Ok(Waiting {
+            authenticator: known.id.clone(),
+            confirms: asked.confirms(),
+            attempts_left,
+            failures: known.failures,
+            brings_codes,
+        })
+    }
+
+    /// The session of the challenge's own transaction.
+    pub(crate) fn cancel(
+        login: &Login,
+        facts: &Facts,
+        (handle, made_in): (&str, &str),
+        now: u64,
+        about: &mut About,
+    ) -> Verdict<()> {
+        Self::admits(login, facts, now)?;
+        let facts = facts.clone().at(now);
+        if facts.is_spent(&login.transaction) {
+            return Err(Denial::TransactionSpent);
+        }
+        if made_in != login.transaction {
+            return Err(Denial::ForeignOobCode);
+        }
+        let asked = facts.asked(handle).ok_or(Denial::ExpiredOobCode)?;
+        *about = Some(asked.authenticator.clone());
+        match &asked.state {
+            State::Pending { .. } if now >= asked.deadline => Err(Denial::ExpiredOobCode),
+            State::Pending { .. } => Ok(()),
+            over => Err(over_denial(over)),
+        }
+    }
+
+    /// First factor. A recovery code is taken during a lock, too.
+    pub(crate) fn recover(
+        &self,
+        login: &Login,
+        facts: &Facts,
+        now: u64,
+        about: &mut About,
+    ) -> Verdict<Recovery> {
+        Self::takes_a_login(login)?;
+        Self::admits(login, facts, now)?;
+        *about = facts.recovery.as_ref().map(|set| set.id.clone());
+        if facts.is_spent(&login.transaction) {
+            let by_code = facts.recovery.as_ref().is_some_and(|set| set.used_in(&login.transaction));
+            return if by_code { Ok(Recovery::Repeated) } else { Err(Denial::TransactionSpent) };
+        }
+        if !facts.enrolled {
+            return Err(Denial::NotEnrolled);
+        }
+        if facts.recovery.is_none() {
+            return Err(Denial::NoRecoveryCode);
+        }
+        let facts = facts.clone().at(now);
+        if facts.entry(&login.transaction).is_some_and(|entry| entry.recovery_attempts == 0) {
+            return Err(Denial::TooManyRecoveryAttempts { until: None });
+        }
+        if let Some(until) = self.budgets.recovery_refused_until(now) {
+            return Err(Denial::TooManyRecoveryAttempts { until: Some(instant(until)) });
+        }
+        Ok(Recovery::Compared)
+    }
+
+    /// Elevated `remove:authenticators`.
+    pub(crate) fn remove(login: &Login, facts: &Facts, id: &str, now: u64) -> Verdict<()> {
+        if !login.has(|scopes| scopes.remove_authenticators) {
+            return Err(Denial::InsufficientScope);
+        }
+        Self::admits(login, facts, now)?;
+        let facts = facts.clone().at(now);
+        let known = facts.known(id).ok_or(Denial::UnknownAuthenticator)?;
+        if known.is_provisioned() { Err(Denial::ProvisionedAuthenticator) } else { Ok(()) }
+    }
+
+    /// Elevated `enroll`. Its holder is told of it by a message, and messages are budgeted.
+    pub(crate) fn regenerate(&self, login: &Login, facts: &Facts, now: u64) -> Verdict<()> {
+        if !login.has(|scopes| scopes.enroll) {
+            return Err(Denial::InsufficientScope);
+        }
+        Self::admits(login, facts, now)?;
+        let usable =
+            self.settings.email_may_authenticate && facts.authenticators.iter().any(Known::is_active);
+        if !facts.enrolled || !usable {
+            return Err(Denial::NotEnrolled);
+        }
+        let refused = self.budgets.sends_refused_until(now);
+        refused.map_or(Ok(()), |until| Err(Denial::TooManySends { until: instant(until) }))
+    }
+
+    /// First factor; elevated `read:authenticators`. Gives the ids that must be listed, in their order.
+    pub(crate) fn list(login: &Login, facts: &Facts, now: u64) -> Verdict<Vec<String>> {
+        if login.is_elevated() && !login.has(|scopes| scopes.read_authenticators) {
+            return Err(Denial::InsufficientScope);
+        }
+        Self::admits(login, facts, now)?;
+        let facts = facts.clone().at(now);
+        let ids = facts.authenticators.into_iter().map(|known| known.id);
+        Ok(ids.chain(facts.recovery.map(|set| set.id)).collect())
+    }
+
+    /// The host. The address that is provisioned already, or enrolled by its user, counts once.
+    pub(crate) fn provision(&self, facts: &Facts, address: &str, now: u64, about: &mut About) -> Verdict<()> {
+        let facts = facts.clone().at(now);
+        let present = facts.confirmed().find(|known| known.address() == address);
+        *about = present.map(|known| known.id.clone());
+        let replaces = facts.authenticators.iter().any(Known::is_provisioned);
+        let full = facts.confirmed().count() >= usize::from(self.settings.max_authenticators);
+        if present.is_none() && !replaces && full { Err(Denial::TooManyAuthenticators) } else { Ok(()) }
+    }
+
+    /// The host. One that is disabled stays, and is found.
+    pub(crate) fn deprovision(facts: &Facts, address: &str, about: &mut About) -> Verdict<()> {
+        let mut provisioned = facts.authenticators.iter().filter(|known| known.is_provisioned());
+        let found = provisioned.find(|known| known.address() == address);
+        let found = found.ok_or(Denial::UnknownAuthenticator)?;
+        *about = Some(found.id.clone());
+        Ok(())
+    }
+
+    /// The host. Whether a cool-down is lifted: that of a failed message which is its waiting challenge's latest, once.
+    pub(crate) fn report(
+        facts: &Facts,
+        (handle, sends): (&str, u32),
+        report: DeliveryReport,
+        now: u64,
+        about: &mut About,
+    ) -> bool {
+        let facts = facts.clone().at(now);
+        let latest =
+            |asked: &&Asked| matches!(asked.state, State::Pending { sends: known, .. } if known == sends);
+        let Some(asked) = facts.asked(handle).filter(latest) else { return false };
+        *about = Some(asked.authenticator.clone());
+        let pair = facts.entry(&asked.transaction).and_then(|entry| entry.pair(&asked.authenticator));
+        report == DeliveryReport::Failed && pair.is_some_and(|pair| pair.last_send.is_some())
+    }
+}
+
+/// What a challenge that is over answers with.
+fn over_denial(state: &State) -> Denial {
+    match state {
+        State::Verified => Denial::OobCodeUsed,
+        State::Exhausted => Denial::AttemptsExhausted,
+        State::Expired | State::Pending { .. } => Denial::ExpiredOobCode,
+        State::Cancelled(cause) => Denial::ChallengeCancelled(match cause.as_str() {
+            "requested" => Cause::Requested,
+            "locked" => Cause::Locked,
+            "superseded" => Cause::Superseded,
+            "disabled" => Cause::Disabled,
+            other => panic!("no such cause: {other}"),
+        }),
+    }
+}
