@@ -62,9 +62,9 @@ fn fill(buffer: &mut [u8], text: &[u8]) -> bool {
     let others = lines.zip(slots).fold(0, |sum, (line, slots)| sum | decode_line(line, slots));
     // Of a last group that is not full, what its symbols do not fill must be zero; so is what was missing.
     let surplus = buffer.get(decoded_length(text.len())..needed.saturating_mul(LINE_BYTES)).unwrap_or(&[]);
-    let surplus = surplus.iter().fold(0, |sum, byte| sum | byte);
+    let faults = surplus.iter().fold(others, |sum, byte| sum | u64::from(*byte));
     // Whether it is well formed is no secret.
-    reveal((others | u64::from(surplus)).ct_eq(&0))
+    reveal(faults.ct_eq(&0))
 }
 
 /// Maps a line, and sets a bit for what is no symbol.
@@ -187,7 +187,9 @@ mod tests {
 
     #[test]
     fn only_the_canonical_spelling_decodes() {
-        for text in ["Zh", "Zm9", "Zg==", "Zg=", "Z", "Zm9v\n", "Zm+v", "Zm/v", " Zm9v", "Zm9vé"] {
+        for text in
+            ["Zh", "Zm9", "Zg==", "Zg=", "Z", "Zm9v\n", "Zm+v", "Zm/v", " Zm9v", "Zm9vé", "A", "AAAAA"]
+        {
             assert_eq!(decoded(text, 64), None, "{text:?}");
         }
         for symbol in 0..=255_u8 {
@@ -198,6 +200,25 @@ mod tests {
                 assert_eq!(decode_line(&line, &mut [0; LINE_BYTES]) == 0, known, "{symbol} at {place}");
             }
         }
+    }
+
+    #[test]
+    fn one_fault_does_not_undo_another() {
+        let good = "A".repeat(2 * LINE);
+        assert!(decoded(&good, 48).is_some());
+        let twice = |place: usize, other: usize| {
+            let mut text = good.clone();
+            for place in [place, other] {
+                text.replace_range(place..=place, "!");
+            }
+            decoded(&text, 48)
+        };
+        assert_eq!(twice(0, LINE), None, "in two lines");
+        assert_eq!(twice(0, WORD), None, "in two words");
+        // Of two characters, the second has four bits too many: each has one fault or both.
+        let ascii = || (0..128_u8).map(char::from);
+        let texts = ascii().flat_map(|one| ascii().map(move |other| String::from_iter([one, other])));
+        assert_eq!(texts.filter(|text| decoded(text, 1).is_some()).count(), 256);
     }
 
     #[test]
