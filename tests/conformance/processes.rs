@@ -255,6 +255,25 @@ fn a_process_goes_on_until_a_late_one_has_come() {
 }
 
 #[test]
+fn a_scene_that_failed_is_not_judged_by_what_is_missing_of_it() {
+    let (rows, run) = (Rows::default(), run());
+    let shares = play(&run, 2, |part| {
+        let fails = part == run.part(1, 2).unwrap();
+        let swap = |write: Write| {
+            let counts = write.record.subject().as_str().ends_with("-together-swap-is-atomic-0");
+            if fails && counts && write.expected.is_some() {
+                return Err("disk full");
+            }
+            Ok(rows.swap(write).unwrap())
+        };
+        Kit::new(|subject| rows.load(subject), swap).rounds(FEW).take_part(&part, NOW)
+    });
+    let report = Share::judge(&shares);
+    caught(&report, Check::Swap, PROCESSES, Flaw::StoreFails, &["a swap failed: disk full"]);
+    assert_eq!(report.findings().count(), 1, "{report}");
+}
+
+#[test]
 fn a_part_is_taken_once() {
     let (rows, run) = (Rows::default(), run());
     let kit = || Kit::new(|subject| rows.load(subject), |write| rows.swap(write)).rounds(FEW);
