@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use tokio::sync::{Notify, RwLock};
 
 use crate::{
+    core::Core,
     demo::Panel,
     first_factor::{FirstFactorError, FirstFactors},
     mail::Mailer,
@@ -25,7 +26,7 @@ use crate::{
 const MAX_SWAPS: u32 = 24;
 
 pub(crate) struct App {
-    pub(crate) verifier: Verifier,
+    pub(crate) core: Core,
     pub(crate) database: std::sync::Arc<dyn Database>,
     pub(crate) first_factors: FirstFactors,
     pub(crate) signer: Signer,
@@ -69,8 +70,9 @@ impl App {
     /// to the caller is [`Effect::IssueToken`].
     pub(crate) async fn step<T, F>(&self, subject: &Subject, step: F) -> Result<Outcome<T>, Trouble>
     where
-        F: Fn(Account, OffsetDateTime, &mut SysRng) -> Result<Step<T>, getrandom::Error>,
+        F: Fn(&Verifier, Account, OffsetDateTime, &mut SysRng) -> Result<Step<T>, getrandom::Error>,
     {
+        let step = |account, now, rng: &mut _| self.core.call(|verifier| step(verifier, account, now, rng));
         let (outcome, writes) =
             take(&*self.database, subject, step, || self.metrics.lost_swaps.inc()).await?;
         self.conclude(&outcome, writes);

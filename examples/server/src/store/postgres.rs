@@ -13,13 +13,13 @@ use sqlx::{
 };
 
 use super::{
-    Client, Database, Directory, Inspection, Later, Outbox, Queued, Store, StoreError, User, column,
+    Client, Database, Directory, Form, Inspection, Later, Outbox, Queued, Store, StoreError, User, column,
 };
 
-pub(super) struct Postgres(PgPool);
+pub(super) struct Postgres(PgPool, Form);
 
 impl Postgres {
-    pub(super) async fn open(url: &str) -> Result<Self, StoreError> {
+    pub(super) async fn open(url: &str, form: Form) -> Result<Self, StoreError> {
         // The pool would go on trying; a database that refuses the first connection is told of at once.
         let first = tokio::time::timeout(Duration::from_secs(10), PgConnection::connect(url));
         first.await.map_err(|_| StoreError::Silent)??.close().await?;
@@ -29,7 +29,7 @@ impl Postgres {
             .connect(url)
             .await?;
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
-        Ok(Self(pool))
+        Ok(Self(pool, form))
     }
 }
 
@@ -38,7 +38,7 @@ impl Store for Postgres {
         Box::pin(async move {
             let query = sqlx::query_scalar("SELECT record FROM accounts WHERE subject = $1");
             let record: Option<String> = query.bind(subject.as_str()).fetch_optional(&self.0).await?;
-            Ok(record.map(|record| serde_json::from_str(&record)).transpose()?)
+            record.map(|record| self.1.read(&record)).transpose()
         })
     }
 
@@ -46,7 +46,7 @@ impl Store for Postgres {
         Box::pin(async move {
             let subject = write.record.subject().as_str();
             let revision = column(write.record.revision());
-            let record = serde_json::to_string(&write.record)?;
+            let record = self.1.write(&write.record)?;
             let mut transaction = self.0.begin().await?;
             let query = match write.expected {
                 Some(expected) => {

@@ -15,16 +15,17 @@ use sqlx::{
 };
 
 use super::{
-    Client, Database, Directory, Inspection, Later, Outbox, Queued, Store, StoreError, User, column,
+    Client, Database, Directory, Form, Inspection, Later, Outbox, Queued, Store, StoreError, User, column,
 };
 
 pub(super) struct Sqlite {
     readers: SqlitePool,
     writer: SqlitePool,
+    form: Form,
 }
 
 impl Sqlite {
-    pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(super) async fn open(path: &Path, form: Form) -> Result<Self, StoreError> {
         // The file holds addresses: its owner alone may read it. What SQLite puts beside it inherits that.
         OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         let options = SqliteConnectOptions::new()
@@ -44,7 +45,7 @@ impl Sqlite {
         let writer = pool(1).connect_with(options.clone()).await?;
         sqlx::migrate!("migrations/sqlite").run(&writer).await?;
         let readers = pool(4).connect_with(options).await?;
-        Ok(Self { readers, writer })
+        Ok(Self { readers, writer, form })
     }
 }
 
@@ -53,7 +54,7 @@ impl Store for Sqlite {
         Box::pin(async move {
             let query = sqlx::query_scalar("SELECT record FROM accounts WHERE subject = $1");
             let record: Option<String> = query.bind(subject.as_str()).fetch_optional(&self.readers).await?;
-            Ok(record.map(|record| serde_json::from_str(&record)).transpose()?)
+            record.map(|record| self.form.read(&record)).transpose()
         })
     }
 
@@ -61,7 +62,7 @@ impl Store for Sqlite {
         Box::pin(async move {
             let subject = write.record.subject().as_str();
             let revision = column(write.record.revision());
-            let record = serde_json::to_string(&write.record)?;
+            let record = self.form.write(&write.record)?;
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
             let query = match write.expected {
                 Some(expected) => {
@@ -235,7 +236,7 @@ mod tests {
     #[tokio::test]
     async fn the_writer_survives_a_full_disk() -> Result<(), StoreError> {
         let path = std::env::temp_dir().join(format!("countersign-full-{}.db", std::process::id()));
-        let store = Sqlite::open(&path).await?;
+        let store = Sqlite::open(&path, Form::default()).await?;
         sqlx::query("PRAGMA max_page_count = 40").execute(&store.writer).await?;
         let mut transaction = store.writer.begin_with("BEGIN IMMEDIATE").await?;
         let sql = "INSERT INTO users VALUES ('usr_1', 'a@example.com', 1, zeroblob(1000000))";
