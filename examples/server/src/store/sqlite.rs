@@ -38,6 +38,8 @@ impl Sqlite {
             SqlitePoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(Duration::from_secs(10))
+                // A file does not go away as a network does.
+                .test_before_acquire(false)
                 // A full disk makes SQLite roll back by itself. The connection's own rollback then fails, and it would
                 // take itself to be in a transaction for ever: such a connection is closed, and the next is a new one.
                 .after_release(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
