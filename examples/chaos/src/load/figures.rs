@@ -199,3 +199,52 @@ fn ratio(part: f64, whole: f64) -> f64 {
 fn float(count: u64) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use countersign_chaos::journey::{Kind, Tally, microseconds};
+
+    use super::Figures;
+    use crate::{gauge::Reading, schedule::Course};
+
+    const WELL: Reading = Reading {
+        requests: 4.0,
+        request_seconds: 1.0,
+        core_calls: 8.0,
+        core_seconds: 0.01,
+        record_seconds: 0.01,
+        cpu_seconds: 0.5,
+    };
+
+    /// What is wrong about four requests, and about what the servers counted of them.
+    fn wrong(counted: Reading, errors: u64, overrun: bool, violations: &[String]) -> Vec<String> {
+        let mut latencies = microseconds();
+        let _ = latencies.record_n(1_000, 4);
+        let tally = Tally::default();
+        tally.kinds.lock().map(|mut kinds| kinds.insert("challenge", Kind { latencies, errors })).ok();
+        let course = Course {
+            took: Duration::from_secs(1),
+            begun: 1,
+            most: 1,
+            overrun,
+            lag: microseconds(),
+            journeys: microseconds(),
+            stops: Vec::new(),
+        };
+        Figures::new(1.0, &course, &tally, counted, 0.0).judge(0.02, violations).wrong
+    }
+
+    #[test]
+    fn each_fault_is_told() {
+        assert!(wrong(WELL, 0, false, &[]).is_empty());
+        let told = |wrong: Vec<String>, what: &str| matches!(wrong.as_slice(), [one] if one.contains(what));
+        assert!(told(wrong(WELL, 1, false, &[]), "1 requests had no answer"));
+        assert!(told(wrong(WELL, 0, true, &[]), "under way at once"));
+        assert!(told(wrong(WELL, 0, false, &["a second token".to_owned()]), "a second token"));
+        assert!(told(wrong(Reading { requests: 3.0, ..WELL }, 0, false, &[]), "the servers counted 3"));
+        assert!(told(wrong(Reading { core_calls: 0.0, ..WELL }, 0, false, &[]), "0 calls of the core"));
+        assert!(told(wrong(Reading { core_seconds: 0.02, ..WELL }, 0, false, &[]), "the core is 2.000 %"));
+    }
+}
