@@ -2,7 +2,7 @@
 """Measures the reference host under an open-loop load: SQLite and PostgreSQL, one server and two on each.
 
     python3 benches/host.py                every setup, into host.json of the target directory: about ten minutes
-    python3 benches/host.py sqlite         the setups on SQLite alone, printed and not kept
+    python3 benches/host.py postgres       the setups on PostgreSQL alone; what is known of the others stays
 
 For each setup it looks for the greatest rate of journeys that is sustained, then measures at a quarter of that. It does so
 twice: with the password hash that the server makes by default, which takes most of a processor's time, and with one that
@@ -25,7 +25,7 @@ RESULTS = TARGET / "host.json"
 
 SETUPS = [("sqlite", 1), ("sqlite", 2), ("postgres", 1), ("postgres", 2)]
 # With the password hash of production, and with the least one.
-HASHES = [[], ["--argon2-memory", "64"]]
+HASHES = {"default": [], "least": ["--argon2-memory", "64"]}
 # As many connections as the driver and the servers may have.
 FILES = 4096
 
@@ -54,14 +54,14 @@ def run(store, nodes, hashing):
 
 
 def main():
-    wanted = sys.argv[1:]
+    wanted = sys.argv[1:] or ["sqlite", "postgres"]
     prepare()
-    results = [run(store, nodes, hashing) for hashing in HASHES for store, nodes in SETUPS
-               if not wanted or store in wanted]
-    if wanted:
-        print(json.dumps(results, indent=1))
-    else:
-        RESULTS.write_text(json.dumps(results))
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name, hashing in HASHES.items():
+        for store, nodes in SETUPS:
+            if store in wanted:
+                results[f"{name}/{store}/{nodes}"] = run(store, nodes, hashing)
+                RESULTS.write_text(json.dumps(results))
 
 
 if __name__ == "__main__":

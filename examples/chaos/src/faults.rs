@@ -292,7 +292,11 @@ impl Postgres {
         let mut initdb = bound(&postgres.binaries.join("initdb"), as_user);
         initdb.current_dir(postgres.directory.path()).arg("-D").arg(postgres.data());
         run(initdb.args(["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"])).await?;
-        postgres.launch().await?;
+        if postgres.launch().await.is_err() {
+            // Somebody else may have taken the port meanwhile.
+            postgres.port = free_port()?;
+            postgres.launch().await?;
+        }
         Ok(postgres)
     }
 
@@ -310,13 +314,17 @@ impl Postgres {
         command.args(["-c", "listen_addresses=127.0.0.1", "-p", &self.port.to_string(), "-k"]);
         command.arg(self.directory.path()).args(["-c", "max_connections=100"]);
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        self.child = Some(command.spawn().map_err(|error| format!("PostgreSQL does not start: {error}"))?);
+        let child = command.spawn().map_err(|error| format!("PostgreSQL does not start: {error}"))?;
+        let child = self.child.insert(child);
         let begun = Instant::now();
         loop {
             let mut ready = bound(&self.binaries.join("pg_isready"), None);
             ready.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
             if ready.status().await.is_ok_and(|status| status.success()) {
                 return Ok(());
+            }
+            if let Ok(Some(status)) = child.try_wait() {
+                return Err(format!("PostgreSQL ended by itself: {status}"));
             }
             if begun.elapsed() > PATIENCE {
                 return Err("PostgreSQL does not come up".to_owned());
