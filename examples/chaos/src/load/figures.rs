@@ -97,12 +97,13 @@ impl Figures {
     }
 
     /// Whether the servers kept up with the schedule.
-    pub(crate) fn is_sustained(&self, p99: f64, lag: f64) -> bool {
+    pub(crate) fn is_sustained(&self, p99: f64, lag: f64, mail: f64) -> bool {
         !self.overrun
             && self.stops.is_empty()
             && self.all.errors == 0
             && self.all.p99_ms <= p99
             && self.lag.p99_ms <= lag
+            && self.mail.p99_ms <= mail
     }
 
     pub(crate) fn judge(&self, bound: f64, violations: &[String]) -> Verdict {
