@@ -200,7 +200,7 @@ mod tests {
         std::fs::create_dir_all(&directory)?;
         let path = directory.join("claims.db");
         let place = Place::Sqlite(path.clone());
-        let (one, other) = (open(&place).await?, open(&place).await?);
+        let (one, other) = (open(&place, Form::default()).await?, open(&place, Form::default()).await?);
         SqliteConnection::connect(&path.display().to_string()).await?.execute(FIVE).await?;
         let held = claims_hold(&*one, &*other).await;
         one.close().await;
@@ -214,7 +214,7 @@ mod tests {
     async fn claims_hold_on_postgres() -> Result<(), StoreError> {
         let url = std::env::var("COUNTERSIGN_TEST_POSTGRES").map_err(std::io::Error::other)?;
         let place = Place::Postgres(url.clone());
-        let (one, other) = (open(&place).await?, open(&place).await?);
+        let (one, other) = (open(&place, Form::default()).await?, open(&place, Form::default()).await?);
         PgConnection::connect(&url).await?.execute(FIVE).await?;
         claims_hold(&*one, &*other).await
     }
