@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures everything and writes docs/performance.md, between its markers, and its two plots.
 
-    python3 benches/report.py              measures: about five minutes on an idle machine of two cores
+    python3 benches/report.py              measures: about twenty minutes on an idle machine of two cores
     python3 benches/report.py --render     writes the page from the last measurement of this target directory
 
 CARGO_TARGET_DIR, if it is set, is where everything is built; otherwise target is.
@@ -24,6 +24,7 @@ PEERS = TARGET / "peers"
 DOCS = ROOT / "docs"
 WEIGHTS = TARGET / "weights.json"
 SIZES = TARGET / "record-sizes.json"
+HOST = TARGET / "host.json"
 
 PEER_ROWS = [
     ("peers_code", "A mailed code by itself", [
@@ -56,6 +57,7 @@ def measure():
     environment = dict(os.environ, CARGO_TARGET_DIR=str(PEERS))
     subprocess.run(["cargo", "bench"], cwd=ROOT / "benches/peers", env=environment, check=True, stdout=subprocess.PIPE)
     WEIGHTS.write_text(subprocess.run([sys.executable, ROOT / "benches/size.py"], check=True, stdout=subprocess.PIPE, text=True).stdout)
+    subprocess.run([sys.executable, ROOT / "benches/host.py"], check=True)
 
 
 def medians():
@@ -120,6 +122,27 @@ def weights():
 def sizes():
     rows = [[size, *map("{:,} bytes".format, pair)] for size, pair in json.loads(SIZES.read_text()).items()]
     return table(["account", "JSON", "postcard"], rows)
+
+
+def host():
+    stores = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
+    milliseconds = lambda value: span(value * 1e6)
+    rows = []
+    for result in json.loads(HOST.read_text()).values():
+        setup = f"{stores[result['store']]}, {'one server' if result['nodes'] == 1 else 'two servers'}"
+        memory = result["argon2_memory"]
+        hashing = "as by default" if memory is None else f"{memory} KiB"
+        limit, measured = result["limit"], result["measured"]
+        rows.append([setup, hashing, "the limit", f"{limit['journeys_per_second']:.1f}",
+                     f"{limit['requests_per_second']:.0f}", milliseconds(limit["all"]["p50_ms"]),
+                     milliseconds(limit["all"]["p99_ms"]), f"{limit['core_of_requests']:.3%}",
+                     f"{limit['core_of_cpu']:.2%}"])
+        rows.append(["", "", "a quarter", f"{measured['journeys_per_second']:.1f}",
+                     f"{measured['requests_per_second']:.0f}", milliseconds(measured["all"]["p50_ms"]),
+                     milliseconds(measured["all"]["p99_ms"]), f"{measured['core_of_requests']:.3%}",
+                     f"{measured['core_of_cpu']:.2%}"])
+    return table(["store", "password hash", "load", "journeys/s", "requests/s", "p50", "p99", "core, of the requests' time",
+                  "core, of processor time"], rows)
 
 
 def machine():
@@ -233,7 +256,7 @@ def main():
     page = DOCS / "performance.md"
     text = page.read_text()
     sections = {"machine": machine(), "targets": targets(times, counted), "peers": peers(times), "size": weights(),
-                "records": sizes()}
+                "records": sizes(), "host": host()}
     sections |= {group: cases(times, counted, group) for group in ("verification", "issue", "scaling")}
     for name, section in sections.items():
         text = write(text, name, section)

@@ -41,7 +41,9 @@ fn code(criterion: &mut Criterion) {
             || Row::of(bare.record.clone()),
             |row| {
                 let code = countersign::BindingCode::parse(black_box(typed)).expect("six digits");
-                row.step(|record| bare.verifier.answer(record, &bare.handle, &Bare::PURPOSE, &code, bare.now));
+                row.step(|record| {
+                    bare.verifier.answer(record, &bare.handle, &Bare::PURPOSE, &code, bare.now)
+                });
             },
         );
         let (binding, hash) = latchkey_code(typed);

@@ -365,3 +365,39 @@ pub(super) fn judge(scene: Scene, tallies: &[&Tally], notes: &mut Notes) {
         Scene::Count => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::Verdict;
+
+    /// What is wrong with what one process saw.
+    fn judged(scene: Scene, tally: &Tally) -> Vec<Flaw> {
+        let mut notes = Notes::default();
+        judge(scene, &[tally], &mut notes);
+        let Verdict::Failed(findings) = notes.conclude(Ok(())) else { return Vec::new() };
+        findings.iter().map(|finding| finding.flaw).collect()
+    }
+
+    #[test]
+    fn a_code_is_taken_once_and_issues_one_token() {
+        for scene in [Scene::Answers, Scene::Recovery] {
+            let right = Tally { right: 1, tokens: Vec::from([7, 7]), ends: [0, 0, 0, 2], ..Tally::default() };
+            assert_eq!(judged(scene, &right), [], "a token that is given again is the same");
+            for (taken, tokens) in [(0, 0), (1, 0), (2, 1), (1, 2), (2, 2)] {
+                let tokens = (0..tokens).collect();
+                let wrong = Tally { right: taken, tokens, ..right.clone() };
+                assert_eq!(judged(scene, &wrong), [Flaw::LimitBroken], "{wrong:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_stored_is_what_the_record_went_on_by() {
+        let tally = |stored: &[u64]| Tally { stored: stored.into(), ends: [5, 7, 0, 0], ..Tally::default() };
+        assert_eq!(judged(Scene::Count, &tally(&[7, 6])), []);
+        assert_eq!(judged(Scene::Count, &tally(&[6])), [Flaw::LostButWritten]);
+        assert_eq!(judged(Scene::Count, &tally(&[6, 7, 8])), [Flaw::Vanished]);
+        assert_eq!(judged(Scene::Count, &tally(&[6, 7, 7])), [Flaw::TwoWinners]);
+    }
+}

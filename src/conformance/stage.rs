@@ -52,7 +52,6 @@ pub(super) fn verifier(run: &Run) -> Result<Verifier, Finding> {
         // Longer than the times of processes may differ, as the default lifetimes are.
         cool_down: time::Duration::minutes(5),
         send_bucket: Rate::new(1_000, time::Duration::SECOND),
-        max_challenges: 16,
         ..Settings::default()
     });
     Ok(Verifier::new(keys, policy.map_err(Finding::kit)?))
@@ -218,9 +217,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_policy_takes_as_many_wrong_codes_as_the_checks_expect() {
+    fn the_policy_suits_the_checks_and_processes_whose_times_differ_by_a_minute() {
         let run = "00".repeat(16).parse().unwrap();
-        assert_eq!(verifier(&run).unwrap().policy().settings().attempts, ATTEMPTS);
+        let verifier = verifier(&run).unwrap();
+        let settings = verifier.policy().settings();
+        assert_eq!(settings.attempts, ATTEMPTS);
+        assert!(
+            settings.cool_down > time::Duration::MINUTE && settings.code_lifetime > time::Duration::MINUTE
+        );
     }
 
     #[test]

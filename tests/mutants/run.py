@@ -68,7 +68,7 @@ def sha256(name):
 
 def halves(name):
     """The file without its unit tests, and those, if it has some."""
-    return re.split(rb"^#\[cfg\(test\)\]\nmod tests", (ROOT / name).read_bytes(), maxsplit=1, flags=re.M)
+    return re.split(rb"\s+^#\[cfg\(test\)\]\nmod tests|\s+\Z", (ROOT / name).read_bytes(), maxsplit=1, flags=re.M)
 
 
 def code_sha256(name):
@@ -78,7 +78,7 @@ def code_sha256(name):
 
 def own_tests(name):
     """Whether the file has unit tests."""
-    return len(halves(name)) > 1
+    return halves(name)[-1] != b""
 
 
 def load(path):

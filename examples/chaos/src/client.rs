@@ -20,37 +20,37 @@ use tokio::net::TcpStream;
 const CLIENT_ID: &str = "demo";
 const CLIENT_SECRET: &str = "demo-secret";
 
-pub(crate) const OOB: &str = "http://auth0.com/oauth/grant-type/mfa-oob";
-pub(crate) const RECOVERY: &str = "http://auth0.com/oauth/grant-type/mfa-recovery-code";
+pub const OOB: &str = "http://auth0.com/oauth/grant-type/mfa-oob";
+pub const RECOVERY: &str = "http://auth0.com/oauth/grant-type/mfa-recovery-code";
 
 /// An answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
+pub struct Reply {
+    pub status: u16,
     /// `null` if it is no JSON.
-    pub(crate) body: Value,
+    pub body: Value,
     /// How many seconds the client is told to wait.
-    pub(crate) retry_after: Option<u64>,
+    pub retry_after: Option<u64>,
 }
 
 impl Reply {
-    pub(crate) fn text(&self, name: &str) -> String {
+    pub fn text(&self, name: &str) -> String {
         self.body.get(name).and_then(Value::as_str).unwrap_or("").to_owned()
     }
 
-    pub(crate) fn description(&self) -> String {
+    pub fn description(&self) -> String {
         self.text("error_description")
     }
 
     /// Whether the server could not do its work, which says nothing about the request.
-    pub(crate) fn is_unavailable(&self) -> bool {
+    pub fn is_unavailable(&self) -> bool {
         self.status >= 500
     }
 }
 
 /// There is no answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// Nobody listens: the request was never sent.
     Connect,
     /// The connection ended under the request.
@@ -59,7 +59,7 @@ pub(crate) enum Failure {
     Late,
 }
 
-pub(crate) struct Client {
+pub struct Client {
     target: SocketAddr,
     limit: Duration,
     connection: Option<SendRequest<Full<Bytes>>>,
@@ -67,34 +67,35 @@ pub(crate) struct Client {
 
 impl Client {
     /// A client of one server, which waits so long for an answer.
-    pub(crate) const fn new(target: SocketAddr, limit: Duration) -> Self {
+    pub const fn new(target: SocketAddr, limit: Duration) -> Self {
         Self { target, limit, connection: None }
     }
 
     /// Turns to another server.
-    pub(crate) fn turn_to(&mut self, target: SocketAddr) {
+    pub fn turn_to(&mut self, target: SocketAddr) {
         if self.target != target {
             *self = Self::new(target, self.limit);
         }
     }
 
-    pub(crate) async fn get(&mut self, path: &str, bearer: Option<&str>) -> Result<Reply, Failure> {
-        self.send(Method::GET, path, bearer, None).await
+    pub async fn get(&mut self, path: &str, bearer: Option<&str>) -> Result<Reply, Failure> {
+        self.send(Method::GET, path, bearer, None).await.map(|(reply, _)| reply)
     }
 
     /// Posts JSON, with the client's credentials unless a bearer token stands for them.
-    pub(crate) async fn post(
-        &mut self,
-        path: &str,
-        bearer: Option<&str>,
-        body: &Value,
-    ) -> Result<Reply, Failure> {
+    pub async fn post(&mut self, path: &str, bearer: Option<&str>, body: &Value) -> Result<Reply, Failure> {
         let mut body = body.clone();
         if let (None, Value::Object(fields)) = (bearer, &mut body) {
             fields.insert("client_id".to_owned(), json!(CLIENT_ID));
             fields.insert("client_secret".to_owned(), json!(CLIENT_SECRET));
         }
-        self.send(Method::POST, path, bearer, Some(body)).await
+        self.send(Method::POST, path, bearer, Some(body)).await.map(|(reply, _)| reply)
+    }
+
+    /// The content of a page that is no JSON.
+    pub async fn page(&mut self, path: &str) -> Result<String, Failure> {
+        let (_, content) = self.send(Method::GET, path, None, None).await?;
+        Ok(String::from_utf8_lossy(&content).into_owned())
     }
 
     async fn send(
@@ -103,7 +104,7 @@ impl Client {
         path: &str,
         bearer: Option<&str>,
         body: Option<Value>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<(Reply, Bytes), Failure> {
         let limit = self.limit;
         let answer = tokio::time::timeout(limit, self.exchange(method, path, bearer, body)).await;
         let answer = answer.unwrap_or(Err(Failure::Late));
@@ -119,7 +120,7 @@ impl Client {
         path: &str,
         bearer: Option<&str>,
         body: Option<Value>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<(Reply, Bytes), Failure> {
         let mut sender = match self.connection.take() {
             // One that the server has closed meanwhile is no longer any use.
             Some(mut kept) => match kept.ready().await {
@@ -144,7 +145,8 @@ impl Client {
         let retry_after = retry_after.and_then(|wait| wait.parse().ok());
         let content = response.into_body().collect().await.map_err(|_| Failure::Cut)?.to_bytes();
         self.connection = Some(sender);
-        Ok(Reply { status, body: serde_json::from_slice(&content).unwrap_or(Value::Null), retry_after })
+        let body = serde_json::from_slice(&content).unwrap_or(Value::Null);
+        Ok((Reply { status, body, retry_after }, content))
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Failure> {

@@ -17,9 +17,12 @@ use tokio::process::{Child, Command};
 use crate::client::Client;
 
 /// How long anything may take to come back.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How often to look whether it has.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// For scenes that are about neither: hashes that cost next to nothing, and a quiet log.
+pub const QUICK: [&str; 4] = ["--argon2-memory", "64", "--log", "warn"];
 
 /// A command that dies with this process.
 fn bound(program: &Path, as_user: Option<&str>) -> Command {
@@ -33,16 +36,16 @@ fn bound(program: &Path, as_user: Option<&str>) -> Command {
 }
 
 /// A port of 127.0.0.1 that nobody has.
-pub(crate) fn free_port() -> Result<u16, String> {
+pub fn free_port() -> Result<u16, String> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
     listener.local_addr().map(|address| address.port()).map_err(|error| error.to_string())
 }
 
 /// A directory that is gone when the scene is over.
-pub(crate) struct Directory(PathBuf);
+pub struct Directory(PathBuf);
 
 impl Directory {
-    pub(crate) fn new() -> Result<Self, String> {
+    pub fn new() -> Result<Self, String> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("countersign-chaos-{}-{number}", std::process::id());
@@ -51,7 +54,7 @@ impl Directory {
         Ok(Self(path))
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -64,13 +67,13 @@ impl Drop for Directory {
 
 /// A clock that can be set, by libfaketime: the wall clock alone, so that timers run on.
 #[derive(Clone)]
-pub(crate) struct Clock {
+pub struct Clock {
     library: PathBuf,
     file: PathBuf,
 }
 
 impl Clock {
-    pub(crate) fn new(directory: &Path, name: &str) -> Result<Self, String> {
+    pub fn new(directory: &Path, name: &str) -> Result<Self, String> {
         let libraries = std::fs::read_dir("/usr/lib").map_err(|error| error.to_string())?;
         let library = libraries
             .flatten()
@@ -83,7 +86,7 @@ impl Clock {
     }
 
     /// Sets it so many seconds ahead of the right time, or behind it.
-    pub(crate) fn set(&self, offset: i64) -> Result<(), String> {
+    pub fn set(&self, offset: i64) -> Result<(), String> {
         // In one step: the server must not read half of it.
         let next = self.file.with_extension("next");
         std::fs::write(&next, format!("{offset:+}\n")).map_err(|error| error.to_string())?;
@@ -91,19 +94,25 @@ impl Clock {
     }
 }
 
+/// Makes the key file `keys.json`, which servers on one PostgreSQL share.
+pub async fn keys(binary: &Path, directory: &Path) -> Result<(), String> {
+    let mut generate = bound(binary, None);
+    run(generate.current_dir(directory).args(["keys", "generate", "keys.json"])).await
+}
+
 /// One server: how to start it again is remembered, so that it comes back as it was.
-pub(crate) struct Server {
+pub struct Server {
     binary: PathBuf,
     directory: PathBuf,
     arguments: Vec<String>,
     clock: Option<Clock>,
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     child: Option<Child>,
     log: PathBuf,
 }
 
 impl Server {
-    pub(crate) async fn start(
+    pub async fn start(
         binary: &Path,
         directory: &Path,
         arguments: &[&str],
@@ -128,7 +137,7 @@ impl Server {
     }
 
     /// Starts it, as a supervisor would, and waits until it is healthy.
-    pub(crate) async fn restart(&mut self) -> Result<(), String> {
+    pub async fn restart(&mut self) -> Result<(), String> {
         self.launch()?;
         self.is_back().await
     }
@@ -150,8 +159,7 @@ impl Server {
         }
         command
             .current_dir(&self.directory)
-            .args(["--listen", &self.address.to_string(), "--log-format", "json", "--argon2-memory", "64"])
-            .args(["--log", "warn"])
+            .args(["--listen", &self.address.to_string(), "--log-format", "json"])
             .args(&self.arguments)
             .stdout(log.try_clone().map_err(|error| error.to_string())?)
             .stderr(log);
@@ -159,8 +167,13 @@ impl Server {
         Ok(())
     }
 
+    /// Its process.
+    pub fn process(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
+    }
+
     /// SIGKILL.
-    pub(crate) async fn kill(&mut self) -> Result<(), String> {
+    pub async fn kill(&mut self) -> Result<(), String> {
         let mut child = self.child.take().ok_or("the server was not running")?;
         if let Ok(Some(status)) = child.try_wait() {
             return Err(format!("the server ended by itself: {status}\n{}", self.last_words()));
@@ -169,7 +182,7 @@ impl Server {
     }
 
     /// Waits until it is healthy, without a hand.
-    pub(crate) async fn is_back(&mut self) -> Result<(), String> {
+    pub async fn is_back(&mut self) -> Result<(), String> {
         let begun = Instant::now();
         let mut client = Client::new(self.address, Duration::from_secs(5));
         loop {
@@ -188,13 +201,13 @@ impl Server {
     }
 
     /// Whether it never ended since it was started last.
-    pub(crate) fn still_runs(&mut self) -> bool {
+    pub fn still_runs(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// The server's clock, in seconds ahead of this one's: what it shows on its panel. (The `Date` of its answers is kept
     /// for as long as it is not in the past, so it does not show a clock that was set back.)
-    pub(crate) async fn offset(&self) -> Result<i64, String> {
+    pub async fn offset(&self) -> Result<i64, String> {
         let mut client = Client::new(self.address, Duration::from_secs(5));
         let reply = client.get("/demo/state?username=user@example.com", None).await;
         let shown = reply.map_err(|failure| format!("{failure:?}"))?.text("now");
@@ -205,7 +218,7 @@ impl Server {
     }
 
     /// Runs one of the binary's commands on the same data.
-    pub(crate) async fn command(&self, arguments: &[&str]) -> Result<(), String> {
+    pub async fn command(&self, arguments: &[&str]) -> Result<(), String> {
         let places = self.arguments.windows(2).filter_map(|pair| match pair {
             [name, value] if name == "--database" || name == "--keys" => Some([name.clone(), value.clone()]),
             _ => None,
@@ -245,14 +258,14 @@ fn seconds(time: &str) -> Option<i64> {
 
 /// How PostgreSQL is stopped.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Stop {
+pub enum Stop {
     Fast,
     /// As after a power cut: recovery from its log follows.
     Immediate,
 }
 
 /// A PostgreSQL of its own, which keeps its promises: `fsync` and `synchronous_commit` stay on.
-pub(crate) struct Postgres {
+pub struct Postgres {
     binaries: PathBuf,
     directory: Directory,
     port: u16,
@@ -261,7 +274,7 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    pub(crate) async fn start() -> Result<Self, String> {
+    pub async fn start() -> Result<Self, String> {
         let versions = std::fs::read_dir("/usr/lib/postgresql").map_err(|_| "PostgreSQL is missing")?;
         let binaries = versions
             .flatten()
@@ -279,11 +292,15 @@ impl Postgres {
         let mut initdb = bound(&postgres.binaries.join("initdb"), as_user);
         initdb.current_dir(postgres.directory.path()).arg("-D").arg(postgres.data());
         run(initdb.args(["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"])).await?;
-        postgres.launch().await?;
+        if postgres.launch().await.is_err() {
+            // Somebody else may have taken the port meanwhile.
+            postgres.port = free_port()?;
+            postgres.launch().await?;
+        }
         Ok(postgres)
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
@@ -297,13 +314,17 @@ impl Postgres {
         command.args(["-c", "listen_addresses=127.0.0.1", "-p", &self.port.to_string(), "-k"]);
         command.arg(self.directory.path()).args(["-c", "max_connections=100"]);
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        self.child = Some(command.spawn().map_err(|error| format!("PostgreSQL does not start: {error}"))?);
+        let child = command.spawn().map_err(|error| format!("PostgreSQL does not start: {error}"))?;
+        let child = self.child.insert(child);
         let begun = Instant::now();
         loop {
             let mut ready = bound(&self.binaries.join("pg_isready"), None);
             ready.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
             if ready.status().await.is_ok_and(|status| status.success()) {
                 return Ok(());
+            }
+            if let Ok(Some(status)) = child.try_wait() {
+                return Err(format!("PostgreSQL ended by itself: {status}"));
             }
             if begun.elapsed() > PATIENCE {
                 return Err("PostgreSQL does not come up".to_owned());
@@ -313,7 +334,7 @@ impl Postgres {
     }
 
     /// Stops it, leaves it away for a while and starts it again.
-    pub(crate) async fn restart(&mut self, stop: Stop, away: Duration) -> Result<(), String> {
+    pub async fn restart(&mut self, stop: Stop, away: Duration) -> Result<(), String> {
         let mut pg_ctl = bound(&self.binaries.join("pg_ctl"), self.as_user);
         let mode = match stop {
             Stop::Fast => "fast",
@@ -346,12 +367,12 @@ async fn run(command: &mut Command) -> Result<(), String> {
 }
 
 /// A small disk of its own: a tmpfs in this process's mount namespace.
-pub(crate) struct Disk {
+pub struct Disk {
     directory: Directory,
 }
 
 impl Disk {
-    pub(crate) async fn mount(mebibytes: u32) -> Result<Self, String> {
+    pub async fn mount(mebibytes: u32) -> Result<Self, String> {
         let directory = Directory::new()?;
         let size = format!("size={mebibytes}m");
         let mut mount = Command::new("mount");
@@ -361,12 +382,12 @@ impl Disk {
         Ok(Self { directory })
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.directory.path()
     }
 
     /// Fills it to the last byte and says how many bytes that took.
-    pub(crate) fn fill(&self) -> Result<u64, String> {
+    pub fn fill(&self) -> Result<u64, String> {
         use std::io::Write as _;
         let mut file = File::options()
             .create(true)
@@ -383,7 +404,7 @@ impl Disk {
         Ok(written)
     }
 
-    pub(crate) fn free(&self) -> Result<(), String> {
+    pub fn free(&self) -> Result<(), String> {
         std::fs::remove_file(self.filler()).map_err(|error| error.to_string())
     }
 

@@ -5,6 +5,7 @@
 //! by itself whether a server was right.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Mutex, PoisonError,
@@ -16,6 +17,8 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
+use hdrhistogram::Histogram;
+
 use crate::{
     client::{Client, Failure, OOB, RECOVERY, Reply},
     ledger::{Answer, Event, Ledger, Proof},
@@ -23,38 +26,38 @@ use crate::{
 };
 
 /// The password of everybody.
-pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub const PASSWORD: &str = "correct horse battery staple";
 
 /// What all journeys of a scene share.
-pub(crate) struct World {
-    pub(crate) ledger: Ledger,
-    pub(crate) sink: Sink,
+pub struct World {
+    pub ledger: Ledger,
+    pub sink: Sink,
     /// The servers, at addresses that stay.
-    pub(crate) servers: Vec<SocketAddr>,
-    pub(crate) manners: Manners,
-    pub(crate) tally: Tally,
+    pub servers: Vec<SocketAddr>,
+    pub manners: Manners,
+    pub tally: Tally,
 }
 
 /// How patient users are.
 #[derive(Clone, Copy)]
-pub(crate) struct Manners {
+pub struct Manners {
     /// How long a request may take.
-    pub(crate) limit: Duration,
+    pub limit: Duration,
     /// How long a server may be away.
-    pub(crate) patience: Duration,
+    pub patience: Duration,
     /// How long to wait for a message before asking again.
-    pub(crate) mail: Duration,
+    pub mail: Duration,
     /// How often to ask again for a message.
-    pub(crate) asks: usize,
+    pub asks: usize,
     /// The longest pause before a request.
-    pub(crate) think: Duration,
+    pub think: Duration,
     /// Whether to ask again when there was no answer, or none that helps.
-    pub(crate) persists: bool,
+    pub persists: bool,
 }
 
 impl Manners {
     /// Of users who see faults and go on.
-    pub(crate) const PERSISTENT: Self = Self {
+    pub const PERSISTENT: Self = Self {
         limit: Duration::from_secs(25),
         patience: Duration::from_secs(60),
         mail: Duration::from_secs(2),
@@ -66,34 +69,77 @@ impl Manners {
 
 /// What was counted.
 #[derive(Default)]
-pub(crate) struct Tally {
-    pub(crate) requests: AtomicUsize,
-    pub(crate) journeys: AtomicUsize,
+pub struct Tally {
+    pub requests: AtomicUsize,
+    pub journeys: AtomicUsize,
     /// Requests that were sent again.
-    pub(crate) retries: AtomicUsize,
+    pub retries: AtomicUsize,
     /// Requests that could not be sent.
-    pub(crate) unreached: AtomicUsize,
+    pub unreached: AtomicUsize,
     /// Requests whose answer never came.
-    pub(crate) cut_off: AtomicUsize,
+    pub cut_off: AtomicUsize,
     /// Answers of the kind 5xx.
-    pub(crate) unavailable: AtomicUsize,
+    pub unavailable: AtomicUsize,
+    /// What was answered, by the kind of the request.
+    pub kinds: Mutex<BTreeMap<&'static str, Kind>>,
+    /// How long messages took to come once they were acknowledged.
+    pub mail: Mutex<Kind>,
+}
+
+/// Requests of one kind.
+#[derive(Clone)]
+pub struct Kind {
     /// How long answers took, in microseconds.
-    pub(crate) latencies: Mutex<Vec<u32>>,
+    pub latencies: Histogram<u64>,
+    /// Answers that never came, or were of the kind 5xx.
+    pub errors: u64,
+}
+
+impl Default for Kind {
+    fn default() -> Self {
+        Self { latencies: microseconds(), errors: 0 }
+    }
+}
+
+impl Kind {
+    fn note(&mut self, took: Duration, failed: bool) {
+        let _ = self.latencies.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        self.errors += u64::from(failed);
+    }
+}
+
+/// A histogram that grows with what is recorded, to three digits.
+pub fn microseconds() -> Histogram<u64> {
+    Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are allowed"))
 }
 
 impl Tally {
-    pub(crate) fn get(counter: &AtomicUsize) -> usize {
+    pub fn get(counter: &AtomicUsize) -> usize {
         counter.load(Ordering::SeqCst)
+    }
+
+    /// How long answers of every kind took.
+    pub fn latencies(&self) -> Histogram<u64> {
+        let mut all = microseconds();
+        for kind in self.kinds.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            let _ = all.add(&kind.latencies);
+        }
+        all
     }
 
     fn add(counter: &AtomicUsize) {
         counter.fetch_add(1, Ordering::SeqCst);
     }
+
+    fn note(&self, kind: &'static str, took: Duration, failed: bool) {
+        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        kinds.entry(kind).or_default().note(took, failed);
+    }
 }
 
 /// Why a journey ended early.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Stop {
+pub enum Stop {
     /// The user has used up what the policy gives, or a wild clock has: a matter of the policy.
     Limited {
         said: String,
@@ -108,19 +154,19 @@ pub(crate) enum Stop {
     Down(String),
 }
 
-pub(crate) struct Person {
-    pub(crate) email: String,
-    pub(crate) enrolled: bool,
-    pub(crate) recovery: Option<String>,
+pub struct Person {
+    pub email: String,
+    pub enrolled: bool,
+    pub recovery: Option<String>,
     /// Recovery codes that were used, for the end.
-    pub(crate) used: Vec<String>,
+    pub used: Vec<String>,
     /// Where this user goes first.
-    pub(crate) home: usize,
+    pub home: usize,
     dice: u64,
 }
 
 impl Person {
-    pub(crate) fn new(number: usize) -> Self {
+    pub fn new(number: usize) -> Self {
         let seed = u64::try_from(number).unwrap_or(0).wrapping_add(1);
         Self {
             email: format!("user{number}@example.com"),
@@ -133,7 +179,7 @@ impl Person {
     }
 
     /// A number below `bound`.
-    pub(crate) fn throw(&mut self, bound: u64) -> u64 {
+    pub fn throw(&mut self, bound: u64) -> u64 {
         self.dice ^= self.dice << 13;
         self.dice ^= self.dice >> 7;
         self.dice ^= self.dice << 17;
@@ -143,37 +189,44 @@ impl Person {
 
 /// A transaction with an open challenge, and the code for it.
 #[derive(Clone, Debug)]
-pub(crate) struct Pending {
-    pub(crate) transaction: u64,
-    pub(crate) mfa_token: String,
-    pub(crate) oob_code: String,
-    pub(crate) code: String,
+pub struct Pending {
+    pub transaction: u64,
+    pub mfa_token: String,
+    pub oob_code: String,
+    pub code: String,
     /// What an enrolment promised.
-    pub(crate) recovery: Option<String>,
+    pub recovery: Option<String>,
 }
 
 /// One user at one client.
-pub(crate) struct Journey<'w> {
-    pub(crate) world: &'w World,
+pub struct Journey<'w> {
+    pub world: &'w World,
     client: Client,
     turn: usize,
+    due: Option<Instant>,
 }
 
 impl<'w> Journey<'w> {
-    pub(crate) fn new(world: &'w World, home: usize) -> Self {
+    pub fn new(world: &'w World, home: usize) -> Self {
         let server = world.servers.get(home % world.servers.len().max(1)).copied();
         let client =
             Client::new(server.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9))), world.manners.limit);
-        Self { world, client, turn: home }
+        Self { world, client, turn: home, due: None }
     }
 
     /// Turns to one server and stays there.
-    pub(crate) fn at(world: &'w World, server: SocketAddr) -> Self {
-        Self { world, client: Client::new(server, world.manners.limit), turn: 0 }
+    pub fn at(world: &'w World, server: SocketAddr) -> Self {
+        Self { world, client: Client::new(server, world.manners.limit), turn: 0, due: None }
+    }
+
+    /// Takes the first request's time from when it was due, which is before it is sent.
+    pub fn due(mut self, due: Instant) -> Self {
+        self.due = Some(due);
+        self
     }
 
     /// One request, once.
-    pub(crate) async fn once(
+    pub async fn once(
         &mut self,
         path: &str,
         bearer: Option<&str>,
@@ -181,7 +234,7 @@ impl<'w> Journey<'w> {
     ) -> Result<Reply, Failure> {
         let tally = &self.world.tally;
         Tally::add(&tally.requests);
-        let begun = Instant::now();
+        let begun = self.due.take().unwrap_or_else(Instant::now);
         let answer = match body {
             Some(body) => self.client.post(path, bearer, body).await,
             None => self.client.get(path, bearer).await,
@@ -191,12 +244,12 @@ impl<'w> Journey<'w> {
                 if reply.is_unavailable() {
                     Tally::add(&tally.unavailable);
                 }
-                let took = u32::try_from(begun.elapsed().as_micros()).unwrap_or(u32::MAX);
-                tally.latencies.lock().unwrap_or_else(PoisonError::into_inner).push(took);
             }
             Err(Failure::Connect) => Tally::add(&tally.unreached),
             Err(Failure::Cut | Failure::Late) => Tally::add(&tally.cut_off),
         }
+        let failed = answer.as_ref().map_or(true, Reply::is_unavailable);
+        tally.note(kind(path, body), begun.elapsed(), failed);
         answer
     }
 
@@ -244,7 +297,7 @@ impl<'w> Journey<'w> {
     }
 
     /// Password, and what the server says of the user: a transaction and its `mfa_token`.
-    pub(crate) async fn begin(&mut self, who: &mut Person) -> Result<(u64, String), Stop> {
+    pub async fn begin(&mut self, who: &mut Person) -> Result<(u64, String), Stop> {
         let body = json!({
             "grant_type": "password", "username": who.email, "password": PASSWORD, "scope": "openid email",
         });
@@ -261,7 +314,7 @@ impl<'w> Journey<'w> {
     }
 
     /// Asks for a code, or begins an enrolment for those who have none, and waits for the message.
-    pub(crate) async fn ask(&mut self, who: &mut Person) -> Result<Pending, Stop> {
+    pub async fn ask(&mut self, who: &mut Person) -> Result<Pending, Stop> {
         let (transaction, mfa_token) = self.begin(who).await?;
         let seen = self.world.sink.count(&who.email);
         let manners = self.world.manners;
@@ -280,7 +333,10 @@ impl<'w> Journey<'w> {
             let oob_code = reply.text("oob_code");
             self.world.ledger.enter(Event::Opened { transaction, handle: oob_code.clone() });
             let recovery = reply.body.pointer("/recovery_codes/0").and_then(Value::as_str).map(str::to_owned);
+            let begun = Instant::now();
             if let Some(code) = self.world.sink.code(&who.email, seen, manners.mail).await {
+                let mut mail = self.world.tally.mail.lock().unwrap_or_else(PoisonError::into_inner);
+                mail.note(begun.elapsed(), false);
                 return Ok(Pending { transaction, mfa_token, oob_code, code, recovery });
             }
         }
@@ -288,12 +344,7 @@ impl<'w> Journey<'w> {
     }
 
     /// Presents a binding code, until somebody answers.
-    pub(crate) async fn present(
-        &mut self,
-        who: &mut Person,
-        pending: &Pending,
-        code: &str,
-    ) -> Result<Answer, Stop> {
+    pub async fn present(&mut self, who: &mut Person, pending: &Pending, code: &str) -> Result<Answer, Stop> {
         let body = json!({
             "grant_type": OOB, "mfa_token": pending.mfa_token, "oob_code": pending.oob_code, "binding_code": code,
         });
@@ -317,28 +368,34 @@ impl<'w> Journey<'w> {
         Ok((answer, reply))
     }
 
-    /// Enrols, or signs in with a code by mail; now and then with a wrong one first. The spent code is presented again.
-    pub(crate) async fn sign_in(&mut self, who: &mut Person, wrong_ones: usize) -> Result<Pending, Stop> {
+    /// Enrols, or signs in with a code by mail; now and then with a wrong one first.
+    pub async fn prove(&mut self, who: &mut Person, wrong_ones: usize) -> Result<(Pending, Answer), Stop> {
         let pending = self.ask(who).await?;
         for _ in 0..wrong_ones {
             self.present(who, &pending, &wrong(&pending.code)).await?;
         }
-        match self.present(who, &pending, &pending.code).await? {
-            Answer::Token(_) => {
-                self.is_enrolled(who, &pending);
-                Tally::add(&self.world.tally.journeys);
-            }
-            // The answer was cut off after it was stored.
-            Answer::Refused(_) => {}
-            // The code was that of an earlier message, which came late.
-            Answer::Wrong | Answer::Unavailable => return Ok(pending),
+        let answer = self.present(who, &pending, &pending.code).await?;
+        if let Answer::Token(_) = answer {
+            self.is_enrolled(who, &pending);
+            Tally::add(&self.world.tally.journeys);
         }
-        self.present(who, &pending, &pending.code).await?;
+        Ok((pending, answer))
+    }
+
+    /// The same, and the spent code is presented again.
+    pub async fn sign_in(&mut self, who: &mut Person, wrong_ones: usize) -> Result<Pending, Stop> {
+        let (pending, answer) = self.prove(who, wrong_ones).await?;
+        match answer {
+            // A refusal comes where the answer was cut off after it was stored.
+            Answer::Token(_) | Answer::Refused(_) => _ = self.present(who, &pending, &pending.code).await?,
+            // The code was that of an earlier message, which came late.
+            Answer::Wrong | Answer::Unavailable => {}
+        }
         Ok(pending)
     }
 
     /// Enters what a token for an enrolment means.
-    pub(crate) fn is_enrolled(&self, who: &mut Person, pending: &Pending) {
+    pub fn is_enrolled(&self, who: &mut Person, pending: &Pending) {
         if !who.enrolled {
             who.enrolled = true;
             who.recovery.clone_from(&pending.recovery);
@@ -346,21 +403,21 @@ impl<'w> Journey<'w> {
         }
     }
 
-    /// Signs in with the recovery code.
-    pub(crate) async fn recover(&mut self, who: &mut Person) -> Result<(), Stop> {
-        let Some(code) = who.recovery.take() else { return Ok(()) };
+    /// Signs in with the recovery code, if there is one.
+    pub async fn recover(&mut self, who: &mut Person) -> Result<Option<Answer>, Stop> {
+        let Some(code) = who.recovery.take() else { return Ok(None) };
         let (transaction, mfa_token) = self.begin(who).await?;
         let (answer, reply) = self.try_recovery(who, transaction, &mfa_token, &code).await?;
         who.used.push(code);
-        if let Answer::Token(_) = answer {
+        if let Answer::Token(_) = &answer {
             let next = reply.text("recovery_code");
             who.recovery = Some(next).filter(|next| !next.is_empty());
             Tally::add(&self.world.tally.journeys);
         }
-        Ok(())
+        Ok(Some(answer))
     }
 
-    pub(crate) async fn try_recovery(
+    pub async fn try_recovery(
         &mut self,
         who: &mut Person,
         transaction: u64,
@@ -372,12 +429,7 @@ impl<'w> Journey<'w> {
     }
 
     /// Presents wrong codes until the server stops looking at them, or so many times.
-    pub(crate) async fn guess(
-        &mut self,
-        who: &mut Person,
-        pending: &Pending,
-        most: usize,
-    ) -> Result<usize, Stop> {
+    pub async fn guess(&mut self, who: &mut Person, pending: &Pending, most: usize) -> Result<usize, Stop> {
         let mut evaluated = 0;
         for _ in 0..most {
             match self.present(who, pending, &wrong(&pending.code)).await? {
@@ -389,13 +441,26 @@ impl<'w> Journey<'w> {
     }
 
     /// Notes what the server says of a user now.
-    pub(crate) async fn look(&mut self, who: &mut Person) -> Result<(), Stop> {
+    pub async fn look(&mut self, who: &mut Person) -> Result<(), Stop> {
         self.begin(who).await.map(|_| ())
     }
 }
 
+/// What kind of request it is.
+fn kind(path: &str, body: Option<&Value>) -> &'static str {
+    let grant = body.and_then(|body| body.get("grant_type")?.as_str());
+    match (path, grant) {
+        ("/oauth/token", Some("password")) => "token: password",
+        ("/oauth/token", Some(OOB)) => "token: code",
+        ("/oauth/token", Some(RECOVERY)) => "token: recovery code",
+        ("/mfa/associate", None) => "associate",
+        ("/mfa/challenge", None) => "challenge",
+        _ => "other",
+    }
+}
+
 /// A code that is not the right one.
-pub(crate) fn wrong(code: &str) -> String {
+pub fn wrong(code: &str) -> String {
     let digits = code.len();
     let most = 10_u64.pow(u32::try_from(digits).unwrap_or(6));
     format!("{:0digits$}", (code.parse::<u64>().unwrap_or(0) + 1) % most)

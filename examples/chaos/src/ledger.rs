@@ -18,7 +18,7 @@ use serde::Serialize;
 /// What was seen. `transaction` is the driver's own number for an `mfa_token`.
 #[derive(Clone, PartialEq, Eq, Serialize, Debug)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub(crate) enum Event {
+pub enum Event {
     /// A first factor was accepted.
     Begun { user: String, transaction: u64 },
     /// A challenge, or an enrolment's, was acknowledged.
@@ -41,14 +41,14 @@ pub(crate) enum Event {
 
 #[derive(Clone, PartialEq, Eq, Serialize, Debug)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Proof {
+pub enum Proof {
     Binding { handle: String, code: String },
     Recovery { code: String },
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize, Debug)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Answer {
+pub enum Answer {
     /// A token, by its id.
     Token(String),
     /// The code was evaluated, and is wrong.
@@ -61,7 +61,7 @@ pub(crate) enum Answer {
 
 /// What must not be.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
     TokenWithoutCode,
     SecondToken,
     SharedToken,
@@ -75,25 +75,25 @@ pub(crate) enum Kind {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Violation {
-    pub(crate) kind: Kind,
-    pub(crate) about: String,
+pub struct Violation {
+    pub kind: Kind,
+    pub about: String,
 }
 
 /// What a policy promises about wrong codes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// Wrong codes that one transaction evaluates.
-    pub(crate) per_transaction: usize,
+    pub per_transaction: usize,
     /// Wrong codes that one account evaluates at once.
-    pub(crate) burst: usize,
+    pub burst: usize,
     /// How long one more takes, in seconds.
-    pub(crate) refill: u64,
+    pub refill: u64,
 }
 
 impl Limits {
     /// Those of the policy `auth0`.
-    pub(crate) const AUTH0: Self = Self { per_transaction: 10, burst: 10, refill: 360 };
+    pub const AUTH0: Self = Self { per_transaction: 10, burst: 10, refill: 360 };
 }
 
 /// What the host says of a challenge that is over, whatever ended it.
@@ -102,7 +102,7 @@ const DEAD_HANDLE: &str = "oob_code is expired";
 const DEAD_TRANSACTION: &str = "mfa_token is expired";
 
 #[derive(Clone, Debug)]
-pub(crate) struct Ledger(Arc<Mutex<Book>>);
+pub struct Ledger(Arc<Mutex<Book>>);
 
 #[derive(Debug)]
 struct Book {
@@ -115,7 +115,7 @@ struct Book {
 
 impl Ledger {
     /// A ledger that is also written to a file.
-    pub(crate) fn create(path: &Path) -> std::io::Result<Self> {
+    pub fn create(path: &Path) -> std::io::Result<Self> {
         Ok(Self::with(Some(OpenOptions::new().append(true).create_new(true).open(path)?)))
     }
 
@@ -125,35 +125,35 @@ impl Ledger {
     }
 
     /// A number that no other transaction or attempt has.
-    pub(crate) fn number(&self) -> u64 {
+    pub fn number(&self) -> u64 {
         let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         book.numbers += 1;
         book.numbers
     }
 
     /// Enters what was seen.
-    pub(crate) fn enter(&self, event: Event) {
+    pub fn enter(&self, event: Event) {
         let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = book.begun.elapsed().as_secs();
         book.enter(at, event);
     }
 
-    pub(crate) fn entries(&self) -> Vec<(u64, Event)> {
+    pub fn entries(&self) -> Vec<(u64, Event)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).entries.clone()
     }
 
     /// How many entries are of a kind.
-    pub(crate) fn count(&self, of: impl Fn(&Event) -> bool) -> usize {
+    pub fn count(&self, of: impl Fn(&Event) -> bool) -> usize {
         let book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         book.entries.iter().filter(|(_, event)| of(event)).count()
     }
 
-    pub(crate) fn tokens(&self) -> usize {
+    pub fn tokens(&self) -> usize {
         self.count(|event| matches!(event, Event::Answered { answer: Answer::Token(_), .. }))
     }
 
     /// Everything that must not be.
-    pub(crate) fn violations(&self, limits: Limits) -> Vec<Violation> {
+    pub fn violations(&self, limits: Limits) -> Vec<Violation> {
         audit(&self.entries(), limits)
     }
 }

@@ -4,12 +4,7 @@
 //! asked, mailed and answered; afterwards it is held against what the servers say. `ci/chaos.sh` builds all that is needed
 //! and runs every scene. Exit 0 means that nothing was violated, and that every fault was really there.
 
-mod client;
-mod faults;
-mod journey;
-mod ledger;
 mod scenes;
-mod smtp;
 
 use std::{
     path::PathBuf,

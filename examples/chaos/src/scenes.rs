@@ -9,7 +9,7 @@ pub(crate) mod smtp;
 pub(crate) mod sqlite;
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -17,14 +17,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{AnyConnection, Connection as _, Executor as _};
 use tokio::task::JoinSet;
 
-use crate::{
-    faults::{Clock, Directory, Server},
+use countersign_chaos::{
+    faults::{Clock, Directory, QUICK, Server},
     journey::{Journey, Manners, Pending, Person, Stop, Tally, World},
     ledger::{Answer, Event, Kind, Ledger, Limits, Violation},
     smtp::Sink,
+    users::USERS,
 };
 
 /// What every scene is told.
@@ -53,8 +53,6 @@ pub(crate) struct Row {
     pub(crate) shortfalls: Vec<String>,
 }
 
-/// How many users a store gets: more than any scene uses up.
-const USERS: usize = 20_000;
 /// How many are at it at once.
 const WORKERS: usize = 24;
 /// Journeys of one user: the policy gives twenty messages, and some are asked for twice.
@@ -183,7 +181,7 @@ impl Stage {
             }
             let wrong_ones = usize::from(turn > 0 && person.throw(3) == 0);
             let done = if turn == JOURNEYS_EACH / 2 && person.recovery.is_some() {
-                journey.recover(&mut person).await
+                journey.recover(&mut person).await.map(|_| ())
             } else {
                 journey.sign_in(&mut person, wrong_ones).await.map(|pending| past.push(pending))
             };
@@ -318,31 +316,6 @@ impl Row {
 
 /// The arguments of a server with SQLite.
 pub(crate) fn with_sqlite<'a>(database: &'a str, relay: &'a str) -> Vec<&'a str> {
-    vec!["--policy", "auth0", "--issuer", "http://localhost/", "--database", database, "--smtp", relay]
-}
-
-/// Adds the users, each with the password hash that the server made for the demonstration's.
-pub(crate) async fn populate(url: &str) -> Result<(), String> {
-    sqlx::any::install_default_drivers();
-    let mut connection = AnyConnection::connect(url).await.map_err(|error| error.to_string())?;
-    let numbers = if url.starts_with("postgres") {
-        format!("SELECT generate_series AS n FROM generate_series(0, {})", USERS - 1)
-    } else {
-        format!(
-            "WITH RECURSIVE s(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n < {}) SELECT n FROM s",
-            USERS - 1
-        )
-    };
-    let sql = format!(
-        "INSERT INTO users (subject, email, email_verified, password_hash) \
-         SELECT 'usr_' || numbers.n, 'user' || numbers.n || '@example.com', demo.email_verified, demo.password_hash \
-         FROM ({numbers}) AS numbers, (SELECT * FROM users WHERE email = 'user@example.com') AS demo"
-    );
-    connection.execute(sql.as_str()).await.map_err(|error| format!("no users: {error}"))?;
-    connection.close().await.map_err(|error| error.to_string())
-}
-
-/// The same for the file of a server.
-pub(crate) async fn populate_file(path: &Path) -> Result<(), String> {
-    populate(&format!("sqlite://{}", path.display())).await
+    let own = ["--policy", "auth0", "--issuer", "http://localhost/", "--database", database, "--smtp", relay];
+    [own.as_slice(), &QUICK].concat()
 }

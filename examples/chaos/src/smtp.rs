@@ -23,7 +23,7 @@ use crate::ledger::{Event, Ledger};
 
 /// How the server behaves.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Mode {
+pub enum Mode {
     Well,
     /// Takes the connection and says nothing.
     Hangs,
@@ -38,7 +38,7 @@ pub(crate) enum Mode {
 }
 
 #[derive(Clone)]
-pub(crate) struct Sink(Arc<Shared>);
+pub struct Sink(Arc<Shared>);
 
 struct Shared {
     address: SocketAddr,
@@ -58,7 +58,7 @@ struct Mail {
 }
 
 impl Sink {
-    pub(crate) async fn start(ledger: Ledger) -> Result<Self, String> {
+    pub async fn start(ledger: Ledger) -> Result<Self, String> {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| error.to_string())?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let sink = Self(Arc::new(Shared {
@@ -81,42 +81,42 @@ impl Sink {
         Ok(sink)
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("smtp://{}", self.0.address)
     }
 
-    pub(crate) fn behave(&self, mode: Mode) {
+    pub fn behave(&self, mode: Mode) {
         self.0.mode.send_replace(mode);
     }
 
     /// Hangs from now on once it has heard this recipient, whatever it does else.
-    pub(crate) fn hang_for(&self, to: &str) {
+    pub fn hang_for(&self, to: &str) {
         self.0.slow.lock().unwrap_or_else(PoisonError::into_inner).insert(to.to_owned());
     }
 
     /// How often it failed in this way.
-    pub(crate) fn faults(&self, mode: Mode) -> usize {
+    pub fn faults(&self, mode: Mode) -> usize {
         self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).get(&mode).copied().unwrap_or(0)
     }
 
     /// Messages that came more than once, counted each time after the first.
-    pub(crate) fn duplicates(&self) -> usize {
+    pub fn duplicates(&self) -> usize {
         let mail = self.0.mail.lock().unwrap_or_else(PoisonError::into_inner);
         mail.ids.values().map(|count| count - 1).sum()
     }
 
-    pub(crate) fn messages(&self) -> usize {
+    pub fn messages(&self) -> usize {
         self.0.messages.load(Ordering::Relaxed)
     }
 
     /// How many codes came for an address.
-    pub(crate) fn count(&self, to: &str) -> usize {
+    pub fn count(&self, to: &str) -> usize {
         let mail = self.0.mail.lock().unwrap_or_else(PoisonError::into_inner);
         mail.codes.get(to).map_or(0, Vec::len)
     }
 
     /// The newest code for an address, once there are more than `seen`.
-    pub(crate) async fn code(&self, to: &str, seen: usize, patience: Duration) -> Option<String> {
+    pub async fn code(&self, to: &str, seen: usize, patience: Duration) -> Option<String> {
         let wait = async {
             loop {
                 let arrived = self.0.arrived.notified();

@@ -14,7 +14,7 @@ use crate::{
     keys::{Keys, KeysError},
     options::{Command, Data, KeyClass, KeysAction, Preset},
     random, server,
-    store::{self, Client, Database},
+    store::{self, Client, Database, Form},
 };
 
 /// How often a lost swap is tried again.
@@ -62,7 +62,8 @@ fn keys(action: KeysAction) -> Result<String, KeysError> {
 }
 
 pub(crate) async fn open(data: &Data) -> Result<std::sync::Arc<dyn Database>, String> {
-    store::open(&data.database).await.map_err(|error| server::unusable(&data.database, &error))
+    let opened = store::open(&data.database, Form::default()).await;
+    opened.map_err(|error| server::unusable(&data.database, &error))
 }
 
 async fn add_user(data: &Data, email: &str, verified: bool) -> Result<String, String> {

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use tokio::sync::{Notify, RwLock};
 
 use crate::{
+    core::Core,
     demo::Panel,
     first_factor::{FirstFactorError, FirstFactors},
     mail::Mailer,
@@ -25,7 +26,7 @@ use crate::{
 const MAX_SWAPS: u32 = 24;
 
 pub(crate) struct App {
-    pub(crate) verifier: Verifier,
+    pub(crate) core: Core,
     pub(crate) database: std::sync::Arc<dyn Database>,
     pub(crate) first_factors: FirstFactors,
     pub(crate) signer: Signer,
@@ -69,11 +70,11 @@ impl App {
     /// to the caller is [`Effect::IssueToken`].
     pub(crate) async fn step<T, F>(&self, subject: &Subject, step: F) -> Result<Outcome<T>, Trouble>
     where
-        F: Fn(Account, OffsetDateTime, &mut SysRng) -> Result<Step<T>, getrandom::Error>,
+        F: Fn(&Verifier, Account, OffsetDateTime, &mut SysRng) -> Result<Step<T>, getrandom::Error>,
     {
-        let (outcome, writes) =
-            take(&*self.database, subject, step, || self.metrics.lost_swaps.inc()).await?;
-        self.conclude(&outcome, writes);
+        let step = |account, now, rng: &mut _| self.core.call(|verifier| step(verifier, account, now, rng));
+        let outcome = take(&*self.database, subject, step, || self.metrics.lost_swaps.inc()).await?;
+        self.conclude(&outcome);
         Ok(outcome)
     }
 
@@ -83,41 +84,42 @@ impl App {
     }
 
     /// What every outcome is good for, whatever its command: the log, the metrics, the panel, the worker.
-    fn conclude<T>(&self, outcome: &Outcome<T>, writes: bool) {
+    fn conclude<T>(&self, outcome: &Outcome<T>) {
         telemetry::audit(&outcome.audit);
         self.metrics.count(&outcome.audit);
         if let Some(panel) = &self.panel {
             panel.note(&outcome.audit, &outcome.effects);
         }
+        let mut messages = false;
         for effect in &outcome.effects {
+            messages |= matches!(effect, Effect::SendEmail(_) | Effect::Notify(_));
             if let Effect::Notify(notify) = effect
                 && let Event::ClockDisagrees { behind_ms } = notify.event
             {
                 tracing::warn!(behind_ms, "this server's clock is behind another one's");
             }
         }
-        if writes {
+        if messages {
             self.mail_waits.notify_one();
         }
     }
 }
 
-/// The loop of [`App::step`]: the outcome, and whether something was written.
+/// The loop of [`App::step`].
 pub(crate) async fn take<T, F>(
     database: &dyn Database,
     subject: &Subject,
     step: F,
     note_lost: impl Fn(),
-) -> Result<(Outcome<T>, bool), Trouble>
+) -> Result<Outcome<T>, Trouble>
 where
     F: Fn(Account, OffsetDateTime, &mut SysRng) -> Result<Step<T>, getrandom::Error>,
 {
     for lost in 0..MAX_SWAPS {
         let account = load(database, subject).await?;
         let step = step(account, OffsetDateTime::now_utc(), &mut SysRng)?;
-        let writes = step.writes();
         match step.commit_async(|write| database.swap(write)).await? {
-            Committed::Done(outcome) => return Ok((outcome, writes)),
+            Committed::Done(outcome) => return Ok(outcome),
             Committed::Lost => {
                 note_lost();
                 tokio::time::sleep(jitter(lost)?).await;

@@ -80,7 +80,7 @@ fn kit(database: &Arc<dyn Database>, options: &Conformance) -> AsyncKit<'static>
             async move {
                 let step = |account, _, _: &mut SysRng| Ok(asked.step(account));
                 let taken = app::take(&*database, asked.subject(), step, || {}).await;
-                taken.map(|(outcome, _)| outcome.result)
+                taken.map(|outcome| outcome.result)
             }
         })
 }

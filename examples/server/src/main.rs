@@ -7,6 +7,7 @@
 mod admin;
 mod app;
 mod conformance;
+mod core;
 mod demo;
 mod error;
 mod first_factor;

@@ -12,7 +12,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use countersign::{DeliveryReport, Descriptor, RenderError};
+use countersign::{DeliveryReport, Descriptor, RenderError, Verifier};
 use time::OffsetDateTime;
 use tokio::{sync::watch, task::JoinSet};
 
@@ -149,7 +149,7 @@ async fn write(app: &App, descriptor: &Descriptor) -> Result<Option<(String, Tex
     let account = app.database.load(subject).await?;
     let rendered = account
         .ok_or(RenderError::NotLive)
-        .and_then(|account| app.verifier.render(&account, descriptor, now));
+        .and_then(|account| app.core.call(|verifier| verifier.render(&account, descriptor, now)));
     let message = match rendered {
         Ok(message) => message,
         Err(error) => {
@@ -215,8 +215,8 @@ async fn settle(app: &App, message: &Queued) -> Result<(), StoreError> {
 /// Tells the core that a code did not arrive, so that its user can ask again at once.
 async fn report_failure(app: &App, message: &Queued) {
     let Some(Descriptor::SendEmail(email)) = &message.descriptor else { return };
-    let report = |account, now: OffsetDateTime, _: &mut _| {
-        Ok(app.verifier.report_delivery(account, email.id, DeliveryReport::Failed, now))
+    let report = |verifier: &Verifier, account, now: OffsetDateTime, _: &mut _| {
+        Ok(verifier.report_delivery(account, email.id, DeliveryReport::Failed, now))
     };
     if let Err(error) = app.step(&email.subject, report).await {
         tracing::error!(%error, id = %email.id, "a failed delivery could not be reported");

@@ -107,7 +107,7 @@ pub(crate) fn session(
     let now = OffsetDateTime::now_utc();
     // An mfa_token is base64url, which has no dot.
     if !token.contains('.') {
-        return Ok((app.verifier.open(token, client, now)?, None));
+        return Ok((app.core.call(|verifier| verifier.open(token, client, now))?, None));
     }
     let claims = app.signer.verify(token, now).map_err(|error| match error {
         BadToken::Expired => Denial::ExpiredToken,

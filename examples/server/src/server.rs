@@ -19,6 +19,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::{
     app::App,
+    core::Core,
     demo::{self, Panel},
     first_factor::FirstFactors,
     keys::Keys,
@@ -26,7 +27,7 @@ use crate::{
     options::Serve,
     outbox,
     router::router,
-    store::{self, Place, StoreError},
+    store::{self, Form, Place, StoreError},
     telemetry::{self, Metrics},
     templates::Templates,
     tokens::Signer,
@@ -52,7 +53,8 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
     let templates = Templates::load(options.templates.as_deref())?;
     let mailer = Mailer::new(options.smtp.as_ref())?;
     let first_factors = FirstFactors::new(options.data.argon2_memory).map_err(|error| error.to_string())?;
-    let database = store::open(&options.data.database)
+    let metrics = Metrics::new().map_err(|error| error.to_string())?;
+    let database = store::open(&options.data.database, Form::new(metrics.record.clone()))
         .await
         .map_err(|error| unusable(&options.data.database, &error))?;
 
@@ -77,14 +79,14 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
         );
     }
     let app = Arc::new(App {
-        verifier: Verifier::new(ring, policy),
+        core: Core::new(Verifier::new(ring, policy), metrics.core.clone()),
         database,
         first_factors,
         signer: Signer::new(&keys.signing, &issuer).map_err(|error| error.to_string())?,
         mailer,
         mail_from: options.mail_from.clone(),
         templates,
-        metrics: Metrics::new().map_err(|error| error.to_string())?,
+        metrics,
         mail_waits: Notify::new(),
         under_way: Arc::default(),
         issuer,

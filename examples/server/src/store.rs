@@ -11,6 +11,8 @@ use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use countersign::{Account, Descriptor, Subject, Swap, Write};
 
+use crate::telemetry::Stopwatch;
+
 /// The answer of a database, some time later.
 pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
@@ -114,6 +116,24 @@ pub(crate) enum StoreError {
     Name(#[from] countersign::NameError),
 }
 
+/// The stored form of records, and how long it takes to read and to write it.
+#[derive(Clone, Default)]
+pub(crate) struct Form(Stopwatch);
+
+impl Form {
+    pub(crate) const fn new(stopwatch: Stopwatch) -> Self {
+        Self(stopwatch)
+    }
+
+    fn read(&self, text: &str) -> Result<Account, StoreError> {
+        Ok(self.0.time(|| serde_json::from_str(text))?)
+    }
+
+    fn write(&self, account: &Account) -> Result<String, StoreError> {
+        Ok(self.0.time(|| serde_json::to_string(account))?)
+    }
+}
+
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Place {
@@ -144,10 +164,10 @@ impl Place {
 }
 
 /// Opens the database and brings its schema up to date.
-pub(crate) async fn open(place: &Place) -> Result<Arc<dyn Database>, StoreError> {
+pub(crate) async fn open(place: &Place, form: Form) -> Result<Arc<dyn Database>, StoreError> {
     Ok(match place {
-        Place::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path).await?),
-        Place::Postgres(url) => Arc::new(postgres::Postgres::open(url).await?),
+        Place::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path, form).await?),
+        Place::Postgres(url) => Arc::new(postgres::Postgres::open(url, form).await?),
     })
 }
 
@@ -180,7 +200,7 @@ mod tests {
         std::fs::create_dir_all(&directory)?;
         let path = directory.join("claims.db");
         let place = Place::Sqlite(path.clone());
-        let (one, other) = (open(&place).await?, open(&place).await?);
+        let (one, other) = (open(&place, Form::default()).await?, open(&place, Form::default()).await?);
         SqliteConnection::connect(&path.display().to_string()).await?.execute(FIVE).await?;
         let held = claims_hold(&*one, &*other).await;
         one.close().await;
@@ -194,7 +214,7 @@ mod tests {
     async fn claims_hold_on_postgres() -> Result<(), StoreError> {
         let url = std::env::var("COUNTERSIGN_TEST_POSTGRES").map_err(std::io::Error::other)?;
         let place = Place::Postgres(url.clone());
-        let (one, other) = (open(&place).await?, open(&place).await?);
+        let (one, other) = (open(&place, Form::default()).await?, open(&place, Form::default()).await?);
         PgConnection::connect(&url).await?.execute(FIVE).await?;
         claims_hold(&*one, &*other).await
     }

@@ -1,12 +1,12 @@
 //! Logs and metrics. The core's audit events are logged as they are: they hold no code, token, handle or address. This
 //! module must never be handed a request's body or an effect's content.
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, time::Instant};
 
 use countersign::AuditEvent;
 use prometheus::{
-    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -45,6 +45,28 @@ pub(crate) fn name(event: &AuditEvent) -> String {
     name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
+/// How often something was done, and how long it took each time. Without a metric nobody asks.
+#[derive(Clone, Default)]
+pub(crate) struct Stopwatch(Option<Histogram>);
+
+impl Stopwatch {
+    /// A metric of times from a microsecond to a millisecond.
+    fn new(name: &str, help: &str) -> Result<Self, prometheus::Error> {
+        let options = HistogramOpts::new(format!("countersign_{name}"), help);
+        let bounds = vec![1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3];
+        Ok(Self(Some(Histogram::with_opts(options.buckets(bounds))?)))
+    }
+
+    pub(crate) fn time<T>(&self, work: impl FnOnce() -> T) -> T {
+        let begun = Instant::now();
+        let done = work();
+        if let Some(metric) = &self.0 {
+            metric.observe(begun.elapsed().as_secs_f64());
+        }
+        done
+    }
+}
+
 pub(crate) struct Metrics {
     registry: Registry,
     /// Codes that were judged, and refusals to judge one, by command and result.
@@ -57,6 +79,10 @@ pub(crate) struct Metrics {
     pub(crate) lost_swaps: IntCounter,
     /// How long answers took, in seconds, by method, route and status.
     pub(crate) latencies: HistogramVec,
+    /// Calls of the library.
+    pub(crate) core: Stopwatch,
+    /// Records that were read from their stored form or written in it.
+    pub(crate) record: Stopwatch,
     /// Messages in the outbox.
     pub(crate) waiting: IntGauge,
 }
@@ -83,6 +109,8 @@ impl Metrics {
                 HistogramOpts::new("countersign_request_seconds", "Time to answer."),
                 &["method", "route", "status"],
             )?,
+            core: Stopwatch::new("core_seconds", "Time in a call of the library.")?,
+            record: Stopwatch::new("record_seconds", "Time to read or write the stored form of a record.")?,
             waiting: IntGauge::new("countersign_outbox_waiting", "Messages in the outbox.")?,
         };
         metrics.registry.register(Box::new(metrics.verifications.clone()))?;
@@ -91,6 +119,10 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.lost_swaps.clone()))?;
         metrics.registry.register(Box::new(metrics.latencies.clone()))?;
         metrics.registry.register(Box::new(metrics.waiting.clone()))?;
+        for metric in [&metrics.core, &metrics.record].into_iter().filter_map(|stopwatch| stopwatch.0.clone())
+        {
+            metrics.registry.register(Box::new(metric))?;
+        }
         Ok(metrics)
     }
 

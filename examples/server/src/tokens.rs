@@ -4,9 +4,11 @@
 //! service is ever taken for one. Everything in a token comes from the core's evidence and not from the clock, so the
 //! same effect issued again is the same token. This module must never accept another algorithm than RS256.
 
+use aws_lc_rs::{rand::SystemRandom, rsa::KeyPair, signature::RSA_PKCS1_SHA256};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{ElevatedScopes, IssueToken};
 use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header,
     errors::ErrorKind,
     jwk::{Jwk, JwkSet, PublicKeyUse},
 };
@@ -31,7 +33,8 @@ pub(crate) struct Signer {
     issuer: String,
     mfa_audience: String,
     kid: String,
-    key: EncodingKey,
+    /// Read once: `jsonwebtoken` would read and check it anew for every token, which costs as much as a signature.
+    key: KeyPair,
     verifying: Vec<(String, DecodingKey)>,
     pub(crate) jwks: JwkSet,
 }
@@ -87,6 +90,9 @@ impl Signer {
     pub(crate) fn new(keys: &[SigningKey], issuer: &str) -> Result<Self, KeysError> {
         let current = keys.first().ok_or(KeysError::Missing("signing"))?;
         let key = EncodingKey::from_rsa_pem(current.pem.as_bytes())?;
+        let key = KeyPair::from_der(key.as_bytes()).map_err(|error| {
+            jsonwebtoken::errors::Error::from(ErrorKind::InvalidRsaKey(error.to_string()))
+        })?;
         let mut jwks = JwkSet { keys: Vec::new() };
         let mut verifying = Vec::new();
         for known in keys {
@@ -176,7 +182,14 @@ impl Signer {
         if let Some(typ) = typ {
             header.typ = Some(typ.to_owned());
         }
-        encode(&header, claims, &self.key)
+        let header = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header)?);
+        let claims = URL_SAFE_NO_PAD.encode(serde_json::to_vec(claims)?);
+        let message = format!("{header}.{claims}");
+        let mut signature = vec![0; self.key.public_modulus_len()];
+        self.key
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature)
+            .map_err(|_| ErrorKind::RsaFailedSigning)?;
+        Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
     /// Checks an access token for the MFA audience.

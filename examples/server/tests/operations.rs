@@ -255,8 +255,17 @@ fn metrics_count_what_happened() {
     let code = server.code(2);
     server.answer(&token, &oob_code, &common::wrong(&code));
     server.associate(&token, "b@example.com");
-    let metrics = server.get("/metrics");
+    // Each call of the library: twice two for the passwords, three for each code, two for the refused enrolment, and two
+    // each for the enrolment and the challenge. Its worker renders both codes and the notice of the new address.
+    let metrics = eventually("the last message", || {
+        let metrics = server.get("/metrics");
+        metrics.text.contains("countersign_core_seconds_count 19\n").then_some(metrics)
+    });
     assert_eq!(metrics.status, 200);
+    for name in ["countersign_core_seconds_sum", "countersign_record_seconds_sum"] {
+        let line = metrics.text.lines().find(|line| line.starts_with(name)).unwrap();
+        assert!(line.split(' ').nth(1).unwrap().parse::<f64>().unwrap() > 0.0, "{line}");
+    }
     for line in [
         "countersign_verifications_total{command=\"verify_oob\",outcome=\"accepted\"} 1",
         "countersign_verifications_total{command=\"verify_oob\",outcome=\"invalid_binding_code\"} 1",

@@ -7,11 +7,12 @@
 
 use std::time::Duration;
 
-use super::{Player, Row, Settings, Stage, WORKERS, populate_file, postgres, with_sqlite};
-use crate::{
+use super::{Player, Row, Settings, Stage, WORKERS, postgres, with_sqlite};
+use countersign_chaos::{
     faults::{Clock, Server},
     journey::{Journey, Manners, Stop, Tally},
     ledger::{Answer, Event},
+    users::populate_file,
 };
 
 const HOUR: i64 = 3_600;

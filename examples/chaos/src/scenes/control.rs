@@ -3,11 +3,12 @@
 //! The database file is put back, between a kill and a restart, to what it was before its users were enrolled and their
 //! codes were spent. The scene is well if the ledger says so, and fails if it is quiet.
 
-use super::{Player, Row, Settings, Stage, populate_file, with_sqlite};
-use crate::{
+use super::{Player, Row, Settings, Stage, with_sqlite};
+use countersign_chaos::{
     faults::Server,
     journey::{Journey, Manners},
     ledger::{Kind, Limits},
+    users::populate_file,
 };
 
 const PEOPLE: usize = 5;

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use super::{Row, Settings, Stage, WORKERS, populate_file, with_sqlite};
-use crate::{
+use super::{Row, Settings, Stage, WORKERS, with_sqlite};
+use countersign_chaos::{
     faults::{Disk, Server},
     journey::{Manners, Tally},
+    users::populate_file,
 };
 
 /// How big the disk is.

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Row, Settings, Stage, populate_file, postgres, with_sqlite};
-use crate::{
+use super::{Row, Settings, Stage, postgres, with_sqlite};
+use countersign_chaos::{
     faults::Server,
     journey::{Manners, Tally, World},
+    users::populate_file,
 };
 
 /// Of clients who take no excuse: whatever is not an answer, or is a 5xx, is an error.
@@ -52,13 +53,8 @@ async fn hold(
     stage.curtain(playing).await?;
     let tally = &world.tally;
     let errors = [&tally.unavailable, &tally.cut_off, &tally.unreached].map(Tally::get).iter().sum::<usize>();
-    let (median, late) = {
-        let mut latencies = world.tally.latencies.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        latencies.sort_unstable();
-        let at =
-            |part: usize| latencies.get(latencies.len().saturating_sub(1) * part / 100).copied().unwrap_or(0);
-        (at(50) / 1_000, at(99) / 1_000)
-    };
+    let latencies = tally.latencies();
+    let [median, late] = [0.5, 0.99].map(|part| latencies.value_at_quantile(part) / 1_000);
     let faults = format!(
         "{} clients for {} s, {errors} errors, p50 {median} ms, p99 {late} ms",
         settings.clients,

@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
-use super::{Row, Settings, Stage, WORKERS, populate};
-use crate::{
-    faults::{Clock, Postgres, Server, Stop},
+use super::{Row, Settings, Stage, WORKERS};
+use countersign_chaos::{
+    faults::{self, Clock, Postgres, QUICK, Server, Stop},
     journey::{Manners, Tally},
+    users::populate,
 };
 
 /// Rounds of faults: each kills a server, and all but every second restarts PostgreSQL.
@@ -21,22 +22,14 @@ pub(super) async fn two_servers(
 ) -> Result<(Postgres, [Server; 2]), String> {
     let database = Postgres::start().await?;
     let (url, relay) = (database.url(), stage.sink.url());
-    keys(settings, stage).await?;
+    faults::keys(&settings.server, stage.directory.path()).await?;
     let places = ["--database", &url, "--keys", "keys.json", "--issuer", "http://localhost/"];
-    let arguments = [places.as_slice(), &["--policy", "auth0", "--smtp", &relay]].concat();
+    let arguments = [places.as_slice(), &["--policy", "auth0", "--smtp", &relay], &QUICK].concat();
     let directory = stage.directory.path();
     let one = Server::start(&settings.server, directory, &arguments, None).await?;
     let other = Server::start(&settings.server, directory, &arguments, clock).await?;
     populate(&url).await?;
     Ok((database, [one, other]))
-}
-
-/// Makes the key file.
-async fn keys(settings: &Settings, stage: &Stage) -> Result<(), String> {
-    let mut command = tokio::process::Command::new(&settings.server);
-    command.current_dir(stage.directory.path()).args(["keys", "generate", "keys.json"]);
-    let status = command.output().await.map_err(|error| error.to_string())?.status;
-    if status.success() { Ok(()) } else { Err("no keys could be made".to_owned()) }
 }
 
 pub(crate) async fn run(settings: &Settings) -> Result<Row, String> {

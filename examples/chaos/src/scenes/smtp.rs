@@ -9,11 +9,12 @@ use std::{sync::Arc, time::Duration};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{Row, Settings, Stage, WORKERS, populate_file, with_sqlite};
-use crate::{
+use super::{Row, Settings, Stage, WORKERS, with_sqlite};
+use countersign_chaos::{
     faults::Server,
     journey::{Journey, Manners, Person, Tally},
     smtp::Mode,
+    users::populate_file,
 };
 
 /// Of users who wait for their mail as long as it takes: a hang of twenty seconds, the pauses, and a queue.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Row, Settings, Stage, WORKERS, populate_file, with_sqlite};
-use crate::{
+use super::{Row, Settings, Stage, WORKERS, with_sqlite};
+use countersign_chaos::{
     faults::Server,
     journey::{Manners, Tally},
+    users::populate_file,
 };
 
 /// The least number of kills.

@@ -27,7 +27,7 @@ pub(crate) async fn mailbox(State(app): State<Arc<App>>) -> Result<Json<Vec<Kept
 }
 
 pub(crate) async fn info(State(app): State<Arc<App>>) -> Json<Value> {
-    let settings = app.verifier.policy().settings();
+    let settings = app.core.policy().settings();
     let mut info = json!({
         "demo": app.panel.is_some(),
         "mailbox": app.mailer.kept().is_some(),

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use countersign::{
-    AuthenticatorId, Denial, EmailAddress,
+    AuthenticatorId, Denial, EmailAddress, Verifier,
     wire::{
         AssociateBody, AssociateReply, AuthenticatorEntry, ChallengeBody, ChallengeReply, Endpoint, Refusal,
         refuse,
@@ -41,12 +41,13 @@ pub(crate) async fn associate(
             EmailAddress::parse(&user.email).map_err(|_| Refusal::missing("email"))?
         }
     };
-    let step =
-        |account, now, rng: &mut _| app.verifier.associate(&session, account, address.clone(), now, rng);
+    let step = |verifier: &Verifier, account, now, rng: &mut _| {
+        verifier.associate(&session, account, address.clone(), now, rng)
+    };
     let outcome = app.step(session.subject(), step).await?;
     let at = outcome.audit.at();
     let answer = outcome.result.map_err(denied)?;
-    Ok(Json(AssociateReply::new(&answer, app.verifier.policy(), at)))
+    Ok(Json(AssociateReply::new(&answer, app.core.policy(), at)))
 }
 
 pub(crate) async fn challenge(
@@ -58,13 +59,16 @@ pub(crate) async fn challenge(
     let body: ChallengeBody = request::read(&headers, body).await?;
     let client = request::named_client(&app, &headers, &body.client()).await?;
     let mfa_token = body.mfa_token()?.expose();
-    let session = app.verifier.open(mfa_token, Some(&client), OffsetDateTime::now_utc()).map_err(denied)?;
+    let now = OffsetDateTime::now_utc();
+    let session = app.core.call(|verifier| verifier.open(mfa_token, Some(&client), now)).map_err(denied)?;
     let request = body.request()?;
-    let step = |account, now, rng: &mut _| app.verifier.challenge(&session, account, &request, now, rng);
+    let step = |verifier: &Verifier, account, now, rng: &mut _| {
+        verifier.challenge(&session, account, &request, now, rng)
+    };
     let outcome = app.step(session.subject(), step).await?;
     let at = outcome.audit.at();
     let answer = outcome.result.map_err(denied)?;
-    Ok(Json(ChallengeReply::new(&answer, app.verifier.policy(), at)))
+    Ok(Json(ChallengeReply::new(&answer, app.core.policy(), at)))
 }
 
 pub(crate) async fn authenticators(
@@ -74,7 +78,8 @@ pub(crate) async fn authenticators(
     let denied = |denial| ApiError::from(refuse(Endpoint::Authenticators, &denial));
     let session = request::bearer_session(&app, &headers, None, Endpoint::Authenticators)?;
     let account = app.load(session.subject()).await?;
-    let listed = app.verifier.authenticators(&session, &account, OffsetDateTime::now_utc());
+    let now = OffsetDateTime::now_utc();
+    let listed = app.core.call(|verifier| verifier.authenticators(&session, &account, now));
     Ok(Json(listed.map_err(denied)?.iter().map(AuthenticatorEntry::new).collect()))
 }
 
@@ -87,7 +92,7 @@ pub(crate) async fn remove(
     let session = request::bearer_session(&app, &headers, None, Endpoint::Remove)?;
     let id = id.ok().and_then(|Path(id)| id.parse::<AuthenticatorId>().ok());
     let id = id.ok_or_else(|| denied(Denial::UnknownAuthenticator))?;
-    let step = |account, now, _: &mut _| Ok(app.verifier.remove(&session, account, id, now));
+    let step = |verifier: &Verifier, account, now, _: &mut _| Ok(verifier.remove(&session, account, id, now));
     app.step(session.subject(), step).await?.result.map_err(denied)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, body::Body, extract::State, http::HeaderMap};
 use countersign::{
     Audience, BindingCode, ClientId, Denial, Effect, EmailAddress, FirstFactor, IssueToken, RecoveryCode,
-    Scope, Session,
+    Scope, Session, Verifier,
     wire::{Endpoint, MfaRequired, Parameter, Refusal, TokenBody, TokenGrant, TokenReply, refuse},
 };
 use getrandom::SysRng;
@@ -62,13 +62,16 @@ async fn password_grant(
         && let Ok(address) = EmailAddress::parse(&user.email)
     {
         // A refusal leaves the account as it was, which is no reason to keep its user out.
-        app.step(&user.subject, |account, now, rng| app.verifier.provision(account, &address, now, rng))
-            .await?;
+        let step =
+            |verifier: &Verifier, account, now, rng: &mut _| verifier.provision(account, &address, now, rng);
+        app.step(&user.subject, step).await?;
     }
     let account = app.load(&user.subject).await?;
     let first_factor = FirstFactor::new(user.subject, client.clone(), audience, scope);
-    let mfa_token = app.verifier.begin(&first_factor, OffsetDateTime::now_utc(), &mut SysRng)?;
-    Err(ApiError::MfaRequired(MfaRequired::new(&mfa_token, &app.verifier.requirements(&account))))
+    let now = OffsetDateTime::now_utc();
+    let mfa_token = app.core.call(|verifier| verifier.begin(&first_factor, now, &mut SysRng))?;
+    let requirements = app.core.call(|verifier| verifier.requirements(&account));
+    Err(ApiError::MfaRequired(MfaRequired::new(&mfa_token, &requirements)))
 }
 
 /// A binding code answers a challenge or confirms an enrolment. Only the latter takes an access token as `mfa_token`.
@@ -82,11 +85,13 @@ async fn oob_grant(
 ) -> Result<TokenReply, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
     let (session, claims) = request::session(app, mfa_token.expose(), Some(client)).map_err(denied)?;
-    let handle = app.verifier.open_oob_code(&session, oob_code.expose()).map_err(denied)?;
+    let handle = app.core.call(|verifier| verifier.open_oob_code(&session, oob_code.expose()));
+    let handle = handle.map_err(denied)?;
     let code = BindingCode::parse(binding_code.expose()).map_err(|_| denied(Denial::MalformedBindingCode))?;
     let asked = Asked::read(body)?;
-    let step =
-        |account, now, _: &mut SysRng| Ok(app.verifier.verify_oob(&session, account, &handle, &code, now));
+    let step = |verifier: &Verifier, account, now, _: &mut _| {
+        Ok(verifier.verify_oob(&session, account, &handle, &code, now))
+    };
     let outcome = app.step(session.subject(), step).await?;
     let verification = outcome.result.map_err(denied)?;
     match (token_due(&outcome.effects), claims) {
@@ -98,7 +103,7 @@ async fn oob_grant(
         }
         (None, None) => {
             let account = app.load(session.subject()).await?;
-            let requirements = app.verifier.requirements(&account);
+            let requirements = app.core.call(|verifier| verifier.requirements(&account));
             Err(ApiError::MfaRequired(MfaRequired::with_token(mfa_token.expose(), &requirements)))
         }
     }
@@ -125,7 +130,9 @@ async fn recovery_grant(
     let code =
         RecoveryCode::parse(recovery_code.expose()).map_err(|_| denied(Denial::InvalidRecoveryCode))?;
     let asked = Asked::read(body)?;
-    let step = |account, now, _: &mut SysRng| Ok(app.verifier.verify_recovery(&session, account, &code, now));
+    let step = |verifier: &Verifier, account, now, _: &mut _| {
+        Ok(verifier.verify_recovery(&session, account, &code, now))
+    };
     let outcome = app.step(session.subject(), step).await?;
     let recovered = outcome.result.map_err(denied)?;
     let due = token_due(&outcome.effects).ok_or(Trouble::Misuse("a recovery without its token"))?;
@@ -137,8 +144,8 @@ async fn recovery_grant(
 /// The session of an `mfa_token` proper.
 fn first_factor_session(app: &App, client: &ClientId, mfa_token: &Parameter) -> Result<Session, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
-    let opened = app.verifier.open(mfa_token.expose(), Some(client), OffsetDateTime::now_utc());
-    opened.map_err(denied)
+    let now = OffsetDateTime::now_utc();
+    app.core.call(|verifier| verifier.open(mfa_token.expose(), Some(client), now)).map_err(denied)
 }
 
 fn token_due(effects: &[Effect]) -> Option<&IssueToken> {

@@ -13,26 +13,36 @@ use sqlx::{
 };
 
 use super::{
-    Client, Database, Directory, Inspection, Later, Outbox, Queued, Store, StoreError, User, column, millis,
+    Client, Database, Directory, Form, Inspection, Later, Outbox, Queued, Store, StoreError, User, column,
+    millis,
 };
+
+/// How long an idle connection is taken to be alive.
+const TRUSTED_FOR: Duration = Duration::from_millis(500);
 
 /// The database's clock, in milliseconds since 1970.
 const NOW_MS: &str = "CAST(extract(epoch FROM now()) * 1000 AS BIGINT)";
 
-pub(super) struct Postgres(PgPool);
+pub(super) struct Postgres(PgPool, Form);
 
 impl Postgres {
-    pub(super) async fn open(url: &str) -> Result<Self, StoreError> {
+    pub(super) async fn open(url: &str, form: Form) -> Result<Self, StoreError> {
         // The pool would go on trying; a database that refuses the first connection is told of at once.
         let first = tokio::time::timeout(Duration::from_secs(10), PgConnection::connect(url));
         first.await.map_err(|_| StoreError::Silent)??.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(16)
             .acquire_timeout(Duration::from_secs(10))
+            // Every connection was tried when it was given back. Another trial, which is a round trip before every
+            // statement, is for those that have lain idle since.
+            .test_before_acquire(false)
+            .before_acquire(|connection, about| {
+                Box::pin(async move { Ok(about.idle_for < TRUSTED_FOR || connection.ping().await.is_ok()) })
+            })
             .connect(url)
             .await?;
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
-        Ok(Self(pool))
+        Ok(Self(pool, form))
     }
 }
 
@@ -41,7 +51,7 @@ impl Store for Postgres {
         Box::pin(async move {
             let query = sqlx::query_scalar("SELECT record FROM accounts WHERE subject = $1");
             let record: Option<String> = query.bind(subject.as_str()).fetch_optional(&self.0).await?;
-            Ok(record.map(|record| serde_json::from_str(&record)).transpose()?)
+            record.map(|record| self.1.read(&record)).transpose()
         })
     }
 
@@ -49,8 +59,7 @@ impl Store for Postgres {
         Box::pin(async move {
             let subject = write.record.subject().as_str();
             let revision = column(write.record.revision());
-            let record = serde_json::to_string(&write.record)?;
-            let mut transaction = self.0.begin().await?;
+            let record = self.1.write(&write.record)?;
             let query = match write.expected {
                 Some(expected) => {
                     let sql =
@@ -63,6 +72,12 @@ impl Store for Postgres {
                     sqlx::query(sql).bind(subject).bind(revision).bind(record)
                 }
             };
+            if write.outbox.is_empty() {
+                // One statement is a transaction by itself, and needs one round trip instead of three.
+                let swapped = query.execute(&self.0).await?.rows_affected() == 1;
+                return Ok(if swapped { Swap::Stored } else { Swap::Lost });
+            }
+            let mut transaction = self.0.begin().await?;
             if query.execute(&mut *transaction).await?.rows_affected() == 0 {
                 transaction.rollback().await?;
                 return Ok(Swap::Lost);

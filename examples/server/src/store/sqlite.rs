@@ -15,7 +15,8 @@ use sqlx::{
 };
 
 use super::{
-    Client, Database, Directory, Inspection, Later, Outbox, Queued, Store, StoreError, User, column, millis,
+    Client, Database, Directory, Form, Inspection, Later, Outbox, Queued, Store, StoreError, User, column,
+    millis,
 };
 
 /// The database's clock, in milliseconds since 1970.
@@ -24,10 +25,11 @@ const NOW_MS: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
 pub(super) struct Sqlite {
     readers: SqlitePool,
     writer: SqlitePool,
+    form: Form,
 }
 
 impl Sqlite {
-    pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(super) async fn open(path: &Path, form: Form) -> Result<Self, StoreError> {
         // The file holds addresses: its owner alone may read it. What SQLite puts beside it inherits that.
         OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         let options = SqliteConnectOptions::new()
@@ -40,6 +42,8 @@ impl Sqlite {
             SqlitePoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(Duration::from_secs(10))
+                // A file does not go away as a network does.
+                .test_before_acquire(false)
                 // A full disk makes SQLite roll back by itself. The connection's own rollback then fails, and it would
                 // take itself to be in a transaction for ever: such a connection is closed, and the next is a new one.
                 .after_release(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
@@ -47,7 +51,7 @@ impl Sqlite {
         let writer = pool(1).connect_with(options.clone()).await?;
         sqlx::migrate!("migrations/sqlite").run(&writer).await?;
         let readers = pool(4).connect_with(options).await?;
-        Ok(Self { readers, writer })
+        Ok(Self { readers, writer, form })
     }
 }
 
@@ -56,7 +60,7 @@ impl Store for Sqlite {
         Box::pin(async move {
             let query = sqlx::query_scalar("SELECT record FROM accounts WHERE subject = $1");
             let record: Option<String> = query.bind(subject.as_str()).fetch_optional(&self.readers).await?;
-            Ok(record.map(|record| serde_json::from_str(&record)).transpose()?)
+            record.map(|record| self.form.read(&record)).transpose()
         })
     }
 
@@ -64,7 +68,7 @@ impl Store for Sqlite {
         Box::pin(async move {
             let subject = write.record.subject().as_str();
             let revision = column(write.record.revision());
-            let record = serde_json::to_string(&write.record)?;
+            let record = self.form.write(&write.record)?;
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
             let query = match write.expected {
                 Some(expected) => {
@@ -243,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn the_writer_survives_a_full_disk() -> Result<(), StoreError> {
         let path = std::env::temp_dir().join(format!("countersign-full-{}.db", std::process::id()));
-        let store = Sqlite::open(&path).await?;
+        let store = Sqlite::open(&path, Form::default()).await?;
         sqlx::query("PRAGMA max_page_count = 40").execute(&store.writer).await?;
         let mut transaction = store.writer.begin_with("BEGIN IMMEDIATE").await?;
         let sql = "INSERT INTO users VALUES ('usr_1', 'a@example.com', 1, zeroblob(1000000))";

@@ -1,0 +1,205 @@
+//! What a client does about codes: it enrols, asks for one, and answers.
+
+use super::*;
+
+impl Run {
+    pub(super) fn associate(&mut self, on: u8, how: u8) {
+        let Some(login) = latest(&self.logins, on) else { return };
+        let (now, to) = (self.now, address(how & 3));
+        let before = self.facts.clone();
+        let mut about = None;
+        let expected = self.model.rules.associate(&login, &before, to.as_str(), millis(now), &mut about);
+        let step = self.verifier.associate(&login.session, self.record.clone(), to, now, &mut self.rng);
+        let Some(seen) = self.commit(step.unwrap(), how) else { return };
+        if let Ok(answer) = &seen.outcome.result {
+            let id = answer.authenticator.to_string();
+            match &about {
+                Some(known) => assert_eq!(*known, id, "the same address has the same authenticator"),
+                None => assert!(before.known(&id).is_none(), "a new one is new"),
+            }
+            about = Some(id.clone());
+            let counts = self.model.rules.settings.email_may_authenticate;
+            let shows =
+                counts && before.known(&id).is_none() && before.clone().at(millis(now)).recovery.is_none();
+            assert!(!shows || answer.recovery_codes.is_some(), "the first enrolment shows recovery codes");
+        }
+        self.judge(&seen, &before, expected_of("associate", &login, about, &expected, now));
+        let Ok(answer) = seen.outcome.result else { return };
+        if let Some(codes) = &answer.recovery_codes {
+            self.model.shown(&answer.authenticator.to_string(), codes);
+            self.recovery.extend(codes.iter().take(4).cloned());
+        }
+        let given = (answer.oob_code.expose(), answer.expires, answer.delivery);
+        self.hold(&login, given, &seen.outcome.effects, seen.outbox, &expected.unwrap());
+    }
+
+    pub(super) fn challenge(&mut self, variant: u8, on: u8, how: u8) {
+        let Some(login) = latest(&self.logins, on) else { return };
+        let now = self.now;
+        let mut request = ChallengeRequest::default();
+        let ids: Vec<AuthenticatorId> = self.record.authenticators().iter().map(|known| known.id()).collect();
+        if variant & 1 != 0 {
+            // One that is there, or has been or will be elsewhere.
+            request.authenticator = latest(&ids, how & 3).or("email|dev_0000000000000000".parse().ok());
+        }
+        if variant & 2 != 0 {
+            request.types = ChallengeTypes::parse(if variant & 4 != 0 { "otp" } else { "oob" });
+        }
+        let before = self.facts.clone();
+        let mut about = None;
+        let expected = self.model.rules.challenge(&login, &before, &request, millis(now), &mut about);
+        let step = self.verifier.challenge(&login.session, self.record.clone(), &request, now, &mut self.rng);
+        let Some(seen) = self.commit(step.unwrap(), how) else { return };
+        self.judge(&seen, &before, expected_of("challenge", &login, about.clone(), &expected, now));
+        let Ok(answer) = seen.outcome.result else { return };
+        assert_eq!(Some(answer.authenticator.to_string()), about, "the chosen authenticator");
+        let given = (answer.oob_code.expose(), answer.expires, answer.delivery);
+        self.hold(&login, given, &seen.outcome.effects, seen.outbox, &expected.unwrap());
+    }
+
+    /// A handle came back, and perhaps a message with its code.
+    fn hold(
+        &mut self,
+        login: &Login,
+        (oob_code, expires, delivery): (&str, OffsetDateTime, Delivery),
+        effects: &[Effect],
+        outbox: Option<Vec<Descriptor>>,
+        expected: &Sending,
+    ) {
+        let until = expected.cooling_until.map(instant);
+        let delivered = until.map_or(Delivery::Sent, |until| Delivery::CoolingDown { until });
+        assert_eq!(delivery, delivered, "what becomes of the message");
+        assert_eq!(expires, instant(expected.deadline), "when the code dies");
+        let asked = self.facts.asked(oob_code).expect("a handle names a challenge of the record").clone();
+        if let Some(same) = &expected.same {
+            assert_eq!(asked.id, *same, "asking again gives the same handle");
+        }
+        let State::Pending { generation, sends } = asked.state else { panic!("it waits") };
+        let mailed = effects.iter().find_map(|effect| match effect {
+            Effect::SendEmail(mail) => Some(mail),
+            _ => None,
+        });
+        assert_eq!(mailed.is_some(), until.is_none(), "a message is sent unless it is too soon");
+        let Some(mail) = mailed else { return };
+        self.model.rules.budgets.sent(millis(self.now));
+        let known = self.facts.known(&asked.authenticator).unwrap();
+        assert_eq!((mail.to.as_str(), mail.expires), (known.address(), expires));
+        assert_eq!(mail.code.expose().len(), usize::from(asked.digits));
+        self.mails.push(Mail { id: mail.id, oob_code: oob_code.to_owned(), sends });
+        let written = outbox.unwrap_or_default().into_iter();
+        let mut mails = written.filter(|descriptor| matches!(descriptor, Descriptor::SendEmail(_)));
+        self.outbox = mails.next().map(|descriptor| (descriptor, mail.code.clone()));
+        match self.given.iter_mut().find(|known| known.oob_code == oob_code) {
+            Some(known) => (known.code, known.generation) = (mail.code.clone(), generation),
+            None => self.given.push(Given {
+                login: login.clone(),
+                oob_code: oob_code.to_owned(),
+                code: mail.code.clone(),
+                generation,
+            }),
+        }
+    }
+
+    pub(super) fn guess(&mut self, on: u8, how: u8, right: bool) {
+        let now = self.now;
+        let Some(given) = self.given.iter().rev().nth(usize::from(on % 16)) else { return };
+        let mut digits = given.code.expose().to_owned();
+        if !right {
+            let last = if digits.pop() == Some('0') { '1' } else { '0' };
+            digits.push(last);
+        }
+        // A code with a digit too few can't be right.
+        if how & 0x20 != 0 && digits.len() > 6 {
+            digits.pop();
+        }
+        let asked = self.facts.asked(&given.oob_code);
+        let generation = asked.map(|asked| &asked.state);
+        if matches!(generation, Some(State::Pending { generation, .. }) if *generation != given.generation) {
+            // A step that nobody saw has put another code in its place.
+            return;
+        }
+        let code = BindingCode::parse(&digits).unwrap();
+        let login = if how & 0x10 != 0 { latest(&self.logins, 0).unwrap() } else { given.login.clone() };
+        let named = (given.oob_code.as_str(), given.login.transaction.as_str());
+        let handle = self.verifier.open_oob_code(&given.login.session, &given.oob_code).unwrap();
+        let before = self.facts.clone();
+        let mut about = None;
+        let rules = &self.model.rules;
+        let waiting = rules.verify(&login, &before, named, digits.len(), millis(now), &mut about);
+        let step = self.verifier.verify_oob(&login.session, self.record.clone(), &handle, &code, now);
+        let again = self.verifier.verify_oob(&login.session, self.record.clone(), &handle, &code, now);
+        assert_eq!(step.writes(), again.writes(), "same inputs, same outputs");
+        let Some(seen) = self.commit(step, how) else { return };
+        let mut expected = expected_of("verify_oob", &login, about, &waiting, now);
+        expected.evaluated = waiting.is_ok();
+        let counts = self.model.rules.settings.email_may_authenticate;
+        if let Ok(waiting) = &waiting {
+            let known = before.known(&waiting.authenticator).unwrap();
+            let of = format!("{} {}", known.id, known.address());
+            if right {
+                expected.tokens = usize::from(counts && login.scopes.is_none());
+                expected.told.extend(waiting.confirms.then(|| format!("added {of}")));
+            } else {
+                let (denial, disables) = self.model.failed(&login, waiting, known.is_active(), millis(now));
+                expected.verdict = Err(denial);
+                expected.told.extend(disables.then(|| format!("disabled {of}")));
+                let locked = self.model.rules.budgets.locked_until(millis(now));
+                expected.told.extend(locked.map(|until| format!("locked {} {until}", known.id)));
+            }
+        }
+        self.judge(&seen, &before, expected);
+        if let (Ok(verification), Ok(waiting)) = (&seen.outcome.result, &waiting) {
+            assert_eq!(verification.evidence.authenticator.to_string(), waiting.authenticator);
+            assert_eq!(
+                verification.purpose,
+                if waiting.confirms { Purpose::Confirm } else { Purpose::Authenticate },
+                "a purpose answers its own"
+            );
+            let came = (verification.completed, verification.recovery_codes_live);
+            self.model.succeeded(&login, waiting, came, &self.facts);
+        }
+    }
+
+    pub(super) fn recover(&mut self, on: u8, how: u8) {
+        let now = self.now;
+        let Some(login) = latest(&self.logins, how & 3) else { return };
+        let unknown = RecoveryCode::parse("222222222222222222222222").unwrap();
+        let code = latest(&self.recovery, on).filter(|_| on < 64).unwrap_or(unknown);
+        let before = self.facts.clone();
+        let mut about = None;
+        let expected = self.model.rules.recover(&login, &before, millis(now), &mut about);
+        let step = self.verifier.verify_recovery(&login.session, self.record.clone(), &code, now);
+        let Some(seen) = self.commit(step, how) else { return };
+        let set = about.clone().unwrap_or_default();
+        let mut said = expected_of("verify_recovery", &login, about, &expected, now);
+        let came_to = match &expected {
+            Ok(Recovery::Compared) => self.model.compared(&code),
+            Ok(Recovery::Repeated) => self.model.repeated(&login, &code),
+            Err(_) => Code::Another,
+        };
+        // Where it hangs on a step that nobody saw, the step itself says which of the two it is.
+        let taken = seen.outcome.result.is_ok();
+        let right = matches!(came_to, Code::Live | Code::Same) || came_to == Code::Unknown && taken;
+        match &expected {
+            Ok(Recovery::Compared) if right => {
+                let remaining = self.facts.recovery.as_ref().map_or(0, |set| set.live.len());
+                said.told.push(format!("used {set} {remaining}"));
+                (said.evaluated, said.tokens) = (true, 1);
+            }
+            Ok(Recovery::Compared) => {
+                let emptied = self.model.rules.budgets.recovery_guessed(millis(now));
+                said.told.extend(emptied.then(|| format!("guessed {set}")));
+                (said.evaluated, said.verdict) = (true, Err(Denial::InvalidRecoveryCode));
+            }
+            Ok(Recovery::Repeated) if right => said.tokens = 1,
+            Ok(Recovery::Repeated) => said.verdict = Err(Denial::TransactionSpent),
+            Err(_) => {}
+        }
+        self.judge(&seen, &before, said);
+        if let Ok(recovered) = seen.outcome.result {
+            assert_eq!(recovered.repeated, expected == Ok(Recovery::Repeated));
+            self.model.recovered(&login, &code, &recovered);
+            self.recovery.extend(recovered.replacement);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What ends or mends: commands of the client and of the host that no code is presented to.
+
+use super::*;
+
+impl Run {
+    pub(super) fn cancel(&mut self, variant: u8, on: u8, how: u8) {
+        let now = self.now;
+        let Some(given) = self.given.iter().rev().nth(usize::from(on % 16)) else { return };
+        let login = if variant & 1 != 0 { latest(&self.logins, 0).unwrap() } else { given.login.clone() };
+        let named = (given.oob_code.as_str(), given.login.transaction.as_str());
+        let handle = self.verifier.open_oob_code(&given.login.session, &given.oob_code).unwrap();
+        let before = self.facts.clone();
+        let mut about = None;
+        let expected = Rules::cancel(&login, &before, named, millis(now), &mut about);
+        let oob_code = given.oob_code.clone();
+        let step = self.verifier.cancel(&login.session, self.record.clone(), &handle, now);
+        let Some(seen) = self.commit(step, how) else { return };
+        self.judge(&seen, &before, expected_of("cancel", &login, about, &expected, now));
+        if expected.is_ok() {
+            let asked = self.facts.asked(&oob_code).expect("it stays for exact answers");
+            assert_eq!(asked.state, State::Cancelled("requested".to_owned()));
+        }
+    }
+
+    pub(super) fn remove(&mut self, variant: u8, on: u8, how: u8) {
+        let now = self.now;
+        let Some(login) = latest(&self.logins, on) else { return };
+        let ids: Vec<AuthenticatorId> = self.record.authenticators().iter().map(|known| known.id()).collect();
+        let elsewhere = "email|dev_0000000000000000".parse().unwrap();
+        let id = latest(&ids, how & 3).filter(|_| variant & 1 == 0).unwrap_or(elsewhere);
+        let before = self.facts.clone();
+        let expected = Rules::remove(&login, &before, &id.to_string(), millis(now));
+        let step = self.verifier.remove(&login.session, self.record.clone(), id, now);
+        let Some(seen) = self.commit(step, how) else { return };
+        let mut said = expected_of("remove", &login, Some(id.to_string()), &expected, now);
+        let known = before.known(&id.to_string());
+        if let (Ok(()), Some(known)) = (&expected, known) {
+            let line = |known: &Known| format!("removed {} {}", known.id, known.address());
+            if known.waits_in().is_none() {
+                said.told.push(line(known));
+                let mut rest = before.authenticators.iter().filter(|other| other.id != known.id);
+                if !rest.clone().any(Known::is_active) {
+                    said.told.extend(rest.by_ref().filter(|other| other.is_disabled()).map(line));
+                }
+            }
+        }
+        self.judge(&seen, &before, said);
+        if let (Ok(()), Some(known)) = (&expected, known) {
+            self.model.removed(known, &self.facts);
+        }
+    }
+
+    pub(super) fn regenerate(&mut self, on: u8, how: u8) {
+        let now = self.now;
+        let Some(login) = latest(&self.logins, on) else { return };
+        let before = self.facts.clone();
+        let expected = self.model.rules.regenerate(&login, &before, millis(now));
+        let step =
+            self.verifier.regenerate_recovery_codes(&login.session, self.record.clone(), now, &mut self.rng);
+        let Some(seen) = self.commit(step.unwrap(), how) else { return };
+        let set = self.facts.recovery.as_ref().map(|set| set.id.clone()).filter(|_| expected.is_ok());
+        let mut said = expected_of("regenerate_recovery_codes", &login, set.clone(), &expected, now);
+        said.told.extend(set.map(|set| format!("regenerated {set}")));
+        self.judge(&seen, &before, said);
+        if let Ok(codes) = seen.outcome.result {
+            self.model.regenerated(&codes, millis(now));
+            self.recovery = codes;
+        }
+    }
+
+    pub(super) fn provision(&mut self, on: u8, how: u8) {
+        let (now, to) = (self.now, address(on));
+        let before = self.facts.clone();
+        let mut about = None;
+        let expected = self.model.rules.provision(&before, to.as_str(), millis(now), &mut about);
+        let step = self.verifier.provision(self.record.clone(), &to, now, &mut self.rng).unwrap();
+        let Some(seen) = self.commit(step, how) else { return };
+        let former = before.authenticators.iter().find(|known| known.is_provisioned());
+        let present = about.clone();
+        let mut told = Vec::new();
+        if let Ok(id) = &seen.outcome.result {
+            let id = id.to_string();
+            assert!(present.as_ref().is_none_or(|present| *present == id), "an address is there once");
+            let after = self.facts.known(&id).expect("it is there");
+            assert_eq!(after.address(), to.as_str());
+            // One that is disabled keeps its place; only an address that is new moves it, and it stays disabled.
+            let leaves = |former: &&Known| former.id != id && (present.is_none() || former.is_active());
+            let left = former.filter(leaves);
+            told.extend(left.map(|former| format!("removed {} {}", former.id, former.address())));
+            if present.is_none() {
+                assert!(after.is_provisioned());
+                assert_eq!(after.is_active(), former.is_none_or(Known::is_active), "disabled stays disabled");
+                told.extend(after.is_active().then(|| format!("added {id} {}", to.as_str())));
+            }
+            about = Some(id);
+        }
+        let said = Expected { told, ..host_expected("provision", about, &expected, now) };
+        self.judge(&seen, &before, said);
+        if let Ok(id) = seen.outcome.result {
+            self.model.provisioned(&id.to_string(), &self.facts);
+        }
+    }
+
+    pub(super) fn deprovision(&mut self, on: u8, how: u8) {
+        let (now, from) = (self.now, address(on));
+        let before = self.facts.clone();
+        let mut about = None;
+        let expected = Rules::deprovision(&before, from.as_str(), &mut about);
+        let step = self.verifier.deprovision(self.record.clone(), &from, now);
+        let Some(seen) = self.commit(step, how) else { return };
+        let left = about.as_ref().and_then(|id| before.known(id)).filter(|known| known.is_active());
+        let told: Vec<String> =
+            left.map(|known| format!("removed {} {}", known.id, known.address())).into_iter().collect();
+        if let Some(known) = left {
+            assert!(self.facts.known(&known.id).is_none(), "it is gone");
+        }
+        let said = Expected { told, ..host_expected("deprovision", about.clone(), &expected, now) };
+        self.judge(&seen, &before, said);
+    }
+
+    pub(super) fn report(&mut self, on: u8, how: u8) {
+        let now = self.now;
+        let Some(mail) = latest(&self.mails, on) else { return };
+        let report = if how & 1 == 0 { DeliveryReport::Failed } else { DeliveryReport::Delivered };
+        let before = self.facts.clone();
+        let mut about = None;
+        let of = (mail.oob_code.as_str(), mail.sends);
+        let lifts = Rules::report(&before, of, report, millis(now), &mut about);
+        let step = self.verifier.report_delivery(self.record.clone(), mail.id, report, now);
+        let Some(seen) = self.commit(step, how) else { return };
+        assert_eq!(seen.outcome.result, Ok(lifts), "a failed message lifts the cool-down once");
+        let said = host_expected("report_delivery", about, &Ok(()), now);
+        self.judge(&seen, &before, said);
+    }
+
+    pub(super) fn unlock(&mut self, how: u8) {
+        let now = self.now;
+        let before = self.facts.clone();
+        let step = self.verifier.unlock(self.record.clone(), now);
+        let Some(seen) = self.commit(step, how) else { return };
+        let mut said = host_expected("unlock", None, &Ok(()), now);
+        said.told.push("unlocked".to_owned());
+        self.judge(&seen, &before, said);
+        self.model.rules.budgets.unlocked(millis(now));
+    }
+
+    pub(super) fn reset(&mut self, how: u8) {
+        let now = self.now;
+        let before = self.facts.clone();
+        let step = self.verifier.reset(self.record.clone(), now);
+        let Some(seen) = self.commit(step, how) else { return };
+        let mut said = host_expected("reset", None, &Ok(()), now);
+        said.told.push("reset".to_owned());
+        self.judge(&seen, &before, said);
+        self.model.reset(&self.facts);
+    }
+}
