@@ -2,7 +2,7 @@
 
 mod support;
 
-use countersign::{ChallengeRequest, ChallengeTypes, Denial, Event, Policy, Rate};
+use countersign::{Account, ChallengeRequest, ChallengeTypes, Denial, Event, Policy, Rate};
 use support::{World, json, wrong};
 use time::{Duration, macros::datetime};
 
@@ -217,4 +217,72 @@ fn an_unlock_leaves_a_bound_of_one_day_ahead_and_lowers_one_beyond() {
     };
     assert!(after_unlock(Duration::days(1)));
     assert!(!after_unlock(Duration::days(1) + Duration::MILLISECOND));
+}
+
+/// The addresses of the authenticators, in the order of enrolment.
+fn addresses(world: &mut World) -> Vec<String> {
+    let account = world.account();
+    let text = serde_json::to_string(&account).unwrap();
+    assert_eq!(serde_json::from_str::<Account>(&text).unwrap(), account, "what is stored can be read");
+    account.authenticators().iter().map(|known| known.factor().address().as_str().to_owned()).collect()
+}
+
+#[test]
+fn an_enrolment_ends_with_its_own_session() {
+    let mut world = World::new(Policy::default());
+    world.enrol("user@example.com");
+    let earlier = world.elevated();
+    world.associate(&earlier, "earlier@example.com").unwrap();
+    world.pass(1800);
+    let later = world.elevated();
+    let associated = world.associate(&later, "later@example.com").unwrap();
+    let code = world.mail().code;
+    assert_eq!(addresses(&mut world), ["user@example.com", "earlier@example.com", "later@example.com"]);
+    world.pass(1800);
+    let login = world.login();
+    world.challenge(&login).unwrap();
+    assert_eq!(addresses(&mut world), ["user@example.com", "later@example.com"]);
+    world.pass(-1600);
+    world.verify(&later, associated.oob_code.expose(), &code).unwrap();
+}
+
+#[test]
+fn an_enrolment_makes_room_among_those_of_its_own_session_first() {
+    let mut world = World::new(support::policy(|settings| settings.max_unconfirmed = 2));
+    world.enrol("user@example.com");
+    world.pass(60);
+    let one = world.elevated();
+    world.associate(&one, "one@example.com").unwrap();
+    world.pass(60);
+    let other = world.elevated();
+    world.associate(&other, "other@example.com").unwrap();
+    world.pass(60);
+    world.associate(&other, "third@example.com").unwrap();
+    assert_eq!(addresses(&mut world), ["user@example.com", "one@example.com", "third@example.com"]);
+    // With none of its own, it takes the place of the oldest.
+    world.pass(60);
+    let last = world.elevated();
+    world.associate(&last, "last@example.com").unwrap();
+    assert_eq!(addresses(&mut world), ["user@example.com", "third@example.com", "last@example.com"]);
+}
+
+#[test]
+fn a_challenge_makes_room_among_those_of_its_own_login_first() {
+    let mut world = World::new(support::policy(|settings| settings.max_challenges = 2));
+    world.enrol("user@example.com");
+    let second = world.provision("second@example.com").unwrap();
+    world.pass(3600);
+    let one = world.login();
+    let waiting = world.challenge(&one).unwrap();
+    let code_of_one = world.mail().code;
+    world.pass(60);
+    let other = world.login();
+    let dropped = world.challenge(&other).unwrap();
+    let code_of_other = world.mail().code;
+    let request = ChallengeRequest { authenticator: Some(second), ..ChallengeRequest::default() };
+    world.challenge_with(&other, &request).unwrap();
+    assert_eq!(world.account().challenges().len(), 2);
+    let denied = world.verify(&other, dropped.oob_code.expose(), &code_of_other);
+    assert_eq!(denied.unwrap_err(), Denial::ExpiredOobCode, "the record does not know it any more");
+    assert!(world.verify(&one, waiting.oob_code.expose(), &code_of_one).unwrap().completed);
 }
