@@ -2,7 +2,7 @@
 
 mod support;
 
-use countersign::{Account, ChallengeRequest, ChallengeTypes, Denial, Event, Policy, Rate};
+use countersign::{Account, ChallengeRequest, ChallengeTypes, Denial, Descriptor, Event, Policy, Rate};
 use support::{World, json, wrong};
 use time::{Duration, macros::datetime};
 
@@ -285,4 +285,39 @@ fn a_challenge_makes_room_among_those_of_its_own_login_first() {
     let denied = world.verify(&other, dropped.oob_code.expose(), &code_of_other);
     assert_eq!(denied.unwrap_err(), Denial::ExpiredOobCode, "the record does not know it any more");
     assert!(world.verify(&one, waiting.oob_code.expose(), &code_of_one).unwrap().completed);
+}
+
+/// The kinds of the last two notices, and whether their ids differ.
+fn last_two_notices(world: &World) -> ([&'static str; 2], bool) {
+    let outbox = world.store.outbox.borrow();
+    let [.., Descriptor::Notify(one), Descriptor::Notify(other)] = &outbox[..] else { panic!("{outbox:?}") };
+    ([one.event.kind(), other.event.kind()], one.id != other.id)
+}
+
+#[test]
+fn notices_of_one_step_have_ids_of_their_own() {
+    let mut world = with_two_addresses(support::policy(|settings| {
+        settings.failure_cap = 3;
+        settings.guess_bucket = Rate::new(3, Duration::hours(1));
+    }));
+    let session = world.login();
+    let challenged = world.challenge(&session).unwrap();
+    let guess = wrong(&world.mail().code);
+    for _ in 0..3 {
+        world.verify(&session, challenged.oob_code.expose(), &guess).unwrap_err();
+    }
+    // One authenticator, two kinds: whoever sends each id once sends both.
+    assert_eq!(last_two_notices(&world), (["notify-disabled", "notify-locked"], true));
+    // One kind, two authenticators: the disabled one goes with the last that is active.
+    let other = world
+        .account()
+        .authenticators()
+        .iter()
+        .find(|known| known.id() != challenged.authenticator)
+        .unwrap()
+        .id();
+    let elevated = world.elevated();
+    world.remove(&elevated, other).unwrap();
+    assert_eq!(last_two_notices(&world), (["notify-removed", "notify-removed"], true));
+    assert!(world.account().authenticators().is_empty());
 }
