@@ -293,9 +293,12 @@ fn a_text_that_is_cut_or_changed_is_no_share() {
     for count in 0..lines.len() {
         assert!(lines[..count].join("\n").parse::<Share>().is_err(), "{count} lines");
     }
-    for (from, to) in
-        [("share 1 ", "share 2 "), ("scene swap", "scene swop"), ("scene ", "stage "), ("end", "ende")]
-    {
+    for (from, to) in [
+        ("share 1 ", "share 2 "),
+        ("scene swap", "scene swop"),
+        ("scene ", "stage "),
+        ("\nend\n", "\nende\n"),
+    ] {
         assert!(text.contains(from) && text.replace(from, to).parse::<Share>().is_err(), "{to}");
     }
 }

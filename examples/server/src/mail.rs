@@ -1,7 +1,7 @@
 //! How messages leave: by SMTP, or into a mailbox in memory for development. This module must never log a message or its
 //! recipient, and never send one in clear to another machine.
 
-use std::{collections::VecDeque, sync::Mutex, time::Duration};
+use std::{collections::VecDeque, net::Ipv6Addr, sync::Mutex, time::Duration};
 
 use countersign::wire::timestamp;
 use lettre::{
@@ -57,14 +57,24 @@ impl Relay {
         if rest.contains('@') {
             return Err("credentials come from the environment and not from the URL".to_owned());
         }
-        let (host, port) = match rest.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().map_err(|_| format!("{port:?} is no port"))?),
-            None => (rest, port),
+        // An IPv6 address stands in brackets (RFC 3986 section 3.2.2).
+        let (host, rest) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, rest)) if host.parse::<Ipv6Addr>().is_ok() => (host, rest),
+            Some(_) => return Err("there is no IPv6 address in the brackets".to_owned()),
+            None => rest.split_at(rest.find(':').unwrap_or(rest.len())),
         };
-        if host.is_empty() {
-            return Err("the host is missing".to_owned());
+        let port = match rest.strip_prefix(':') {
+            Some(port) => {
+                port.parse().ok().filter(|port| *port != 0).ok_or(format!("{port:?} is no port"))?
+            }
+            None if rest.is_empty() => port,
+            None => return Err(format!("{rest:?} is no port")),
+        };
+        let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+        if host.is_empty() || !host.chars().all(known) {
+            return Err("the host is missing or is none".to_owned());
         }
-        if security == Security::Plain && !matches!(host, "127.0.0.1" | "localhost" | "[::1]") {
+        if security == Security::Plain && !matches!(host, "127.0.0.1" | "localhost" | "::1") {
             return Err(
                 "without TLS, mail goes to a loopback address only: smtp+starttls:// or smtps://".to_owned()
             );
@@ -133,7 +143,7 @@ impl Mailer {
             Security::StartTls => Channel::StartTls(tls()?),
             Security::Tls => Channel::Tls(tls()?),
         };
-        let host = relay.host.trim_matches(['[', ']']).to_owned();
+        let host = relay.host.clone();
         Ok(Self::Smtp(Box::new(Smtp { host, port: relay.port, channel, credentials })))
     }
 
@@ -245,5 +255,40 @@ fn described(error: &smtp::Error) -> String {
         Some(code) => format!("the SMTP server answered {code}"),
         None if error.is_response() => "the SMTP server gave an answer that is none".to_owned(),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_is_read_as_it_is_written() {
+        let read = |url: &str| Relay::parse(url).map(|relay| (relay.host, relay.port)).ok();
+        let relay = |host: &str, port| Some((host.to_owned(), port));
+        assert_eq!(read("smtp://localhost"), relay("localhost", 25));
+        assert_eq!(read("smtp://127.0.0.1:2525/"), relay("127.0.0.1", 2525));
+        assert_eq!(read("smtp://[::1]"), relay("::1", 25));
+        assert_eq!(read("smtps://[2001:db8::1]:4650"), relay("2001:db8::1", 4650));
+        assert_eq!(read("smtp+starttls://mail.example.com"), relay("mail.example.com", 587));
+        for bad in [
+            "smtp://",
+            "smtp://example.com",
+            "smtps://a:b:99",
+            "smtps://x/y",
+            "smtps://x?y",
+            "smtps:// x",
+            "smtps://h:0",
+            "smtps://h:",
+            "smtps://[::1",
+            "smtps://[x]",
+            "smtps://[::1]x",
+            "smtps://::1",
+            "smtps://user@h",
+            "ftp://h",
+            "h:25",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
     }
 }

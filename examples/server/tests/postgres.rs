@@ -26,7 +26,8 @@ use std::{
 };
 
 use common::{
-    Directory, OOB, Server, Value, as_demo, command, eventually, json, run, send, sink::Sink, wrong,
+    Directory, OOB, Server, Value, as_demo, command, eventually, json, proxy::Proxy, run, send, sink::Sink,
+    within, wrong,
 };
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
@@ -74,6 +75,18 @@ impl Cluster {
             let codes: Vec<_> = self.sink.mail(to).iter().filter_map(common::sink::Mail::code).collect();
             (codes.len() >= count).then(|| codes.last().unwrap().clone())
         })
+    }
+
+    /// The same database by another way.
+    fn through(&self, proxy: &Proxy) -> Self {
+        let (_, name) = self.url.rsplit_once('/').unwrap();
+        let url = format!("postgres://postgres@{}/{name}", proxy.address);
+        Self { url, directory: Arc::clone(&self.directory), sink: self.sink.clone() }
+    }
+
+    fn address(&self) -> SocketAddr {
+        let (_, place) = self.url.rsplit_once('@').unwrap();
+        place.split_once('/').unwrap().0.parse().unwrap()
     }
 
     fn records(&self) -> Vec<Value> {
@@ -180,6 +193,73 @@ fn parallel_right_answers_give_one_token() {
         eventually("the log", || (evaluated([&a, &b], right) >= round).then_some(()));
         assert_eq!(evaluated([&a, &b], right), round);
     }
+}
+
+/// What a failed-over database or a firewall does: no connection is closed, and none answers.
+#[test]
+#[ignore = "needs PostgreSQL: run ci/postgres.sh"]
+fn connections_that_go_silent_are_given_up() {
+    let cluster = Cluster::new("silent");
+    let proxy = Proxy::to(cluster.address());
+    let mut server = cluster.through(&proxy).server(&["--policy", "auth0", "--implicit-email"]);
+    for round in 1..=2 {
+        // Some are in use at that moment, some idle.
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| server.sign_in());
+            }
+            proxy.silence();
+        });
+        within(Duration::from_secs(60), "service", || (server.sign_in().status == 403).then_some(()));
+        assert_eq!(server.get("/healthz").status, 200);
+        let token = server.mfa_token();
+        assert_eq!(server.challenge(&token).status, 200);
+        let sent = || (cluster.sink.mail("user@example.com").len() >= round).then_some(());
+        within(Duration::from_secs(60), "mail", sent);
+    }
+    proxy.silence();
+    server.terminate();
+    within(Duration::from_secs(60), "end", || server.has_ended().then_some(()));
+}
+
+/// What a server leaves behind that lost its power between a statement and its commit.
+#[test]
+#[ignore = "needs PostgreSQL: run ci/postgres.sh"]
+fn a_locked_row_costs_its_own_user_alone() {
+    let cluster = Cluster::new("locked");
+    let server = cluster.server(&["--policy", "auth0", "--implicit-email"]);
+    let token = server.mfa_token();
+    assert_eq!(server.challenge(&token).status, 200);
+    // More than the server has connections, and each a login of its own, so that each has something to write.
+    let logins: Vec<_> = (0..18).map(|_| server.mfa_token()).collect();
+    let over = AtomicBool::new(false);
+    let (locked, holds) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            query(async {
+                let mut connection = PgConnection::connect(&cluster.url).await.unwrap();
+                connection.execute("BEGIN; SELECT * FROM accounts FOR UPDATE").await.unwrap();
+                locked.send(()).unwrap();
+                while !over.load(Ordering::Relaxed) {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            });
+        });
+        holds.recv().unwrap();
+        let writes: Vec<_> = logins.iter().map(|login| scope.spawn(|| server.challenge(login))).collect();
+        // Until the last of them has a connection.
+        std::thread::sleep(Duration::from_millis(500));
+        // The password costs no write.
+        let others =
+            || (server.sign_in().status == 403 && server.get("/healthz").status == 200).then_some(());
+        let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            within(Duration::from_secs(40), "service for others", others);
+        }));
+        let refused = writes.into_iter().all(|write| write.join().unwrap().status == 503);
+        over.store(true, Ordering::Relaxed);
+        assert!(served.is_ok() && refused, "while the row is locked");
+    });
+    within(Duration::from_secs(40), "the row", || (server.challenge(&token).status == 200).then_some(()));
 }
 
 /// Where the two servers are now; they change places with every crash.

@@ -41,6 +41,10 @@ pub(crate) async fn associate(
             EmailAddress::parse(&user.email).map_err(|_| Refusal::missing("email"))?
         }
     };
+    // An address that no mail can be written to must not cost a message. The core takes some that the mailer does not.
+    if address.as_str().parse::<lettre::Address>().is_err() {
+        return Err(Refusal::invalid_request("The email address is invalid.").into());
+    }
     let step = |verifier: &Verifier, account, now, rng: &mut _| {
         verifier.associate(&session, account, address.clone(), now, rng)
     };

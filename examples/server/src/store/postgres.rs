@@ -4,12 +4,14 @@
 //! finds another revision, so exactly one of any number of concurrent swaps wins. This module must never write a record
 //! without naming the revision that it replaces.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin, str::FromStr as _, time::Duration};
 
 use countersign::{Account, Descriptor, Subject, Swap, Write};
 use sqlx::{
     Connection as _, PgConnection, PgPool, Row as _,
-    postgres::{PgPoolOptions, PgRow},
+    pool::PoolConnection,
+    postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
+    query::Query,
 };
 
 use super::{
@@ -20,6 +22,11 @@ use super::{
 /// How long an idle connection is taken to be alive.
 const TRUSTED_FOR: Duration = Duration::from_millis(500);
 
+/// How long it may take to have a connection, to find out whether an idle one is alive, and to do anything at all.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
+const PING_LIMIT: Duration = Duration::from_secs(2);
+const LIMIT: Duration = Duration::from_secs(15);
+
 /// The database's clock, in milliseconds since 1970.
 const NOW_MS: &str = "CAST(extract(epoch FROM now()) * 1000 AS BIGINT)";
 
@@ -27,36 +34,97 @@ pub(super) struct Postgres(PgPool, Form);
 
 impl Postgres {
     pub(super) async fn open(url: &str, form: Form) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url)?.options([
+            ("statement_timeout", "10s"),
+            ("lock_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "15s"),
+        ]);
         // The pool would go on trying; a database that refuses the first connection is told of at once.
-        let first = tokio::time::timeout(Duration::from_secs(10), PgConnection::connect(url));
+        let first = tokio::time::timeout(ACQUIRE_LIMIT, PgConnection::connect_with(&options));
         first.await.map_err(|_| StoreError::Silent)??.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(16)
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(ACQUIRE_LIMIT)
             // Every connection was tried when it was given back. Another trial, which is a round trip before every
             // statement, is for those that have lain idle since.
             .test_before_acquire(false)
             .before_acquire(|connection, about| {
-                Box::pin(async move { Ok(about.idle_for < TRUSTED_FOR || connection.ping().await.is_ok()) })
+                Box::pin(async move {
+                    if about.idle_for < TRUSTED_FOR {
+                        return Ok(true);
+                    }
+                    Ok(tokio::time::timeout(PING_LIMIT, connection.ping())
+                        .await
+                        .is_ok_and(|pong| pong.is_ok()))
+                })
             })
-            .connect(url)
+            .connect_with(options)
             .await?;
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
         Ok(Self(pool, form))
+    }
+
+    async fn hold(&self) -> Result<Held, StoreError> {
+        Ok(Held(Some(self.0.acquire().await?)))
+    }
+
+    /// How many rows a statement changed.
+    async fn execute(&self, query: Query<'_, sqlx::Postgres, PgArguments>) -> Result<u64, StoreError> {
+        let mut held = self.hold().await?;
+        let changed = query.execute(held.connection()?).await?.rows_affected();
+        held.give_back();
+        Ok(changed)
+    }
+
+    async fn row(&self, query: Query<'_, sqlx::Postgres, PgArguments>) -> Result<Option<PgRow>, StoreError> {
+        let mut held = self.hold().await?;
+        let row = query.fetch_optional(held.connection()?).await?;
+        held.give_back();
+        Ok(row)
+    }
+}
+
+/// Whatever is asked of the database has an end, although a connection can go silent without being closed.
+fn bounded<'a, T: 'a>(work: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> Later<'a, T> {
+    Box::pin(async move { tokio::time::timeout(LIMIT, work).await.map_err(|_| StoreError::Silent)? })
+}
+
+/// A connection of the pool while it is used. One that nobody [gives back](Self::give_back), because its work failed or was
+/// given up, is cut off: nobody knows what it is waiting for, and the pool would wait with it.
+struct Held(Option<PoolConnection<sqlx::Postgres>>);
+
+impl Held {
+    fn connection(&mut self) -> Result<&mut PgConnection, StoreError> {
+        self.0.as_deref_mut().ok_or(StoreError::Silent)
+    }
+
+    fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(connection.detach());
+        }
     }
 }
 
 impl Store for Postgres {
     fn load<'a>(&'a self, subject: &'a Subject) -> Later<'a, Option<Account>> {
-        Box::pin(async move {
+        bounded(async move {
             let query = sqlx::query_scalar("SELECT record FROM accounts WHERE subject = $1");
-            let record: Option<String> = query.bind(subject.as_str()).fetch_optional(&self.0).await?;
+            let mut held = self.hold().await?;
+            let record: Option<String> =
+                query.bind(subject.as_str()).fetch_optional(held.connection()?).await?;
+            held.give_back();
             record.map(|record| self.1.read(&record)).transpose()
         })
     }
 
     fn swap(&self, write: Write) -> Later<'_, Swap> {
-        Box::pin(async move {
+        bounded(async move {
             let subject = write.record.subject().as_str();
             let revision = column(write.record.revision());
             let record = self.1.write(&write.record)?;
@@ -72,14 +140,17 @@ impl Store for Postgres {
                     sqlx::query(sql).bind(subject).bind(revision).bind(record)
                 }
             };
+            let mut held = self.hold().await?;
             if write.outbox.is_empty() {
                 // One statement is a transaction by itself, and needs one round trip instead of three.
-                let swapped = query.execute(&self.0).await?.rows_affected() == 1;
+                let swapped = query.execute(held.connection()?).await?.rows_affected() == 1;
+                held.give_back();
                 return Ok(if swapped { Swap::Stored } else { Swap::Lost });
             }
-            let mut transaction = self.0.begin().await?;
+            let mut transaction = held.connection()?.begin().await?;
             if query.execute(&mut *transaction).await?.rows_affected() == 0 {
                 transaction.rollback().await?;
+                held.give_back();
                 return Ok(Swap::Lost);
             }
             for descriptor in &write.outbox {
@@ -89,6 +160,7 @@ impl Store for Postgres {
                 query.bind(serde_json::to_string(descriptor)?).execute(&mut *transaction).await?;
             }
             transaction.commit().await?;
+            held.give_back();
             Ok(Swap::Stored)
         })
     }
@@ -96,7 +168,7 @@ impl Store for Postgres {
 
 impl Outbox for Postgres {
     fn claim(&self, most: usize, hold: Duration) -> Later<'_, Vec<Queued>> {
-        Box::pin(async move {
+        bounded(async move {
             // Materialized, so that the limit is drawn once.
             let sql = format!(
                 "WITH due AS MATERIALIZED \
@@ -105,97 +177,111 @@ impl Outbox for Postgres {
                 WHERE id IN (SELECT id FROM due) RETURNING id, descriptor, tries"
             );
             let query = sqlx::query(&sql).bind(i64::try_from(most).unwrap_or(i64::MAX)).bind(millis(hold));
-            query.fetch_all(&self.0).await?.iter().map(queued).collect()
+            let mut held = self.hold().await?;
+            let rows = query.fetch_all(held.connection()?).await?;
+            held.give_back();
+            rows.iter().map(queued).collect()
         })
     }
 
     fn postpone<'a>(&'a self, message: &'a Queued, pause: Duration) -> Later<'a, ()> {
-        Box::pin(async move {
+        bounded(async move {
             let sql = format!("UPDATE outbox SET due_ms = {NOW_MS} + $3 WHERE id = $1 AND tries = $2");
             let query = sqlx::query(&sql).bind(&message.id).bind(message.tries).bind(millis(pause));
-            query.execute(&self.0).await?;
+            self.execute(query).await?;
             Ok(())
         })
     }
 
     fn settle<'a>(&'a self, id: &'a str) -> Later<'a, ()> {
-        Box::pin(async move {
-            sqlx::query("DELETE FROM outbox WHERE id = $1").bind(id).execute(&self.0).await?;
+        bounded(async move {
+            self.execute(sqlx::query("DELETE FROM outbox WHERE id = $1").bind(id)).await?;
             Ok(())
         })
     }
 
     fn waiting(&self) -> Later<'_, i64> {
-        Box::pin(
-            async move { Ok(sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&self.0).await?) },
-        )
+        bounded(async move {
+            let mut held = self.hold().await?;
+            let count =
+                sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(held.connection()?).await?;
+            held.give_back();
+            Ok(count)
+        })
     }
 }
 
 impl Directory for Postgres {
     fn user_by_email<'a>(&'a self, email: &'a str) -> Later<'a, Option<User>> {
-        Box::pin(async move {
+        bounded(async move {
             let query = sqlx::query("SELECT * FROM users WHERE email = $1").bind(email);
-            query.fetch_optional(&self.0).await?.as_ref().map(user).transpose()
+            self.row(query).await?.as_ref().map(user).transpose()
         })
     }
 
     fn user<'a>(&'a self, subject: &'a Subject) -> Later<'a, Option<User>> {
-        Box::pin(async move {
+        bounded(async move {
             let query = sqlx::query("SELECT * FROM users WHERE subject = $1").bind(subject.as_str());
-            query.fetch_optional(&self.0).await?.as_ref().map(user).transpose()
+            self.row(query).await?.as_ref().map(user).transpose()
         })
     }
 
     fn client<'a>(&'a self, client_id: &'a str) -> Later<'a, Option<Client>> {
-        Box::pin(async move {
+        bounded(async move {
             let query = sqlx::query("SELECT * FROM clients WHERE client_id = $1").bind(client_id);
-            query.fetch_optional(&self.0).await?.as_ref().map(client).transpose()
+            self.row(query).await?.as_ref().map(client).transpose()
         })
     }
 
     fn add_user<'a>(&'a self, user: &'a User) -> Later<'a, bool> {
-        Box::pin(async move {
+        bounded(async move {
             let sql = "INSERT INTO users (subject, email, email_verified, password_hash) \
                 VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
             let query = sqlx::query(sql).bind(user.subject.as_str()).bind(&user.email);
             let query = query.bind(user.email_verified).bind(&user.password_hash);
-            Ok(query.execute(&self.0).await?.rows_affected() == 1)
+            Ok(self.execute(query).await? == 1)
         })
     }
 
     fn add_client<'a>(&'a self, client: &'a Client) -> Later<'a, bool> {
-        Box::pin(async move {
+        bounded(async move {
             let sql = "INSERT INTO clients (client_id, secret_hash) VALUES ($1, $2) ON CONFLICT DO NOTHING";
             let query = sqlx::query(sql).bind(&client.client_id).bind(&client.secret_hash);
-            Ok(query.execute(&self.0).await?.rows_affected() == 1)
+            Ok(self.execute(query).await? == 1)
         })
     }
 
     fn is_empty(&self) -> Later<'_, bool> {
-        Box::pin(async move {
+        bounded(async move {
             let sql = "SELECT NOT EXISTS (SELECT 1 FROM users) AND NOT EXISTS (SELECT 1 FROM clients)";
-            Ok(sqlx::query_scalar(sql).fetch_one(&self.0).await?)
+            let mut held = self.hold().await?;
+            let empty = sqlx::query_scalar(sql).fetch_one(held.connection()?).await?;
+            held.give_back();
+            Ok(empty)
         })
     }
 }
 
 impl Inspection for Postgres {
     fn messages<'a>(&'a self, subject: &'a Subject) -> Later<'a, Vec<Descriptor>> {
-        Box::pin(async move {
+        bounded(async move {
             let query = sqlx::query_scalar("SELECT descriptor FROM outbox WHERE subject = $1");
-            let descriptors: Vec<String> = query.bind(subject.as_str()).fetch_all(&self.0).await?;
+            let mut held = self.hold().await?;
+            let descriptors: Vec<String> = query.bind(subject.as_str()).fetch_all(held.connection()?).await?;
+            held.give_back();
             Ok(descriptors.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?)
         })
     }
 
     fn delete<'a>(&'a self, subject: &'a Subject) -> Later<'a, ()> {
-        Box::pin(async move {
-            let mut transaction = self.0.begin().await?;
+        bounded(async move {
+            let mut held = self.hold().await?;
+            let mut transaction = held.connection()?.begin().await?;
             for sql in ["DELETE FROM accounts WHERE subject = $1", "DELETE FROM outbox WHERE subject = $1"] {
                 sqlx::query(sql).bind(subject.as_str()).execute(&mut *transaction).await?;
             }
             transaction.commit().await?;
+            held.give_back();
             Ok(())
         })
     }
@@ -203,14 +289,17 @@ impl Inspection for Postgres {
 
 impl Database for Postgres {
     fn ping(&self) -> Later<'_, ()> {
-        Box::pin(async move {
-            sqlx::query("SELECT 1").execute(&self.0).await?;
+        bounded(async move {
+            self.execute(sqlx::query("SELECT 1")).await?;
             Ok(())
         })
     }
 
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(self.0.close())
+        // Connections that are waiting for a silent database would be waited for.
+        Box::pin(async move {
+            let _ = tokio::time::timeout(ACQUIRE_LIMIT, self.0.close()).await;
+        })
     }
 }
 

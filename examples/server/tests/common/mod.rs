@@ -23,6 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub mod proxy;
 pub mod sink;
 
 pub use serde_json::{Value, json};
@@ -158,6 +159,10 @@ impl Server {
     pub fn terminate(&self) {
         let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(status.success());
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     pub fn wait(mut self) -> std::process::ExitStatus {
