@@ -1,7 +1,7 @@
 use countersign::BindingCode;
 
-fn forge() -> BindingCode {
-    BindingCode { digits: [b'0'; 16], length: 6 }
+fn forge(code: BindingCode) -> BindingCode {
+    BindingCode { length: 6, ..code }
 }
 
 fn main() {
