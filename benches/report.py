@@ -88,7 +88,7 @@ def targets(times, counted):
     for case, against, most in instructions.TARGETS:
         by_clock, by_count = times[case] / times[against], counted[case] / counted[against]
         short = lambda name: name.removeprefix("verification/")
-        met = "yes" if by_count <= most and by_clock <= most else "by count" if by_count <= most else "no"
+        met = "yes" if by_count <= most and by_clock <= most else "in instructions" if by_count <= most else "no"
         rows.append([f"`{short(case)}` / `{short(against)}`", most, f"{by_count:.3f}", f"{by_clock:.2f}", met])
     return table(["ratio", "at most", "instructions", "clock", "met"], rows)
 
