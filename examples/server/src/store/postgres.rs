@@ -76,6 +76,13 @@ impl Postgres {
         Ok(changed)
     }
 
+    async fn rows(&self, query: Query<'_, sqlx::Postgres, PgArguments>) -> Result<Vec<PgRow>, StoreError> {
+        let mut held = self.hold().await?;
+        let rows = query.fetch_all(held.connection()?).await?;
+        held.give_back();
+        Ok(rows)
+    }
+
     async fn row(&self, query: Query<'_, sqlx::Postgres, PgArguments>) -> Result<Option<PgRow>, StoreError> {
         let mut held = self.hold().await?;
         let row = query.fetch_optional(held.connection()?).await?;
@@ -114,12 +121,8 @@ impl Drop for Held {
 impl Store for Postgres {
     fn load<'a>(&'a self, subject: &'a Subject) -> Later<'a, Option<Account>> {
         bounded(async move {
-            let query = sqlx::query_scalar("SELECT record FROM accounts WHERE subject = $1");
-            let mut held = self.hold().await?;
-            let record: Option<String> =
-                query.bind(subject.as_str()).fetch_optional(held.connection()?).await?;
-            held.give_back();
-            record.map(|record| self.1.read(&record)).transpose()
+            let query = sqlx::query("SELECT record FROM accounts WHERE subject = $1").bind(subject.as_str());
+            self.row(query).await?.map(|row| self.1.read(row.try_get("record")?)).transpose()
         })
     }
 
@@ -177,10 +180,7 @@ impl Outbox for Postgres {
                 WHERE id IN (SELECT id FROM due) RETURNING id, descriptor, tries"
             );
             let query = sqlx::query(&sql).bind(i64::try_from(most).unwrap_or(i64::MAX)).bind(millis(hold));
-            let mut held = self.hold().await?;
-            let rows = query.fetch_all(held.connection()?).await?;
-            held.give_back();
-            rows.iter().map(queued).collect()
+            self.rows(query).await?.iter().map(queued).collect()
         })
     }
 
@@ -202,11 +202,8 @@ impl Outbox for Postgres {
 
     fn waiting(&self) -> Later<'_, i64> {
         bounded(async move {
-            let mut held = self.hold().await?;
-            let count =
-                sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(held.connection()?).await?;
-            held.give_back();
-            Ok(count)
+            let row = self.row(sqlx::query("SELECT count(*) FROM outbox")).await?;
+            Ok(row.ok_or(sqlx::Error::RowNotFound)?.try_get(0)?)
         })
     }
 }
@@ -254,10 +251,7 @@ impl Directory for Postgres {
     fn is_empty(&self) -> Later<'_, bool> {
         bounded(async move {
             let sql = "SELECT NOT EXISTS (SELECT 1 FROM users) AND NOT EXISTS (SELECT 1 FROM clients)";
-            let mut held = self.hold().await?;
-            let empty = sqlx::query_scalar(sql).fetch_one(held.connection()?).await?;
-            held.give_back();
-            Ok(empty)
+            Ok(self.row(sqlx::query(sql)).await?.ok_or(sqlx::Error::RowNotFound)?.try_get(0)?)
         })
     }
 }
@@ -265,11 +259,10 @@ impl Directory for Postgres {
 impl Inspection for Postgres {
     fn messages<'a>(&'a self, subject: &'a Subject) -> Later<'a, Vec<Descriptor>> {
         bounded(async move {
-            let query = sqlx::query_scalar("SELECT descriptor FROM outbox WHERE subject = $1");
-            let mut held = self.hold().await?;
-            let descriptors: Vec<String> = query.bind(subject.as_str()).fetch_all(held.connection()?).await?;
-            held.give_back();
-            Ok(descriptors.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?)
+            let query =
+                sqlx::query("SELECT descriptor FROM outbox WHERE subject = $1").bind(subject.as_str());
+            let rows = self.rows(query).await?;
+            rows.iter().map(|row| Ok(serde_json::from_str(row.try_get("descriptor")?)?)).collect()
         })
     }
 
