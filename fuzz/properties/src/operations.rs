@@ -224,14 +224,10 @@ pub fn check(data: &[u8]) {
         tokens: Vec::new(),
         elevations: 0,
     };
-    for _ in 0..64 {
-        if u.len() < 3 {
-            break;
-        }
-        let Ok(command) = u.arbitrary() else { break };
+    commands(&mut u, |command| {
         run.take(command);
         run.check();
-    }
+    });
 }
 
 fn latest<T: Clone>(list: &[T], back: u8) -> Option<T> {
@@ -428,6 +424,31 @@ impl Run {
         let transaction = transaction.as_str().unwrap().to_owned();
         self.logins.push(Login { session, own, named, scopes, transaction, begun, expires });
     }
+}
+
+/// Hands out commands of three bytes while there are any, 64 at most.
+pub(crate) fn commands<'a, C: Arbitrary<'a>>(u: &mut Unstructured<'a>, mut take: impl FnMut(C)) {
+    for _ in 0..64 {
+        if u.len() < 3 {
+            break;
+        }
+        let Ok(command) = u.arbitrary() else { break };
+        take(command);
+    }
+}
+
+/// What a client presents as a code: the right one or another, and on a bit of `how` with a digit too few, which can't be
+/// right.
+pub(crate) fn presented(code: &BindingCode, how: u8, right: bool) -> String {
+    let mut digits = code.expose().to_owned();
+    if !right {
+        let last = if digits.pop() == Some('0') { '1' } else { '0' };
+        digits.push(last);
+    }
+    if how & 0x20 != 0 && digits.len() > 6 {
+        digits.pop();
+    }
+    digits
 }
 
 /// Where a jump leads to; two of them to the ends of time.

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use crate::{
     budgets::{Budgets, instant, millis},
     fixture::{START, address, rng, subject, verifier},
-    operations::{LOST, UNKNOWN, host_expected, moved},
+    operations::{LOST, UNKNOWN, commands, host_expected, moved, presented},
     outcome::{self, Expected},
 };
 
@@ -235,14 +235,10 @@ pub(crate) fn check(u: &mut Unstructured, policy: Policy) {
         given: Vec::new(),
         stored: false,
     };
-    for _ in 0..64 {
-        if u.len() < 3 {
-            break;
-        }
-        let Ok(command) = u.arbitrary() else { break };
+    commands(u, |command| {
         run.take(command);
         run.check();
-    }
+    });
 }
 
 /// What was seen of a step.
@@ -390,14 +386,7 @@ impl Run {
     fn answer(&mut self, on: u8, how: u8, right: bool) {
         let (now, ms) = (self.now, millis(self.now));
         let Some(given) = self.given.iter().rev().nth(usize::from(on % 16)).cloned() else { return };
-        let mut digits = given.code.expose().to_owned();
-        if !right {
-            let last = if digits.pop() == Some('0') { '1' } else { '0' };
-            digits.push(last);
-        }
-        if how & 0x20 != 0 && digits.len() > 6 {
-            digits.pop();
-        }
+        let digits = presented(&given.code, how, right);
         let purpose = if how & 0x10 != 0 { purpose(how) } else { given.purpose.clone() };
         let expected = self.model.answer(&given.oob_code, &purpose, digits.len(), ms);
         let handle = self.verifier.open_standalone_code(&subject(), &given.oob_code).unwrap();

@@ -103,15 +103,7 @@ impl Run {
     pub(super) fn guess(&mut self, on: u8, how: u8, right: bool) {
         let now = self.now;
         let Some(given) = self.given.iter().rev().nth(usize::from(on % 16)) else { return };
-        let mut digits = given.code.expose().to_owned();
-        if !right {
-            let last = if digits.pop() == Some('0') { '1' } else { '0' };
-            digits.push(last);
-        }
-        // A code with a digit too few can't be right.
-        if how & 0x20 != 0 && digits.len() > 6 {
-            digits.pop();
-        }
+        let digits = presented(&given.code, how, right);
         let asked = self.facts.asked(&given.oob_code);
         let generation = asked.map(|asked| &asked.state);
         if matches!(generation, Some(State::Pending { generation, .. }) if *generation != given.generation) {
