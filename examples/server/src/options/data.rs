@@ -1,0 +1,24 @@
+//! Where the data is: the same for the server and for every command beside it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::store::Place;
+
+/// Where the data is: the same for the server and for every other command.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Data {
+    /// The path of an SQLite file, which is made if it is not there, or postgres://USER:PASSWORD@HOST/NAME
+    #[arg(long, global = true, env = "COUNTERSIGN_DATABASE", hide_env_values = true, default_value = "countersign.db", value_parser = Place::parse)]
+    pub(crate) database: Place,
+
+    /// The key file. Without it: beside the SQLite file, where it is made if it is not there. The environment variable
+    /// COUNTERSIGN_KEYS can hold the content of a key file instead.
+    #[arg(long, global = true, env = "COUNTERSIGN_KEY_FILE", value_name = "FILE")]
+    pub(crate) keys: Option<PathBuf>,
+
+    /// How much memory a new password hash takes, in KiB. Existing ones keep what they were made with.
+    #[arg(long, global = true, default_value_t = 19_456, value_name = "KIB", value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
+    pub(crate) argon2_memory: u32,
+}

@@ -1,0 +1,30 @@
+//! The limits, by name.
+
+use clap::ValueEnum;
+use countersign::{Policy, Settings};
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Preset {
+    Default,
+    Auth0,
+    Strict,
+}
+
+impl Preset {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Auth0 => "auth0",
+            Self::Strict => "strict",
+        }
+    }
+
+    pub(crate) fn policy(self) -> Result<Policy, String> {
+        let settings = match self {
+            Self::Default => Settings::default(),
+            Self::Auth0 => Settings::auth0(),
+            Self::Strict => Settings::strict(),
+        };
+        Policy::new(settings).map_err(|error| error.to_string())
+    }
+}
