@@ -18,6 +18,7 @@ mod mail;
 mod options;
 mod outbox;
 mod page;
+mod peer;
 mod request;
 mod router;
 mod server;

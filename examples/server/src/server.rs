@@ -4,7 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use countersign::Verifier;
-use hyper::server::conn::http1;
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -26,6 +31,7 @@ use crate::{
     mail::Mailer,
     options::Serve,
     outbox,
+    peer::Proxies,
     router::router,
     store::{self, Form, Place, StoreError},
     telemetry::{self, Metrics},
@@ -116,7 +122,7 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
             _ = interrupt.recv() => {}
         }
     };
-    accept(listener, router(Arc::clone(&app)), until).await;
+    accept(listener, router(Arc::clone(&app)), options.proxies, until).await;
     // Requests whose clients have gone are worked on to their end, too.
     if tokio::time::timeout(DRAIN_LIMIT, app.under_way.write()).await.is_err() {
         tracing::warn!("some requests did not finish in time");
@@ -133,7 +139,8 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
 }
 
 /// Takes connections until told to stop, then lets those that are open finish their request.
-async fn accept(listener: TcpListener, router: Router, until: impl Future<Output = ()>) {
+async fn accept(listener: TcpListener, router: Router, proxies: Proxies, until: impl Future<Output = ()>) {
+    let proxies = Arc::new(proxies);
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut http = http1::Builder::new();
@@ -148,8 +155,8 @@ async fn accept(listener: TcpListener, router: Router, until: impl Future<Output
             next = next => next,
             () = &mut until => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, or the peer is gone already: neither is a reason to stop.
                 tracing::warn!(%error, "a connection could not be taken");
@@ -158,7 +165,12 @@ async fn accept(listener: TcpListener, router: Router, until: impl Future<Output
             }
         };
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let (router, proxies) = (TowerToHyperService::new(router.clone()), Arc::clone(&proxies));
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let peer = proxies.peer(address, request.headers());
+            request.extensions_mut().insert(peer);
+            router.call(request)
+        });
         let mut stream = Box::pin(TimeoutStream::new(stream));
         stream.as_mut().set_write_timeout_pinned(Some(WRITE_LIMIT));
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::{Data, Preset};
-use crate::mail::Relay;
+use crate::{mail::Relay, peer::Proxies};
 
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Serve {
@@ -15,6 +15,9 @@ pub(crate) struct Serve {
     /// The address to listen on. With port 0 the system chooses one, which the log tells.
     #[arg(long, env = "COUNTERSIGN_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub(crate) listen: SocketAddr,
+
+    #[command(flatten)]
+    pub(crate) proxies: Proxies,
 
     /// The public URL of this server, as it stands in tokens. Without it: http://ADDRESS:PORT/
     #[arg(long, env = "COUNTERSIGN_ISSUER", value_name = "URL", value_parser = issuer)]
