@@ -17,7 +17,9 @@ pub(crate) async fn run(command: Command, data: &Data) -> Result<String, String>
     match command {
         Command::Keys { action } => keys::run(action).map_err(|error| error.to_string()),
         Command::AddUser { email, verified } => users::add(data, &email, verified).await,
-        Command::AddClient { client_id, public } => clients::add(data, client_id, public).await,
+        Command::Clients { action } => clients::run(action, data).await,
+        Command::AddClient(options) => clients::add(data, options).await,
+        Command::RemoveClient { client_id } => clients::remove(data, &client_id).await,
         Command::Conformance(options) => conformance::run(&options, data).await,
         Command::Unlock { email } => {
             users::change(data, &email, |verifier, account, now| verifier.unlock(account, now)).await?;

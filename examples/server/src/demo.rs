@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::{
+    client::{Client, Grant, ScopeWord},
     first_factor::{FirstFactorError, FirstFactors, secret_hash},
-    store::{Client, Database},
+    store::Database,
     telemetry,
 };
 
@@ -33,13 +34,23 @@ pub(crate) async fn seed(
     if database.is_empty().await? {
         let user = first_factors.new_user(USERNAME, true, PASSWORD).await?;
         database.add_user(&user).await?;
-        let client =
-            Client { client_id: CLIENT_ID.to_owned(), secret_hash: Some(secret_hash(CLIENT_SECRET)) };
-        database.add_client(&client).await?;
+        database.add_client(&client()).await?;
     }
     let client = database.client(CLIENT_ID).await?;
     let is_demo = client.is_some_and(|client| client.accepts(Some(CLIENT_SECRET)));
     Ok(is_demo && database.user_by_email(USERNAME).await?.is_some())
+}
+
+/// The client of the page and of the walk-through, with what these ask for.
+fn client() -> Client {
+    Client {
+        client_id: CLIENT_ID.to_owned(),
+        secret_hash: Some(secret_hash(CLIENT_SECRET)),
+        grants: Grant::ALL.to_vec(),
+        audiences: Vec::new(),
+        scopes: ScopeWord::own(),
+        origins: Vec::new(),
+    }
 }
 
 /// The last steps of the core.

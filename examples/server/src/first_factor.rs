@@ -9,14 +9,14 @@ use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
-use aws_lc_rs::{constant_time, digest};
+use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::Subject;
 use tokio::sync::Semaphore;
 
 use crate::{
     random,
-    store::{Client, Database, StoreError, User},
+    store::{Database, StoreError, User},
 };
 
 /// How many hashes are computed at once.
@@ -116,17 +116,4 @@ fn hash(params: &Params, password: &str) -> Result<String, FirstFactorError> {
 /// is enough.
 pub(crate) fn secret_hash(secret: &str) -> Vec<u8> {
     digest::digest(&digest::SHA256, secret.as_bytes()).as_ref().to_vec()
-}
-
-impl Client {
-    /// Whether the client proved itself. A public one needs no secret and has none to be right.
-    pub(crate) fn accepts(&self, secret: Option<&str>) -> bool {
-        match (&self.secret_hash, secret) {
-            (None, None) => true,
-            (Some(stored), Some(secret)) => {
-                constant_time::verify_slices_are_equal(stored, &secret_hash(secret)).is_ok()
-            }
-            (None, Some(_)) | (Some(_), None) => false,
-        }
-    }
 }

@@ -6,6 +6,7 @@
 
 mod admin;
 mod app;
+mod client;
 mod conformance;
 mod core;
 mod demo;

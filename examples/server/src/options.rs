@@ -1,5 +1,6 @@
 //! The command line. What is given here is checked here, so that nothing later can fail for a bad option.
 
+mod clients;
 mod commands;
 mod data;
 mod policy;
@@ -8,6 +9,7 @@ mod serve;
 use clap::Parser;
 
 pub(crate) use self::{
+    clients::{AddClient, Clearable, ClientsAction, SetClient},
     commands::{Command, Conformance, KeyClass, KeysAction},
     data::Data,
     policy::Preset,

@@ -11,7 +11,10 @@ use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use countersign::{Account, Descriptor, Subject, Swap, Write};
 
-use crate::telemetry::Stopwatch;
+use crate::{
+    client::{self, Client},
+    telemetry::Stopwatch,
+};
 
 /// The answer of a database, some time later.
 pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -51,6 +54,12 @@ pub(crate) trait Directory: Send + Sync {
     fn add_user<'a>(&'a self, user: &'a User) -> Later<'a, bool>;
     /// Adds a client; a name that is taken stays as it is, and the answer is `false`.
     fn add_client<'a>(&'a self, client: &'a Client) -> Later<'a, bool>;
+    /// Every client, by its name.
+    fn clients(&self) -> Later<'_, Vec<Client>>;
+    /// Writes what a client is registered for, and its secret, in place of what was there; `false` if there is none.
+    fn replace_client<'a>(&'a self, client: &'a Client) -> Later<'a, bool>;
+    /// Removes a client; `false` if there was none.
+    fn remove_client<'a>(&'a self, client_id: &'a str) -> Later<'a, bool>;
     /// Whether there is neither a user nor a client.
     fn is_empty(&self) -> Later<'_, bool>;
 }
@@ -92,13 +101,6 @@ pub(crate) struct User {
     pub(crate) password_hash: String,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct Client {
-    pub(crate) client_id: String,
-    /// SHA-256 of the secret; nothing for a public client.
-    pub(crate) secret_hash: Option<Vec<u8>>,
-}
-
 /// The database failed. Whether a write took place is then unknown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
@@ -114,7 +116,38 @@ pub(crate) enum StoreError {
     Record(#[from] serde_json::Error),
     #[error("a stored name cannot be read: {0}")]
     Name(#[from] countersign::NameError),
+    #[error("a stored client cannot be read: {0}")]
+    Client(String),
 }
+
+/// The registration of a client, from its columns.
+struct Registration<'a> {
+    client_id: String,
+    secret_hash: Option<Vec<u8>>,
+    grants: &'a str,
+    audiences: &'a str,
+    scopes: &'a str,
+    origins: &'a str,
+}
+
+impl Registration<'_> {
+    fn read(self) -> Result<Client, StoreError> {
+        Ok(Client {
+            client_id: self.client_id,
+            secret_hash: self.secret_hash,
+            grants: client::from_column(self.grants).map_err(StoreError::Client)?,
+            audiences: client::from_column(self.audiences).map_err(StoreError::Client)?,
+            scopes: client::from_column(self.scopes).map_err(StoreError::Client)?,
+            origins: client::from_column(self.origins).map_err(StoreError::Client)?,
+        })
+    }
+}
+
+/// Both databases write a client by these.
+const ADD_CLIENT: &str = "INSERT INTO clients (client_id, secret_hash, grants, audiences, scopes, origins) \
+    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+const REPLACE_CLIENT: &str = "UPDATE clients SET secret_hash = $2, grants = $3, audiences = $4, scopes = $5, origins = $6 \
+    WHERE client_id = $1";
 
 /// The stored form of records, and how long it takes to read and to write it.
 #[derive(Clone, Default)]

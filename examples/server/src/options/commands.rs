@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use countersign::conformance::Run;
 
+use super::{AddClient, ClientsAction};
+
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Makes a key file, or rotates the keys in one.
@@ -20,13 +22,15 @@ pub(crate) enum Command {
         #[arg(long)]
         verified: bool,
     },
-    /// Adds a confidential client and prints its new secret, or a public one.
-    AddClient {
-        client_id: String,
-        /// Without a secret.
-        #[arg(long)]
-        public: bool,
+    /// Adds, changes, lists, shows or removes clients, and what they may ask for.
+    Clients {
+        #[command(subcommand)]
+        action: ClientsAction,
     },
+    /// The same as clients add.
+    AddClient(AddClient),
+    /// The same as clients remove.
+    RemoveClient { client_id: String },
     /// Lifts the lock of a user who typed too many wrong codes.
     Unlock {
         /// The user's address.

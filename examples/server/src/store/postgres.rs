@@ -15,9 +15,10 @@ use sqlx::{
 };
 
 use super::{
-    Client, Database, Directory, Form, Inspection, Later, Outbox, Queued, Store, StoreError, User, column,
-    millis,
+    ADD_CLIENT, Database, Directory, Form, Inspection, Later, Outbox, Queued, REPLACE_CLIENT, Registration,
+    Store, StoreError, User, column, millis,
 };
+use crate::client::{Client, to_column};
 
 /// How long an idle connection is taken to be alive.
 const TRUSTED_FOR: Duration = Duration::from_millis(500);
@@ -241,9 +242,23 @@ impl Directory for Postgres {
     }
 
     fn add_client<'a>(&'a self, client: &'a Client) -> Later<'a, bool> {
+        bounded(async move { Ok(self.execute(bound(sqlx::query(ADD_CLIENT), client)).await? == 1) })
+    }
+
+    fn clients(&self) -> Later<'_, Vec<Client>> {
         bounded(async move {
-            let sql = "INSERT INTO clients (client_id, secret_hash) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-            let query = sqlx::query(sql).bind(&client.client_id).bind(&client.secret_hash);
+            let query = sqlx::query("SELECT * FROM clients ORDER BY client_id");
+            self.rows(query).await?.iter().map(client).collect()
+        })
+    }
+
+    fn replace_client<'a>(&'a self, client: &'a Client) -> Later<'a, bool> {
+        bounded(async move { Ok(self.execute(bound(sqlx::query(REPLACE_CLIENT), client)).await? == 1) })
+    }
+
+    fn remove_client<'a>(&'a self, client_id: &'a str) -> Later<'a, bool> {
+        bounded(async move {
+            let query = sqlx::query("DELETE FROM clients WHERE client_id = $1").bind(client_id);
             Ok(self.execute(query).await? == 1)
         })
     }
@@ -312,5 +327,23 @@ fn user(row: &PgRow) -> Result<User, StoreError> {
 }
 
 fn client(row: &PgRow) -> Result<Client, StoreError> {
-    Ok(Client { client_id: row.try_get("client_id")?, secret_hash: row.try_get("secret_hash")? })
+    let registration = Registration {
+        client_id: row.try_get("client_id")?,
+        secret_hash: row.try_get("secret_hash")?,
+        grants: row.try_get("grants")?,
+        audiences: row.try_get("audiences")?,
+        scopes: row.try_get("scopes")?,
+        origins: row.try_get("origins")?,
+    };
+    registration.read()
+}
+
+/// The columns of a client, in the order of the statements that write one.
+fn bound<'a>(
+    query: Query<'a, sqlx::Postgres, PgArguments>,
+    client: &'a Client,
+) -> Query<'a, sqlx::Postgres, PgArguments> {
+    let query = query.bind(&client.client_id).bind(&client.secret_hash).bind(to_column(&client.grants));
+    let query = query.bind(to_column(&client.audiences)).bind(to_column(&client.scopes));
+    query.bind(to_column(&client.origins))
 }

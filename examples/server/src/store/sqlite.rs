@@ -11,13 +11,18 @@ use std::{
 use countersign::{Account, Descriptor, Subject, Swap, Write};
 use sqlx::{
     Connection as _, Row as _, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+    query::Query,
+    sqlite::{
+        SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
+        SqliteSynchronous,
+    },
 };
 
 use super::{
-    Client, Database, Directory, Form, Inspection, Later, Outbox, Queued, Store, StoreError, User, column,
-    millis,
+    ADD_CLIENT, Database, Directory, Form, Inspection, Later, Outbox, Queued, REPLACE_CLIENT, Registration,
+    Store, StoreError, User, column, millis,
 };
+use crate::client::{Client, to_column};
 
 /// The database's clock, in milliseconds since 1970.
 const NOW_MS: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
@@ -170,8 +175,26 @@ impl Directory for Sqlite {
 
     fn add_client<'a>(&'a self, client: &'a Client) -> Later<'a, bool> {
         Box::pin(async move {
-            let sql = "INSERT INTO clients (client_id, secret_hash) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-            let query = sqlx::query(sql).bind(&client.client_id).bind(&client.secret_hash);
+            Ok(bound(sqlx::query(ADD_CLIENT), client).execute(&self.writer).await?.rows_affected() == 1)
+        })
+    }
+
+    fn clients(&self) -> Later<'_, Vec<Client>> {
+        Box::pin(async move {
+            let query = sqlx::query("SELECT * FROM clients ORDER BY client_id");
+            query.fetch_all(&self.readers).await?.iter().map(client).collect()
+        })
+    }
+
+    fn replace_client<'a>(&'a self, client: &'a Client) -> Later<'a, bool> {
+        Box::pin(async move {
+            Ok(bound(sqlx::query(REPLACE_CLIENT), client).execute(&self.writer).await?.rows_affected() == 1)
+        })
+    }
+
+    fn remove_client<'a>(&'a self, client_id: &'a str) -> Later<'a, bool> {
+        Box::pin(async move {
+            let query = sqlx::query("DELETE FROM clients WHERE client_id = $1").bind(client_id);
             Ok(query.execute(&self.writer).await?.rows_affected() == 1)
         })
     }
@@ -237,7 +260,25 @@ fn user(row: &SqliteRow) -> Result<User, StoreError> {
 }
 
 fn client(row: &SqliteRow) -> Result<Client, StoreError> {
-    Ok(Client { client_id: row.try_get("client_id")?, secret_hash: row.try_get("secret_hash")? })
+    let registration = Registration {
+        client_id: row.try_get("client_id")?,
+        secret_hash: row.try_get("secret_hash")?,
+        grants: row.try_get("grants")?,
+        audiences: row.try_get("audiences")?,
+        scopes: row.try_get("scopes")?,
+        origins: row.try_get("origins")?,
+    };
+    registration.read()
+}
+
+/// The columns of a client, in the order of the statements that write one.
+fn bound<'a>(
+    query: Query<'a, sqlx::Sqlite, SqliteArguments<'a>>,
+    client: &'a Client,
+) -> Query<'a, sqlx::Sqlite, SqliteArguments<'a>> {
+    let query = query.bind(&client.client_id).bind(&client.secret_hash).bind(to_column(&client.grants));
+    let query = query.bind(to_column(&client.audiences)).bind(to_column(&client.scopes));
+    query.bind(to_column(&client.origins))
 }
 
 #[cfg(test)]
