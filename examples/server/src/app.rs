@@ -16,7 +16,7 @@ use crate::{
     options::Preset,
     random,
     store::{Database, StoreError},
-    telemetry::{self, Metrics},
+    telemetry::Metrics,
     templates::Templates,
     tokens::Signer,
 };
@@ -85,8 +85,7 @@ impl App {
 
     /// What every outcome is good for, whatever its command: the log, the metrics, the panel, the worker.
     fn conclude<T>(&self, outcome: &Outcome<T>) {
-        telemetry::audit(&outcome.audit);
-        self.metrics.count(&outcome.audit);
+        self.metrics.audit.record_step(&outcome.audit);
         if let Some(panel) = &self.panel {
             panel.note(&outcome.audit, &outcome.effects);
         }

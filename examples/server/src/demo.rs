@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::{
+    audit,
     client::{Client, Grant, ScopeWord},
     first_factor::{FirstFactorError, FirstFactors, secret_hash},
     store::Database,
-    telemetry,
 };
 
 pub(crate) const USERNAME: &str = "user@example.com";
@@ -71,7 +71,7 @@ impl Panel {
         let step = json!({
             "n": steps.count,
             "at": timestamp(event.at()),
-            "command": telemetry::name(event),
+            "command": audit::command(event),
             "denial": event.denial,
             "evaluated": event.evaluated,
             "authenticator": event.authenticator.map(|id| id.to_string()),

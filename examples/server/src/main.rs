@@ -6,6 +6,7 @@
 
 mod admin;
 mod app;
+mod audit;
 mod client;
 mod conformance;
 mod core;

@@ -1,16 +1,15 @@
-//! Logs and metrics. The core's audit events are logged as they are: they hold no code, token, handle or address. This
-//! module must never be handed a request's body or an effect's content.
+//! The log's form, and the metrics. Decisions are logged and counted by [`Audit`]. This module must never be handed a
+//! request's body or an effect's content.
 
 use std::{io::IsTerminal as _, time::Instant};
 
-use countersign::AuditEvent;
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
     Registry, TextEncoder,
 };
 use tracing_subscriber::EnvFilter;
 
-use crate::options::LogFormat;
+use crate::{audit::Audit, options::LogFormat};
 
 /// Starts logging to the standard output.
 pub(crate) fn start_logging(filter: &str, format: LogFormat) -> Result<(), String> {
@@ -21,28 +20,6 @@ pub(crate) fn start_logging(filter: &str, format: LogFormat) -> Result<(), Strin
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     }
     .map_err(|error| error.to_string())
-}
-
-/// Logs one decision of the core.
-pub(crate) fn audit(event: &AuditEvent) {
-    tracing::info!(
-        target: "audit",
-        command = name(event),
-        subject = event.subject.as_str(),
-        client = event.client.as_ref().map(|client| client.as_str()),
-        transaction = event.transaction.map(|transaction| format!("{transaction:?}")),
-        authenticator = event.authenticator.map(|authenticator| authenticator.to_string()),
-        denial = event.denial,
-        evaluated = event.evaluated,
-        at = event.at,
-        "audit"
-    );
-}
-
-/// The name of the event's command.
-pub(crate) fn name(event: &AuditEvent) -> String {
-    let name = serde_json::to_value(event.command).ok();
-    name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// How often something was done, and how long it took each time. Without a metric nobody asks.
@@ -69,10 +46,8 @@ impl Stopwatch {
 
 pub(crate) struct Metrics {
     registry: Registry,
-    /// Codes that were judged, and refusals to judge one, by command and result.
-    verifications: IntCounterVec,
-    /// Refusals of every command, by reason.
-    refusals: IntCounterVec,
+    /// The door of every audit event.
+    pub(crate) audit: Audit,
     /// Messages, by kind and what became of them.
     pub(crate) sends: IntCounterVec,
     /// Steps that were taken again because another came first.
@@ -92,14 +67,10 @@ impl Metrics {
         let counters = |name: &str, help: &str, labels: &[&str]| {
             IntCounterVec::new(Opts::new(format!("countersign_{name}"), help), labels)
         };
+        let registry = Registry::new();
         let metrics = Self {
-            registry: Registry::new(),
-            verifications: counters(
-                "verifications_total",
-                "Verifications by outcome.",
-                &["command", "outcome"],
-            )?,
-            refusals: counters("refusals_total", "Refusals by reason.", &["command", "reason"])?,
+            audit: Audit::new(&registry)?,
+            registry,
             sends: counters("messages_total", "Messages by kind and result.", &["kind", "result"])?,
             lost_swaps: IntCounter::new(
                 "countersign_lost_swaps_total",
@@ -113,8 +84,6 @@ impl Metrics {
             record: Stopwatch::new("record_seconds", "Time to read or write the stored form of a record.")?,
             waiting: IntGauge::new("countersign_outbox_waiting", "Messages in the outbox.")?,
         };
-        metrics.registry.register(Box::new(metrics.verifications.clone()))?;
-        metrics.registry.register(Box::new(metrics.refusals.clone()))?;
         metrics.registry.register(Box::new(metrics.sends.clone()))?;
         metrics.registry.register(Box::new(metrics.lost_swaps.clone()))?;
         metrics.registry.register(Box::new(metrics.latencies.clone()))?;
@@ -124,18 +93,6 @@ impl Metrics {
             metrics.registry.register(Box::new(metric))?;
         }
         Ok(metrics)
-    }
-
-    /// Counts one decision of the core.
-    pub(crate) fn count(&self, event: &AuditEvent) {
-        let command = name(event);
-        if command.starts_with("verify") {
-            let outcome = event.denial.unwrap_or("accepted");
-            self.verifications.with_label_values(&[command.as_str(), outcome]).inc();
-        }
-        if let Some(reason) = event.denial {
-            self.refusals.with_label_values(&[command.as_str(), reason]).inc();
-        }
     }
 
     /// The metrics as Prometheus reads them.

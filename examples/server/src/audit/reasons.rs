@@ -1,0 +1,246 @@
+//! The reasons of every audit event: closed lists, since they are labels of counters.
+//!
+//! A reason is a word of this file and never a text of a client. A new decision gets a new variant here, and a row in the
+//! table of the README, which a test compares with the counters.
+
+use strum::{IntoStaticStr, VariantArray};
+
+/// How the check of a name and a password ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum FirstFactor {
+    /// Both are right, and an `mfa_token` is made.
+    Accepted,
+    /// The user is known and the password is wrong.
+    WrongPassword,
+    /// No user has the name.
+    UnknownUser,
+    /// The queue of the password hash is full.
+    Overloaded,
+}
+
+/// How the check of a client ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum ClientCheck {
+    /// It proved itself, or it is public and needs no proof.
+    Accepted,
+    /// None is named where one is needed.
+    Missing,
+    /// The named client is not registered.
+    UnknownClient,
+    /// The secret is wrong.
+    WrongSecret,
+    /// The client has a secret and gave none.
+    MissingSecret,
+    /// The client is public and gave a secret.
+    UnexpectedSecret,
+    /// The client authenticated in a way that the server does not support, such as an assertion.
+    UnsupportedMethod,
+    /// The client authenticated in more than one way, or under two names.
+    Ambiguous,
+    /// The credentials of HTTP Basic cannot be read.
+    MalformedBasic,
+}
+
+/// How the check of an `mfa_token` or an access token ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum TokenCheck {
+    /// It is genuine and alive.
+    Accepted,
+    /// None was presented.
+    Missing,
+    /// It cannot be read, or an `mfa_token` that no key of the server made.
+    Malformed,
+    /// It was alive once.
+    Expired,
+    /// It is a token of another type, such as an `id_token`.
+    WrongType,
+    /// It names another algorithm than the server's.
+    WrongAlgorithm,
+    /// It names a key that the server does not have.
+    UnknownKey,
+    /// The signature is wrong.
+    WrongSignature,
+    /// Somebody else issued it.
+    WrongIssuer,
+    /// It is for another service.
+    WrongAudience,
+    /// It was issued to another client.
+    WrongClient,
+}
+
+/// Why a request for a token was refused, whoever sent it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum TokenRequest {
+    /// The server does not know the grant type.
+    UnsupportedGrant,
+    /// The client may not use the grant type.
+    UnauthorizedGrant,
+    /// The audience is malformed.
+    MalformedAudience,
+    /// The audience is not registered for the client.
+    UnregisteredAudience,
+    /// The scope is malformed.
+    MalformedScope,
+    /// The scope is not registered for the client.
+    UnregisteredScope,
+}
+
+/// Why a second factor was refused before it reached the core's record. Each is the name of a denial of the core.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum SecondFactor {
+    /// The text is no binding code.
+    MalformedBindingCode,
+    /// The text is no `oob_code`, or no key of the server made it.
+    MalformedOobCode,
+    /// The `oob_code` was made for another transaction.
+    ForeignOobCode,
+    /// The `oob_code` has expired.
+    ExpiredOobCode,
+    /// The text is no recovery code.
+    InvalidRecoveryCode,
+    /// The user has nothing enrolled.
+    NotEnrolled,
+    /// The user has no authenticator of the kind.
+    UnsupportedChallengeType,
+    /// The text is no identifier of an authenticator.
+    UnknownAuthenticator,
+    /// The token lacks the scope.
+    InsufficientScope,
+    /// The token is older than what the account accepts.
+    ExpiredToken,
+    /// No mail can be sent to the address.
+    InvalidAddress,
+    /// Another denial of the core.
+    Other,
+}
+
+impl SecondFactor {
+    /// The reason for a denial of the core that comes without an audit event.
+    pub(crate) fn of(denial: &countersign::Denial) -> Self {
+        let named = Self::VARIANTS.iter().find(|&&reason| <&str>::from(reason) == denial.code());
+        named.copied().unwrap_or(Self::Other)
+    }
+}
+
+/// Which grant a token was issued for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Issued {
+    /// An `mfa_token`, for a first factor.
+    MfaToken,
+    /// An access token, for a binding code.
+    Oob,
+    /// An access token, for a recovery code.
+    RecoveryCode,
+    /// An access token that was presented is given back, for an enrolment that it confirmed.
+    SameToken,
+}
+
+/// Why a request or a connection was refused, whatever it asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum RequestCheck {
+    /// The body cannot be read.
+    Unreadable,
+    /// The body is larger than the server takes.
+    TooLarge,
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// The body's content type is not supported.
+    UnsupportedMediaType,
+    /// The body's encoding is not supported.
+    UnsupportedEncoding,
+    /// A parameter is missing, or its value is of another type.
+    InvalidParameter,
+    /// The `Origin` of a browser is not registered for a client.
+    UnregisteredOrigin,
+    /// The `Host` is not one of the server's.
+    UnknownHost,
+    /// The peer has as many connections as one may.
+    TooManyConnections,
+    /// The server has as many requests under way as it takes.
+    Overloaded,
+    /// The request took longer than the server allows.
+    TimeLimit,
+}
+
+/// What an administrator does: one for each command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Act {
+    UserAdd,
+    UserUnlock,
+    UserReset,
+    ClientAdd,
+    KeysGenerate,
+    KeysRotate,
+    KeysStage,
+    KeysPromote,
+    Conformance,
+}
+
+/// How an administrator's command ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum ActResult {
+    /// It did what it is for.
+    Done,
+    /// It changed nothing, or not everything: its sentence on the standard error says why.
+    Failed,
+}
+
+/// The names of the core's commands that the host runs.
+pub(super) const COMMANDS: [&str; 12] = [
+    "associate",
+    "challenge",
+    "verify_oob",
+    "verify_recovery",
+    "remove",
+    "regenerate_recovery_codes",
+    "cancel",
+    "provision",
+    "deprovision",
+    "report_delivery",
+    "unlock",
+    "reset",
+];
+
+/// How a command of the core can end: allowed, or refused with one of the names of [`Denial::code`](countersign::Denial::code).
+/// A test compares this list with the library's.
+pub(super) const DENIALS: [&str; 30] = [
+    "accepted",
+    "malformed_token",
+    "expired_token",
+    "wrong_client",
+    "client_required",
+    "insufficient_scope",
+    "transaction_spent",
+    "wrong_record",
+    "already_enrolled",
+    "address_in_use",
+    "too_many_authenticators",
+    "not_enrolled",
+    "unsupported_challenge_type",
+    "unknown_authenticator",
+    "authenticator_disabled",
+    "provisioned_authenticator",
+    "locked",
+    "too_many_sends",
+    "cooling_down",
+    "attempts_exhausted",
+    "malformed_oob_code",
+    "foreign_oob_code",
+    "expired_oob_code",
+    "oob_code_used",
+    "challenge_cancelled",
+    "malformed_binding_code",
+    "invalid_binding_code",
+    "no_recovery_code",
+    "invalid_recovery_code",
+    "too_many_recovery_attempts",
+];
