@@ -13,10 +13,10 @@ use crate::{
     demo::Panel,
     first_factor::{FirstFactorError, FirstFactors},
     mail::Mailer,
+    metrics::Metrics,
     options::Preset,
     random,
     store::{Database, StoreError},
-    telemetry::Metrics,
     templates::Templates,
     tokens::Signer,
 };

@@ -3,7 +3,7 @@
 
 use countersign::{Policy, Verifier};
 
-use crate::telemetry::Stopwatch;
+use crate::metrics::Stopwatch;
 
 pub(crate) struct Core {
     verifier: Verifier,

@@ -14,12 +14,16 @@ use axum::{
     routing::{delete, get, post},
 };
 use countersign::wire::Refusal;
+use tracing::Instrument as _;
 
 use crate::{
     app::App,
+    audit::{About, HostEvent, RequestCheck},
     error::ApiError,
     handlers::{demo, mfa, public, token},
     page,
+    peer::Peer,
+    request_id::{REQUEST_ID, RequestId},
 };
 
 /// How long a request may take.
@@ -49,32 +53,46 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 }
 
 async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let extensions = request.extensions();
+    let id = extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::draw);
+    let route = extensions.get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let span = id.span(&route, extensions.get::<Peer>().copied());
+    let mut response = answer(&app, request, next, &route).instrument(span).await;
+    harden(response.headers_mut(), app.issuer.starts_with("https://"));
+    response.headers_mut().insert(REQUEST_ID, id.to_header());
+    response
+}
+
+/// Answers a request within its time limit, and notes how long that took.
+async fn answer(app: &Arc<App>, request: Request, next: Next, route: &str) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     // A client that goes away, or the limit, ends the waiting and not the work: what was charged is logged, and no
     // transaction of the database is left half-way.
     let under_way = Arc::clone(&app.under_way).read_owned().await;
-    let work = tokio::spawn(async move {
+    let work = async move {
         let response = next.run(request).await;
         drop(under_way);
         response
-    });
-    let mut response = match tokio::time::timeout(TIME_LIMIT, work).await {
+    };
+    let response = match tokio::time::timeout(TIME_LIMIT, tokio::spawn(work.in_current_span())).await {
         Ok(Ok(response)) => response,
-        Ok(Err(_)) => ApiError::from(Refusal::server_error()).into_response(),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a request failed");
+            ApiError::from(Refusal::server_error()).into_response()
+        }
         Err(_) => {
+            app.metrics.audit.record(HostEvent::Request(RequestCheck::TimeLimit), About::NOBODY);
             ApiError::from(Refusal::new(503, "server_error", "The request took too long.")).into_response()
         }
     };
-    harden(response.headers_mut(), app.issuer.starts_with("https://"));
     let status = response.status();
     let took = begun.elapsed();
     app.metrics
         .latencies
-        .with_label_values(&[label(&method), route.as_str(), status.as_str()])
+        .with_label_values(&[label(&method), route, status.as_str()])
         .observe(took.as_secs_f64());
-    tracing::debug!(%method, route, status = status.as_u16(), ms = took.as_secs_f64() * 1000.0, "answered");
+    tracing::debug!(%method, status = status.as_u16(), ms = took.as_secs_f64() * 1000.0, "answered");
     response
 }
 

@@ -29,12 +29,14 @@ use crate::{
     first_factor::FirstFactors,
     keys::Keys,
     mail::Mailer,
+    metrics::Metrics,
     options::Serve,
     outbox,
     peer::Proxies,
+    request_id::RequestId,
     router::router,
     store::{self, Form, Place, StoreError},
-    telemetry::{self, Metrics},
+    telemetry,
     templates::Templates,
     tokens::Signer,
 };
@@ -168,7 +170,9 @@ async fn accept(listener: TcpListener, router: Router, proxies: Proxies, until: 
         let (router, proxies) = (TowerToHyperService::new(router.clone()), Arc::clone(&proxies));
         let service = service_fn(move |mut request: Request<Incoming>| {
             let peer = proxies.peer(address, request.headers());
+            let id = RequestId::of(request.headers(), proxies.trusts(address.ip()));
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(id);
             router.call(request)
         });
         let mut stream = Box::pin(TimeoutStream::new(stream));

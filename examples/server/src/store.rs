@@ -13,7 +13,7 @@ use countersign::{Account, Descriptor, Subject, Swap, Write};
 
 use crate::{
     client::{self, Client},
-    telemetry::Stopwatch,
+    metrics::Stopwatch,
 };
 
 /// The answer of a database, some time later.

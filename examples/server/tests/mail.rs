@@ -104,7 +104,7 @@ fn what_the_relay_has_taken_is_sent_whatever_it_does_then() {
     let sent = "countersign_messages_total{kind=\"code\",result=\"sent\"} 1";
     eventually("a message that is sent", || server.get("/metrics").text.contains(sent).then_some(()));
     eventually("an empty outbox", || {
-        server.get("/metrics").text.contains("countersign_outbox_waiting 0").then_some(())
+        server.get("/metrics").text.contains("countersign_outbox_messages 0").then_some(())
     });
     assert_eq!(sink.mail("user@example.com").len(), 1);
 }

@@ -259,20 +259,22 @@ fn metrics_count_what_happened() {
     // each for the enrolment and the challenge. Its worker renders both codes and the notice of the new address.
     let metrics = eventually("the last message", || {
         let metrics = server.get("/metrics");
-        metrics.text.contains("countersign_core_seconds_count 19\n").then_some(metrics)
+        metrics.text.contains("countersign_core_call_duration_seconds_count 19\n").then_some(metrics)
     });
     assert_eq!(metrics.status, 200);
-    for name in ["countersign_core_seconds_sum", "countersign_record_seconds_sum"] {
+    for name in
+        ["countersign_core_call_duration_seconds_sum", "countersign_record_coding_duration_seconds_sum"]
+    {
         let line = metrics.text.lines().find(|line| line.starts_with(name)).unwrap();
         assert!(line.split(' ').nth(1).unwrap().parse::<f64>().unwrap() > 0.0, "{line}");
     }
     for line in [
-        "countersign_verifications_total{command=\"verify_oob\",outcome=\"accepted\"} 1",
-        "countersign_verifications_total{command=\"verify_oob\",outcome=\"invalid_binding_code\"} 1",
-        "countersign_refusals_total{command=\"associate\",reason=\"already_enrolled\"} 1",
+        "countersign_second_factor_decisions_total{command=\"verify_oob\",reason=\"accepted\"} 1",
+        "countersign_second_factor_decisions_total{command=\"verify_oob\",reason=\"invalid_binding_code\"} 1",
+        "countersign_second_factor_decisions_total{command=\"associate\",reason=\"already_enrolled\"} 1",
         "countersign_messages_total{kind=\"code\",result=\"sent\"} 2",
-        "countersign_lost_swaps_total 0",
-        "countersign_request_seconds_count{method=\"POST\",route=\"/mfa/challenge\",status=\"200\"} 1",
+        "countersign_record_swap_conflicts_total 0",
+        "countersign_http_request_duration_seconds_count{method=\"POST\",route=\"/mfa/challenge\",status=\"200\"} 1",
     ] {
         assert!(metrics.text.contains(line), "no {line} in\n{}", metrics.text);
     }

@@ -51,11 +51,11 @@ impl Reading {
             let (name, labels) = name.split_once('{').unwrap_or((name, ""));
             let of_the_api = ["route=\"/oauth/", "route=\"/mfa/"].iter().any(|route| labels.contains(route));
             match name {
-                "countersign_request_seconds_count" if of_the_api => reading.requests += value,
-                "countersign_request_seconds_sum" if of_the_api => reading.request_seconds += value,
-                "countersign_core_seconds_count" => reading.core_calls = value,
-                "countersign_core_seconds_sum" => (reading.core_seconds, core) = (value, true),
-                "countersign_record_seconds_sum" => (reading.record_seconds, record) = (value, true),
+                "countersign_http_request_duration_seconds_count" if of_the_api => reading.requests += value,
+                "countersign_http_request_duration_seconds_sum" if of_the_api => reading.request_seconds += value,
+                "countersign_core_call_duration_seconds_count" => reading.core_calls = value,
+                "countersign_core_call_duration_seconds_sum" => (reading.core_seconds, core) = (value, true),
+                "countersign_record_coding_duration_seconds_sum" => (reading.record_seconds, record) = (value, true),
                 _ => {}
             }
         }
@@ -96,12 +96,12 @@ mod tests {
     use super::Reading;
 
     const PAGE: &str = "# HELP x y\n\
-        countersign_request_seconds_sum{method=\"POST\",route=\"/oauth/token\",status=\"200\"} 2\n\
-        countersign_request_seconds_count{method=\"POST\",route=\"/oauth/token\",status=\"200\"} 8\n\
-        countersign_request_seconds_sum{method=\"POST\",route=\"/mfa/challenge\",status=\"200\"} 0.5\n\
-        countersign_request_seconds_count{method=\"POST\",route=\"/mfa/challenge\",status=\"200\"} 4\n\
-        countersign_request_seconds_count{method=\"GET\",route=\"/metrics\",status=\"200\"} 100\n\
-        countersign_core_seconds_sum 0.003\ncountersign_core_seconds_count 20\ncountersign_record_seconds_sum 0.001\n";
+        countersign_http_request_duration_seconds_sum{method=\"POST\",route=\"/oauth/token\",status=\"200\"} 2\n\
+        countersign_http_request_duration_seconds_count{method=\"POST\",route=\"/oauth/token\",status=\"200\"} 8\n\
+        countersign_http_request_duration_seconds_sum{method=\"POST\",route=\"/mfa/challenge\",status=\"200\"} 0.5\n\
+        countersign_http_request_duration_seconds_count{method=\"POST\",route=\"/mfa/challenge\",status=\"200\"} 4\n\
+        countersign_http_request_duration_seconds_count{method=\"GET\",route=\"/metrics\",status=\"200\"} 100\n\
+        countersign_core_call_duration_seconds_sum 0.003\ncountersign_core_call_duration_seconds_count 20\ncountersign_record_coding_duration_seconds_sum 0.001\n";
 
     #[test]
     fn the_requests_of_the_api_are_added_up() {
@@ -112,6 +112,6 @@ mod tests {
 
     #[test]
     fn a_page_without_the_core_is_none() {
-        assert!(Reading::parse(&PAGE.replace("core_seconds_sum", "other")).is_none());
+        assert!(Reading::parse(&PAGE.replace("core_call_duration_seconds_sum", "other")).is_none());
     }
 }
