@@ -71,25 +71,28 @@ impl IntoResponse for ApiError {
                 response
             }
             Self::MfaRequired(reply) => (StatusCode::FORBIDDEN, Json(reply)).into_response(),
+            // What every client that asks for too much gets is no failure of the server, and not worth a line each.
+            Self::Trouble(Trouble::FirstFactor(FirstFactorError::Busy(why))) => {
+                tracing::debug!(%why, "a sign-in was put off");
+                busy()
+            }
             Self::Trouble(trouble) => {
                 tracing::error!(error = %trouble, "a request failed");
-                let busy = matches!(
+                let is_busy = matches!(
                     trouble,
                     Trouble::Store(_) | Trouble::Contended | Trouble::FirstFactor(FirstFactorError::Store(_))
                 );
-                let refusal = if busy {
-                    Refusal::new(503, "server_error", "The server is busy. Try again.")
-                } else {
-                    Refusal::server_error()
-                };
-                let mut response = refused(&refusal);
-                if busy {
-                    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                }
-                response
+                if is_busy { busy() } else { refused(&Refusal::server_error()) }
             }
         }
     }
+}
+
+/// The server cannot do it now, and can soon.
+fn busy() -> Response {
+    let mut response = refused(&Refusal::new(503, "server_error", "The server is busy. Try again."));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 fn refused(refusal: &Refusal) -> Response {

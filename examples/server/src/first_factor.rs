@@ -1,26 +1,24 @@
 //! The first factor: a password, hashed with Argon2id, and the client that presents it.
 //!
-//! A name that nobody has costs as long as a wrong password. Hashing takes memory and time, so only a few run at once and
-//! none on the threads that serve requests. This module must never say which part of a first factor was wrong.
+//! A name that nobody has costs as long as a wrong password. Hashing takes memory and time, so only a few run at once, in
+//! memory that [`Hashing`] lends, and none on the threads that serve requests. This module must never say which part of a
+//! first factor was wrong.
 
 use std::sync::Arc;
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
+    password_hash::phc::{Output, PasswordHash, Salt},
 };
-use aws_lc_rs::digest;
+use aws_lc_rs::{constant_time, digest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::Subject;
-use tokio::sync::Semaphore;
 
 use crate::{
+    hashing::{Busy, Hashing, Memory, Turn},
     random,
     store::{Database, StoreError, User},
 };
-
-/// How many hashes are computed at once.
-const AT_ONCE: usize = 4;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FirstFactorError {
@@ -31,6 +29,8 @@ pub(crate) enum FirstFactorError {
     #[error("a password hash did not finish")]
     Stopped,
     #[error("{0}")]
+    Busy(#[from] Busy),
+    #[error("{0}")]
     Store(#[from] StoreError),
     #[error("{0}")]
     Name(#[from] countersign::NameError),
@@ -40,20 +40,21 @@ pub(crate) struct FirstFactors {
     params: Params,
     /// What is checked for a name that nobody has.
     nobody: String,
-    slots: Arc<Semaphore>,
+    hashing: Arc<Hashing>,
 }
 
 impl FirstFactors {
-    pub(crate) fn new(memory_kib: u32) -> Result<Self, FirstFactorError> {
+    pub(crate) fn new(memory_kib: u32, hashing: Arc<Hashing>) -> Result<Self, FirstFactorError> {
         let params = Params::new(memory_kib, 2, 1, None).map_err(|_| FirstFactorError::Hash)?;
-        let nobody = hash(&params, "a password that nobody has")?;
-        Ok(Self { params, nobody, slots: Arc::new(Semaphore::new(AT_ONCE)) })
+        let nobody = hash(&params, "a password that nobody has", &mut Memory::default())?;
+        Ok(Self { params, nobody, hashing })
     }
 
     /// The user, if name and password are right.
     pub(crate) async fn check(
         &self,
         database: &dyn Database,
+        turn: Turn,
         email: &str,
         password: &str,
     ) -> Result<Option<User>, FirstFactorError> {
@@ -65,12 +66,7 @@ impl FirstFactors {
         };
         let stored = user.as_ref().map_or_else(|| self.nobody.clone(), |user| user.password_hash.clone());
         let password = password.to_owned();
-        let right = self
-            .slow(move || {
-                let hash = PasswordHash::new(&stored).map_err(|_| FirstFactorError::Hash)?;
-                Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
-            })
-            .await?;
+        let right = self.slow(turn, move |memory| is_right(&stored, &password, memory)).await?;
         Ok(user.filter(|_| right))
     }
 
@@ -83,7 +79,7 @@ impl FirstFactors {
     ) -> Result<User, FirstFactorError> {
         let subject = format!("usr_{}", URL_SAFE_NO_PAD.encode(random::<15>()?));
         let (params, password) = (self.params.clone(), password.to_owned());
-        let password_hash = self.slow(move || hash(&params, &password)).await?;
+        let password_hash = self.slow(None, move |memory| hash(&params, &password, memory)).await?;
         Ok(User {
             subject: Subject::new(&subject)?,
             email: email.to_lowercase(),
@@ -92,28 +88,89 @@ impl FirstFactors {
         })
     }
 
+    /// Does slow work in memory that is lent, on a thread for such work. Work that nobody waits for any more is not begun.
     async fn slow<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, FirstFactorError> + Send + 'static,
+        turn: Turn,
+        work: impl FnOnce(&mut Memory) -> Result<T, FirstFactorError> + Send + 'static,
     ) -> Result<T, FirstFactorError> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| FirstFactorError::Stopped)?;
-        let work = tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(slot);
-            done
-        });
+        let mut lent = self.hashing.lend(turn).await?;
+        let work = tokio::task::spawn_blocking(move || work(lent.memory()));
         work.await.map_err(|_| FirstFactorError::Stopped)?
     }
 }
 
-fn hash(params: &Params, password: &str) -> Result<String, FirstFactorError> {
+/// A new hash, as a PHC string.
+fn hash(params: &Params, password: &str, memory: &mut Memory) -> Result<String, FirstFactorError> {
+    let unmade = |_| FirstFactorError::Hash;
+    let salt = random::<16>()?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-    let hash = argon2.hash_password_with_salt(password.as_bytes(), &random::<16>()?);
-    Ok(hash.map_err(|_| FirstFactorError::Hash)?.to_string())
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    let blocks = memory.blocks(params.block_count());
+    argon2
+        .hash_password_into_with_memory(password.as_bytes(), &salt, &mut output, blocks)
+        .map_err(|_| FirstFactorError::Hash)?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: params.try_into().map_err(unmade)?,
+        salt: Some(Salt::new(&salt).map_err(|_| FirstFactorError::Hash)?),
+        hash: Some(Output::new(&output).map_err(|_| FirstFactorError::Hash)?),
+    };
+    Ok(hash.to_string())
+}
+
+/// Whether this is the password of a stored hash, which names its own parameters.
+fn is_right(stored: &str, password: &str, memory: &mut Memory) -> Result<bool, FirstFactorError> {
+    let hash = PasswordHash::new(stored).map_err(|_| FirstFactorError::Hash)?;
+    let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else { return Err(FirstFactorError::Hash) };
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str()).map_err(|_| FirstFactorError::Hash)?;
+    let version = hash.version.map_or(Ok(Version::default()), Version::try_from);
+    let params = Params::try_from(&hash).map_err(|_| FirstFactorError::Hash)?;
+    let blocks = memory.blocks(params.block_count());
+    let argon2 = Argon2::new(algorithm, version.map_err(|_| FirstFactorError::Hash)?, params);
+    let mut output = vec![0; expected.len()];
+    argon2
+        .hash_password_into_with_memory(password.as_bytes(), salt, &mut output, blocks)
+        .map_err(|_| FirstFactorError::Hash)?;
+    Ok(constant_time::verify_slices_are_equal(&output, expected.as_bytes()).is_ok())
 }
 
 /// A client's secret as it is stored. The server makes the secrets itself, with more than 128 random bits, so a plain hash
 /// is enough.
 pub(crate) fn secret_hash(secret: &str) -> Vec<u8> {
     digest::digest(&digest::SHA256, secret.as_bytes()).as_ref().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use argon2::{
+        Block,
+        password_hash::{PasswordHasher as _, PasswordVerifier as _},
+    };
+
+    use super::*;
+
+    /// Memory that another hash has left its blocks in gives what new memory gives, whatever the parameters, and what the
+    /// crate itself makes and reads.
+    #[test]
+    fn lent_memory_makes_no_difference() {
+        let mut memory = Memory::default();
+        for (kib, passes) in [(64, 2), (256, 1), (16, 3)] {
+            let params = Params::new(kib, passes, 1, None).unwrap();
+            memory.blocks(512).fill(Block::new());
+            let made = hash(&params, "right", &mut memory).unwrap();
+            let parsed = PasswordHash::new(&made).unwrap();
+            assert!(Argon2::default().verify_password(b"right", &parsed).is_ok(), "{made}");
+            assert!(is_right(&made, "right", &mut memory).unwrap());
+            assert!(!is_right(&made, "wrong", &mut memory).unwrap());
+            let other = Argon2::from(params).hash_password_with_salt(b"other", b"a salt of 16 byt").unwrap();
+            assert!(is_right(&other.to_string(), "other", &mut memory).unwrap());
+        }
+        let version_1_0 = "$argon2i$m=64,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
+        assert!(!is_right(version_1_0, "wrong", &mut memory).unwrap());
+        assert!(is_right("$argon2id$v=19$m=64,t=1,p=1", "no hash", &mut memory).is_err());
+    }
 }

@@ -27,6 +27,7 @@ use crate::{
     core::Core,
     demo::{self, Panel},
     first_factor::FirstFactors,
+    hashing::Hashing,
     keys::Keys,
     mail::Mailer,
     metrics::Metrics,
@@ -60,7 +61,10 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
     let policy = options.policy.policy()?;
     let templates = Templates::load(options.templates.as_deref())?;
     let mailer = Mailer::new(options.smtp.as_ref())?;
-    let first_factors = FirstFactors::new(options.data.argon2_memory).map_err(|error| error.to_string())?;
+    let limits = options.limits.clone();
+    let hashing = Hashing::new(limits.hashes(), limits.password_queue, limits.password_wait);
+    let first_factors = FirstFactors::new(options.data.argon2_memory, hashing);
+    let first_factors = first_factors.map_err(|error| error.to_string())?;
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
     let database = store::open(&options.data.database, Form::new(metrics.record.clone()))
         .await

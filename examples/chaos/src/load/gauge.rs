@@ -52,10 +52,14 @@ impl Reading {
             let of_the_api = ["route=\"/oauth/", "route=\"/mfa/"].iter().any(|route| labels.contains(route));
             match name {
                 "countersign_http_request_duration_seconds_count" if of_the_api => reading.requests += value,
-                "countersign_http_request_duration_seconds_sum" if of_the_api => reading.request_seconds += value,
+                "countersign_http_request_duration_seconds_sum" if of_the_api => {
+                    reading.request_seconds += value
+                }
                 "countersign_core_call_duration_seconds_count" => reading.core_calls = value,
                 "countersign_core_call_duration_seconds_sum" => (reading.core_seconds, core) = (value, true),
-                "countersign_record_coding_duration_seconds_sum" => (reading.record_seconds, record) = (value, true),
+                "countersign_record_coding_duration_seconds_sum" => {
+                    (reading.record_seconds, record) = (value, true)
+                }
                 _ => {}
             }
         }

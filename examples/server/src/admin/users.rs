@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::open;
 use crate::{
     first_factor::FirstFactors,
+    hashing::Hashing,
     keys::Keys,
     options::{Data, Preset},
 };
@@ -27,7 +28,8 @@ pub(super) async fn add(data: &Data, email: &str, verified: bool) -> Result<Stri
         return Err("a password has at least 8 characters".to_owned());
     }
     let database = open(data).await?;
-    let first_factors = FirstFactors::new(data.argon2_memory).map_err(|error| error.to_string())?;
+    let first_factors =
+        FirstFactors::new(data.argon2_memory, Hashing::for_a_command()).map_err(|error| error.to_string())?;
     let user = first_factors.new_user(email, verified, password).await.map_err(|error| error.to_string())?;
     match database.add_user(&user).await {
         Ok(true) => Ok(user.subject.as_str().to_owned()),

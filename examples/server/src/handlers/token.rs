@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, body::Body, extract::State, http::HeaderMap};
+use axum::{Extension, Json, body::Body, extract::State, http::HeaderMap};
 use countersign::{
     Audience, BindingCode, ClientId, Denial, Effect, EmailAddress, FirstFactor, IssueToken, RecoveryCode,
     Scope, Session, Verifier,
@@ -14,12 +14,14 @@ use time::OffsetDateTime;
 use crate::{
     app::{App, Trouble},
     error::ApiError,
+    peer::Peer,
     request,
     tokens::Claims,
 };
 
 pub(crate) async fn token(
     State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<TokenReply>, ApiError> {
@@ -27,7 +29,7 @@ pub(crate) async fn token(
     let client = request::named_client(&app, &headers, &body.client()).await?;
     match body.grant()? {
         TokenGrant::Password { username, password } => {
-            password_grant(&app, &client, &body, username, password).await
+            password_grant(&app, peer, &client, &body, username, password).await
         }
         TokenGrant::Oob { mfa_token, oob_code, binding_code } => {
             oob_grant(&app, &client, &body, mfa_token, oob_code, binding_code).await
@@ -44,6 +46,7 @@ pub(crate) async fn token(
 /// A password is a first factor and never enough: the answer is always an error, at best `mfa_required`.
 async fn password_grant(
     app: &App,
+    peer: Peer,
     client: &ClientId,
     body: &TokenBody,
     username: &Parameter,
@@ -55,7 +58,8 @@ async fn password_grant(
         .map_err(|_| Refusal::new(400, "invalid_scope", "The scope is invalid."))?;
     let audience = Audience::new(&named(&body.audience))
         .map_err(|_| Refusal::invalid_request("The audience is invalid."))?;
-    let user = app.first_factors.check(&*app.database, username.expose(), password.expose()).await?;
+    let turn = Some(peer.network());
+    let user = app.first_factors.check(&*app.database, turn, username.expose(), password.expose()).await?;
     let user = user.ok_or(Refusal::wrong_password())?;
     if app.implicit_email
         && user.email_verified

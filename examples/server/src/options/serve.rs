@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::{Data, Preset};
-use crate::{mail::Relay, peer::Proxies};
+use crate::{limits::Limits, mail::Relay, peer::Proxies};
 
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Serve {
@@ -18,6 +18,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     pub(crate) proxies: Proxies,
+
+    #[command(flatten)]
+    pub(crate) limits: Limits,
 
     /// The public URL of this server, as it stands in tokens. Without it: http://ADDRESS:PORT/
     #[arg(long, env = "COUNTERSIGN_ISSUER", value_name = "URL", value_parser = issuer)]
