@@ -1,10 +1,12 @@
 //! The commands that are not the server: keys, users, clients, and an administrator's unlock and reset. Each does one thing
 //! and ends; a server that is running sees it at the next request, except for keys, which it reads when it starts.
 
+mod acts;
 mod clients;
 mod keys;
 mod users;
 
+pub(crate) use self::acts::audited;
 use crate::{
     conformance,
     options::{Command, Data},
@@ -13,7 +15,7 @@ use crate::{
 };
 
 /// Runs one command. What it has to say is the answer; an error is one sentence.
-pub(crate) async fn run(command: Command, data: &Data) -> Result<String, String> {
+async fn run(command: Command, data: &Data) -> Result<String, String> {
     match command {
         Command::Keys { action } => keys::run(action).map_err(|error| error.to_string()),
         Command::AddUser { email, verified } => users::add(data, &email, verified).await,

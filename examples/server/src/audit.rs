@@ -12,6 +12,7 @@
 //! The lines that are written during a request, these among them, stand in its span, which has the request's id, its route
 //! and its peer: see [`crate::request_id`].
 
+pub(crate) mod administrator;
 mod reasons;
 
 use countersign::{AuditEvent, Subject};

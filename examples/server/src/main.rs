@@ -41,7 +41,7 @@ use clap::Parser as _;
 async fn main() -> ExitCode {
     let options = options::Options::parse();
     let done = match options.command {
-        Some(command) => admin::run(command, &options.serve.data).await.map(|answer| println!("{answer}")),
+        Some(command) => admin::audited(command, &options.serve).await.map(|answer| println!("{answer}")),
         None => server::serve(options.serve).await,
     };
     match done {

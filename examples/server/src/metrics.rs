@@ -75,6 +75,14 @@ pub(crate) struct PoolSize {
     pub(crate) most: u32,
 }
 
+impl PoolSize {
+    /// Of so many connections that are open, so many of which are idle.
+    pub(crate) fn new(open: u32, idle: usize, most: u32) -> Self {
+        let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(open);
+        Self { used: open.saturating_sub(idle), idle, most }
+    }
+}
+
 /// One more of something, until this is dropped.
 pub(crate) struct Counted(IntGauge);
 

@@ -3,6 +3,7 @@
 mod clients;
 mod commands;
 mod data;
+mod log;
 mod policy;
 mod serve;
 
@@ -12,8 +13,9 @@ pub(crate) use self::{
     clients::{AddClient, Clearable, ClientsAction, SetClient},
     commands::{Command, Conformance, KeyClass, KeysAction},
     data::Data,
+    log::{Log, LogFormat},
     policy::Preset,
-    serve::{LogFormat, Serve},
+    serve::Serve,
 };
 
 /// Auth0's MFA API over HTTP: a reference host for countersign.

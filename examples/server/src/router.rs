@@ -21,6 +21,7 @@ use crate::{
     audit::{About, HostEvent, RequestCheck},
     error::ApiError,
     handlers::{demo, mfa, public, token},
+    metrics::Counted,
     page,
     peer::Peer,
     request_id::{REQUEST_ID, RequestId},
@@ -70,9 +71,10 @@ async fn answer(app: &Arc<App>, request: Request, next: Next, route: &str) -> Re
     // A client that goes away, or the limit, ends the waiting and not the work: what was charged is logged, and no
     // transaction of the database is left half-way.
     let under_way = Arc::clone(&app.under_way).read_owned().await;
+    let in_flight = Counted::new(&app.metrics.in_flight);
     let work = async move {
         let response = next.run(request).await;
-        drop(under_way);
+        drop((under_way, in_flight));
         response
     };
     let response = match tokio::time::timeout(TIME_LIMIT, tokio::spawn(work.in_current_span())).await {

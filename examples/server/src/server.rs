@@ -15,6 +15,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
+use prometheus::IntGauge;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -30,7 +31,7 @@ use crate::{
     hashing::Hashing,
     keys::Keys,
     mail::Mailer,
-    metrics::Metrics,
+    metrics::{Counted, Metrics},
     options::Serve,
     outbox,
     peer::Proxies,
@@ -53,7 +54,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(15);
 
 /// Serves until a signal comes. An error is one sentence for whoever started the server.
 pub(crate) async fn serve(options: Serve) -> Result<(), String> {
-    telemetry::start_logging(&options.log, options.log_format)?;
+    telemetry::log_to_output(&options.log)?;
     let wants_demo = options.demo()?;
     options.check_mailbox()?;
     let keys = Keys::find(&options.data).map_err(|error| error.to_string())?;
@@ -73,6 +74,10 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
     let listener = TcpListener::bind(options.listen).await;
     let listener = listener.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     let address = listener.local_addr().map_err(|error| format!("cannot listen: {error}"))?;
+    database
+        .set_policy(options.policy.name())
+        .await
+        .map_err(|error| unusable(&options.data.database, &error))?;
     let issuer = options.issuer.clone().unwrap_or_else(|| format!("http://{address}/"));
     let demo = wants_demo
         && demo::seed(&*database, &first_factors)
@@ -128,7 +133,7 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
             _ = interrupt.recv() => {}
         }
     };
-    accept(listener, router(Arc::clone(&app)), options.proxies, until).await;
+    accept(listener, router(Arc::clone(&app)), options.proxies, &app.metrics.connections, until).await;
     // Requests whose clients have gone are worked on to their end, too.
     if tokio::time::timeout(DRAIN_LIMIT, app.under_way.write()).await.is_err() {
         tracing::warn!("some requests did not finish in time");
@@ -145,7 +150,13 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
 }
 
 /// Takes connections until told to stop, then lets those that are open finish their request.
-async fn accept(listener: TcpListener, router: Router, proxies: Proxies, until: impl Future<Output = ()>) {
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    proxies: Proxies,
+    open: &IntGauge,
+    until: impl Future<Output = ()>,
+) {
     let proxies = Arc::new(proxies);
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -170,6 +181,7 @@ async fn accept(listener: TcpListener, router: Router, proxies: Proxies, until: 
                 continue;
             }
         };
+        let open = Counted::new(open);
         let _ = stream.set_nodelay(true);
         let (router, proxies) = (TowerToHyperService::new(router.clone()), Arc::clone(&proxies));
         let service = service_fn(move |mut request: Request<Incoming>| {
@@ -186,7 +198,7 @@ async fn accept(listener: TcpListener, router: Router, proxies: Proxies, until: 
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
             }
-            drop(slot);
+            drop((slot, open));
         });
     }
     drop(listener);

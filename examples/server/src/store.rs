@@ -4,6 +4,7 @@
 //! every budget of the core, so no implementation may let the last write win, read from a replica that lags, or answer
 //! [`Swap::Stored`] before the record is durable.
 
+mod bookkeeping;
 mod postgres;
 mod sqlite;
 
@@ -15,6 +16,8 @@ use crate::{
     client::{self, Client},
     metrics::Stopwatch,
 };
+
+pub(crate) use bookkeeping::Bookkeeping;
 
 /// The answer of a database, some time later.
 pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -73,7 +76,7 @@ pub(crate) trait Inspection: Send + Sync {
     fn delete<'a>(&'a self, subject: &'a Subject) -> Later<'a, ()>;
 }
 
-pub(crate) trait Database: Store + Outbox + Directory + Inspection {
+pub(crate) trait Database: Store + Outbox + Directory + Inspection + Bookkeeping {
     /// Whether the database answers.
     fn ping(&self) -> Later<'_, ()>;
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::open;
 use crate::{
+    audit::administrator,
     client::{Client, Grant, ScopeWord, to_column},
     first_factor::secret_hash,
     options::{AddClient, Clearable, ClientsAction, Data, SetClient},
@@ -47,6 +48,7 @@ pub(super) async fn add(data: &Data, options: AddClient) -> Result<String, Strin
             client.client_id
         ));
     }
+    administrator::concerns_client(&client.client_id);
     Ok(told(client, (!public).then_some(secret), json))
 }
 
@@ -82,6 +84,7 @@ async fn set(data: &Data, options: SetClient) -> Result<String, String> {
 
 pub(super) async fn remove(data: &Data, client_id: &str) -> Result<String, String> {
     if open(data).await?.remove_client(client_id).await.map_err(said)? {
+        administrator::concerns_client(client_id);
         Ok(format!(
             "{client_id} is removed. It gets no token any more, and none that it has is taken by the MFA API."
         ))

@@ -2,16 +2,19 @@
 
 use std::io::BufRead as _;
 
-use countersign::{Account, Committed, Step, Verifier};
+use clap::ValueEnum as _;
+use countersign::{Account, Committed, Policy, Step, Verifier};
 use getrandom::SysRng;
 use time::OffsetDateTime;
 
 use super::open;
 use crate::{
+    audit::{self, administrator},
     first_factor::FirstFactors,
     hashing::Hashing,
     keys::Keys,
     options::{Data, Preset},
+    store::Database,
 };
 
 /// How often a lost swap is tried again.
@@ -32,10 +35,27 @@ pub(super) async fn add(data: &Data, email: &str, verified: bool) -> Result<Stri
         FirstFactors::new(data.argon2_memory, Hashing::for_a_command()).map_err(|error| error.to_string())?;
     let user = first_factors.new_user(email, verified, password).await.map_err(|error| error.to_string())?;
     match database.add_user(&user).await {
-        Ok(true) => Ok(user.subject.as_str().to_owned()),
+        Ok(true) => {
+            administrator::concerns_user(&user.subject);
+            Ok(user.subject.as_str().to_owned())
+        }
         Ok(false) => Err(format!("{email} is there already")),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// The policy of the server that started last on this database. It is kept with the data and is no option of a command: an
+/// administrator who forgot it would change an account by other limits than those that hold for it.
+async fn running_policy(database: &dyn Database) -> Result<Policy, String> {
+    let name = database.policy().await.map_err(|error| error.to_string())?;
+    let preset = match &name {
+        // No server has started yet.
+        None => Preset::Default,
+        Some(name) => Preset::from_str(name, false).map_err(|_| {
+            format!("the server runs by the policy {name:?}, which this version does not know")
+        })?,
+    };
+    preset.policy()
 }
 
 /// Takes one of the host's own steps.
@@ -45,10 +65,11 @@ pub(super) async fn change(
     step: impl Fn(&Verifier, Account, OffsetDateTime) -> Step<()>,
 ) -> Result<(), String> {
     let keys = Keys::find(data).and_then(|keys| keys.ring()).map_err(|error| error.to_string())?;
-    let verifier = Verifier::new(keys, Preset::Default.policy()?);
     let database = open(data).await?;
+    let verifier = Verifier::new(keys, running_policy(&*database).await?);
     let user = database.user_by_email(&email.to_lowercase()).await.map_err(|error| error.to_string())?;
     let subject = user.ok_or_else(|| format!("there is no user {email}"))?.subject;
+    administrator::concerns_user(&subject);
     for _ in 0..TRIES {
         let account = match database.load(&subject).await.map_err(|error| error.to_string())? {
             Some(account) => account,
@@ -56,7 +77,10 @@ pub(super) async fn change(
         };
         let step = step(&verifier, account, OffsetDateTime::now_utc());
         match step.commit_async(|write| database.swap(write)).await.map_err(|error| error.to_string())? {
-            Committed::Done(outcome) => return outcome.result.map_err(|denial| denial.to_string()),
+            Committed::Done(outcome) => {
+                audit::log_step(&outcome.audit);
+                return outcome.result.map_err(|denial| denial.to_string());
+            }
             Committed::Lost => {}
         }
     }

@@ -173,10 +173,14 @@ pub(crate) enum RequestCheck {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum Act {
-    UserAdd,
-    UserUnlock,
-    UserReset,
-    ClientAdd,
+    UsersAdd,
+    UsersUnlock,
+    UsersReset,
+    ClientsAdd,
+    ClientsSet,
+    ClientsList,
+    ClientsShow,
+    ClientsRemove,
     KeysGenerate,
     KeysRotate,
     KeysStage,

@@ -57,6 +57,11 @@ pub(crate) async fn healthz(State(app): State<Arc<App>>) -> Response {
 }
 
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    app.metrics.note_pool(app.database.pool_size());
+    // A database that is away takes none of the other metrics with it.
+    if let Ok(Ok(acts)) = tokio::time::timeout(Duration::from_secs(2), app.database.acts()).await {
+        app.metrics.note_acts(&acts);
+    }
     let text = app.metrics.render().map_err(|error| {
         tracing::error!(%error, "the metrics cannot be written");
         Refusal::server_error()

@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::{Data, Preset};
+use super::{Data, Log, Preset};
 use crate::{limits::Limits, mail::Relay, peer::Proxies};
 
 #[derive(Args, Debug, Clone)]
@@ -58,19 +58,8 @@ pub(crate) struct Serve {
     #[arg(long, env = "COUNTERSIGN_TEMPLATES", value_name = "DIRECTORY")]
     pub(crate) templates: Option<PathBuf>,
 
-    /// How the log is written.
-    #[arg(long, env = "COUNTERSIGN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    pub(crate) log_format: LogFormat,
-
-    /// What is logged, in the syntax of tracing's filters.
-    #[arg(long, env = "COUNTERSIGN_LOG", default_value = "info", value_name = "FILTER")]
-    pub(crate) log: String,
-}
-
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum LogFormat {
-    Text,
-    Json,
+    #[command(flatten)]
+    pub(crate) log: Log,
 }
 
 impl Serve {

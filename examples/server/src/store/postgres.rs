@@ -4,6 +4,8 @@
 //! finds another revision, so exactly one of any number of concurrent swaps wins. This module must never write a record
 //! without naming the revision that it replaces.
 
+mod bookkeeping;
+
 use std::{future::Future, pin::Pin, str::FromStr as _, time::Duration};
 
 use countersign::{Account, Descriptor, Subject, Swap, Write};

@@ -4,6 +4,8 @@
 //! line for one connection, and each begins by taking the write lock, so no transaction fails half-way for the lock.
 //! This module must never write a record without naming the revision that it replaces.
 
+mod bookkeeping;
+
 use std::{
     fs::OpenOptions, future::Future, os::unix::fs::OpenOptionsExt as _, path::Path, pin::Pin, time::Duration,
 };

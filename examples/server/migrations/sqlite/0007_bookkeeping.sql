@@ -1,0 +1,13 @@
+-- How often administrators used each command on this database, by its result.
+CREATE TABLE administrator_acts (
+    act    TEXT NOT NULL,
+    result TEXT NOT NULL,
+    count  INTEGER NOT NULL,
+    PRIMARY KEY (act, result)
+);
+
+-- The policy of the server that started last: administrators' commands go by it.
+CREATE TABLE running_policy (
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    policy TEXT NOT NULL
+);

@@ -1,0 +1,47 @@
+//! See [`Bookkeeping`].
+
+use sqlx::Row as _;
+
+use super::{
+    super::{
+        Later,
+        bookkeeping::{ACTS, Bookkeeping, COUNT_ACT, POLICY, SET_POLICY},
+    },
+    Postgres, bounded,
+};
+use crate::metrics::PoolSize;
+
+impl Bookkeeping for Postgres {
+    fn count_act<'a>(&'a self, act: &'a str, result: &'a str) -> Later<'a, ()> {
+        bounded(async move {
+            self.execute(sqlx::query(COUNT_ACT).bind(act).bind(result)).await?;
+            Ok(())
+        })
+    }
+
+    fn acts(&self) -> Later<'_, Vec<(String, String, i64)>> {
+        bounded(async move {
+            let rows = self.rows(sqlx::query(ACTS)).await?;
+            let act = |row: &sqlx::postgres::PgRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+            rows.iter().map(act).collect()
+        })
+    }
+
+    fn set_policy<'a>(&'a self, policy: &'a str) -> Later<'a, ()> {
+        bounded(async move {
+            self.execute(sqlx::query(SET_POLICY).bind(policy)).await?;
+            Ok(())
+        })
+    }
+
+    fn policy(&self) -> Later<'_, Option<String>> {
+        bounded(async move {
+            let row = self.row(sqlx::query(POLICY)).await?;
+            Ok(row.map(|row| row.try_get(0)).transpose()?)
+        })
+    }
+
+    fn pool_size(&self) -> PoolSize {
+        PoolSize::new(self.0.size(), self.0.num_idle(), self.0.options().get_max_connections())
+    }
+}
