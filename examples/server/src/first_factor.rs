@@ -78,14 +78,20 @@ impl FirstFactors {
         password: &str,
     ) -> Result<User, FirstFactorError> {
         let subject = format!("usr_{}", URL_SAFE_NO_PAD.encode(random::<15>()?));
-        let (params, password) = (self.params.clone(), password.to_owned());
-        let password_hash = self.slow(None, move |memory| hash(&params, &password, memory)).await?;
+        let password_hash = self.hash(password).await?;
         Ok(User {
             subject: Subject::new(&subject)?,
             email: email.to_lowercase(),
             email_verified,
             password_hash,
+            sessions_end_ms: None,
         })
+    }
+
+    /// A password as it is stored.
+    pub(crate) async fn hash(&self, password: &str) -> Result<String, FirstFactorError> {
+        let (params, password) = (self.params.clone(), password.to_owned());
+        self.slow(None, move |memory| hash(&params, &password, memory)).await
     }
 
     /// Does slow work in memory that is lent, on a thread for such work. Work that nobody waits for any more is not begun.

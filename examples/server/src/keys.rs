@@ -1,9 +1,13 @@
 //! The key file: what it holds, how it is made, and how its keys are rotated.
 //!
 //! The file is JSON: a context that separates this tenant from every other, and for each class a list of keys, the one in
-//! use first. Rotation puts a new key in front and keeps two older ones, which still verify. When the last of them may go
-//! is the class's own matter: for `transient` after ten minutes, for `signing` after a day, for `durable` when no recovery
-//! code hangs on it any more. This module must never write a key anywhere but into a file that its owner alone can read.
+//! use first. A key is current, staged or former. A staged one stands behind the current one and is marked as such; every
+//! other key behind the first is a former one. [`rotation`] moves them.
+//!
+//! This module must never write a key anywhere but into a file that its owner alone can read, or make a file that was not
+//! asked for.
+
+mod rotation;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -14,6 +18,7 @@ use std::{
 
 use aws_lc_rs::{
     encoding::{AsDer as _, Pkcs8V1Der},
+    hmac,
     rsa::{KeyPair, KeySize},
 };
 use base64::{
@@ -23,14 +28,12 @@ use base64::{
 use countersign::{Key, KeyError, KeyRing};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::rotation::{KeyState, KeyView};
 use crate::{
-    options::{Data, KeyClass},
+    options::Data,
     random,
-    store::Place,
+    store::{KeyCheck, Place},
 };
-
-/// How many keys a class holds: one in use and two older ones.
-const MAX_KEYS: usize = 3;
 
 /// The environment variable that can hold the content of a key file.
 const VARIABLE: &str = "COUNTERSIGN_KEYS";
@@ -42,6 +45,34 @@ pub(crate) struct Keys {
     transient: Vec<Secret>,
     durable: Vec<Secret>,
     pub(crate) signing: Vec<SigningKey>,
+    /// The ids of durable keys that were dropped. Records may still name them, so no other key gets one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dropped_durable: Vec<u8>,
+}
+
+/// Where a key stands, as far as its place in the list does not tell. Files from before have nothing of it.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(deny_unknown_fields)]
+struct Life {
+    /// It verifies and is not used yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    staged: bool,
+    /// Since when it has been what it is, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<i64>,
+}
+
+impl Life {
+    fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Where a server's keys are.
+pub(crate) enum Found {
+    Keys(Keys),
+    /// The file beside the SQLite database is not there.
+    Missing(PathBuf),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -50,6 +81,8 @@ struct Secret {
     id: u8,
     /// 32 bytes in base64url.
     secret: String,
+    #[serde(default, skip_serializing_if = "Life::is_unknown")]
+    life: Life,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,6 +91,8 @@ pub(crate) struct SigningKey {
     pub(crate) kid: String,
     /// An RSA key in PKCS #8.
     pub(crate) pem: String,
+    #[serde(default, skip_serializing_if = "Life::is_unknown")]
+    life: Life,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +109,24 @@ pub(crate) enum KeysError {
     Encoding,
     #[error("the key file has no {0} key")]
     Missing(&'static str),
+    #[error("there is no key file {0}: start the server once, or give the file with --keys")]
+    NotThere(PathBuf),
+    #[error(
+        "the first {0} key is marked as staged, but the first is the one that is used: restore the file from its copy"
+    )]
+    Order(&'static str),
+    #[error(
+        "there is no staged {0} key: `keys stage` adds one, and promoting a former key would use what may have leaked"
+    )]
+    NothingStaged(&'static str),
+    #[error("a {0} key is staged already: promote it or drop it first")]
+    Staged(&'static str),
+    #[error("there is no {0} key {1}: `keys status` tells the ids")]
+    Unknown(&'static str, String),
+    #[error("the {0} key {1} is in use: rotate first, or stage and promote another")]
+    InUse(&'static str, String),
+    #[error("every id from 1 to 255 was given to a durable key once: none is left")]
+    IdsUsedUp,
     #[error("the keys cannot be used: {0}")]
     Key(#[from] KeyError),
     #[error("a signing key cannot be used: {0}")]
@@ -90,29 +143,48 @@ pub(crate) enum KeysError {
 }
 
 impl Keys {
-    /// The keys that the options name; beside an SQLite file they are made on the first start.
-    pub(crate) fn find(data: &Data) -> Result<Self, KeysError> {
+    /// The keys that the options name.
+    pub(crate) fn find(data: &Data) -> Result<Found, KeysError> {
         let path = match (&data.keys, std::env::var(VARIABLE), &data.database) {
-            (Some(path), ..) => return Self::read(path),
-            (None, Ok(content), _) => {
-                return serde_json::from_str(&content)
-                    .map_err(|error| KeysError::Form(VARIABLE.to_owned(), error));
-            }
+            (Some(path), ..) => return Self::read(path).map(Found::Keys),
+            (None, Ok(content), _) => return Self::parse(&content, VARIABLE).map(Found::Keys),
             (None, Err(_), Place::Sqlite(path)) => path.with_extension("keys.json"),
             (None, Err(_), Place::Postgres(_)) => return Err(KeysError::NotGiven),
         };
         match Self::read(&path) {
             Err(KeysError::Read(_, error)) if error.kind() == io::ErrorKind::NotFound => {
-                match Self::generate()?.create(&path) {
-                    Ok(()) => tracing::info!(file = %path.display(), "made a new key file"),
-                    // Another server on the same file was faster.
-                    Err(KeysError::Write(_, error)) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    Err(error) => return Err(error),
-                }
-                Self::read(&path)
+                Ok(Found::Missing(path))
             }
-            other => other,
+            read => read.map(Found::Keys),
         }
+    }
+
+    /// The same for a command, which makes no keys.
+    pub(crate) fn given(data: &Data) -> Result<Self, KeysError> {
+        match Self::find(data)? {
+            Found::Keys(keys) => Ok(keys),
+            Found::Missing(path) => Err(KeysError::NotThere(path)),
+        }
+    }
+
+    /// Makes a file for the first start, with a durable key whose id is none of these.
+    pub(crate) fn make(path: &Path, taken: &[u8]) -> Result<Self, KeysError> {
+        let mut keys = Self::generate()?;
+        keys.durable = vec![Secret::generate(rotation::free_id(taken)?)?];
+        match keys.create(path) {
+            Ok(()) => tracing::info!(file = %path.display(), "made a new key file"),
+            // Another server on the same file was faster.
+            Err(KeysError::Write(_, error)) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        Self::read(path)
+    }
+
+    fn parse(content: &str, place: &str) -> Result<Self, KeysError> {
+        let keys: Self =
+            serde_json::from_str(content).map_err(|error| KeysError::Form(place.to_owned(), error))?;
+        keys.check_order()?;
+        Ok(keys)
     }
 
     pub(crate) fn read(path: &Path) -> Result<Self, KeysError> {
@@ -122,7 +194,7 @@ impl Keys {
             return Err(KeysError::Exposed(path.to_owned()));
         }
         let content = fs::read_to_string(path).map_err(failed)?;
-        serde_json::from_str(&content).map_err(|error| KeysError::Form(path.display().to_string(), error))
+        Self::parse(&content, &path.display().to_string())
     }
 
     pub(crate) fn generate() -> Result<Self, KeysError> {
@@ -131,6 +203,7 @@ impl Keys {
             transient: vec![Secret::generate(1)?],
             durable: vec![Secret::generate(1)?],
             signing: vec![SigningKey::generate()?],
+            dropped_durable: Vec::new(),
         })
     }
 
@@ -162,40 +235,19 @@ impl Keys {
         Ok(beside)
     }
 
-    /// Adds a new key. With `front` it is used from now on; without, it only verifies until it is promoted.
-    pub(crate) fn add(&mut self, class: KeyClass, front: bool) -> Result<(), KeysError> {
-        fn place<K>(keys: &mut Vec<K>, key: K, front: bool) {
-            keys.insert(if front { 0 } else { 1.min(keys.len()) }, key);
-            keys.truncate(MAX_KEYS);
-        }
-        match class {
-            KeyClass::Transient => {
-                let key = Secret::next(&self.transient)?;
-                place(&mut self.transient, key, front);
-            }
-            KeyClass::Durable => {
-                let key = Secret::next(&self.durable)?;
-                place(&mut self.durable, key, front);
-            }
-            KeyClass::Signing => place(&mut self.signing, SigningKey::generate()?, front),
-        }
-        Ok(())
-    }
-
-    /// Uses the key that was added last and not used yet: the second of the list.
-    pub(crate) fn promote(&mut self, class: KeyClass) -> Result<(), KeysError> {
-        fn swap<K>(keys: &mut [K]) -> Result<(), KeysError> {
-            if keys.len() < 2 {
-                return Err(KeysError::Missing("staged"));
-            }
-            keys.swap(0, 1);
-            Ok(())
-        }
-        match class {
-            KeyClass::Transient => swap(&mut self.transient),
-            KeyClass::Durable => swap(&mut self.durable),
-            KeyClass::Signing => swap(&mut self.signing),
-        }
+    /// The check value of each durable key, and whether the key is staged.
+    pub(crate) fn checks(&self) -> Result<Vec<(KeyCheck, bool)>, KeysError> {
+        let check = |secret: &Secret| {
+            let bytes = URL_SAFE_NO_PAD.decode(&secret.secret).map_err(|_| KeysError::Encoding)?;
+            let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
+            // No message of the library begins like this: its first four bytes are the length of what follows.
+            let mut message = b"countersign-server key check 1".to_vec();
+            message.push(secret.id);
+            message.extend_from_slice(self.context.as_bytes());
+            let value = URL_SAFE_NO_PAD.encode(hmac::sign(&key, &message));
+            Ok((KeyCheck { key: secret.id, value }, secret.life.staged))
+        };
+        self.durable.iter().map(check).collect()
     }
 
     /// The ring that the core takes.
@@ -213,15 +265,7 @@ impl Keys {
 
 impl Secret {
     fn generate(id: u8) -> Result<Self, KeysError> {
-        Ok(Self { id, secret: URL_SAFE_NO_PAD.encode(random::<32>()?) })
-    }
-
-    /// A new one, with an id that none of the others has.
-    fn next(others: &[Self]) -> Result<Self, KeysError> {
-        let newest = others.iter().map(|known| known.id).max().unwrap_or(0);
-        let free = |id: &u8| others.iter().all(|known| known.id != *id);
-        let id = (newest..=u8::MAX).chain(1..=u8::MAX).find(free).unwrap_or(1);
-        Self::generate(id)
+        Ok(Self { id, secret: URL_SAFE_NO_PAD.encode(random::<32>()?), life: Life::now(false) })
     }
 
     fn key(&self) -> Result<Key, KeysError> {
@@ -241,6 +285,6 @@ impl SigningKey {
             .map(|line| String::from_utf8_lossy(line).into_owned())
             .collect();
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
-        Ok(Self { kid: URL_SAFE_NO_PAD.encode(random::<9>()?), pem })
+        Ok(Self { kid: URL_SAFE_NO_PAD.encode(random::<9>()?), pem, life: Life::now(false) })
     }
 }

@@ -16,6 +16,8 @@ mod first_factor;
 mod handlers;
 mod hashing;
 mod headers;
+mod key_check;
+mod key_use;
 mod keys;
 mod limits;
 mod mail;
@@ -33,24 +35,33 @@ mod telemetry;
 mod templates;
 mod tokens;
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = options::Options::parse();
-    let done = match options.command {
-        Some(command) => admin::audited(command, &options.serve).await.map(|answer| println!("{answer}")),
-        None => server::serve(options.serve).await,
+    let Some(command) = options.command else {
+        return match server::serve(options.serve).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(sentence) => fail(&sentence, 1),
+        };
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(sentence) => {
-            eprintln!("countersign-server: {sentence}");
-            ExitCode::FAILURE
+    let json = command.json();
+    match admin::audited(command, &options.serve).await {
+        Ok(answer) => {
+            // Whoever reads may have seen enough and be gone.
+            let _ = writeln!(std::io::stdout(), "{}", answer.render(json));
+            ExitCode::SUCCESS
         }
+        Err(failure) => fail(&failure.sentence, failure.code),
     }
+}
+
+fn fail(sentence: &str, code: u8) -> ExitCode {
+    eprintln!("countersign-server: {sentence}");
+    ExitCode::from(code)
 }
 
 /// Bytes that nobody can guess.

@@ -3,19 +3,23 @@
 mod clients;
 mod commands;
 mod data;
+mod keys;
 mod log;
 mod policy;
 mod serve;
+mod users;
 
 use clap::Parser;
 
 pub(crate) use self::{
     clients::{AddClient, Clearable, ClientsAction, SetClient},
-    commands::{Command, Conformance, KeyClass, KeysAction},
+    commands::{Command, Conformance},
     data::Data,
+    keys::{KeyClass, KeysAction},
     log::{Log, LogFormat},
     policy::Preset,
     serve::Serve,
+    users::{Filter, Named, NewUser, Users, UsersAction},
 };
 
 /// Auth0's MFA API over HTTP: a reference host for countersign.

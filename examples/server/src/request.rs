@@ -87,7 +87,7 @@ pub(crate) async fn named_client(
 }
 
 /// The session of a bearer token: an `mfa_token`, or an access token for the MFA audience.
-pub(crate) fn bearer_session(
+pub(crate) async fn bearer_session(
     app: &App,
     headers: &HeaderMap,
     client: Option<&ClientId>,
@@ -95,7 +95,18 @@ pub(crate) fn bearer_session(
 ) -> Result<Session, ApiError> {
     let denied = |denial| ApiError::from(refuse(endpoint, &denial));
     let token = scheme(headers, "Bearer").ok_or_else(|| denied(Denial::MalformedToken))?;
-    session(app, token, client).map(|(session, _)| session).map_err(denied)
+    let (session, _) = session(app, token, client).map_err(denied)?;
+    alive(app, &session, endpoint).await?;
+    Ok(session)
+}
+
+/// Refuses a session that an administrator ended, and the session of a user who was removed. Every session passes here before
+/// its account is touched.
+pub(crate) async fn alive(app: &App, session: &Session, endpoint: Endpoint) -> Result<(), ApiError> {
+    match app.database.user(session.subject()).await? {
+        Some(user) if !user.has_ended(session.begun()) => Ok(()),
+        Some(_) | None => Err(refuse(endpoint, &Denial::ExpiredToken).into()),
+    }
 }
 
 /// The session of a token, and what an access token says of itself.

@@ -29,6 +29,7 @@ use crate::{
     demo::{self, Panel},
     first_factor::FirstFactors,
     hashing::Hashing,
+    key_check,
     keys::Keys,
     mail::Mailer,
     metrics::{Counted, Metrics},
@@ -57,8 +58,7 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
     telemetry::log_to_output(&options.log)?;
     let wants_demo = options.demo()?;
     options.check_mailbox()?;
-    let keys = Keys::find(&options.data).map_err(|error| error.to_string())?;
-    let ring = keys.ring().map_err(|error| error.to_string())?;
+    let found = Keys::find(&options.data).map_err(|error| error.to_string())?;
     let policy = options.policy.policy()?;
     let templates = Templates::load(options.templates.as_deref())?;
     let mailer = Mailer::new(options.smtp.as_ref())?;
@@ -70,6 +70,9 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
     let database = store::open(&options.data.database, Form::new(metrics.record.clone()))
         .await
         .map_err(|error| unusable(&options.data.database, &error))?;
+    let keys = key_check::settle(found, &*database, options.keys_lost).await;
+    let keys = keys.map_err(|error| error.to_string())?;
+    let ring = keys.ring().map_err(|error| error.to_string())?;
 
     let listener = TcpListener::bind(options.listen).await;
     let listener = listener.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;

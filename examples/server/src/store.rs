@@ -8,9 +8,16 @@ mod bookkeeping;
 mod postgres;
 mod sqlite;
 
-use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use countersign::{Account, Descriptor, Subject, Swap, Write};
+use time::OffsetDateTime;
 
 use crate::{
     client::{self, Client},
@@ -76,7 +83,63 @@ pub(crate) trait Inspection: Send + Sync {
     fn delete<'a>(&'a self, subject: &'a Subject) -> Later<'a, ()>;
 }
 
-pub(crate) trait Database: Store + Outbox + Directory + Inspection + Bookkeeping {
+/// What administrators ask, beside what the server asks: see [`crate::admin`].
+pub(crate) trait Administration: Send + Sync {
+    /// At most so many users behind an address, in its order, with this text in theirs, and their records.
+    fn users<'a>(&'a self, after: &'a str, contains: &'a str, most: u16) -> Later<'a, Vec<Listed>>;
+
+    /// Deletes a user, the record and the messages that wait, in one transaction; `false` if there is no such user.
+    fn remove_user<'a>(&'a self, subject: &'a Subject) -> Later<'a, bool>;
+
+    /// Writes a password's hash and ends the sessions, in one statement; `false` if there is no such user.
+    fn set_password<'a>(
+        &'a self,
+        subject: &'a Subject,
+        hash: &'a str,
+        now: OffsetDateTime,
+    ) -> Later<'a, bool>;
+
+    /// Ends the sessions of a user, or of all: those that began until now. Tells of how many users.
+    fn end_sessions<'a>(&'a self, subject: Option<&'a Subject>, now: OffsetDateTime) -> Later<'a, u64>;
+
+    /// At most so many records behind a subject, in its order, those of nobody included.
+    fn records<'a>(&'a self, after: &'a str, most: u16) -> Later<'a, Vec<Recorded>>;
+
+    /// The check values of the durable keys that servers were started with.
+    fn key_checks(&self) -> Later<'_, Vec<KeyCheck>>;
+
+    /// Adds a check value; a key that has one keeps it.
+    fn add_key_check<'a>(&'a self, check: &'a KeyCheck) -> Later<'a, ()>;
+
+    /// Forgets a key.
+    fn forget_key_check(&self, key: u8) -> Later<'_, ()>;
+
+    /// Writes a copy of the database into an empty file; `false` if this kind of database has tools of its own for that.
+    fn copy_into<'a>(&'a self, file: &'a Path) -> Later<'a, bool>;
+}
+
+/// A user and the record, which may be one that this version cannot read.
+pub(crate) struct Listed {
+    pub(crate) user: User,
+    pub(crate) record: Result<Option<Account>, StoreError>,
+}
+
+/// A record and whose it is.
+pub(crate) struct Recorded {
+    pub(crate) subject: String,
+    pub(crate) record: Result<Account, StoreError>,
+}
+
+/// What tells whether a key is the one that the data hangs on: see [`crate::key_check`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct KeyCheck {
+    pub(crate) key: u8,
+    pub(crate) value: String,
+}
+
+pub(crate) trait Database:
+    Store + Outbox + Directory + Inspection + Bookkeeping + Administration
+{
     /// Whether the database answers.
     fn ping(&self) -> Later<'_, ()>;
 
@@ -102,6 +165,20 @@ pub(crate) struct User {
     pub(crate) email_verified: bool,
     /// A PHC string.
     pub(crate) password_hash: String,
+    /// Sessions that began until then are refused, in milliseconds since 1970.
+    pub(crate) sessions_end_ms: Option<i64>,
+}
+
+impl User {
+    /// Whether an administrator ended the sessions that began at this instant.
+    pub(crate) fn has_ended(&self, begun: OffsetDateTime) -> bool {
+        self.sessions_end_ms.is_some_and(|end| instant(begun) <= end)
+    }
+
+    /// When an administrator last did.
+    pub(crate) fn sessions_ended(&self) -> Option<OffsetDateTime> {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.sessions_end_ms?) * 1_000_000).ok()
+    }
 }
 
 /// The database failed. Whether a write took place is then unknown.
@@ -210,6 +287,11 @@ pub(crate) async fn open(place: &Place, form: Form) -> Result<Arc<dyn Database>,
 /// A revision as a signed column holds it: it is below 2^63.
 fn column(revision: countersign::Revision) -> i64 {
     i64::try_from(revision.get()).unwrap_or(i64::MAX)
+}
+
+/// An instant as a column holds it.
+fn instant(at: OffsetDateTime) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
 /// A time as the databases add it to their own.

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long an access token lives, in seconds.
-const LIFETIME: i64 = 86_400;
+pub(crate) const LIFETIME: i64 = 86_400;
 /// How long one for the MFA audience lives, in seconds.
 const MFA_LIFETIME: i64 = 600;
 /// The type of access tokens.

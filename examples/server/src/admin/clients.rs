@@ -3,34 +3,35 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::open;
+use super::{Answer, Failure, open, open_existing};
 use crate::{
     audit::administrator,
     client::{Client, Grant, ScopeWord, to_column},
     first_factor::secret_hash,
     options::{AddClient, Clearable, ClientsAction, Data, SetClient},
     random,
-    store::{Database, StoreError},
+    store::Database,
 };
 
-pub(super) async fn run(action: ClientsAction, data: &Data) -> Result<String, String> {
+pub(super) async fn run(action: ClientsAction, data: &Data) -> Result<Answer, Failure> {
     match action {
         ClientsAction::Add(options) => add(data, options).await,
         ClientsAction::Set(options) => set(data, options).await,
-        ClientsAction::List { json } => {
-            let clients = open(data).await?.clients().await.map_err(said)?;
-            Ok(if json { pretty(&clients.iter().map(shown).collect()) } else { table(&clients) })
+        ClientsAction::List => {
+            let clients = open_existing(data).await?.clients().await?;
+            let json = json!({ "clients": clients.iter().map(shown).collect::<Vec<_>>() });
+            Ok(Answer::new(table(&clients), json))
         }
-        ClientsAction::Show { client_id, json } => {
-            let client = find(&*open(data).await?, &client_id).await?;
-            Ok(if json { pretty(&shown(&client)) } else { lines(&client) })
+        ClientsAction::Show { client_id } => {
+            let client = find(&*open_existing(data).await?, &client_id).await?;
+            Ok(Answer::new(lines(&client), shown(&client)))
         }
         ClientsAction::Remove { client_id } => remove(data, &client_id).await,
     }
 }
 
-pub(super) async fn add(data: &Data, options: AddClient) -> Result<String, String> {
-    let AddClient { client_id, public, registered, json } = options;
+async fn add(data: &Data, options: AddClient) -> Result<Answer, Failure> {
+    let AddClient { client_id, public, registered } = options;
     let secret = new_secret()?;
     let client = Client {
         client_id,
@@ -41,20 +42,20 @@ pub(super) async fn add(data: &Data, options: AddClient) -> Result<String, Strin
         origins: unique(registered.origin),
     };
     let database = open(data).await?;
-    client.check(&database.clients().await.map_err(said)?)?;
-    if !database.add_client(&client).await.map_err(said)? {
-        return Err(format!(
+    client.check(&database.clients().await?)?;
+    if !database.add_client(&client).await? {
+        return Err(Failure::taken(format!(
             "{} is there already: clients set changes what it may ask for",
             client.client_id
-        ));
+        )));
     }
     administrator::concerns_client(&client.client_id);
-    Ok(told(client, (!public).then_some(secret), json))
+    Ok(told(client, (!public).then_some(secret)))
 }
 
-async fn set(data: &Data, options: SetClient) -> Result<String, String> {
-    let SetClient { client_id, new_secret: renew, clear, registered, json } = options;
-    let database = open(data).await?;
+async fn set(data: &Data, options: SetClient) -> Result<Answer, Failure> {
+    let SetClient { client_id, new_secret: renew, clear, registered } = options;
+    let database = open_existing(data).await?;
     let mut client = find(&*database, &client_id).await?;
     client.grants = or(registered.grant, || client.grants);
     client.audiences = if clear.contains(&Clearable::Audience) {
@@ -74,40 +75,36 @@ async fn set(data: &Data, options: SetClient) -> Result<String, String> {
         client.secret_hash = Some(secret_hash(&made));
         secret = Some(made);
     }
-    let others: Vec<_> = database.clients().await.map_err(said)?;
+    let others: Vec<_> = database.clients().await?;
     client.check(&others)?;
-    if !database.replace_client(&client).await.map_err(said)? {
+    if !database.replace_client(&client).await? {
         return Err(nobody(&client_id));
     }
-    Ok(told(client, secret, json))
+    Ok(told(client, secret))
 }
 
-pub(super) async fn remove(data: &Data, client_id: &str) -> Result<String, String> {
-    if open(data).await?.remove_client(client_id).await.map_err(said)? {
+async fn remove(data: &Data, client_id: &str) -> Result<Answer, Failure> {
+    if open_existing(data).await?.remove_client(client_id).await? {
         administrator::concerns_client(client_id);
-        Ok(format!(
+        let text = format!(
             "{client_id} is removed. It gets no token any more, and none that it has is taken by the MFA API."
-        ))
+        );
+        Ok(Answer::new(text, json!({ "client_id": client_id })))
     } else {
         Err(nobody(client_id))
     }
 }
 
-async fn find(database: &dyn Database, client_id: &str) -> Result<Client, String> {
-    database.client(client_id).await.map_err(said)?.ok_or_else(|| nobody(client_id))
+async fn find(database: &dyn Database, client_id: &str) -> Result<Client, Failure> {
+    database.client(client_id).await?.ok_or_else(|| nobody(client_id))
 }
 
-fn nobody(client_id: &str) -> String {
-    format!("there is no client {client_id:?}: clients list shows those that there are")
+fn nobody(client_id: &str) -> Failure {
+    Failure::not_found(format!("there is no client {client_id:?}: clients list shows those that there are"))
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
-fn said(error: StoreError) -> String {
-    error.to_string()
-}
-
-fn new_secret() -> Result<String, String> {
-    Ok(URL_SAFE_NO_PAD.encode(random::<32>().map_err(|error| error.to_string())?))
+fn new_secret() -> Result<String, Failure> {
+    Ok(URL_SAFE_NO_PAD.encode(random::<32>()?))
 }
 
 /// What was given, or else something.
@@ -126,15 +123,12 @@ fn unique<T: PartialEq>(given: Vec<T>) -> Vec<T> {
 }
 
 /// The secret alone, so that a script can take it; the name of a client without a new one.
-fn told(client: Client, secret: Option<String>, json: bool) -> String {
-    if !json {
-        return secret.unwrap_or(client.client_id);
+fn told(client: Client, secret: Option<String>) -> Answer {
+    let mut json = shown(&client);
+    if let (Value::Object(json), Some(secret)) = (&mut json, &secret) {
+        json.insert("client_secret".to_owned(), secret.as_str().into());
     }
-    let mut shown = shown(&client);
-    if let (Value::Object(shown), Some(secret)) = (&mut shown, secret) {
-        shown.insert("client_secret".to_owned(), secret.into());
-    }
-    pretty(&shown)
+    Answer::new(secret.unwrap_or(client.client_id), json)
 }
 
 fn shown(client: &Client) -> Value {
@@ -150,10 +144,6 @@ fn shown(client: &Client) -> Value {
 
 fn texts<T: AsRef<str>>(entries: &[T]) -> Vec<&str> {
     entries.iter().map(AsRef::as_ref).collect()
-}
-
-fn pretty(value: &Value) -> String {
-    format!("{value:#}")
 }
 
 fn kind(client: &Client) -> &'static str {

@@ -1,53 +1,208 @@
-//! The commands about one user.
+//! The commands about users.
+//!
+//! A record changes by steps of the core alone; the password, the end of the sessions and the row itself are the host's.
+//! Where a command ends sessions it does that first: if it is cut off then, the user signs in anew and nothing else happened.
 
-use std::io::BufRead as _;
+mod show;
 
 use clap::ValueEnum as _;
-use countersign::{Account, Committed, Policy, Step, Verifier};
-use getrandom::SysRng;
-use time::OffsetDateTime;
+use countersign::{
+    Account, Authenticator, AuthenticatorId, ClientId, Denial, ElevatedScopes, Enrollment, Origin, Outcome,
+    Policy, Session, Step, TransactionId, Verifier,
+};
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
 
-use super::open;
+use super::{Answer, Failure, open, open_existing, terminal};
 use crate::{
+    app,
     audit::{self, administrator},
     first_factor::FirstFactors,
     hashing::Hashing,
     keys::Keys,
-    options::{Data, Preset},
-    store::Database,
+    options::{Data, Named, NewUser, Preset, UsersAction},
+    random,
+    store::{Database, User},
 };
 
-/// How often a lost swap is tried again.
-const TRIES: u32 = 10;
+/// The client that stands in the core's audit event of a removal.
+const ADMINISTRATOR: &str = "administrator";
 
-pub(super) async fn add(data: &Data, email: &str, verified: bool) -> Result<String, String> {
-    countersign::EmailAddress::parse(email)
-        .map_err(|error| format!("{email:?} is no email address: {error}"))?;
-    let mut password = String::new();
-    let mut input = std::io::stdin().lock();
-    input.read_line(&mut password).map_err(|error| format!("the password cannot be read: {error}"))?;
-    let password = password.trim_end_matches(['\r', '\n']);
-    if password.chars().count() < 8 {
-        return Err("a password has at least 8 characters".to_owned());
-    }
-    let database = open(data).await?;
-    let first_factors =
-        FirstFactors::new(data.argon2_memory, Hashing::for_a_command()).map_err(|error| error.to_string())?;
-    let user = first_factors.new_user(email, verified, password).await.map_err(|error| error.to_string())?;
-    match database.add_user(&user).await {
-        Ok(true) => {
-            administrator::concerns_user(&user.subject);
-            Ok(user.subject.as_str().to_owned())
+pub(super) async fn run(action: UsersAction, data: &Data) -> Result<Answer, Failure> {
+    match action {
+        UsersAction::List { contains, only, after, limit } => {
+            show::list(data, &show::Page { contains, only, after, limit }).await
         }
-        Ok(false) => Err(format!("{email} is there already")),
-        Err(error) => Err(error.to_string()),
+        UsersAction::Show { user, whole } => show::one(data, &user.email, whole).await,
+        UsersAction::Add(user) => add(data, user).await,
+        UsersAction::Remove(user) => remove(data, &user).await,
+        UsersAction::SetPassword(user) => set_password(data, &user).await,
+        UsersAction::Reset(user) => reset(data, &user).await,
+        UsersAction::Unlock(user) => unlock(data, &user).await,
+        UsersAction::RemoveAuthenticator { user, id } => remove_authenticator(data, &user, &id).await,
+        UsersAction::RevokeSessions { email: Some(email), .. } => revoke(data, &email).await,
+        UsersAction::RevokeSessions { email: None, yes, .. } => revoke_all(data, yes).await,
+    }
+}
+
+/// The user of an address.
+async fn find(database: &dyn Database, email: &str) -> Result<User, Failure> {
+    // PostgreSQL takes no NUL in a text, and nobody's name has one.
+    let named = Some(email.to_lowercase()).filter(|email| !email.contains('\0'));
+    let user = match named {
+        Some(email) => database.user_by_email(&email).await?,
+        None => None,
+    };
+    let user = user.ok_or_else(|| Failure::not_found(format!("there is no user {email}")))?;
+    administrator::concerns_user(&user.subject);
+    Ok(user)
+}
+
+async fn add(data: &Data, NewUser { email, verified }: NewUser) -> Result<Answer, Failure> {
+    countersign::EmailAddress::parse(&email)
+        .map_err(|error| format!("{email:?} is no email address: {error}"))?;
+    let taken = || Failure::taken(format!("{email} is there already"));
+    let database = open(data).await?;
+    if database.user_by_email(&email.to_lowercase()).await?.is_some() {
+        return Err(taken());
+    }
+    let password = terminal::new_password()?;
+    let user = FirstFactors::new(data.argon2_memory, Hashing::for_a_command())?
+        .new_user(&email, verified, &password)
+        .await?;
+    if !database.add_user(&user).await? {
+        return Err(taken());
+    }
+    administrator::concerns_user(&user.subject);
+    let json = json!({ "subject": user.subject.as_str(), "email": user.email, "email_verified": verified });
+    Ok(Answer::new(user.subject.as_str(), json))
+}
+
+async fn remove(data: &Data, Named { email }: &Named) -> Result<Answer, Failure> {
+    let database = open_existing(data).await?;
+    let user = find(&*database, email).await?;
+    if !database.remove_user(&user.subject).await? {
+        return Err(Failure::not_found(format!("there is no user {email}")));
+    }
+    Ok(done(&user, format!("{email} is removed. Tokens for other services are good until they expire.")))
+}
+
+async fn set_password(data: &Data, Named { email }: &Named) -> Result<Answer, Failure> {
+    let database = open_existing(data).await?;
+    let user = find(&*database, email).await?;
+    let password = terminal::new_password()?;
+    let hash = FirstFactors::new(data.argon2_memory, Hashing::for_a_command())?.hash(&password).await?;
+    if !database.set_password(&user.subject, &hash, OffsetDateTime::now_utc()).await? {
+        return Err(Failure::not_found(format!("there is no user {email}")));
+    }
+    Ok(done(&user, format!("{email} has a new password and signs in anew.")))
+}
+
+async fn revoke(data: &Data, email: &str) -> Result<Answer, Failure> {
+    let database = open_existing(data).await?;
+    let user = find(&*database, email).await?;
+    database.end_sessions(Some(&user.subject), OffsetDateTime::now_utc()).await?;
+    let text = format!("{email} signs in anew. Tokens for other services are good until they expire.");
+    Ok(done(&user, text))
+}
+
+async fn revoke_all(data: &Data, yes: bool) -> Result<Answer, Failure> {
+    let database = open_existing(data).await?;
+    terminal::confirm("every user has to sign in anew", yes)?;
+    let users = database.end_sessions(None, OffsetDateTime::now_utc()).await?;
+    let text = format!("{users} users sign in anew. Tokens for other services are good until they expire.");
+    Ok(Answer::new(text, json!({ "users": users })))
+}
+
+async fn unlock(data: &Data, Named { email }: &Named) -> Result<Answer, Failure> {
+    let database = open_existing(data).await?;
+    let user = find(&*database, email).await?;
+    step(&*database, data, &user, |verifier, account, now| verifier.unlock(account, now)).await?;
+    Ok(done(&user, format!("{email} can type codes again.")))
+}
+
+async fn reset(data: &Data, Named { email }: &Named) -> Result<Answer, Failure> {
+    let database = open_existing(data).await?;
+    let user = find(&*database, email).await?;
+    database.end_sessions(Some(&user.subject), OffsetDateTime::now_utc()).await?;
+    step(&*database, data, &user, |verifier, account, now| verifier.reset(account, now)).await?;
+    Ok(done(&user, format!("{email} has no second factors any more.")))
+}
+
+/// One that the user enrolled is removed as the user would do it, in a session that the host elevates for this one step. One
+/// that the host provisioned is taken back.
+async fn remove_authenticator(data: &Data, user: &Named, id: &str) -> Result<Answer, Failure> {
+    let email = &user.email;
+    let unknown =
+        || Failure::not_found(format!("{email} has no authenticator {id}: `users show` tells the ids"));
+    let database = open_existing(data).await?;
+    let user = find(&*database, email).await?;
+    let id: AuthenticatorId = id.parse().map_err(|_| unknown())?;
+    let account = database.load(&user.subject).await?;
+    let known = |account: &Account| -> Option<Authenticator> {
+        account.authenticators().iter().find(|known| known.id() == id).cloned()
+    };
+    let authenticator = account.as_ref().and_then(known).ok_or_else(unknown)?;
+    let provisioned = authenticator.origin() == Origin::Provisioned;
+    if provisioned && *authenticator.enrollment() == Enrollment::Disabled {
+        let sentence =
+            "it was provisioned and is disabled, and only its place in the record keeps it disabled";
+        return Err(format!("{id} stays: {sentence}. `users reset` drops it with all others").into());
+    }
+    let address = authenticator.factor().address().clone();
+    let client = ClientId::new(ADMINISTRATOR).map_err(|error| error.to_string())?;
+    let transaction = TransactionId::from_token_id(&format!("{:?}", random::<16>()?));
+    let scopes = ElevatedScopes::parse("remove:authenticators");
+    database.end_sessions(Some(&user.subject), OffsetDateTime::now_utc()).await?;
+    let outcome = step(&*database, data, &user, |verifier, account, now| {
+        if provisioned {
+            return verifier.deprovision(account, &address, now);
+        }
+        let (subject, client) = (user.subject.clone(), client.clone());
+        let session = Session::elevated(subject, client, transaction, scopes, now, now + Duration::MINUTE);
+        verifier.remove(&session, account, id, now)
+    });
+    match outcome.await {
+        Err(StepFailure::Denied(Denial::UnknownAuthenticator)) => return Err(unknown()),
+        other => other?,
+    };
+    let enrolled = database.load(&user.subject).await?.is_some_and(|account| account.is_enrolled());
+    let mut text = format!("{id} is removed, and {email} signs in anew.");
+    if !enrolled {
+        text.push_str(" It was the last one: a password alone lets its user enrol another.");
+    }
+    if provisioned {
+        text.push_str(" A server with --implicit-email provisions the address again at the next sign-in.");
+    }
+    let json = json!({
+        "subject": user.subject.as_str(), "email": user.email, "authenticator": id.to_string(), "enrolled": enrolled,
+    });
+    Ok(Answer::new(text, json))
+}
+
+fn done(user: &User, text: String) -> Answer {
+    Answer::new(text, json!({ "subject": user.subject.as_str(), "email": user.email }))
+}
+
+/// Why a step did not happen.
+enum StepFailure {
+    Denied(Denial),
+    Other(Failure),
+}
+
+impl From<StepFailure> for Failure {
+    fn from(failure: StepFailure) -> Self {
+        match failure {
+            StepFailure::Denied(denial) => denial.to_string().into(),
+            StepFailure::Other(failure) => failure,
+        }
     }
 }
 
 /// The policy of the server that started last on this database. It is kept with the data and is no option of a command: an
 /// administrator who forgot it would change an account by other limits than those that hold for it.
-async fn running_policy(database: &dyn Database) -> Result<Policy, String> {
-    let name = database.policy().await.map_err(|error| error.to_string())?;
+async fn running_policy(database: &dyn Database) -> Result<Policy, Failure> {
+    let name = database.policy().await?;
     let preset = match &name {
         // No server has started yet.
         None => Preset::Default,
@@ -55,34 +210,26 @@ async fn running_policy(database: &dyn Database) -> Result<Policy, String> {
             format!("the server runs by the policy {name:?}, which this version does not know")
         })?,
     };
-    preset.policy()
+    Ok(preset.policy()?)
 }
 
 /// Takes one of the host's own steps.
-pub(super) async fn change(
+async fn step(
+    database: &dyn Database,
     data: &Data,
-    email: &str,
+    user: &User,
     step: impl Fn(&Verifier, Account, OffsetDateTime) -> Step<()>,
-) -> Result<(), String> {
-    let keys = Keys::find(data).and_then(|keys| keys.ring()).map_err(|error| error.to_string())?;
-    let database = open(data).await?;
-    let verifier = Verifier::new(keys, running_policy(&*database).await?);
-    let user = database.user_by_email(&email.to_lowercase()).await.map_err(|error| error.to_string())?;
-    let subject = user.ok_or_else(|| format!("there is no user {email}"))?.subject;
-    administrator::concerns_user(&subject);
-    for _ in 0..TRIES {
-        let account = match database.load(&subject).await.map_err(|error| error.to_string())? {
-            Some(account) => account,
-            None => Account::new(&subject, &mut SysRng).map_err(|error| error.to_string())?,
-        };
-        let step = step(&verifier, account, OffsetDateTime::now_utc());
-        match step.commit_async(|write| database.swap(write)).await.map_err(|error| error.to_string())? {
-            Committed::Done(outcome) => {
-                audit::log_step(&outcome.audit);
-                return outcome.result.map_err(|denial| denial.to_string());
-            }
-            Committed::Lost => {}
-        }
+) -> Result<Outcome<()>, StepFailure> {
+    let verifier = async {
+        Ok::<_, Failure>(Verifier::new(Keys::given(data)?.ring()?, running_policy(database).await?))
+    };
+    let verifier = verifier.await.map_err(StepFailure::Other)?;
+    let step = |account, now, _: &mut _| Ok(step(&verifier, account, now));
+    let taken = app::take(database, &user.subject, step, || {}).await;
+    let outcome = taken.map_err(|trouble| StepFailure::Other(trouble.into()))?;
+    audit::log_step(&outcome.audit);
+    match outcome.result {
+        Ok(()) => Ok(outcome),
+        Err(denial) => Err(StepFailure::Denied(denial)),
     }
-    Err("the account is too busy: try again".to_owned())
 }

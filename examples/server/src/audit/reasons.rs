@@ -173,18 +173,27 @@ pub(crate) enum RequestCheck {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum Act {
+    UsersList,
+    UsersShow,
     UsersAdd,
-    UsersUnlock,
+    UsersRemove,
+    UsersSetPassword,
     UsersReset,
+    UsersUnlock,
+    UsersRemoveAuthenticator,
+    UsersRevokeSessions,
     ClientsAdd,
     ClientsSet,
     ClientsList,
     ClientsShow,
     ClientsRemove,
+    KeysStatus,
     KeysGenerate,
     KeysRotate,
     KeysStage,
     KeysPromote,
+    KeysDrop,
+    Backup,
     Conformance,
 }
 

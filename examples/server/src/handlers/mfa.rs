@@ -17,11 +17,7 @@ use countersign::{
 };
 use time::OffsetDateTime;
 
-use crate::{
-    app::{App, Trouble},
-    error::ApiError,
-    request,
-};
+use crate::{app::App, error::ApiError, request};
 
 pub(crate) async fn associate(
     State(app): State<Arc<App>>,
@@ -32,12 +28,13 @@ pub(crate) async fn associate(
     let body: AssociateBody = request::read(&headers, body).await?;
     // The bearer token is the credential here, so a client may stay unnamed; one that is named must be the token's.
     let client = request::client(&app, &headers, &body.client()).await?;
-    let session = request::bearer_session(&app, &headers, client.as_ref(), Endpoint::Associate)?;
+    let session = request::bearer_session(&app, &headers, client.as_ref(), Endpoint::Associate).await?;
     let address = match body.email()? {
         Some(address) => address,
         None => {
-            let user =
-                app.database.user(session.subject()).await?.ok_or(Trouble::Misuse("a session of nobody"))?;
+            // A user can be removed meanwhile.
+            let user = app.database.user(session.subject()).await?;
+            let user = user.ok_or_else(|| denied(Denial::ExpiredToken))?;
             EmailAddress::parse(&user.email).map_err(|_| Refusal::missing("email"))?
         }
     };
@@ -65,6 +62,7 @@ pub(crate) async fn challenge(
     let mfa_token = body.mfa_token()?.expose();
     let now = OffsetDateTime::now_utc();
     let session = app.core.call(|verifier| verifier.open(mfa_token, Some(&client), now)).map_err(denied)?;
+    request::alive(&app, &session, Endpoint::Challenge).await?;
     let request = body.request()?;
     let step = |verifier: &Verifier, account, now, rng: &mut _| {
         verifier.challenge(&session, account, &request, now, rng)
@@ -80,7 +78,7 @@ pub(crate) async fn authenticators(
     headers: HeaderMap,
 ) -> Result<Json<Vec<AuthenticatorEntry>>, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Authenticators, &denial));
-    let session = request::bearer_session(&app, &headers, None, Endpoint::Authenticators)?;
+    let session = request::bearer_session(&app, &headers, None, Endpoint::Authenticators).await?;
     let account = app.load(session.subject()).await?;
     let now = OffsetDateTime::now_utc();
     let listed = app.core.call(|verifier| verifier.authenticators(&session, &account, now));
@@ -93,7 +91,7 @@ pub(crate) async fn remove(
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Remove, &denial));
-    let session = request::bearer_session(&app, &headers, None, Endpoint::Remove)?;
+    let session = request::bearer_session(&app, &headers, None, Endpoint::Remove).await?;
     let id = id.ok().and_then(|Path(id)| id.parse::<AuthenticatorId>().ok());
     let id = id.ok_or_else(|| denied(Denial::UnknownAuthenticator))?;
     let step = |verifier: &Verifier, account, now, _: &mut _| Ok(verifier.remove(&session, account, id, now));

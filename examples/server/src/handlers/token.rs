@@ -58,6 +58,8 @@ async fn password_grant(
         .map_err(|_| Refusal::new(400, "invalid_scope", "The scope is invalid."))?;
     let audience = Audience::new(&named(&body.audience))
         .map_err(|_| Refusal::invalid_request("The audience is invalid."))?;
+    // The session begins before the password is looked at: one that is changed meanwhile ends it.
+    let begun = OffsetDateTime::now_utc();
     let turn = Some(peer.network());
     let user = app.first_factors.check(&*app.database, turn, username.expose(), password.expose()).await?;
     let user = user.ok_or(Refusal::wrong_password())?;
@@ -72,8 +74,7 @@ async fn password_grant(
     }
     let account = app.load(&user.subject).await?;
     let first_factor = FirstFactor::new(user.subject, client.clone(), audience, scope);
-    let now = OffsetDateTime::now_utc();
-    let mfa_token = app.core.call(|verifier| verifier.begin(&first_factor, now, &mut SysRng))?;
+    let mfa_token = app.core.call(|verifier| verifier.begin(&first_factor, begun, &mut SysRng))?;
     let requirements = app.core.call(|verifier| verifier.requirements(&account));
     Err(ApiError::MfaRequired(MfaRequired::new(&mfa_token, &requirements)))
 }
@@ -89,6 +90,7 @@ async fn oob_grant(
 ) -> Result<TokenReply, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
     let (session, claims) = request::session(app, mfa_token.expose(), Some(client)).map_err(denied)?;
+    request::alive(app, &session, Endpoint::Token).await?;
     let handle = app.core.call(|verifier| verifier.open_oob_code(&session, oob_code.expose()));
     let handle = handle.map_err(denied)?;
     let code = BindingCode::parse(binding_code.expose()).map_err(|_| denied(Denial::MalformedBindingCode))?;
@@ -116,7 +118,7 @@ async fn oob_grant(
 /// Nobody has an authenticator for one-time passwords yet, so the answer only says which.
 async fn otp_grant(app: &App, client: &ClientId, mfa_token: &Parameter) -> Result<TokenReply, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
-    let session = first_factor_session(app, client, mfa_token)?;
+    let session = first_factor_session(app, client, mfa_token).await?;
     let account = app.load(session.subject()).await?;
     let denial = if account.is_enrolled() { Denial::UnsupportedChallengeType } else { Denial::NotEnrolled };
     Err(denied(denial))
@@ -130,7 +132,7 @@ async fn recovery_grant(
     recovery_code: &Parameter,
 ) -> Result<TokenReply, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
-    let session = first_factor_session(app, client, mfa_token)?;
+    let session = first_factor_session(app, client, mfa_token).await?;
     let code =
         RecoveryCode::parse(recovery_code.expose()).map_err(|_| denied(Denial::InvalidRecoveryCode))?;
     let asked = Asked::read(body)?;
@@ -146,10 +148,17 @@ async fn recovery_grant(
 }
 
 /// The session of an `mfa_token` proper.
-fn first_factor_session(app: &App, client: &ClientId, mfa_token: &Parameter) -> Result<Session, ApiError> {
+async fn first_factor_session(
+    app: &App,
+    client: &ClientId,
+    mfa_token: &Parameter,
+) -> Result<Session, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
     let now = OffsetDateTime::now_utc();
-    app.core.call(|verifier| verifier.open(mfa_token.expose(), Some(client), now)).map_err(denied)
+    let session =
+        app.core.call(|verifier| verifier.open(mfa_token.expose(), Some(client), now)).map_err(denied)?;
+    request::alive(app, &session, Endpoint::Token).await?;
+    Ok(session)
 }
 
 fn token_due(effects: &[Effect]) -> Option<&IssueToken> {
@@ -180,7 +189,9 @@ impl Asked {
 }
 
 async fn issue(app: &App, due: &IssueToken, asked: &Asked) -> Result<TokenReply, ApiError> {
-    let user = app.database.user(&due.subject).await?.ok_or(Trouble::Misuse("a token for nobody"))?;
+    // A user can be removed while a code is judged.
+    let user = app.database.user(&due.subject).await?;
+    let user = user.ok_or_else(|| ApiError::from(refuse(Endpoint::Token, &Denial::ExpiredToken)))?;
     let (audience, scope) = (asked.audience.as_ref(), asked.scope.as_ref());
     let issued = app.signer.issue(due, &user, audience.map(Audience::as_str), scope.map(Scope::as_str))?;
     let reply = TokenReply::new(issued.access_token, issued.expires_in, &issued.scope);

@@ -4,6 +4,16 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::client::{AudienceUri, Grant, Origin, ScopeWord};
 
+#[derive(Args, Debug)]
+pub(crate) struct Clients {
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) action: ClientsAction,
+}
+
 #[derive(Subcommand, Debug)]
 pub(crate) enum ClientsAction {
     /// Adds a client and prints its new secret; of a public one, its name.
@@ -11,18 +21,9 @@ pub(crate) enum ClientsAction {
     /// Changes what a client may ask for. What is not given stays as it is.
     Set(SetClient),
     /// Shows every client.
-    List {
-        /// As JSON, for scripts.
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Shows one client.
-    Show {
-        client_id: String,
-        /// As JSON, for scripts.
-        #[arg(long)]
-        json: bool,
-    },
+    Show { client_id: String },
     /// Removes a client. It gets no token any more, and none that it has is taken by the MFA API.
     Remove { client_id: String },
 }
@@ -36,9 +37,6 @@ pub(crate) struct AddClient {
     pub(crate) public: bool,
     #[command(flatten)]
     pub(crate) registered: Registered,
-    /// Print the whole registration as JSON, with the secret in client_secret.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -52,9 +50,6 @@ pub(crate) struct SetClient {
     pub(crate) clear: Vec<Clearable>,
     #[command(flatten)]
     pub(crate) registered: Registered,
-    /// Print the whole registration as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

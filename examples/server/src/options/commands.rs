@@ -1,50 +1,76 @@
 //! The commands that are not the server.
+//!
+//! Each group (`users`, `clients`, `keys`) takes `--json` in front of its action or behind it. The names from before the
+//! groups stay as hidden aliases.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use countersign::conformance::Run;
 
-use super::{AddClient, ClientsAction};
+use super::{
+    clients::{AddClient, Clients},
+    keys::Keys,
+    users::{Named, NewUser, Users},
+};
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Makes a key file, or rotates the keys in one.
-    Keys {
-        #[command(subcommand)]
-        action: KeysAction,
-    },
-    /// Adds a user. The password is read from the standard input.
-    AddUser {
-        /// The address, which is also the name to sign in with.
-        email: String,
-        /// The address was verified by other means.
-        #[arg(long)]
-        verified: bool,
-    },
-    /// Adds, changes, lists, shows or removes clients, and what they may ask for.
-    Clients {
-        #[command(subcommand)]
-        action: ClientsAction,
-    },
-    /// The same as clients add.
-    AddClient(AddClient),
-    /// The same as clients remove.
-    RemoveClient { client_id: String },
-    /// Lifts the lock of a user who typed too many wrong codes.
-    Unlock {
-        /// The user's address.
-        email: String,
-    },
-    /// Drops all second factors of a user whose identity was proven anew.
-    Reset {
-        /// The user's address.
-        email: String,
-    },
+    /// Lists, shows, adds, changes and removes users.
+    Users(Users),
+    /// Lists, shows, adds and removes clients.
+    Clients(Clients),
+    /// Shows the keys in a key file, makes one, and rotates its keys.
+    Keys(Keys),
+    /// Writes a copy of the SQLite database while servers run. The key file is not in it.
+    Backup(Backup),
     /// Tries the store on the database: swaps, reads, refusals, crashes, races, alone and in several processes. Prints a
     /// report, deletes its records, and fails if the store breaks its promise. Stop the servers before: they would send
     /// off the messages that it looks for.
     Conformance(Conformance),
+    /// `users add` by its former name.
+    #[command(hide = true)]
+    AddUser(NewUser),
+    /// `clients add` by its former name.
+    #[command(hide = true)]
+    AddClient(AddClient),
+    /// `clients remove` by its former name.
+    #[command(hide = true)]
+    RemoveClient { client_id: String },
+    /// `users unlock` by its former name.
+    #[command(hide = true)]
+    Unlock(Named),
+    /// `users reset` by its former name.
+    #[command(hide = true)]
+    Reset(Named),
+}
+
+impl Command {
+    /// Whether the answer is for a script.
+    pub(crate) const fn json(&self) -> bool {
+        match self {
+            Self::Users(users) => users.json,
+            Self::Clients(clients) => clients.json,
+            Self::Keys(keys) => keys.json,
+            Self::Backup(backup) => backup.json,
+            Self::Conformance(_)
+            | Self::AddUser(_)
+            | Self::AddClient(_)
+            | Self::RemoveClient { .. }
+            | Self::Unlock(_)
+            | Self::Reset(_) => false,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Backup {
+    /// The file to write, which must not be there.
+    pub(crate) file: PathBuf,
+
+    /// Answer in JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -64,44 +90,4 @@ pub(crate) struct Conformance {
     /// This process's part in it.
     #[arg(long, hide = true, requires = "run")]
     pub(crate) part: Option<u8>,
-}
-
-#[derive(Subcommand, Debug)]
-pub(crate) enum KeysAction {
-    /// Makes a new key file.
-    Generate {
-        /// The file, which must not be there.
-        file: PathBuf,
-    },
-    /// Makes a new key and uses it from the next start on; the former ones still verify. For one server.
-    Rotate {
-        /// The key file.
-        file: PathBuf,
-        #[arg(value_enum)]
-        class: KeyClass,
-    },
-    /// Adds a new key that verifies and is not used yet. The first step for several servers.
-    Stage {
-        /// The key file.
-        file: PathBuf,
-        #[arg(value_enum)]
-        class: KeyClass,
-    },
-    /// Uses the newest key, once every server knows it. The second step for several servers.
-    Promote {
-        /// The key file.
-        file: PathBuf,
-        #[arg(value_enum)]
-        class: KeyClass,
-    },
-}
-
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum KeyClass {
-    /// For mfa_tokens, handles and codes: nothing of it lives longer than ten minutes.
-    Transient,
-    /// For recovery codes: an old one is needed while a code made with it is.
-    Durable,
-    /// For access tokens and id_tokens.
-    Signing,
 }

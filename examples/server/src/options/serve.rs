@@ -26,6 +26,11 @@ pub(crate) struct Serve {
     #[arg(long, env = "COUNTERSIGN_ISSUER", value_name = "URL", value_parser = issuer)]
     pub(crate) issuer: Option<String>,
 
+    /// The keys that the database hangs on are lost for good: start with those of the key file, or with new ones, and say
+    /// what is lost with the former. For one start.
+    #[arg(long)]
+    pub(crate) keys_lost: bool,
+
     /// The limits: those of the library, those that Auth0 documents, or those of NIST SP 800-63B-4.
     #[arg(long, env = "COUNTERSIGN_POLICY", value_enum, default_value_t = Preset::Default)]
     pub(crate) policy: Preset,

@@ -4,6 +4,7 @@
 //! finds another revision, so exactly one of any number of concurrent swaps wins. This module must never write a record
 //! without naming the revision that it replaces.
 
+mod administration;
 mod bookkeeping;
 
 use std::{future::Future, pin::Pin, str::FromStr as _, time::Duration};
@@ -325,6 +326,7 @@ fn user(row: &PgRow) -> Result<User, StoreError> {
         email: row.try_get("email")?,
         email_verified: row.try_get("email_verified")?,
         password_hash: row.try_get("password_hash")?,
+        sessions_end_ms: row.try_get("sessions_end_ms")?,
     })
 }
 

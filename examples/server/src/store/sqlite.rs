@@ -4,6 +4,7 @@
 //! line for one connection, and each begins by taking the write lock, so no transaction fails half-way for the lock.
 //! This module must never write a record without naming the revision that it replaces.
 
+mod administration;
 mod bookkeeping;
 
 use std::{
@@ -258,6 +259,7 @@ fn user(row: &SqliteRow) -> Result<User, StoreError> {
         email: row.try_get("email")?,
         email_verified: row.try_get("email_verified")?,
         password_hash: row.try_get("password_hash")?,
+        sessions_end_ms: row.try_get("sessions_end_ms")?,
     })
 }
 
@@ -293,7 +295,8 @@ mod tests {
         let store = Sqlite::open(&path, Form::default()).await?;
         sqlx::query("PRAGMA max_page_count = 40").execute(&store.writer).await?;
         let mut transaction = store.writer.begin_with("BEGIN IMMEDIATE").await?;
-        let sql = "INSERT INTO users VALUES ('usr_1', 'a@example.com', 1, zeroblob(1000000))";
+        let sql = "INSERT INTO users (subject, email, email_verified, password_hash) \
+            VALUES ('usr_1', 'a@example.com', 1, zeroblob(1000000))";
         let refused = sqlx::query(sql).execute(&mut *transaction).await;
         drop(transaction);
         assert!(refused.is_err_and(|error| error.to_string().contains("full")));

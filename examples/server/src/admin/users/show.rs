@@ -1,0 +1,236 @@
+//! What is told of users.
+//!
+//! A user's addresses are masked unless the whole is asked for. This module must never show a seed, a hash or a code.
+
+use countersign::{Account, Authenticator, Enrollment, Origin, wire::timestamp};
+use getrandom::SysRng;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::{find, open_existing, running_policy};
+use crate::{
+    admin::{Answer, Failure},
+    key_use::{Probe, keyless},
+    keys::{Found, KeyView, Keys},
+    options::{Data, Filter},
+    store::{Listed, User},
+};
+
+/// How many users are read at once while a filter looks for some.
+const READ: u16 = 500;
+
+/// Which users are listed.
+pub(super) struct Page {
+    pub(super) contains: String,
+    pub(super) only: Option<Filter>,
+    pub(super) after: String,
+    pub(super) limit: u16,
+}
+
+pub(super) async fn list(data: &Data, page: &Page) -> Result<Answer, Failure> {
+    let database = open_existing(data).await?;
+    let verifier = keyless(running_policy(&*database).await?)?;
+    let now = OffsetDateTime::now_utc();
+    let (contains, mut after) = (page.contains.to_lowercase(), page.after.to_lowercase());
+    let (mut rows, mut texts, mut more) = (Vec::new(), Vec::new(), false);
+    'pages: loop {
+        let read = database.users(&after, &contains, READ).await?;
+        let Some(last) = read.last() else { break };
+        let end = last.user.email.clone();
+        for Listed { user, record } in read {
+            let standing = record.as_ref().map(|account| Standing {
+                enrolled: account.as_ref().is_some_and(Account::is_enrolled),
+                locked_until: account.as_ref().and_then(|account| verifier.locked_until(account, now)),
+            });
+            let shown = match (page.only, &standing) {
+                (None, _) => true,
+                (Some(_), Err(_)) => false,
+                (Some(Filter::Locked), Ok(standing)) => standing.locked_until.is_some(),
+                (Some(Filter::Enrolled), Ok(standing)) => standing.enrolled,
+                (Some(Filter::Unenrolled), Ok(standing)) => !standing.enrolled,
+            };
+            if !shown {
+                continue;
+            }
+            if rows.len() == usize::from(page.limit) {
+                more = true;
+                break 'pages;
+            }
+            let (json, state) = match standing {
+                Ok(standing) => (standing.json(), standing.text()),
+                Err(error) => (json!({ "unreadable": error.to_string() }), "unreadable record".to_owned()),
+            };
+            after.clone_from(&user.email);
+            texts.push(format!("{}  {}  {state}", user.email, user.subject.as_str()));
+            rows.push(merged(identity(&user), json));
+        }
+        after = end;
+    }
+    let next = more.then_some(after);
+    if texts.is_empty() {
+        texts.push("no users".to_owned());
+    }
+    if let Some(next) = &next {
+        texts.push(format!("more with --after {next}"));
+    }
+    Ok(Answer::new(texts.join("\n"), json!({ "users": rows, "next": next })))
+}
+
+/// Where a user stands: what limits guessing is one group, since there is more than one such limit.
+struct Standing {
+    enrolled: bool,
+    locked_until: Option<OffsetDateTime>,
+}
+
+impl Standing {
+    fn json(&self) -> Value {
+        json!({ "enrolled": self.enrolled, "guessing": { "locked_until": self.locked_until.map(timestamp) } })
+    }
+
+    fn text(&self) -> String {
+        let enrolled = if self.enrolled { "enrolled" } else { "not enrolled" };
+        match self.locked_until {
+            Some(until) => format!("{enrolled}, locked until {}", timestamp(until)),
+            None => enrolled.to_owned(),
+        }
+    }
+}
+
+pub(super) async fn one(data: &Data, email: &str, whole: bool) -> Result<Answer, Failure> {
+    let database = open_existing(data).await?;
+    let user = find(&*database, email).await?;
+    let account = match database.load(&user.subject).await? {
+        Some(account) => account,
+        None => Account::new(&user.subject, &mut SysRng)?,
+    };
+    // Without the key file the ids alone are told.
+    let known = match Keys::find(data) {
+        Ok(Found::Keys(keys)) => Some(keys.view()),
+        Ok(Found::Missing(_)) | Err(_) => None,
+    };
+    let locked_until =
+        keyless(running_policy(&*database).await?)?.locked_until(&account, OffsetDateTime::now_utc());
+    let standing = Standing { enrolled: account.is_enrolled(), locked_until };
+    let keys = hanging(&account, known.as_deref())?;
+    let authenticators: Vec<_> = account.authenticators().iter().map(|one| Shown::new(one, whole)).collect();
+
+    let mut lines = vec![
+        user.email.clone(),
+        format!("  subject         {}", user.subject.as_str()),
+        format!("  address         {}", if user.email_verified { "verified" } else { "not verified" }),
+        format!("  second factor   {}", standing.text()),
+        format!("  recovery codes  {} left", account.recovery_codes_left()),
+    ];
+    if let Some(ended) = user.sessions_ended() {
+        lines.push(format!("  sessions        those from before {} are ended", timestamp(ended)));
+    }
+    lines.extend(keys.iter().map(Hangs::text));
+    lines.extend(authenticators.iter().map(Shown::text));
+    let record = json!({
+        "sessions_ended_at": user.sessions_ended().map(timestamp),
+        "recovery_codes_left": account.recovery_codes_left(),
+        "authenticators": authenticators.iter().map(Shown::json).collect::<Vec<_>>(),
+        "keys": keys.iter().map(Hangs::json).collect::<Vec<_>>(),
+    });
+    Ok(Answer::new(lines.join("\n"), merged(identity(&user), merged(standing.json(), record))))
+}
+
+/// An authenticator as an administrator sees it.
+struct Shown {
+    id: String,
+    kind: &'static str,
+    address: String,
+    state: &'static str,
+    failures: u8,
+    provisioned: bool,
+    created: String,
+    last_used: Option<String>,
+}
+
+impl Shown {
+    fn new(authenticator: &Authenticator, whole: bool) -> Self {
+        let factor = authenticator.factor();
+        let address = factor.address();
+        Self {
+            id: authenticator.id().to_string(),
+            kind: factor.kind().as_str(),
+            address: if whole { address.as_str().to_owned() } else { address.masked() },
+            state: match authenticator.enrollment() {
+                Enrollment::Unconfirmed(_) => "unconfirmed",
+                Enrollment::Active => "active",
+                Enrollment::Disabled => "disabled",
+            },
+            failures: authenticator.failures(),
+            provisioned: authenticator.origin() == Origin::Provisioned,
+            created: timestamp(authenticator.created()),
+            last_used: authenticator.last_used().map(timestamp),
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "id": self.id, "kind": self.kind, "address": self.address, "state": self.state, "failures": self.failures,
+            "provisioned": self.provisioned, "created": self.created, "last_used": self.last_used,
+        })
+    }
+
+    fn text(&self) -> String {
+        let origin = if self.provisioned { ", provisioned" } else { "" };
+        let used = self.last_used.as_deref().unwrap_or("never");
+        format!(
+            "  {}  {}  {}{origin}, {} wrong codes in a row, created {}, used {used}",
+            self.id, self.address, self.state, self.failures, self.created
+        )
+    }
+}
+
+/// A durable key that a record hangs on.
+struct Hangs {
+    id: u8,
+    /// Nothing without the key file; `missing` if it does not have the key, and the codes are lost with it.
+    state: Option<&'static str>,
+    recovery_codes: u64,
+    pending_recovery_codes: u64,
+}
+
+fn hanging(account: &Account, known: Option<&[KeyView]>) -> Result<Vec<Hangs>, Failure> {
+    let hangs = Probe::new()?.of(account).into_iter().map(|(id, on)| Hangs {
+        id,
+        state: known.map(|keys| {
+            let key = keys.iter().find(|key| key.durable_id() == Some(id));
+            key.map_or("missing", |key| key.state.name())
+        }),
+        recovery_codes: on.recovery_codes,
+        pending_recovery_codes: on.pending_recovery_codes,
+    });
+    Ok(hangs.collect())
+}
+
+impl Hangs {
+    fn json(&self) -> Value {
+        json!({
+            "class": "durable", "id": self.id.to_string(), "state": self.state, "recovery_codes": self.recovery_codes,
+            "pending_recovery_codes": self.pending_recovery_codes,
+        })
+    }
+
+    fn text(&self) -> String {
+        let state = self.state.map(|state| format!(" ({state})")).unwrap_or_default();
+        let pending = match self.pending_recovery_codes {
+            0 => String::new(),
+            pending => format!(" and {pending} that go live with an enrolment"),
+        };
+        format!("  durable key {}{state}: {} recovery codes{pending}", self.id, self.recovery_codes)
+    }
+}
+
+fn identity(user: &User) -> Value {
+    json!({ "subject": user.subject.as_str(), "email": user.email, "email_verified": user.email_verified })
+}
+
+fn merged(mut one: Value, other: Value) -> Value {
+    if let (Value::Object(one), Value::Object(other)) = (&mut one, other) {
+        one.extend(other);
+    }
+    one
+}

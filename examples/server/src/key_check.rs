@@ -1,0 +1,135 @@
+//! Whether the keys are those that the data hangs on.
+//!
+//! The database keeps a check value of each durable key that a server was started with: an HMAC by the key itself, which
+//! says nothing about it. A server whose keys give other values, or lack a key that recovery codes still hang on, would
+//! refuse codes that are right, so it does not start. Files that are rolled out from server to server pass: a staged key
+//! counts as known, and a key that nothing hangs on may go.
+//!
+//! This module must never make a key file beside a database that hangs on another, unless it was told that the keys are
+//! lost.
+
+use std::path::Path;
+
+use countersign::KeyError;
+
+use crate::{
+    key_use::{KeyUse, KeyUseError, Probe},
+    keys::{Found, Keys, KeysError},
+    store::{Database, KeyCheck, StoreError},
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyCheckError {
+    #[error("{0}")]
+    Keys(#[from] KeysError),
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    #[error("the key check failed: {0}")]
+    Store(#[from] StoreError),
+    #[error("the key check failed: {0}")]
+    KeyUse(#[from] KeyUseError),
+    #[error(
+        "there is no key file {0}, but the database has what was made with its keys ({1}): put the file back, or start \
+        once with --keys-lost if it is lost for good"
+    )]
+    Missing(String, String),
+    #[error(
+        "these are not the keys that the database hangs on: {0}. Give the right key file, or start once with --keys-lost \
+        if it is lost for good"
+    )]
+    Others(String),
+}
+
+/// The keys to start with. With `lost`, what is wrong about them is logged and forgotten instead of refused.
+pub(crate) async fn settle(found: Found, database: &dyn Database, lost: bool) -> Result<Keys, KeyCheckError> {
+    let recorded = database.key_checks().await?;
+    let (keys, gone) = match found {
+        Found::Keys(keys) => (keys, Vec::new()),
+        Found::Missing(path) => make(&path, database, &recorded, lost).await?,
+    };
+    let checks = keys.checks()?;
+    let made = !gone.is_empty();
+    let mut wrong = gone;
+    let mut forgotten = Vec::new();
+    let mut counted: Option<KeyUse> = None;
+    for known in &recorded {
+        let given = checks.iter().find(|(check, _)| check.key == known.key);
+        if given.is_some_and(|(check, _)| check == known) {
+            continue;
+        }
+        forgotten.push(known.key);
+        if made {
+            continue;
+        }
+        let hanging = match &counted {
+            Some(counted) => counted.on(known.key),
+            None => counted.insert(Probe::new()?.count(database).await?).on(known.key),
+        };
+        let (codes, records) = (hanging.codes(), hanging.records);
+        match given {
+            Some(_) => wrong.push(format!(
+                "durable key {} is another one ({codes} recovery codes of {records} users hang on the former)",
+                known.key
+            )),
+            // Whatever was made with it is gone, so it may be, too.
+            None if codes == 0 => {}
+            None => wrong.push(format!(
+                "durable key {} is missing ({codes} recovery codes of {records} users hang on it)",
+                known.key
+            )),
+        }
+    }
+    if !wrong.is_empty() && !lost {
+        return Err(KeyCheckError::Others(wrong.join("; ")));
+    }
+    for key in forgotten {
+        database.forget_key_check(key).await?;
+    }
+    for (check, staged) in &checks {
+        if !staged {
+            database.add_key_check(check).await?;
+        }
+    }
+    // Another server with another file may have been first.
+    let agreed = database.key_checks().await?;
+    let differs = |known: &KeyCheck| checks.iter().any(|(check, _)| check.key == known.key && check != known);
+    if let Some(known) = agreed.iter().find(|known| differs(known)) {
+        let other = format!("another server was started with another durable key {}", known.key);
+        return Err(KeyCheckError::Others(other));
+    }
+    match (lost, wrong.is_empty()) {
+        (true, true) => tracing::warn!("no key is lost: leave --keys-lost out"),
+        (true, false) => tracing::warn!(
+            what = wrong.join("; "),
+            "the keys are lost: these recovery codes, and every token and code from before, are refused from now on. Leave \
+            --keys-lost out at the next start"
+        ),
+        (false, _) => {}
+    }
+    Ok(keys)
+}
+
+/// Makes the key file of a new database, or of one whose keys are lost, and tells what is lost.
+async fn make(
+    path: &Path,
+    database: &dyn Database,
+    recorded: &[KeyCheck],
+    lost: bool,
+) -> Result<(Keys, Vec<String>), KeyCheckError> {
+    let is_new = recorded.is_empty() && database.records("", 1).await?.is_empty();
+    if is_new {
+        return Ok((Keys::make(path, &[])?, Vec::new()));
+    }
+    let counted = Probe::new()?.count(database).await?;
+    let (codes, users) = counted.durable.values().fold((0_u64, 0_u64), |(codes, users), on| {
+        (codes.saturating_add(on.codes()), users.saturating_add(on.records))
+    });
+    let what = format!("{codes} recovery codes of {users} users among {} records", counted.records);
+    if !lost {
+        return Err(KeyCheckError::Missing(path.display().to_string(), what));
+    }
+    // A new key under an id that records name would be taken for the one that they hang on.
+    let taken: Vec<u8> =
+        recorded.iter().map(|check| check.key).chain(counted.durable.keys().copied()).collect();
+    Ok((Keys::make(path, &taken)?, vec![what]))
+}

@@ -1,0 +1,135 @@
+//! What hangs on keys: how many recovery codes of which records were made with which durable key.
+//!
+//! Only the library knows how a record names its keys. It tells how many codes hang on another key than the current one, so
+//! it is asked once for each id with that id as the current one. No secret is needed for that, and none is used.
+
+use std::collections::BTreeMap;
+
+use countersign::{Account, ChallengeState, Key, KeyRing, Policy, Settings, Verifier};
+use time::OffsetDateTime;
+
+use crate::{
+    random,
+    store::{Database, StoreError},
+};
+
+/// How many records are read at once.
+const PAGE: u16 = 500;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyUseError {
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("no randomness: {0}")]
+    Random(#[from] getrandom::Error),
+    #[error("{0}")]
+    Key(#[from] countersign::KeyError),
+    #[error("{0}")]
+    Policy(#[from] countersign::PolicyError),
+}
+
+/// Finds the durable keys that a record hangs on.
+pub(crate) struct Probe(Vec<(u8, Verifier)>);
+
+/// What hangs on one key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Hanging {
+    pub(crate) records: u64,
+    /// Recovery codes that can be used.
+    pub(crate) recovery_codes: u64,
+    /// Recovery codes that were shown, of enrolments that are not confirmed yet.
+    pub(crate) pending_recovery_codes: u64,
+}
+
+impl Hanging {
+    pub(crate) const fn codes(&self) -> u64 {
+        self.recovery_codes.saturating_add(self.pending_recovery_codes)
+    }
+}
+
+/// What all records hang on.
+#[derive(Debug, Default)]
+pub(crate) struct KeyUse {
+    pub(crate) durable: BTreeMap<u8, Hanging>,
+    /// Challenges whose code is still good. Each hangs on some transient key.
+    pub(crate) open_challenges: u64,
+    pub(crate) records: u64,
+    /// Records that this version cannot read: what they hang on is not in the other numbers.
+    pub(crate) unreadable: u64,
+}
+
+/// A verifier for questions that need no key, such as until when an account is locked.
+pub(crate) fn keyless(policy: Policy) -> Result<Verifier, KeyUseError> {
+    let ring = KeyRing::new("", Key::new(1, &random::<32>()?)?, Key::new(1, &random::<32>()?)?)?;
+    Ok(Verifier::new(ring, policy))
+}
+
+impl Probe {
+    pub(crate) fn new() -> Result<Self, KeyUseError> {
+        let (transient, durable) = (random::<32>()?, random::<32>()?);
+        let policy = Policy::new(Settings::default())?;
+        let verifier = |id: u8| {
+            let ring = KeyRing::new("", Key::new(1, &transient)?, Key::new(id, &durable)?)?;
+            Ok::<_, KeyUseError>((id, Verifier::new(ring, policy.clone())))
+        };
+        Ok(Self((0..=u8::MAX).map(verifier).collect::<Result<_, _>>()?))
+    }
+
+    /// The keys that a record hangs on, and with what.
+    pub(crate) fn of(&self, account: &Account) -> BTreeMap<u8, Hanging> {
+        let stale: Vec<_> = self.0.iter().map(|(id, verifier)| (*id, verifier.stale_keys(account))).collect();
+        // There are more ids than a record has codes, so for one of them all codes hang on others.
+        let live = stale.iter().map(|(_, stale)| stale.recovery_codes).max().unwrap_or(0);
+        let pending = stale.iter().map(|(_, stale)| stale.pending_recovery_codes).max().unwrap_or(0);
+        let count = |all: usize, others: usize| u64::try_from(all.saturating_sub(others)).unwrap_or(u64::MAX);
+        let hanging = stale.into_iter().map(|(id, stale)| {
+            let hanging = Hanging {
+                records: 1,
+                recovery_codes: count(live, stale.recovery_codes),
+                pending_recovery_codes: count(pending, stale.pending_recovery_codes),
+            };
+            (id, hanging)
+        });
+        hanging.filter(|(_, hanging)| hanging.codes() > 0).collect()
+    }
+
+    /// Looks at every record.
+    pub(crate) async fn count(&self, database: &dyn Database) -> Result<KeyUse, KeyUseError> {
+        let mut all = KeyUse::default();
+        let mut after = String::new();
+        let now = OffsetDateTime::now_utc();
+        loop {
+            let page = database.records(&after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(all) };
+            after.clone_from(&last.subject);
+            for recorded in &page {
+                all.records = all.records.saturating_add(1);
+                match &recorded.record {
+                    Ok(account) => all.add(self, account, now),
+                    Err(_) => all.unreadable = all.unreadable.saturating_add(1),
+                }
+            }
+        }
+    }
+}
+
+impl KeyUse {
+    fn add(&mut self, probe: &Probe, account: &Account, now: OffsetDateTime) {
+        for (id, of_one) in probe.of(account) {
+            let all = self.durable.entry(id).or_default();
+            all.records = all.records.saturating_add(1);
+            all.recovery_codes = all.recovery_codes.saturating_add(of_one.recovery_codes);
+            all.pending_recovery_codes =
+                all.pending_recovery_codes.saturating_add(of_one.pending_recovery_codes);
+        }
+        let open = account.challenges().iter().filter(|challenge| {
+            matches!(challenge.state(), ChallengeState::Pending(_)) && challenge.deadline() > now
+        });
+        self.open_challenges =
+            self.open_challenges.saturating_add(u64::try_from(open.count()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn on(&self, key: u8) -> Hanging {
+        self.durable.get(&key).copied().unwrap_or_default()
+    }
+}

@@ -1,0 +1,118 @@
+//! What administrators ask of PostgreSQL.
+
+use std::path::Path;
+
+use countersign::Subject;
+use sqlx::{Connection as _, Row as _, postgres::PgRow as Row};
+use time::OffsetDateTime;
+
+use super::{
+    super::{Administration, KeyCheck, Later, Listed, Recorded, instant},
+    Postgres, bounded, user,
+};
+
+impl Administration for Postgres {
+    fn users<'a>(&'a self, after: &'a str, contains: &'a str, most: u16) -> Later<'a, Vec<Listed>> {
+        bounded(async move {
+            let sql = "SELECT users.*, accounts.record FROM users LEFT JOIN accounts ON accounts.subject = users.subject \
+                WHERE users.email > $1 AND ($2 = '' OR strpos(users.email, $2) > 0) ORDER BY users.email LIMIT $3";
+            let query = sqlx::query(sql).bind(after).bind(contains).bind(i64::from(most));
+            let rows = self.rows(query).await?;
+            let listed = |row: &Row| {
+                let record: Option<String> = row.try_get("record")?;
+                let record = record.map(|record| self.1.read(&record)).transpose();
+                Ok(Listed { user: user(row)?, record })
+            };
+            rows.iter().map(listed).collect()
+        })
+    }
+
+    fn remove_user<'a>(&'a self, subject: &'a Subject) -> Later<'a, bool> {
+        bounded(async move {
+            let mut held = self.hold().await?;
+            let mut transaction = held.connection()?.begin().await?;
+            let mut removed = 0;
+            for sql in [
+                "DELETE FROM accounts WHERE subject = $1",
+                "DELETE FROM outbox WHERE subject = $1",
+                "DELETE FROM users WHERE subject = $1",
+            ] {
+                let query = sqlx::query(sql).bind(subject.as_str());
+                removed = query.execute(&mut *transaction).await?.rows_affected();
+            }
+            transaction.commit().await?;
+            held.give_back();
+            Ok(removed == 1)
+        })
+    }
+
+    fn set_password<'a>(
+        &'a self,
+        subject: &'a Subject,
+        hash: &'a str,
+        now: OffsetDateTime,
+    ) -> Later<'a, bool> {
+        bounded(async move {
+            let sql = "UPDATE users SET password_hash = $2, sessions_end_ms = greatest(coalesce(sessions_end_ms, 0), $3) \
+                WHERE subject = $1";
+            let query = sqlx::query(sql).bind(subject.as_str()).bind(hash).bind(instant(now));
+            Ok(self.execute(query).await? == 1)
+        })
+    }
+
+    fn end_sessions<'a>(&'a self, subject: Option<&'a Subject>, now: OffsetDateTime) -> Later<'a, u64> {
+        bounded(async move {
+            let sql = "UPDATE users SET sessions_end_ms = greatest(coalesce(sessions_end_ms, 0), $2) \
+                WHERE CAST($1 AS TEXT) IS NULL OR subject = $1";
+            let query = sqlx::query(sql).bind(subject.map(Subject::as_str)).bind(instant(now));
+            Ok(self.execute(query).await?)
+        })
+    }
+
+    fn records<'a>(&'a self, after: &'a str, most: u16) -> Later<'a, Vec<Recorded>> {
+        bounded(async move {
+            let sql = "SELECT subject, record FROM accounts WHERE subject > $1 ORDER BY subject LIMIT $2";
+            let query = sqlx::query(sql).bind(after).bind(i64::from(most));
+            let rows = self.rows(query).await?;
+            let recorded = |row: &Row| {
+                let record: String = row.try_get("record")?;
+                Ok(Recorded { subject: row.try_get("subject")?, record: self.1.read(&record) })
+            };
+            rows.iter().map(recorded).collect()
+        })
+    }
+
+    fn key_checks(&self) -> Later<'_, Vec<KeyCheck>> {
+        bounded(async move {
+            let query = sqlx::query("SELECT key_id, check_value FROM key_checks ORDER BY key_id");
+            let rows = self.rows(query).await?;
+            let check = |row: &Row| {
+                let id: i64 = row.try_get("key_id")?;
+                let key = u8::try_from(id).map_err(|error| sqlx::Error::Decode(error.into()))?;
+                Ok(KeyCheck { key, value: row.try_get("check_value")? })
+            };
+            rows.iter().map(check).collect()
+        })
+    }
+
+    fn add_key_check<'a>(&'a self, check: &'a KeyCheck) -> Later<'a, ()> {
+        bounded(async move {
+            let sql = "INSERT INTO key_checks (key_id, check_value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+            let query = sqlx::query(sql).bind(i64::from(check.key)).bind(&check.value);
+            self.execute(query).await?;
+            Ok(())
+        })
+    }
+
+    fn forget_key_check(&self, key: u8) -> Later<'_, ()> {
+        bounded(async move {
+            let query = sqlx::query("DELETE FROM key_checks WHERE key_id = $1").bind(i64::from(key));
+            self.execute(query).await?;
+            Ok(())
+        })
+    }
+
+    fn copy_into<'a>(&'a self, _: &'a Path) -> Later<'a, bool> {
+        Box::pin(async { Ok(false) })
+    }
+}

@@ -1,0 +1,122 @@
+//! What administrators ask of SQLite.
+
+use std::path::Path;
+
+use countersign::Subject;
+use sqlx::{Row as _, sqlite::SqliteRow as Row};
+use time::OffsetDateTime;
+
+use super::{
+    super::{Administration, KeyCheck, Later, Listed, Recorded, instant},
+    Sqlite, user,
+};
+
+impl Administration for Sqlite {
+    fn users<'a>(&'a self, after: &'a str, contains: &'a str, most: u16) -> Later<'a, Vec<Listed>> {
+        Box::pin(async move {
+            let sql = "SELECT users.*, accounts.record FROM users LEFT JOIN accounts ON accounts.subject = users.subject \
+                WHERE users.email > $1 AND ($2 = '' OR instr(users.email, $2) > 0) ORDER BY users.email LIMIT $3";
+            let query = sqlx::query(sql).bind(after).bind(contains).bind(i64::from(most));
+            let rows = query.fetch_all(&self.readers).await?;
+            let listed = |row: &Row| {
+                let record: Option<String> = row.try_get("record")?;
+                let record = record.map(|record| self.form.read(&record)).transpose();
+                Ok(Listed { user: user(row)?, record })
+            };
+            rows.iter().map(listed).collect()
+        })
+    }
+
+    fn remove_user<'a>(&'a self, subject: &'a Subject) -> Later<'a, bool> {
+        Box::pin(async move {
+            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            let mut removed = 0;
+            for sql in [
+                "DELETE FROM accounts WHERE subject = $1",
+                "DELETE FROM outbox WHERE subject = $1",
+                "DELETE FROM users WHERE subject = $1",
+            ] {
+                let query = sqlx::query(sql).bind(subject.as_str());
+                removed = query.execute(&mut *transaction).await?.rows_affected();
+            }
+            transaction.commit().await?;
+            Ok(removed == 1)
+        })
+    }
+
+    fn set_password<'a>(
+        &'a self,
+        subject: &'a Subject,
+        hash: &'a str,
+        now: OffsetDateTime,
+    ) -> Later<'a, bool> {
+        Box::pin(async move {
+            let sql = "UPDATE users SET password_hash = $2, sessions_end_ms = max(coalesce(sessions_end_ms, 0), $3) \
+                WHERE subject = $1";
+            let query = sqlx::query(sql).bind(subject.as_str()).bind(hash).bind(instant(now));
+            Ok(query.execute(&self.writer).await?.rows_affected() == 1)
+        })
+    }
+
+    fn end_sessions<'a>(&'a self, subject: Option<&'a Subject>, now: OffsetDateTime) -> Later<'a, u64> {
+        Box::pin(async move {
+            let sql = "UPDATE users SET sessions_end_ms = max(coalesce(sessions_end_ms, 0), $2) \
+                WHERE $1 IS NULL OR subject = $1";
+            let query = sqlx::query(sql).bind(subject.map(Subject::as_str)).bind(instant(now));
+            Ok(query.execute(&self.writer).await?.rows_affected())
+        })
+    }
+
+    fn records<'a>(&'a self, after: &'a str, most: u16) -> Later<'a, Vec<Recorded>> {
+        Box::pin(async move {
+            let sql = "SELECT subject, record FROM accounts WHERE subject > $1 ORDER BY subject LIMIT $2";
+            let query = sqlx::query(sql).bind(after).bind(i64::from(most));
+            let rows = query.fetch_all(&self.readers).await?;
+            let recorded = |row: &Row| {
+                let record: String = row.try_get("record")?;
+                Ok(Recorded { subject: row.try_get("subject")?, record: self.form.read(&record) })
+            };
+            rows.iter().map(recorded).collect()
+        })
+    }
+
+    fn key_checks(&self) -> Later<'_, Vec<KeyCheck>> {
+        Box::pin(async move {
+            let query = sqlx::query("SELECT key_id, check_value FROM key_checks ORDER BY key_id");
+            let rows = query.fetch_all(&self.readers).await?;
+            let check = |row: &Row| {
+                let id: i64 = row.try_get("key_id")?;
+                let key = u8::try_from(id).map_err(|error| sqlx::Error::Decode(error.into()))?;
+                Ok(KeyCheck { key, value: row.try_get("check_value")? })
+            };
+            rows.iter().map(check).collect()
+        })
+    }
+
+    fn add_key_check<'a>(&'a self, check: &'a KeyCheck) -> Later<'a, ()> {
+        Box::pin(async move {
+            let sql = "INSERT INTO key_checks (key_id, check_value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+            let query = sqlx::query(sql).bind(i64::from(check.key)).bind(&check.value);
+            query.execute(&self.writer).await?.rows_affected();
+            Ok(())
+        })
+    }
+
+    fn forget_key_check(&self, key: u8) -> Later<'_, ()> {
+        Box::pin(async move {
+            let query = sqlx::query("DELETE FROM key_checks WHERE key_id = $1").bind(i64::from(key));
+            query.execute(&self.writer).await?.rows_affected();
+            Ok(())
+        })
+    }
+
+    fn copy_into<'a>(&'a self, file: &'a Path) -> Later<'a, bool> {
+        Box::pin(async move {
+            // One read transaction: what other connections write meanwhile is in it whole or not at all, and none of them
+            // waits.
+            let file = file.to_str().ok_or_else(|| std::io::Error::other("the path is not in UTF-8"))?;
+            sqlx::query("VACUUM INTO $1").bind(file).execute(&self.readers).await?;
+            Ok(true)
+        })
+    }
+}
