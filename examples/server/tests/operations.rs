@@ -63,7 +63,7 @@ fn bad_options_are_refused_in_one_sentence() {
     fails(
         &directory,
         &with(&["--database", "missing/x.db"]),
-        "the key file missing/x.keys.json cannot be written",
+        "the database file missing/x.db cannot be used",
     );
     fails(&directory, &with(&["--log", "x=y=z"]), "--log \"x=y=z\"");
     fails(&directory, &with(&["--argon2-memory", "1"]), "1 is not in 16..=1048576");
@@ -136,7 +136,7 @@ fn keys_rotate_and_what_the_old_ones_made_still_holds() {
         Server::start_in(&directory, &issuer)
     };
     let change = |action: &str, class: &str| {
-        let output = run(directory.path(), &["keys", action, "countersign.keys.json", class]);
+        let output = run(directory.path(), &["keys", "--yes", action, "countersign.keys.json", class]);
         assert!(output.status.success(), "{action} {class}");
         let file = directory.path().join("countersign.keys.json");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
