@@ -58,6 +58,8 @@ pub(crate) struct Metrics {
     pub(crate) hash_queue: IntGauge,
     /// Connections of the database's pool, by what they do.
     pool: IntGaugeVec,
+    /// How many of them may be open.
+    pool_max: IntGauge,
     /// What administrators did.
     acts: IntCounterVec,
     /// Held while what the database says is taken over, so that no act is counted twice.
@@ -154,8 +156,12 @@ impl Metrics {
                 .gauge("password_hash_queue_length", "Password checks that wait for their turn.")?,
             pool: new.gauges(
                 "database_connections",
-                "Connections to the database: in use, idle, and the most that may be open.",
+                "Connections to the database that are in use, and those that are idle.",
                 &["state"],
+            )?,
+            pool_max: new.gauge(
+                "database_connections_max",
+                "The most connections to the database that may be open.",
             )?,
             taking_over: Mutex::new(()),
             registry,
@@ -164,9 +170,10 @@ impl Metrics {
 
     /// Takes over what the database says of its connections.
     pub(crate) fn note_pool(&self, size: PoolSize) {
-        for (state, count) in [("used", size.used), ("idle", size.idle), ("max", size.most)] {
+        for (state, count) in [("used", size.used), ("idle", size.idle)] {
             self.pool.with_label_values(&[state]).set(count.into());
         }
+        self.pool_max.set(size.most.into());
     }
 
     /// Takes over what the database counted of administrators' acts. Names that this version does not know are left out.
