@@ -1,17 +1,22 @@
 //! The server's state, and the one loop that every command of the core goes through.
 
-use std::time::Duration;
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use countersign::{Account, Committed, Effect, Event, Outcome, Step, Subject, Verifier};
 use getrandom::SysRng;
 use lettre::message::Mailbox;
 use time::OffsetDateTime;
-use tokio::sync::{Notify, RwLock};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::timeout,
+};
+use tracing::Instrument as _;
 
 use crate::{
     core::Core,
     demo::Panel,
     first_factor::{FirstFactorError, FirstFactors},
+    limits::Limits,
     mail::Mailer,
     metrics::Metrics,
     options::Preset,
@@ -24,10 +29,12 @@ use crate::{
 /// How often a step is taken anew before the client is told to come back. Among any number of servers at least one of
 /// the swaps is not lost, and an account takes only so many that write before it is locked.
 const MAX_SWAPS: u32 = 24;
+/// How long a step may wait for its turn.
+const STEP_WAIT: Duration = Duration::from_secs(10);
 
 pub(crate) struct App {
     pub(crate) core: Core,
-    pub(crate) database: std::sync::Arc<dyn Database>,
+    pub(crate) database: Arc<dyn Database>,
     pub(crate) first_factors: FirstFactors,
     pub(crate) signer: Signer,
     pub(crate) mailer: Mailer,
@@ -36,8 +43,9 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// Woken when something was put into the outbox.
     pub(crate) mail_waits: Notify,
-    /// Read by every request that is worked on, and written by the end, which waits for all of them.
-    pub(crate) under_way: std::sync::Arc<RwLock<()>>,
+    /// As many as steps are taken at once. The end of the server takes them all, and so waits for those that are stored.
+    pub(crate) steps: Arc<Semaphore>,
+    pub(crate) limits: Limits,
     pub(crate) issuer: String,
     pub(crate) preset: Preset,
     pub(crate) implicit_email: bool,
@@ -58,6 +66,10 @@ pub(crate) enum Trouble {
     Token(#[from] jsonwebtoken::errors::Error),
     #[error("the first factor could not be checked: {0}")]
     FirstFactor(#[from] FirstFactorError),
+    #[error("too many steps are taken")]
+    Overloaded,
+    #[error("a step did not come to its end")]
+    Stopped,
     #[error("the core was misused: {0}")]
     Misuse(&'static str),
 }
@@ -68,14 +80,35 @@ impl App {
     ///
     /// The messages among the effects are in the outbox already, in the transaction that wrote the record; what is left
     /// to the caller is [`Effect::IssueToken`].
-    pub(crate) async fn step<T, F>(&self, subject: &Subject, step: F) -> Result<Outcome<T>, Trouble>
+    ///
+    /// The caller may be dropped at any time. Until the swap begins that ends the step; from there on the step goes to its
+    /// end by itself, since what was charged must be stored and logged, and no transaction be left half-way.
+    pub(crate) async fn step<T, F>(
+        self: &Arc<Self>,
+        subject: &Subject,
+        step: F,
+    ) -> Result<Outcome<T>, Trouble>
     where
         F: Fn(&Verifier, Account, OffsetDateTime, &mut SysRng) -> Result<Step<T>, getrandom::Error>,
+        T: Send + 'static,
     {
+        let turn = timeout(STEP_WAIT, Arc::clone(&self.steps).acquire_owned()).await;
+        let turn = Arc::new(turn.map_err(|_| Trouble::Overloaded)?.map_err(|_| Trouble::Stopped)?);
         let step = |account, now, rng: &mut _| self.core.call(|verifier| step(verifier, account, now, rng));
-        let outcome = take(&*self.database, subject, step, || self.metrics.lost_swaps.inc()).await?;
-        self.conclude(&outcome);
-        Ok(outcome)
+        let store = |step: Step<T>| -> Committing<'static, T> {
+            let (app, turn) = (Arc::clone(self), Arc::clone(&turn));
+            let storing = async move {
+                let committed = step.commit_async(|write| app.database.swap(write)).await?;
+                if let Committed::Done(outcome) = &committed {
+                    app.conclude(outcome);
+                }
+                drop(turn);
+                Ok(committed)
+            };
+            let storing = tokio::spawn(storing.in_current_span());
+            Box::pin(async move { storing.await.map_err(|_| Trouble::Stopped)? })
+        };
+        take(&*self.database, subject, step, store, || self.metrics.lost_swaps.inc()).await
     }
 
     /// The record of a user, or a new one.
@@ -104,11 +137,22 @@ impl App {
     }
 }
 
+/// A step that is being stored.
+pub(crate) type Committing<'a, T> = Pin<Box<dyn Future<Output = Result<Committed<T>, Trouble>> + Send + 'a>>;
+
+/// Stores a step where it is taken, for commands: nobody drops them.
+pub(crate) fn in_place<'a, T: Send + 'a>(
+    database: &'a dyn Database,
+) -> impl Fn(Step<T>) -> Committing<'a, T> {
+    move |step| Box::pin(async move { Ok(step.commit_async(|write| database.swap(write)).await?) })
+}
+
 /// The loop of [`App::step`].
-pub(crate) async fn take<T, F>(
+pub(crate) async fn take<'a, T, F>(
     database: &dyn Database,
     subject: &Subject,
     step: F,
+    store: impl Fn(Step<T>) -> Committing<'a, T>,
     note_lost: impl Fn(),
 ) -> Result<Outcome<T>, Trouble>
 where
@@ -117,7 +161,7 @@ where
     for lost in 0..MAX_SWAPS {
         let account = load(database, subject).await?;
         let step = step(account, OffsetDateTime::now_utc(), &mut SysRng)?;
-        match step.commit_async(|write| database.swap(write)).await? {
+        match store(step).await? {
             Committed::Done(outcome) => return Ok(outcome),
             Committed::Lost => {
                 note_lost();

@@ -10,6 +10,8 @@ use time::OffsetDateTime;
 
 use crate::{app::Trouble, first_factor::FirstFactorError, headers::retry_after, store::StoreError};
 
+const BUSY: &str = "The server is busy. Try again.";
+
 /// Why a request was not answered with success.
 #[derive(Debug)]
 pub(crate) enum ApiError {
@@ -74,23 +76,24 @@ impl IntoResponse for ApiError {
             // What every client that asks for too much gets is no failure of the server, and not worth a line each.
             Self::Trouble(Trouble::FirstFactor(FirstFactorError::Busy(why))) => {
                 tracing::debug!(%why, "a sign-in was put off");
-                busy()
+                busy(BUSY)
             }
+            Self::Trouble(Trouble::Overloaded) => busy(BUSY),
             Self::Trouble(trouble) => {
                 tracing::error!(error = %trouble, "a request failed");
                 let is_busy = matches!(
                     trouble,
                     Trouble::Store(_) | Trouble::Contended | Trouble::FirstFactor(FirstFactorError::Store(_))
                 );
-                if is_busy { busy() } else { refused(&Refusal::server_error()) }
+                if is_busy { busy(BUSY) } else { refused(&Refusal::server_error()) }
             }
         }
     }
 }
 
 /// The server cannot do it now, and can soon.
-fn busy() -> Response {
-    let mut response = refused(&Refusal::new(503, "server_error", "The server is busy. Try again."));
+pub(crate) fn busy(description: &'static str) -> Response {
+    let mut response = refused(&Refusal::new(503, "server_error", description));
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
@@ -98,6 +101,10 @@ fn busy() -> Response {
 fn refused(refusal: &Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, Json(refusal)).into_response();
+    if status == StatusCode::REQUEST_TIMEOUT {
+        // Nobody knows where the next request would begin (RFC 9110 section 15.5.9).
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Some(at) = refusal.retry_at {
         let wait = retry_after(at, OffsetDateTime::now_utc());
         if let Ok(wait) = HeaderValue::try_from(wait.to_string()) {

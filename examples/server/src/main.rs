@@ -9,6 +9,7 @@ mod app;
 mod audit;
 mod client;
 mod conformance;
+mod connections;
 mod core;
 mod demo;
 mod error;

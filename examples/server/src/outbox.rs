@@ -162,7 +162,7 @@ async fn write(app: &App, descriptor: &Descriptor) -> Result<Option<(String, Tex
     Ok(app.templates.write(&message, user, &app.issuer, now))
 }
 
-async fn conclude(app: &App, message: &Queued, fate: Fate) -> Result<(), StoreError> {
+async fn conclude(app: &Arc<App>, message: &Queued, fate: Fate) -> Result<(), StoreError> {
     let kind = match &message.descriptor {
         Some(Descriptor::SendEmail(_)) => "code",
         Some(Descriptor::Notify(_) | _) => "notice",
@@ -213,7 +213,7 @@ async fn settle(app: &App, message: &Queued) -> Result<(), StoreError> {
 }
 
 /// Tells the core that a code did not arrive, so that its user can ask again at once.
-async fn report_failure(app: &App, message: &Queued) {
+async fn report_failure(app: &Arc<App>, message: &Queued) {
     let Some(Descriptor::SendEmail(email)) = &message.descriptor else { return };
     let report = |verifier: &Verifier, account, now: OffsetDateTime, _: &mut _| {
         Ok(verifier.report_delivery(account, email.id, DeliveryReport::Failed, now))

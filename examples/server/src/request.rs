@@ -1,5 +1,7 @@
 //! What comes in: bodies as JSON or form, bearer tokens, and client credentials in the body or by HTTP Basic.
 
+use std::error::Error as _;
+
 use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, header},
@@ -8,11 +10,14 @@ use countersign::{
     ClientId, Denial, Session, TransactionId,
     wire::{ClientCredentials, Endpoint, Refusal, refuse},
 };
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
+use tokio::time::timeout;
 
 use crate::{
     app::App,
+    audit::{About, HostEvent, RequestCheck},
     error::ApiError,
     headers::{Encoding, basic, credentials, encoding},
     tokens::{BadToken, Claims},
@@ -22,9 +27,25 @@ use crate::{
 pub(crate) const MAX_BODY: usize = 16_384;
 
 /// Reads a body as JSON or as a form.
-pub(crate) async fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, ApiError> {
-    let too_large = || Refusal::new(413, "invalid_request", "The request is too large.");
-    let bytes = to_bytes(body, MAX_BODY).await.map_err(|_| too_large())?;
+///
+/// All of it must have come by the deadline (RFC 9110 section 15.5.9): a client that sends a byte now and then gets no more
+/// time for it.
+pub(crate) async fn read<T: DeserializeOwned>(
+    app: &App,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, ApiError> {
+    let bytes = match timeout(app.limits.body_timeout, to_bytes(body, MAX_BODY)).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(error)) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => {
+            return Err(Refusal::new(413, "invalid_request", "The request is too large.").into());
+        }
+        Ok(Err(_)) => return Err(Refusal::invalid_request("The request body cannot be read.").into()),
+        Err(_) => {
+            app.metrics.audit.record(HostEvent::Request(RequestCheck::BodyTimeout), About::NOBODY);
+            return Err(Refusal::new(408, "invalid_request", "The request took too long to arrive.").into());
+        }
+    };
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let unreadable = Refusal::invalid_request("The request body cannot be read.");
     match encoding(content_type) {

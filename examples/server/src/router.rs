@@ -1,9 +1,6 @@
 //! The routes, and what holds for every one of them: headers, a time limit, a log line, errors as JSON.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Router,
@@ -14,21 +11,19 @@ use axum::{
     routing::{delete, get, post},
 };
 use countersign::wire::Refusal;
+use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::{
     app::App,
     audit::{About, HostEvent, RequestCheck},
-    error::ApiError,
+    error::{ApiError, busy},
     handlers::{demo, mfa, public, token},
     metrics::Counted,
     page,
     peer::Peer,
     request_id::{REQUEST_ID, RequestId},
 };
-
-/// How long a request may take.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -68,24 +63,19 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
 async fn answer(app: &Arc<App>, request: Request, next: Next, route: &str) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
-    // A client that goes away, or the limit, ends the waiting and not the work: what was charged is logged, and no
-    // transaction of the database is left half-way.
-    let under_way = Arc::clone(&app.under_way).read_owned().await;
-    let in_flight = Counted::new(&app.metrics.in_flight);
-    let work = async move {
-        let response = next.run(request).await;
-        drop((under_way, in_flight));
-        response
-    };
-    let response = match tokio::time::timeout(TIME_LIMIT, tokio::spawn(work.in_current_span())).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => {
+    // A client that goes away, or the limit, ends the work: what must not be left half-way goes on by itself, see App::step.
+    let mut work = JoinSet::new();
+    let _in_flight = Counted::new(&app.metrics.in_flight);
+    work.spawn(next.run(request).in_current_span());
+    let response = match tokio::time::timeout(app.limits.request_timeout, work.join_next()).await {
+        Ok(Some(Ok(response))) => response,
+        Ok(Some(Err(error))) => {
             tracing::error!(%error, "a request failed");
             ApiError::from(Refusal::server_error()).into_response()
         }
-        Err(_) => {
+        Ok(None) | Err(_) => {
             app.metrics.audit.record(HostEvent::Request(RequestCheck::TimeLimit), About::NOBODY);
-            ApiError::from(Refusal::new(503, "server_error", "The request took too long.")).into_response()
+            busy("The request took too long.")
         }
     };
     let status = response.status();

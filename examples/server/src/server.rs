@@ -2,29 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::Router;
 use countersign::Verifier;
-use hyper::{
-    Request,
-    body::Incoming,
-    server::conn::http1,
-    service::{Service as _, service_fn},
-};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
-};
-use prometheus::IntGauge;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
     sync::{Notify, Semaphore, watch},
+    time::{Instant, timeout_at},
 };
-use tokio_io_timeout::TimeoutStream;
 
 use crate::{
     app::App,
+    connections::Connections,
     core::Core,
     demo::{self, Panel},
     first_factor::FirstFactors,
@@ -32,11 +20,9 @@ use crate::{
     key_check,
     keys::Keys,
     mail::Mailer,
-    metrics::{Counted, Metrics},
+    metrics::Metrics,
     options::Serve,
     outbox,
-    peer::Proxies,
-    request_id::RequestId,
     router::router,
     store::{self, Form, Place, StoreError},
     telemetry,
@@ -44,14 +30,8 @@ use crate::{
     tokens::Signer,
 };
 
-/// The most connections at once.
-const MAX_CONNECTIONS: usize = 1024;
-/// How long the head of a request may take to arrive.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
-/// How long a client may take nothing of what is sent to it.
-const WRITE_LIMIT: Duration = Duration::from_secs(20);
-/// How long requests may go on after the signal to stop.
-const DRAIN_LIMIT: Duration = Duration::from_secs(15);
+/// What each part of the end has, even if the parts before it took all the time.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 /// Serves until a signal comes. An error is one sentence for whoever started the server.
 pub(crate) async fn serve(options: Serve) -> Result<(), String> {
@@ -108,7 +88,8 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
         templates,
         metrics,
         mail_waits: Notify::new(),
-        under_way: Arc::default(),
+        steps: Arc::new(Semaphore::new(limits.max_steps)),
+        limits,
         issuer,
         preset: options.policy,
         implicit_email: options.implicit_email,
@@ -136,79 +117,26 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
             _ = interrupt.recv() => {}
         }
     };
-    accept(listener, router(Arc::clone(&app)), options.proxies, &app.metrics.connections, until).await;
-    // Requests whose clients have gone are worked on to their end, too.
-    if tokio::time::timeout(DRAIN_LIMIT, app.under_way.write()).await.is_err() {
-        tracing::warn!("some requests did not finish in time");
-    }
+    let connections =
+        Connections { router: router(Arc::clone(&app)), proxies: options.proxies, app: Arc::clone(&app) };
+    let end = connections.serve(listener, until).await;
+    let a_moment = || end.max(Instant::now() + LAST_MOMENT);
 
+    // Steps whose clients have gone come to their end, too.
+    let all_steps = u32::try_from(app.limits.max_steps).unwrap_or(u32::MAX);
+    if timeout_at(a_moment(), app.steps.acquire_many(all_steps)).await.is_err() {
+        tracing::warn!("some steps did not finish in time");
+    }
     // Whatever the last requests put into the outbox is sent before the end, or by the next start.
     let _ = stop.send(true);
-    if tokio::time::timeout(DRAIN_LIMIT, worker).await.is_err() {
+    if timeout_at(a_moment(), worker).await.is_err() {
         tracing::warn!("mail is still under way: the next start sends it");
     }
-    app.database.close().await;
+    if timeout_at(a_moment(), app.database.close()).await.is_err() {
+        tracing::warn!("the database did not let go in time");
+    }
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Takes connections until told to stop, then lets those that are open finish their request.
-async fn accept(
-    listener: TcpListener,
-    router: Router,
-    proxies: Proxies,
-    open: &IntGauge,
-    until: impl Future<Output = ()>,
-) {
-    let proxies = Arc::new(proxies);
-    let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_headers(64);
-    tokio::pin!(until);
-    loop {
-        let next = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        let (slot, accepted) = tokio::select! {
-            next = next => next,
-            () = &mut until => break,
-        };
-        let (stream, address) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of file descriptors, or the peer is gone already: neither is a reason to stop.
-                tracing::warn!(%error, "a connection could not be taken");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let open = Counted::new(open);
-        let _ = stream.set_nodelay(true);
-        let (router, proxies) = (TowerToHyperService::new(router.clone()), Arc::clone(&proxies));
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            let peer = proxies.peer(address, request.headers());
-            let id = RequestId::of(request.headers(), proxies.trusts(address.ip()));
-            request.extensions_mut().insert(peer);
-            request.extensions_mut().insert(id);
-            router.call(request)
-        });
-        let mut stream = Box::pin(TimeoutStream::new(stream));
-        stream.as_mut().set_write_timeout_pinned(Some(WRITE_LIMIT));
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-            drop((slot, open));
-        });
-    }
-    drop(listener);
-    tracing::info!("finishing what was begun");
-    if tokio::time::timeout(DRAIN_LIMIT, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests did not finish in time");
-    }
 }
 
 fn signals() -> Result<(Signal, Signal), String> {

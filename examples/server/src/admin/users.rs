@@ -225,7 +225,7 @@ async fn step(
     };
     let verifier = verifier.await.map_err(StepFailure::Other)?;
     let step = |account, now, _: &mut _| Ok(step(&verifier, account, now));
-    let taken = app::take(database, &user.subject, step, || {}).await;
+    let taken = app::take(database, &user.subject, step, app::in_place(database), || {}).await;
     let outcome = taken.map_err(|trouble| StepFailure::Other(trouble.into()))?;
     audit::log_step(&outcome.audit);
     match outcome.result {

@@ -25,7 +25,7 @@ pub(crate) async fn associate(
     body: Body,
 ) -> Result<Json<AssociateReply>, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Associate, &denial));
-    let body: AssociateBody = request::read(&headers, body).await?;
+    let body: AssociateBody = request::read(&app, &headers, body).await?;
     // The bearer token is the credential here, so a client may stay unnamed; one that is named must be the token's.
     let client = request::client(&app, &headers, &body.client()).await?;
     let session = request::bearer_session(&app, &headers, client.as_ref(), Endpoint::Associate).await?;
@@ -57,7 +57,7 @@ pub(crate) async fn challenge(
     body: Body,
 ) -> Result<Json<ChallengeReply>, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Challenge, &denial));
-    let body: ChallengeBody = request::read(&headers, body).await?;
+    let body: ChallengeBody = request::read(&app, &headers, body).await?;
     let client = request::named_client(&app, &headers, &body.client()).await?;
     let mfa_token = body.mfa_token()?.expose();
     let now = OffsetDateTime::now_utc();

@@ -25,7 +25,7 @@ pub(crate) async fn token(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<TokenReply>, ApiError> {
-    let body: TokenBody = request::read(&headers, body).await?;
+    let body: TokenBody = request::read(&app, &headers, body).await?;
     let client = request::named_client(&app, &headers, &body.client()).await?;
     match body.grant()? {
         TokenGrant::Password { username, password } => {
@@ -45,7 +45,7 @@ pub(crate) async fn token(
 
 /// A password is a first factor and never enough: the answer is always an error, at best `mfa_required`.
 async fn password_grant(
-    app: &App,
+    app: &Arc<App>,
     peer: Peer,
     client: &ClientId,
     body: &TokenBody,
@@ -81,7 +81,7 @@ async fn password_grant(
 
 /// A binding code answers a challenge or confirms an enrolment. Only the latter takes an access token as `mfa_token`.
 async fn oob_grant(
-    app: &App,
+    app: &Arc<App>,
     client: &ClientId,
     body: &TokenBody,
     mfa_token: &Parameter,
@@ -125,7 +125,7 @@ async fn otp_grant(app: &App, client: &ClientId, mfa_token: &Parameter) -> Resul
 }
 
 async fn recovery_grant(
-    app: &App,
+    app: &Arc<App>,
     client: &ClientId,
     body: &TokenBody,
     mfa_token: &Parameter,

@@ -101,7 +101,8 @@ fn bounded<'a, T: 'a>(work: impl Future<Output = Result<T, StoreError>> + Send +
 }
 
 /// A connection of the pool while it is used. One that nobody [gives back](Self::give_back), because its work failed or was
-/// given up, is cut off: nobody knows what it is waiting for, and the pool would wait with it.
+/// given up, has a moment to come to the end of it, as it does where a client has gone: a new connection costs more than the
+/// rest of a statement. After that it is cut off: nobody knows what it is waiting for, and the pool would wait with it.
 struct Held(Option<PoolConnection<sqlx::Postgres>>);
 
 impl Held {
@@ -116,9 +117,15 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(connection.detach());
-        }
+        let Some(mut connection) = self.0.take() else { return };
+        tokio::spawn(async move {
+            let pong = tokio::time::timeout(PING_LIMIT, connection.ping()).await;
+            if pong.is_ok_and(|pong| pong.is_ok()) {
+                drop(connection);
+            } else {
+                drop(connection.detach());
+            }
+        });
     }
 }
 
