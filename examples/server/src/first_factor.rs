@@ -50,6 +50,11 @@ impl FirstFactors {
         Ok(Self { params, nobody, hashing })
     }
 
+    /// How many wait for a password hash.
+    pub(crate) fn waiting(&self) -> usize {
+        self.hashing.waiting()
+    }
+
     /// The user, if name and password are right.
     pub(crate) async fn check(
         &self,

@@ -131,6 +131,11 @@ impl Hashing {
         }
     }
 
+    /// How many stand in the line.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state().count
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

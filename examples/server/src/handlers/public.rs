@@ -58,6 +58,7 @@ pub(crate) async fn healthz(State(app): State<Arc<App>>) -> Response {
 
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     app.metrics.note_pool(app.database.pool_size());
+    app.metrics.hash_queue.set(i64::try_from(app.first_factors.waiting()).unwrap_or(i64::MAX));
     // A database that is away takes none of the other metrics with it.
     if let Ok(Ok(acts)) = tokio::time::timeout(Duration::from_secs(2), app.database.acts()).await {
         app.metrics.note_acts(&acts);

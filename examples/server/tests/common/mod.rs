@@ -98,7 +98,10 @@ impl Server {
 
     /// With something in its environment.
     pub fn start_under(directory: &Arc<Directory>, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let fixed = ["--listen", "127.0.0.1:0", "--log-format", "json", "--argon2-memory", "64"];
+        let mut fixed = vec!["--listen", "127.0.0.1:0", "--log-format", "json"];
+        if !arguments.contains(&"--argon2-memory") {
+            fixed.extend(["--argon2-memory", "64"]);
+        }
         let mut command = command(directory.path(), &[&fixed, arguments].concat());
         let mut child = command.envs(environment.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
