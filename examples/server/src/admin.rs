@@ -9,6 +9,7 @@ mod answer;
 mod backup;
 mod clients;
 mod keys;
+mod templates;
 mod terminal;
 mod users;
 
@@ -24,6 +25,7 @@ use crate::{
 /// Runs one command.
 async fn run(command: Command, data: &Data) -> Result<Answer, Failure> {
     match command {
+        Command::Templates(templates) => templates::run(&templates.action),
         Command::Users(Users { action, .. }) => users::run(action, data).await,
         Command::Clients(clients) => clients::run(clients.action, data).await,
         Command::Keys(keys) => keys::run(keys.action, keys.yes, data).await,

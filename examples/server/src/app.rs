@@ -4,7 +4,6 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use countersign::{Account, Committed, Effect, Event, Outcome, Step, Subject, Verifier};
 use getrandom::SysRng;
-use lettre::message::Mailbox;
 use time::OffsetDateTime;
 use tokio::{
     sync::{Notify, Semaphore},
@@ -17,6 +16,7 @@ use crate::{
     demo::Panel,
     first_factor::{FirstFactorError, FirstFactors},
     limits::Limits,
+    locale,
     mail::Mailer,
     metrics::Metrics,
     options::Preset,
@@ -38,7 +38,6 @@ pub(crate) struct App {
     pub(crate) first_factors: FirstFactors,
     pub(crate) signer: Signer,
     pub(crate) mailer: Mailer,
-    pub(crate) mail_from: Mailbox,
     pub(crate) templates: Templates,
     pub(crate) metrics: Metrics,
     /// Woken when something was put into the outbox.
@@ -96,9 +95,9 @@ impl App {
         let turn = Arc::new(turn.map_err(|_| Trouble::Overloaded)?.map_err(|_| Trouble::Stopped)?);
         let step = |account, now, rng: &mut _| self.core.call(|verifier| step(verifier, account, now, rng));
         let store = |step: Step<T>| -> Committing<'static, T> {
-            let (app, turn) = (Arc::clone(self), Arc::clone(&turn));
+            let (app, turn, locale) = (Arc::clone(self), Arc::clone(&turn), locale::of_request());
             let storing = async move {
-                let committed = step.commit_async(|write| app.database.swap(write)).await?;
+                let committed = step.commit_async(|write| app.database.swap(write, locale.as_ref())).await?;
                 if let Committed::Done(outcome) = &committed {
                     app.conclude(outcome);
                 }
@@ -144,7 +143,7 @@ pub(crate) type Committing<'a, T> = Pin<Box<dyn Future<Output = Result<Committed
 pub(crate) fn in_place<'a, T: Send + 'a>(
     database: &'a dyn Database,
 ) -> impl Fn(Step<T>) -> Committing<'a, T> {
-    move |step| Box::pin(async move { Ok(step.commit_async(|write| database.swap(write)).await?) })
+    move |step| Box::pin(async move { Ok(step.commit_async(|write| database.swap(write, None)).await?) })
 }
 
 /// The loop of [`App::step`].

@@ -60,7 +60,7 @@ fn kit(database: &Arc<dyn Database>, options: &Conformance) -> AsyncKit<'static>
         },
         move |write: Write| {
             let database = Arc::clone(&swap);
-            async move { database.swap(write).await }
+            async move { database.swap(write, None).await }
         },
     );
     kit.rounds(options.rounds)

@@ -21,6 +21,7 @@ mod key_check;
 mod key_use;
 mod keys;
 mod limits;
+mod locale;
 mod mail;
 mod metrics;
 mod options;

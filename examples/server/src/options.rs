@@ -5,8 +5,10 @@ mod commands;
 mod data;
 mod keys;
 mod log;
+mod mail;
 mod policy;
 mod serve;
+mod templates;
 mod users;
 
 use clap::Parser;
@@ -17,8 +19,10 @@ pub(crate) use self::{
     data::Data,
     keys::{KeyClass, KeysAction},
     log::{Log, LogFormat},
+    mail::{MailOptions, Words},
     policy::Preset,
     serve::Serve,
+    templates::TemplatesAction,
     users::{Filter, Named, NewUser, Users, UsersAction},
 };
 

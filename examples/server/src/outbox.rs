@@ -12,15 +12,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use countersign::{DeliveryReport, Descriptor, RenderError, Verifier};
+use countersign::{DeliveryReport, Descriptor, Message, RenderError, Verifier};
 use time::OffsetDateTime;
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     app::App,
-    mail::MailError,
+    mail::{Letter, MailError, Opened},
     store::{Queued, StoreError},
-    templates::Text,
 };
 
 /// How many messages are under way at once.
@@ -28,7 +27,7 @@ const SENDERS: usize = 16;
 /// How long a claimed message is this server's alone: longer than writing, sending and settling it may take.
 const HOLD: Duration = Duration::from_secs(45);
 /// How long the database may take to say what a message needs.
-const WRITE_LIMIT: Duration = Duration::from_secs(5);
+const WRITE_LIMIT: Duration = Duration::from_secs(4);
 /// How long to go on asking the database to take a message out.
 const SETTLE_LIMIT: Duration = Duration::from_secs(15);
 /// How long to wait before the first tries anew. From the last of them on, a failure is reported to the core.
@@ -125,21 +124,52 @@ async fn send(app: &App, message: &Queued) -> Fate {
     let Some(descriptor) = &message.descriptor else {
         return Fate::Later("it is of another version".to_owned());
     };
-    let (to, text) = match tokio::time::timeout(WRITE_LIMIT, write(app, descriptor)).await {
-        Ok(Ok(Some(written))) => written,
-        Ok(Ok(None)) => return Fate::Dropped,
-        Ok(Err(error)) => return Fate::Later(error.to_string()),
-        Err(_) => return Fate::Later(StoreError::Silent.to_string()),
+    // Before the relay is asked, which may be away: what is dead is dropped at once.
+    match in_time(write(app, message, descriptor)).await {
+        Ok(Some(_)) => {}
+        Ok(None) => return Fate::Dropped,
+        Err(error) => return Fate::Later(error.to_string()),
+    }
+    let opened = match app.mailer.open().await {
+        Ok(opened) => opened,
+        Err(error) => return failed(error),
     };
-    match app.mailer.send(&app.mail_from, &to, &message.id, text).await {
-        Ok(()) => Fate::Sent,
-        Err(MailError::Transient(error)) => Fate::Later(error),
-        Err(MailError::Permanent(error)) => Fate::Failed(error),
+    // A relay may have taken its time, and the user may have asked again meanwhile: the message is written when it can be
+    // handed over, unless it has given way to a later one. From here on there is no way back.
+    let written = in_time(async {
+        if app.database.is_held(message).await? { write(app, message, descriptor).await } else { Ok(None) }
+    });
+    match written.await {
+        Ok(Some(letter)) => hand_over(opened, letter).await,
+        Ok(None) => {
+            opened.close().await;
+            Fate::Dropped
+        }
+        Err(error) => Fate::Later(error.to_string()),
     }
 }
 
-/// What a message says, and to whom it goes; nothing if it is not live any more, or nobody is to read it.
-async fn write(app: &App, descriptor: &Descriptor) -> Result<Option<(String, Text)>, StoreError> {
+async fn hand_over(opened: Opened<'_>, letter: Letter) -> Fate {
+    match opened.send(letter).await {
+        Ok(()) => Fate::Sent,
+        Err(error) => failed(error),
+    }
+}
+
+fn failed(error: MailError) -> Fate {
+    match error {
+        MailError::Transient(error) => Fate::Later(error),
+        MailError::Permanent(error) => Fate::Failed(error),
+    }
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(WRITE_LIMIT, work).await.map_err(|_| StoreError::Silent)?
+}
+
+/// A message in words: a code goes to the address that it is about, a notice to the user's own. Nothing if it is not live
+/// any more, or nobody is to read it.
+async fn write(app: &App, queued: &Queued, descriptor: &Descriptor) -> Result<Option<Letter>, StoreError> {
     let subject = match descriptor {
         Descriptor::SendEmail(email) => &email.subject,
         Descriptor::Notify(notify) => &notify.subject,
@@ -157,9 +187,13 @@ async fn write(app: &App, descriptor: &Descriptor) -> Result<Option<(String, Tex
             return Ok(None);
         }
     };
-    let user = app.database.user(subject).await?;
-    let user = user.as_ref().map(|user| user.email.as_str());
-    Ok(app.templates.write(&message, user, &app.issuer, now))
+    let to = match &message {
+        Message::SendEmail(email) => Some(email.to.as_str().to_owned()),
+        Message::Notify(_) => app.database.user(subject).await?.map(|user| user.email),
+        _ => None,
+    };
+    let text = app.templates.write(&message, queued.locale.as_deref(), now);
+    Ok(to.zip(text).map(|(to, text)| Letter { id: queued.id.clone(), to, text }))
 }
 
 async fn conclude(app: &Arc<App>, message: &Queued, fate: Fate) -> Result<(), StoreError> {

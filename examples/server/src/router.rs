@@ -19,6 +19,7 @@ use crate::{
     audit::{About, HostEvent, RequestCheck},
     error::{ApiError, busy},
     handlers::{demo, mfa, public, token},
+    locale,
     metrics::Counted,
     page,
     peer::Peer,
@@ -64,9 +65,10 @@ async fn answer(app: &Arc<App>, request: Request, next: Next, route: &str) -> Re
     let begun = Instant::now();
     let method = request.method().clone();
     // A client that goes away, or the limit, ends the work: what must not be left half-way goes on by itself, see App::step.
+    let locale = locale::of_headers(request.headers(), app.templates.locales()).cloned();
     let mut work = JoinSet::new();
     let _in_flight = Counted::new(&app.metrics.in_flight);
-    work.spawn(next.run(request).in_current_span());
+    work.spawn(locale::scope(locale, next.run(request)).in_current_span());
     let response = match tokio::time::timeout(app.limits.request_timeout, work.join_next()).await {
         Ok(Some(Ok(response))) => response,
         Ok(Some(Err(error))) => {

@@ -19,14 +19,12 @@ use crate::{
     hashing::Hashing,
     key_check,
     keys::Keys,
-    mail::Mailer,
     metrics::Metrics,
     options::Serve,
     outbox,
     router::router,
     store::{self, Form, Place, StoreError},
     telemetry,
-    templates::Templates,
     tokens::Signer,
 };
 
@@ -40,8 +38,11 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
     options.check_mailbox()?;
     let found = Keys::find(&options.data).map_err(|error| error.to_string())?;
     let policy = options.policy.policy()?;
-    let templates = Templates::load(options.templates.as_deref())?;
-    let mailer = Mailer::new(options.smtp.as_ref())?;
+    let templates = options.mail.words.load()?;
+    // Only its host counts here, which no later choice of a port changes.
+    let host = options.issuer.clone().unwrap_or_else(|| format!("http://{}/", options.listen));
+    let service = options.mail.words.service(&host);
+    let mailer = options.mail.mailer(options.smtp.as_ref(), &host)?;
     let limits = options.limits.clone();
     let hashing = Hashing::new(limits.hashes(), limits.password_queue, limits.password_wait);
     let first_factors = FirstFactors::new(options.data.argon2_memory, hashing);
@@ -84,8 +85,7 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
         first_factors,
         signer: Signer::new(&keys.signing, &issuer).map_err(|error| error.to_string())?,
         mailer,
-        mail_from: options.mail_from.clone(),
-        templates,
+        templates: templates.named(service.as_str(), &issuer),
         metrics,
         mail_waits: Notify::new(),
         steps: Arc::new(Semaphore::new(limits.max_steps)),

@@ -16,11 +16,13 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{Account, Descriptor, Subject, Swap, Write};
 use time::OffsetDateTime;
 
 use crate::{
     client::{self, Client},
+    locale::Locale,
     metrics::Stopwatch,
 };
 
@@ -34,8 +36,10 @@ pub(crate) trait Store: Send + Sync {
     /// The record of a user, if there is one.
     fn load<'a>(&'a self, subject: &'a Subject) -> Later<'a, Option<Account>>;
 
-    /// Writes a record in place of the expected revision, and its messages into the outbox, in one transaction.
-    fn swap(&self, write: Write) -> Later<'_, Swap>;
+    /// Writes a record in place of the expected revision, and its messages into the outbox, in one transaction. They are to
+    /// be in the locale, if one is known. A message with a code takes the place of any other of the same challenge that
+    /// still waits: whoever has asked again is to get one message, with the code that is valid.
+    fn swap<'a>(&'a self, write: Write, locale: Option<&'a Locale>) -> Later<'a, Swap>;
 }
 
 /// The messages that wait to be sent. What is due is a matter of the database's clock alone: servers whose own clocks
@@ -47,6 +51,10 @@ pub(crate) trait Outbox: Send + Sync {
 
     /// Puts a message off that could not be sent, unless somebody else has claimed it since.
     fn postpone<'a>(&'a self, message: &'a Queued, pause: Duration) -> Later<'a, ()>;
+
+    /// Whether a claimed message is still there, and claimed by nobody else since. A message that has given way to a later
+    /// one is not.
+    fn is_held<'a>(&'a self, message: &'a Queued) -> Later<'a, bool>;
 
     /// Drops a message that was sent, or never will be.
     fn settle<'a>(&'a self, id: &'a str) -> Later<'a, ()>;
@@ -153,6 +161,8 @@ pub(crate) struct Queued {
     pub(crate) id: String,
     /// Nothing if this version of the server cannot read it.
     pub(crate) descriptor: Option<Descriptor>,
+    /// The locale that was asked for when it was queued.
+    pub(crate) locale: Option<String>,
     /// How often it was claimed, this time included, so that it also tells one claim from the next.
     pub(crate) tries: i64,
 }
@@ -294,6 +304,14 @@ fn instant(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
+/// The challenge of a message with a code, as a column holds it.
+fn challenge(descriptor: &Descriptor) -> Option<String> {
+    match descriptor {
+        Descriptor::SendEmail(email) => Some(URL_SAFE_NO_PAD.encode(email.challenge.as_bytes())),
+        Descriptor::Notify(_) | _ => None,
+    }
+}
+
 /// A time as the databases add it to their own.
 fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
@@ -309,7 +327,7 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3_600);
     /// Five messages: what they say is no matter here.
-    const FIVE: &str = "INSERT INTO outbox VALUES ('0', 'usr_1', '{}', 0, 0), ('1', 'usr_1', '{}', 0, 0), \
+    const FIVE: &str = "INSERT INTO outbox (id, subject, descriptor, due_ms, tries) VALUES ('0', 'usr_1', '{}', 0, 0), ('1', 'usr_1', '{}', 0, 0), \
         ('2', 'usr_1', '{}', 0, 0), ('3', 'usr_1', '{}', 0, 0), ('4', 'usr_1', '{}', 0, 0)";
 
     #[tokio::test]

@@ -1,12 +1,26 @@
-//! What messages say, made from templates that a host can replace.
+//! What messages say: templates in the syntax of Jinja, built in for English and German, which a host can replace and add to.
 //!
-//! A code stands in the body and never in the subject, which shows on locked screens and in logs; a template that puts it
-//! there is refused when the server starts. This module must never fill a value into HTML unescaped.
+//! Everything is tried when the server starts, so that no message is lost to a typing error later. A code stands in the
+//! body and never in the subject, which shows on locked screens and in logs (NIST SP 800-63B-4 section 3.1.3.1). This module
+//! must never fill a value into HTML unescaped.
 
-use std::path::Path;
+mod check;
+mod files;
+mod format;
+mod values;
 
-use countersign::{Event, Message, Purpose, wire::timestamp};
+use std::{collections::BTreeMap, path::Path};
+
+use countersign::Message;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, syntax::SyntaxConfig};
 use time::OffsetDateTime;
+
+pub(crate) use self::files::BUILT_IN;
+use self::{
+    files::{Files, Kind, LAYOUT, Part, Use},
+    values::Content,
+};
+use crate::locale::{self, Locale};
 
 /// A message in words.
 #[derive(Debug)]
@@ -14,161 +28,153 @@ pub(crate) struct Text {
     pub(crate) subject: String,
     pub(crate) text: String,
     pub(crate) html: String,
+    pub(crate) locale: Locale,
 }
 
-/// What messages are made from: `{{name}}` stands for a value, in HTML for an escaped one.
+/// The templates, and what stands in every message.
 pub(crate) struct Templates {
-    confirm: Template,
-    authenticate: Template,
-    notify: Template,
-}
-
-struct Template {
-    subject: String,
-    text: String,
-    html: String,
-}
-
-macro_rules! built_in {
-    ($name:literal) => {
-        [
-            include_str!(concat!("../templates/", $name, ".subject")),
-            include_str!(concat!("../templates/", $name, ".txt")),
-            include_str!(concat!("../templates/", $name, ".html")),
-        ]
-    };
+    service: String,
+    issuer: String,
+    default: Locale,
+    own: Shelf,
+    /// For a message that a host's own templates fail to write.
+    built_in: Shelf,
 }
 
 impl Templates {
-    /// The built-in templates, or those of a directory where it has them.
-    pub(crate) fn load(directory: Option<&Path>) -> Result<Self, String> {
-        if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
-            return Err(format!("--templates: {} is no directory", directory.display()));
-        }
-        let load = |name: &str, [subject, text, html]: [&str; 3]| {
-            let part = |suffix: &str, built_in: &str| match directory
-                .map(|path| path.join(format!("{name}.{suffix}")))
-            {
-                Some(path) if path.exists() => std::fs::read_to_string(&path)
-                    .map_err(|error| format!("the template {} cannot be read: {error}", path.display())),
-                Some(_) | None => Ok(built_in.to_owned()),
-            };
-            let subject = part("subject", subject)?.trim().to_owned();
-            if subject.contains("{{code}}") || subject.contains('\n') {
-                return Err(format!("the template {name}.subject must be one line without the code"));
+    /// The built-in templates, with those of a folder in their place. The default locale is that of messages for which no
+    /// other one is known.
+    pub(crate) fn load(folder: Option<&Path>, default: &Locale) -> Result<Self, String> {
+        let named = |error| format!("--templates: {error}");
+        let built_in = Shelf::of(&Files::built_in()?)?;
+        let own = match folder {
+            Some(folder) => {
+                let shelf =
+                    Files::of_folder(folder, default).and_then(|files| Shelf::of(&files)).map_err(named)?;
+                check::check(&shelf).map_err(named)?;
+                shelf
             }
-            Ok(Template { subject, text: part("txt", text)?, html: part("html", html)? })
+            None => Shelf::of(&Files::built_in()?)?,
         };
-        Ok(Self {
-            confirm: load("confirm", built_in!("confirm"))?,
-            authenticate: load("authenticate", built_in!("authenticate"))?,
-            notify: load("notify", built_in!("notify"))?,
-        })
+        if !own.locales.contains(default) {
+            let known = own.locales.iter().map(Locale::as_str).collect::<Vec<_>>().join(", ");
+            return Err(format!("--locale: there are no templates for {default}, only for {known}"));
+        }
+        let (service, issuer) = (String::new(), String::new());
+        Ok(Self { service, issuer, default: default.clone(), own, built_in })
     }
 
-    /// The words of a message, and to whom it goes: a code to the address that it is about, a notice to the user's own.
-    pub(crate) fn write(
+    /// With the names that stand in every message.
+    pub(crate) fn named(mut self, service: &str, issuer: &str) -> Self {
+        service.clone_into(&mut self.service);
+        issuer.clone_into(&mut self.issuer);
+        self
+    }
+
+    /// The locales that have templates.
+    pub(crate) fn locales(&self) -> &[Locale] {
+        &self.own.locales
+    }
+
+    /// The words of a message; nothing if it is no matter of the account's holder. The locale is one that a server with
+    /// other templates may have stored.
+    pub(crate) fn write(&self, message: &Message, locale: Option<&str>, now: OffsetDateTime) -> Option<Text> {
+        let found = locale.and_then(|tag| locale::lookup(tag, &self.own.locales));
+        let locale = found.unwrap_or(&self.default);
+        let content = Content::of(message, locale, now)?.with(&self.service, &self.issuer, locale);
+        let failed = match self.own.write(&content, locale) {
+            Ok(text) => return Some(text),
+            Err(error) => error,
+        };
+        tracing::error!(error = %failed, "a template failed: the built-in one is used");
+        let built_in = locale::lookup(locale.as_str(), &self.built_in.locales);
+        self.built_in.write(&content, built_in.or(self.built_in.locales.last())?).ok()
+    }
+
+    /// A message of each kind in each locale, with a name for each.
+    pub(crate) fn samples(&self) -> Result<Vec<(String, Text)>, String> {
+        let mut written = Vec::new();
+        for locale in &self.own.locales {
+            for (name, content) in values::samples("j***@e******.com", locale) {
+                let content = content.with(&self.service, &self.issuer, locale);
+                let text = self.own.write(&content, locale).map_err(|error| error.to_string())?;
+                written.push((name, text));
+            }
+        }
+        Ok(written)
+    }
+}
+
+/// Templates that were read, by locale and use.
+struct Shelf {
+    environment: Environment<'static>,
+    locales: Vec<Locale>,
+    /// The name of the file for each use, which can be that of a shorter locale.
+    names: BTreeMap<Use, String>,
+}
+
+impl Shelf {
+    fn of(files: &Files) -> Result<Self, String> {
+        let mut environment = environment();
+        let mut add = |name: &str, text: &str| {
+            let added = environment.add_template_owned(name.to_owned(), text.to_owned());
+            added.map_err(|error| check::sentence(name, &error))
+        };
+        add(LAYOUT, &files.layout)?;
+        for source in files.sources.values() {
+            add(&source.name, &source.text)?;
+        }
+        let locales = files.locales();
+        let mut names = BTreeMap::new();
+        for locale in &locales {
+            for (kind, part) in Kind::ALL.into_iter().flat_map(|kind| Part::ALL.map(|part| (kind, part))) {
+                let wanted = Use { locale: locale.clone(), kind, part };
+                let name = files.find(&wanted)?.name.clone();
+                names.insert(wanted, name);
+            }
+        }
+        Ok(Self { environment, locales, names })
+    }
+
+    fn write(&self, content: &Content, locale: &Locale) -> Result<Text, minijinja::Error> {
+        let mut values = content.values.clone();
+        let subject = self.part(content.kind, Part::Subject, locale, &values)?;
+        // A header is one line.
+        let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
+        values.insert("subject", Value::from(subject.as_str()));
+        let text = self.part(content.kind, Part::Text, locale, &values)?;
+        let html = self.part(content.kind, Part::Html, locale, &values)?;
+        let ended = |text: &str| format!("{}\n", text.trim());
+        Ok(Text { subject, text: ended(&text), html: ended(&html), locale: locale.clone() })
+    }
+
+    fn part(
         &self,
-        message: &Message,
-        user: Option<&str>,
-        issuer: &str,
-        now: OffsetDateTime,
-    ) -> Option<(String, Text)> {
-        match message {
-            Message::SendEmail(email) => {
-                let minutes = (email.expires - now).whole_seconds().max(0).saturating_add(59) / 60;
-                let template =
-                    if email.purpose == Purpose::Confirm { &self.confirm } else { &self.authenticate };
-                let values = [
-                    ("code", email.code.expose().to_owned()),
-                    ("minutes", minutes.to_string()),
-                    ("issuer", issuer.to_owned()),
-                ];
-                Some((email.to.as_str().to_owned(), template.fill(&values)))
-            }
-            Message::Notify(notify) => {
-                let words = event(&notify.event)?;
-                let at = OffsetDateTime::from_unix_timestamp_nanos(
-                    i128::from(notify.at).saturating_mul(1_000_000),
-                );
-                let values =
-                    [("event", words), ("when", timestamp(at.unwrap_or(now))), ("issuer", issuer.to_owned())];
-                Some((user?.to_owned(), self.notify.fill(&values)))
-            }
-            _ => None,
-        }
+        kind: Kind,
+        part: Part,
+        locale: &Locale,
+        values: &values::Values,
+    ) -> Result<String, minijinja::Error> {
+        let wanted = Use { locale: locale.clone(), kind, part };
+        let name = self.names.get(&wanted).map_or("", String::as_str);
+        self.environment.get_template(name)?.render(values)
     }
 }
 
-impl Template {
-    fn fill(&self, values: &[(&str, String)]) -> Text {
-        let fill = |template: &str, escape: bool| {
-            let mut filled = String::with_capacity(template.len());
-            let mut rest = template;
-            // One pass: a value that looks like a placeholder stays as it is.
-            while let Some((before, after)) = rest.split_once("{{") {
-                filled.push_str(before);
-                let Some((name, after)) = after.split_once("}}") else {
-                    filled.push_str("{{");
-                    rest = after;
-                    continue;
-                };
-                let value = values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value);
-                if escape {
-                    filled.push_str(&escaped(value))
-                } else {
-                    filled.push_str(value)
-                }
-                rest = after;
-            }
-            filled.push_str(rest);
-            filled
-        };
-        Text {
-            subject: fill(&self.subject, false),
-            text: fill(&self.text, false),
-            html: fill(&self.html, true),
-        }
+/// The rules that templates follow.
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    // A line that holds a tag alone leaves no empty line.
+    if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
+        environment.set_syntax(syntax);
     }
-}
-
-fn escaped(value: &str) -> String {
-    value
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;")
-}
-
-/// An event in words; nothing if it is no matter of the account's holder.
-fn event(event: &Event) -> Option<String> {
-    Some(match event {
-        Event::Added { address, .. } => {
-            format!("The address {} was added as a second factor.", address.masked())
-        }
-        Event::Removed { address, .. } => {
-            format!("The address {} is no longer a second factor.", address.masked())
-        }
-        Event::Disabled { address, .. } => {
-            format!(
-                "After too many wrong codes, the address {} was disabled as a second factor.",
-                address.masked()
-            )
-        }
-        Event::RecoveryUsed { remaining, .. } => {
-            format!("A recovery code was used to sign in. Recovery codes left: {remaining}.")
-        }
-        Event::RecoveryRegenerated { .. } => "The recovery codes were replaced.".to_owned(),
-        Event::RecoveryGuessed { .. } => {
-            "Somebody who knows your password tried many wrong recovery codes.".to_owned()
-        }
-        Event::Locked { .. } => {
-            "Somebody who knows your password typed too many wrong codes, so codes are refused for a while."
-                .to_owned()
-        }
-        Event::Unlocked => "An administrator lifted the lock after too many wrong codes.".to_owned(),
-        Event::Reset => "An administrator removed all second factors.".to_owned(),
-        Event::ClockDisagrees { .. } | _ => return None,
-    })
+    // A name that has no value fails where it is printed, and can be asked for with `if`.
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    environment.set_auto_escape_callback(|name| {
+        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+    });
+    environment.add_filter("plural", format::plural);
+    // Errors then name what has no value.
+    environment.set_debug(true);
+    environment
 }

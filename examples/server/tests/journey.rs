@@ -134,8 +134,8 @@ fn a_user_enrols_signs_in_recovers_and_removes() {
         let texts = mailbox.as_array().unwrap().iter().map(|message| message["text"].as_str().unwrap());
         texts.filter(|known| known.contains(text)).count()
     };
-    eventually("both notices", || (notices("was added as a second factor") >= 2).then_some(()));
-    assert_eq!(notices("was added as a second factor"), 2);
+    eventually("both notices", || (notices("was added to your account") >= 2).then_some(()));
+    assert_eq!(notices("was added to your account"), 2);
     assert!(server.audit().iter().any(|event| event["command"] == "remove"));
     let secrets =
         [code.as_str(), &elevated, &first, &next, "user@example.com\",\"text", "second@example.com"];

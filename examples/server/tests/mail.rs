@@ -155,7 +155,7 @@ fn a_message_that_cannot_be_read_waits_and_blocks_no_other_and_is_given_up_in_th
     // As many as are under way at once, from a version to come, and one that was tried for a day.
     with(&database, async |connection| {
         let sql = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 16) \
-            INSERT INTO outbox SELECT 'new' || n, 'usr_x', '{\"kind\": \"to come\"}', 0, 0 FROM numbers \
+            INSERT INTO outbox (id, subject, descriptor, due_ms, tries) SELECT 'new' || n, 'usr_x', '{\"kind\": \"to come\"}', 0, 0 FROM numbers \
             UNION ALL SELECT 'old', 'usr_x', '{}', 0, 1440";
         sqlx::query(sql).execute(connection).await
     });
@@ -261,28 +261,175 @@ fn mail_survives_a_crash_without_its_code_being_stored() {
     }
 }
 
+/// H23: greylisting holds messages back while the user asks again and again: one message arrives, with the code that is valid.
 #[test]
-fn templates_can_be_replaced_and_keep_the_code_out_of_the_subject() {
+fn an_undelivered_message_gives_way_to_a_later_one_of_its_challenge() {
+    let sink = Sink::start();
+    sink.behave(Mode::Greylists);
     let directory = Arc::new(Directory::new());
-    let templates = directory.path().join("templates");
-    fs::create_dir(&templates).unwrap();
-    fs::write(templates.join("confirm.subject"), "Hello from {{issuer}}\n").unwrap();
-    fs::write(templates.join("confirm.txt"), "{{code}}\nfor {{minutes}} minutes {{unknown}}{{\n").unwrap();
-    let path = templates.to_str().unwrap();
-    let server = Server::start_in(&directory, &["--policy", "auth0", "--templates", path]);
+    let server = Server::start_in(&directory, &["--policy", "auth0", "--smtp", &sink.url()]);
+    let database = directory.path().join("countersign.db");
     let token = server.mfa_token();
-    server.associate(&token, "user@example.com");
-    let code = server.code(1);
-    let message: Value = server.get("/mailbox").body[0].clone();
-    assert_eq!(message["subject"], format!("Hello from {}", server.issuer()));
-    assert_eq!(message["text"], format!("{code}\nfor 5 minutes {{{{\n"));
-    assert!(message["html"].as_str().unwrap().starts_with("<!doctype html>"), "the built-in one");
+    let mut asked = server.associate(&token, "user@example.com");
+    for _ in 0..5 {
+        eventually("a try", || server.log_mentions("could not be sent and is tried again").then_some(()));
+        let again = server.associate(&token, "user@example.com");
+        assert_eq!(again.body["oob_code"], asked.body["oob_code"], "{}", again.text);
+        assert_eq!(waiting(&database), 1);
+        asked = again;
+    }
+    // Another challenge's message is another matter.
+    let other = server.mfa_token();
+    assert_eq!(server.associate(&other, "other@example.com").status, 200);
+    assert_eq!(waiting(&database), 2);
+    sink.behave(Mode::Well);
+    let arrived = || sink.mail("user@example.com").pop().zip(sink.mail("other@example.com").pop());
+    let (mail, _) = within(Duration::from_secs(60), "mail", arrived);
+    eventually("an empty outbox", || (waiting(&database) == 0).then_some(()));
+    assert_eq!(sink.mail("user@example.com").len(), 1);
+    assert_eq!(server.answer(&token, &asked.body["oob_code"], &mail.code().unwrap()).status, 200);
+}
 
-    fs::write(templates.join("confirm.subject"), "{{code}} is your code\n").unwrap();
-    let refused = run(directory.path(), &["--listen", "127.0.0.1:0", "--templates", path]);
-    assert_eq!(refused.status.code(), Some(1));
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(said, "countersign-server: the template confirm.subject must be one line without the code\n");
+/// H23, its race: a message that is being sent when the user asks again is not sent after the later one has taken its place,
+/// and what was handed over already does not come back.
+#[test]
+fn a_message_that_gave_way_while_the_relay_lingered_is_not_sent() {
+    let sink = Sink::start();
+    let directory = Arc::new(Directory::new());
+    let server = Server::start_in(&directory, &["--policy", "auth0", "--smtp", &sink.url()]);
+    let database = directory.path().join("countersign.db");
+    // The server's own trial of the relay comes first.
+    eventually("the trial at the start", || (sink.greetings().len() == 1).then_some(()));
+    sink.behave(Mode::Lingers);
+    let token = server.mfa_token();
+    let first = server.associate(&token, "user@example.com");
+    eventually("a message under way", || (sink.greetings().len() == 2).then_some(()));
+    assert_eq!(server.associate(&token, "user@example.com").body["oob_code"], first.body["oob_code"]);
+    eventually("the later one under way", || (sink.greetings().len() == 3).then_some(()));
+    sink.behave(Mode::Well);
+    let mail = eventually("mail", || sink.mail("user@example.com").pop());
+    eventually("an empty outbox", || (waiting(&database) == 0).then_some(()));
+    let dropped = "countersign_messages_total{kind=\"code\",result=\"dropped\"} 1";
+    eventually("the earlier one dropped", || server.get("/metrics").text.contains(dropped).then_some(()));
+    assert_eq!(sink.mail("user@example.com").len(), 1);
+    assert_eq!(server.answer(&token, &first.body["oob_code"], &mail.code().unwrap()).status, 200);
+
+    // Handed over already, but not yet answered for. The notice of the new address comes first.
+    eventually("the notice", || (sink.mail("user@example.com").len() == 2).then_some(()));
+    sink.behave(Mode::Waits);
+    let token = server.mfa_token();
+    let challenged = server.challenge(&token);
+    assert_eq!(challenged.status, 200, "{}", challenged.text);
+    eventually("a recipient named", || (sink.waiting() == 1).then_some(()));
+    assert_eq!(server.challenge(&token).body["oob_code"], challenged.body["oob_code"]);
+    eventually("both under way", || (sink.waiting() == 2).then_some(()));
+    sink.behave(Mode::Well);
+    eventually("both messages", || (sink.mail("user@example.com").len() >= 4).then_some(()));
+    eventually("an empty outbox", || (waiting(&database) == 0).then_some(()));
+    let codes: Vec<_> = sink.mail("user@example.com").iter().filter_map(|mail| mail.code()).collect();
+    assert_eq!(codes.len(), 3, "no third copy of the second code");
+    assert_eq!(server.answer(&token, &challenged.body["oob_code"], &codes[2]).status, 200);
+}
+
+/// H11: a relay may refuse a name that it cannot look up, or that is none.
+#[test]
+fn the_server_greets_the_relay_with_the_issuers_host_or_a_name_of_choice() {
+    for (arguments, name) in [
+        (&["--issuer", "https://mfa.example.com/"][..], "mfa.example.com"),
+        (
+            &["--issuer", "https://mfa.example.com:8443/x/", "--smtp-hello", "out.example.net"],
+            "out.example.net",
+        ),
+        (&["--smtp-hello", "[192.0.2.1]"], "[192.0.2.1]"),
+        (&[], "[127.0.0.1]"),
+    ] {
+        let sink = Sink::start();
+        let server = Server::with(&[&["--policy", "auth0", "--smtp", &sink.url()], arguments].concat());
+        eventually("a greeting", || sink.greetings().pop());
+        assert_eq!(sink.greetings(), [name], "{arguments:?}");
+        drop(server);
+    }
+}
+
+#[test]
+fn a_message_has_the_headers_that_it_should_and_no_line_that_is_too_long() {
+    let sink = Sink::start();
+    // As long as a name may be, and with everything that could end a header or need encoding.
+    let name = format!("B\u{fc}cher, \"Inc.\" <x@example.net>; = ?= {}", "\u{e4}".repeat(27));
+    assert_eq!(name.chars().count(), 64);
+    let arguments = [
+        "--policy",
+        "auth0",
+        "--smtp",
+        &sink.url(),
+        "--issuer",
+        "http://mfa.example.com/",
+        "--service-name",
+        &name,
+        "--mail-reply-to",
+        "Help <help@example.com>",
+    ];
+    let server = Server::with(&arguments);
+    let token = server.mfa_token();
+    assert_eq!(server.associate(&token, "user@b\u{fc}cher.example").status, 200);
+    // The domain in ASCII, as a relay without SMTPUTF8 takes it.
+    let mail = eventually("mail", || sink.mail("user@xn--bcher-kva.example").pop());
+    let (head, body) = mail.data.split_once("\r\n\r\n").unwrap();
+    assert!(mail.data.is_ascii());
+    assert!(mail.data.lines().all(|line| line.len() <= 998), "RFC 5322 section 2.1.1");
+    assert!(head.lines().all(|line| line.len() <= 78), "{head}");
+    let names: Vec<_> = head
+        .lines()
+        .filter(|line| !line.starts_with([' ', '\t']))
+        .map(|line| line.split(':').next().unwrap())
+        .collect();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    let wanted = [
+        "Auto-Submitted",
+        "Content-Language",
+        "Content-Type",
+        "Date",
+        "From",
+        "MIME-Version",
+        "Message-ID",
+        "Reply-To",
+        "Subject",
+        "To",
+    ];
+    assert_eq!(sorted, wanted, "each once and no other: {head}");
+    assert_eq!(mail.header("Auto-Submitted"), Some("auto-generated"));
+    assert_eq!(mail.header("Content-Language"), Some("en"));
+    assert_eq!(mail.header("Reply-To"), Some("Help <help@example.com>"));
+    assert!(head.contains("<no-reply@mfa.example.com>"), "{head}");
+    assert!(mail.header("Message-ID").unwrap().ends_with("@mfa.example.com>"));
+    assert!(mail.header("Date").unwrap().ends_with(" +0000"));
+    assert!(
+        body.contains("text/plain; charset=utf-8") && body.contains("text/html; charset=utf-8"),
+        "{body}"
+    );
+}
+
+#[test]
+fn a_sender_and_a_name_that_cannot_stand_in_a_header_are_refused_at_the_start() {
+    let directory = Directory::new();
+    for (option, value, said) in [
+        ("--mail-from", "A\r\nBcc: x@example.com <a@example.com>", "control character"),
+        ("--mail-from", "no-reply", "give ADDRESS or NAME <ADDRESS>"),
+        ("--mail-from", "no-reply@b\u{fc}cher.example", "write the domain as xn--"),
+        ("--mail-reply-to", "help", "give ADDRESS or NAME <ADDRESS>"),
+        ("--service-name", "A\nB", "control character"),
+        ("--service-name", "  ", "empty"),
+        ("--smtp-hello", "192.0.2.1", "give a domain, or an address in brackets"),
+        ("--smtp-hello", "a\r\nMAIL FROM:<x>", "give a domain, or an address in brackets"),
+    ] {
+        let refused = run(directory.path(), &["--listen", "127.0.0.1:0", option, value]);
+        let words = String::from_utf8(refused.stderr).unwrap();
+        assert!(
+            !refused.status.success() && words.contains(option) && words.contains(said),
+            "{value:?}: {words}"
+        );
+    }
 }
 
 /// Through an SMTP server that others wrote. `ci/smtp.sh` starts one and names it here; without it the test fails.

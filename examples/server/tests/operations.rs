@@ -53,7 +53,7 @@ fn bad_options_are_refused_in_one_sentence() {
         "credentials come from the environment",
     );
     fails(&directory, &with(&["--mail-from", "nobody"]), "invalid value 'nobody'");
-    fails(&directory, &with(&["--templates", "missing"]), "--templates: missing is no directory");
+    fails(&directory, &with(&["--templates", "missing"]), "--templates: the folder missing cannot be read");
     fails(&directory, &with(&["--database", "mysql://x"]), "the path of an SQLite file");
     fails(
         &directory,
@@ -256,10 +256,11 @@ fn metrics_count_what_happened() {
     server.answer(&token, &oob_code, &common::wrong(&code));
     server.associate(&token, "b@example.com");
     // Each call of the library: twice two for the passwords, three for each code, two for the refused enrolment, and two
-    // each for the enrolment and the challenge. Its worker renders both codes and the notice of the new address.
+    // each for the enrolment and the challenge. Its worker renders both codes and the notice of the new address,
+    // each before it asks the relay and again when that is ready.
     let metrics = eventually("the last message", || {
         let metrics = server.get("/metrics");
-        metrics.text.contains("countersign_core_call_duration_seconds_count 19\n").then_some(metrics)
+        metrics.text.contains("countersign_core_call_duration_seconds_count 22\n").then_some(metrics)
     });
     assert_eq!(metrics.status, 200);
     for name in

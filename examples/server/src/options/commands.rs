@@ -11,6 +11,7 @@ use countersign::conformance::Run;
 use super::{
     clients::{AddClient, Clients},
     keys::Keys,
+    templates::Templates,
     users::{Named, NewUser, Users},
 };
 
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Keys(Keys),
     /// Writes a copy of the SQLite database while servers run. The key file is not in it.
     Backup(Backup),
+    /// Copies the built-in templates of messages, or shows what messages look like. See docs/templates.md.
+    Templates(Templates),
     /// Tries the store on the database: swaps, reads, refusals, crashes, races, alone and in several processes. Prints a
     /// report, deletes its records, and fails if the store breaks its promise. Stop the servers before: they would send
     /// off the messages that it looks for.
@@ -52,6 +55,7 @@ impl Command {
             Self::Users(users) => users.json,
             Self::Clients(clients) => clients.json,
             Self::Keys(keys) => keys.json,
+            Self::Templates(templates) => templates.json,
             Self::Backup(backup) => backup.json,
             Self::Conformance(_)
             | Self::AddUser(_)

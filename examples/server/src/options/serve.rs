@@ -1,10 +1,10 @@
 //! What the server is started with.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
 
 use clap::Args;
 
-use super::{Data, Log, Preset};
+use super::{Data, Log, MailOptions, Preset};
 use crate::{limits::Limits, mail::Relay, peer::Proxies};
 
 #[derive(Args, Debug, Clone)]
@@ -49,19 +49,8 @@ pub(crate) struct Serve {
     #[arg(long, env = "COUNTERSIGN_SMTP", hide_env_values = true, value_name = "URL", value_parser = Relay::parse)]
     pub(crate) smtp: Option<Relay>,
 
-    /// The sender of the mail.
-    #[arg(
-        long,
-        env = "COUNTERSIGN_MAIL_FROM",
-        default_value = "countersign <no-reply@localhost>",
-        value_name = "MAILBOX"
-    )]
-    pub(crate) mail_from: lettre::message::Mailbox,
-
-    /// A directory with templates that replace the built-in ones, file by file: confirm, authenticate and notify, each as
-    /// .subject, .txt and .html.
-    #[arg(long, env = "COUNTERSIGN_TEMPLATES", value_name = "DIRECTORY")]
-    pub(crate) templates: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) mail: MailOptions,
 
     #[command(flatten)]
     pub(crate) log: Log,
@@ -95,7 +84,7 @@ impl Serve {
     }
 }
 
-fn issuer(text: &str) -> Result<String, String> {
+pub(super) fn issuer(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let plain =
         |rest: &str| !rest.is_empty() && !rest.contains(['?', '#', '"', ' ', '\\']) && rest.is_ascii();

@@ -19,9 +19,12 @@ use sqlx::{
 
 use super::{
     ADD_CLIENT, Database, Directory, Form, Inspection, Later, Outbox, Queued, REPLACE_CLIENT, Registration,
-    Store, StoreError, User, column, millis,
+    Store, StoreError, User, challenge, column, millis,
 };
-use crate::client::{Client, to_column};
+use crate::{
+    client::{Client, to_column},
+    locale::Locale,
+};
 
 /// How long an idle connection is taken to be alive.
 const TRUSTED_FOR: Duration = Duration::from_millis(500);
@@ -137,7 +140,7 @@ impl Store for Postgres {
         })
     }
 
-    fn swap(&self, write: Write) -> Later<'_, Swap> {
+    fn swap<'a>(&'a self, write: Write, locale: Option<&'a Locale>) -> Later<'a, Swap> {
         bounded(async move {
             let subject = write.record.subject().as_str();
             let revision = column(write.record.revision());
@@ -168,10 +171,18 @@ impl Store for Postgres {
                 return Ok(Swap::Lost);
             }
             for descriptor in &write.outbox {
-                let sql = "INSERT INTO outbox (id, subject, descriptor, due_ms, tries) VALUES ($1, $2, $3, 0, 0) \
-                    ON CONFLICT DO NOTHING";
+                let challenge = challenge(descriptor);
+                // Also one that is claimed: whoever is sending it looks again before handing it over, and what is under
+                // way by then must not come back.
+                if let Some(challenge) = &challenge {
+                    let sql = "DELETE FROM outbox WHERE subject = $1 AND challenge = $2";
+                    sqlx::query(sql).bind(subject).bind(challenge).execute(&mut *transaction).await?;
+                }
+                let sql = "INSERT INTO outbox (id, subject, descriptor, due_ms, tries, challenge, locale) \
+                    VALUES ($1, $2, $3, 0, 0, $4, $5) ON CONFLICT DO NOTHING";
                 let query = sqlx::query(sql).bind(descriptor.id().to_string()).bind(subject);
-                query.bind(serde_json::to_string(descriptor)?).execute(&mut *transaction).await?;
+                let query = query.bind(serde_json::to_string(descriptor)?).bind(challenge);
+                query.bind(locale.map(Locale::as_str)).execute(&mut *transaction).await?;
             }
             transaction.commit().await?;
             held.give_back();
@@ -188,7 +199,7 @@ impl Outbox for Postgres {
                 "WITH due AS MATERIALIZED \
                     (SELECT id FROM outbox WHERE due_ms <= {NOW_MS} ORDER BY due_ms LIMIT $1 FOR UPDATE SKIP LOCKED) \
                 UPDATE outbox SET due_ms = {NOW_MS} + $2, tries = tries + 1 \
-                WHERE id IN (SELECT id FROM due) RETURNING id, descriptor, tries"
+                WHERE id IN (SELECT id FROM due) RETURNING id, descriptor, tries, locale"
             );
             let query = sqlx::query(&sql).bind(i64::try_from(most).unwrap_or(i64::MAX)).bind(millis(hold));
             self.rows(query).await?.iter().map(queued).collect()
@@ -201,6 +212,14 @@ impl Outbox for Postgres {
             let query = sqlx::query(&sql).bind(&message.id).bind(message.tries).bind(millis(pause));
             self.execute(query).await?;
             Ok(())
+        })
+    }
+
+    fn is_held<'a>(&'a self, message: &'a Queued) -> Later<'a, bool> {
+        bounded(async move {
+            let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE id = $1 AND tries = $2)";
+            let row = self.row(sqlx::query(sql).bind(&message.id).bind(message.tries)).await?;
+            Ok(row.ok_or(sqlx::Error::RowNotFound)?.try_get(0)?)
         })
     }
 
@@ -324,7 +343,12 @@ impl Database for Postgres {
 fn queued(row: &PgRow) -> Result<Queued, StoreError> {
     let descriptor: String = row.try_get("descriptor")?;
     let descriptor: Option<Descriptor> = serde_json::from_str(&descriptor).ok();
-    Ok(Queued { id: row.try_get("id")?, descriptor, tries: row.try_get("tries")? })
+    Ok(Queued {
+        id: row.try_get("id")?,
+        descriptor,
+        locale: row.try_get("locale")?,
+        tries: row.try_get("tries")?,
+    })
 }
 
 fn user(row: &PgRow) -> Result<User, StoreError> {

@@ -18,6 +18,10 @@ pub enum Mode {
     Refuses,
     /// Says nothing any more once it has heard this recipient, for as long as the client holds out.
     Hangs(&'static str),
+    /// 451 to every recipient, as greylisting does.
+    Greylists,
+    /// Says nothing until it does something else, once it is greeted.
+    Lingers,
     /// Says nothing to a recipient until it does something else.
     Waits,
     /// 554 instead of a greeting.
@@ -34,6 +38,7 @@ pub struct Sink {
     mail: Arc<Mutex<Vec<Mail>>>,
     mode: Arc<Mutex<Mode>>,
     waiting: Arc<AtomicUsize>,
+    greetings: Arc<Mutex<Vec<String>>>,
 }
 
 #[derive(Clone)]
@@ -64,6 +69,7 @@ impl Sink {
             mail: Arc::default(),
             mode: Arc::new(Mutex::new(Mode::Well)),
             waiting: Arc::default(),
+            greetings: Arc::default(),
         };
         let served = sink.clone();
         std::thread::spawn(move || {
@@ -88,6 +94,11 @@ impl Sink {
         self.waiting.load(Ordering::SeqCst)
     }
 
+    /// The names that clients introduced themselves with.
+    pub fn greetings(&self) -> Vec<String> {
+        self.greetings.lock().unwrap().clone()
+    }
+
     /// All mail to an address, oldest first.
     pub fn mail(&self, to: &str) -> Vec<Mail> {
         self.mail.lock().unwrap().iter().filter(|mail| mail.to == to).cloned().collect()
@@ -105,7 +116,13 @@ impl Sink {
         let mut to = String::new();
         while let Some(line) = lines.next() {
             let upper = line.to_uppercase();
-            if upper.starts_with("RCPT") {
+            if let Some(name) = line.strip_prefix("EHLO ") {
+                self.greetings.lock().ok()?.push(name.to_owned());
+                while mode() == Mode::Lingers {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                say("250 ok")?;
+            } else if upper.starts_with("RCPT") {
                 to = line.split_once('<')?.1.split_once('>')?.0.to_owned();
                 self.waiting.fetch_add(usize::from(mode() == Mode::Waits), Ordering::SeqCst);
                 while mode() == Mode::Waits {
@@ -113,11 +130,15 @@ impl Sink {
                 }
                 match mode() {
                     Mode::Refuses => say("550 no such mailbox")?,
+                    Mode::Greylists => say("451 4.7.1 greylisted")?,
                     Mode::Babbles => say(&format!("who is {to}?"))?,
                     Mode::Hangs(slow) if slow == to => lines.by_ref().for_each(drop),
-                    Mode::Well | Mode::Hangs(_) | Mode::Waits | Mode::Closed | Mode::HangsAfterwards => {
-                        say("250 ok")?
-                    }
+                    Mode::Well
+                    | Mode::Hangs(_)
+                    | Mode::Waits
+                    | Mode::Lingers
+                    | Mode::Closed
+                    | Mode::HangsAfterwards => say("250 ok")?,
                 }
             } else if upper.starts_with("DATA") {
                 say("354 go on")?;

@@ -1,0 +1,172 @@
+//! What the placeholders of a message stand for. Which names there are, and in which file each may stand, is in
+//! `docs/templates.md`. This module must never give the code to a subject.
+
+use std::collections::BTreeMap;
+
+use countersign::{Event, Message, Notify, Purpose, SendEmail};
+use minijinja::Value;
+use time::{Duration, OffsetDateTime};
+
+use super::{
+    files::{Kind, Part},
+    format,
+};
+use crate::locale::Locale;
+
+/// The names that every file may use, the layout included.
+const COMMON: [&str; 3] = ["service", "issuer", "locale"];
+const CODE: [&str; 3] = ["code", "minutes", "until"];
+const NOTICE: [&str; 5] = ["kind", "when", "address", "remaining", "until"];
+
+/// The names that a file may use.
+pub(super) fn names(kind: Kind, part: Part) -> Vec<&'static str> {
+    let own = match kind {
+        Kind::Confirm | Kind::Authenticate => &CODE[..],
+        Kind::Notify => &NOTICE[..],
+    };
+    let own = own.iter().copied().filter(|name| part != Part::Subject || *name != "code");
+    let subject = (part != Part::Subject).then_some("subject");
+    own.chain(COMMON).chain(subject).collect()
+}
+
+/// The names that the layout may use.
+pub(super) fn layout_names() -> Vec<&'static str> {
+    COMMON.into_iter().chain(["subject"]).collect()
+}
+
+/// Values by name.
+pub(super) type Values = BTreeMap<&'static str, Value>;
+
+/// A message as its templates see it.
+pub(super) struct Content {
+    pub(super) kind: Kind,
+    /// Nothing for a notice.
+    pub(super) code: Option<String>,
+    pub(super) values: Values,
+}
+
+impl Content {
+    /// Nothing if the message is no matter of the account's holder.
+    pub(super) fn of(message: &Message, locale: &Locale, now: OffsetDateTime) -> Option<Self> {
+        match message {
+            Message::SendEmail(email) => Some(Self::of_code(email, locale, now)),
+            Message::Notify(notify) => Self::of_notice(notify, locale),
+            _ => None,
+        }
+    }
+
+    fn of_code(email: &SendEmail, locale: &Locale, now: OffsetDateTime) -> Self {
+        let kind = match email.purpose {
+            Purpose::Confirm => Kind::Confirm,
+            Purpose::Authenticate | _ => Kind::Authenticate,
+        };
+        Self::code(kind, email.code.expose(), email.expires, now, locale)
+    }
+
+    fn of_notice(notify: &Notify, locale: &Locale) -> Option<Self> {
+        let mut about = About::default();
+        match &notify.event {
+            Event::Added { address, .. }
+            | Event::Removed { address, .. }
+            | Event::Disabled { address, .. } => {
+                about.address = Some(address.masked());
+            }
+            Event::RecoveryUsed { remaining, .. } => about.remaining = Some(*remaining),
+            Event::Locked { until, .. } => about.until = Some(instant(*until)),
+            Event::RecoveryRegenerated { .. }
+            | Event::RecoveryGuessed { .. }
+            | Event::Unlocked
+            | Event::Reset => {}
+            Event::ClockDisagrees { .. } | _ => return None,
+        }
+        let kind = notify.event.kind();
+        Some(Self::notice(kind.strip_prefix("notify-").unwrap_or(kind), instant(notify.at), about, locale))
+    }
+
+    fn code(kind: Kind, code: &str, expires: OffsetDateTime, now: OffsetDateTime, locale: &Locale) -> Self {
+        // Rounded up: a code that is said to be valid for no minute at all would not be tried.
+        let minutes = (expires - now).whole_seconds().max(1).saturating_add(59) / 60;
+        let values = Values::from([
+            ("code", Value::from(code)),
+            ("minutes", Value::from(minutes)),
+            ("until", Value::from(format::time(expires, locale))),
+        ]);
+        Self { kind, code: Some(code.to_owned()), values }
+    }
+
+    fn notice(kind: &str, at: OffsetDateTime, about: About, locale: &Locale) -> Self {
+        let mut values = Values::from([
+            ("kind", Value::from(kind)),
+            ("when", Value::from(format::date_and_time(at, locale))),
+        ]);
+        if let Some(address) = about.address {
+            values.insert("address", Value::from(address));
+        }
+        if let Some(remaining) = about.remaining {
+            values.insert("remaining", Value::from(remaining));
+        }
+        if let Some(until) = about.until {
+            let write = if until.date() == at.date() { format::time } else { format::date_and_time };
+            values.insert("until", Value::from(write(until, locale)));
+        }
+        Self { kind: Kind::Notify, code: None, values }
+    }
+
+    /// Adds what every file may use.
+    pub(super) fn with(mut self, service: &str, issuer: &str, locale: &Locale) -> Self {
+        let common = [("service", service), ("issuer", issuer), ("locale", locale.as_str())];
+        self.values.extend(common.map(|(name, value)| (name, Value::from(value))));
+        self
+    }
+}
+
+/// What some notices are about.
+#[derive(Default)]
+struct About {
+    address: Option<String>,
+    remaining: Option<u8>,
+    until: Option<OffsetDateTime>,
+}
+
+/// A message of each kind, with a name: what templates are tried with, and what a preview shows.
+pub(super) fn samples(address: &str, locale: &Locale) -> Vec<(String, Content)> {
+    let now = OffsetDateTime::from_unix_timestamp(1_795_615_200).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let code = |name: &str, kind, minutes| {
+        (name.to_owned(), Content::code(kind, "493817", now + Duration::minutes(minutes), now, locale))
+    };
+    let notice = |kind: &str, about| (format!("notify-{kind}"), Content::notice(kind, now, about, locale));
+    let address = || About { address: Some(address.to_owned()), ..About::default() };
+    let remaining = |count| About { remaining: Some(count), ..About::default() };
+    let until = |hours| About { until: Some(now + Duration::hours(hours)), ..About::default() };
+    let mut samples = vec![
+        code("confirm", Kind::Confirm, 5),
+        code("authenticate", Kind::Authenticate, 5),
+        notice("added", address()),
+        notice("removed", address()),
+        notice("disabled", address()),
+        notice("recovery-used", remaining(7)),
+        notice("recovery-regenerated", About::default()),
+        notice("recovery-guessed", About::default()),
+        notice("locked", until(1)),
+        notice("unlocked", About::default()),
+        notice("reset", About::default()),
+    ];
+    // Other numbers, which have other words.
+    for minutes in [1, 2, 1_440] {
+        samples.push(code(&format!("confirm-{minutes}"), Kind::Confirm, minutes));
+        samples.push(code(&format!("authenticate-{minutes}"), Kind::Authenticate, minutes));
+    }
+    for count in [0, 1, 2] {
+        let (name, content) = notice("recovery-used", remaining(count));
+        samples.push((format!("{name}-{count}"), content));
+    }
+    let (name, content) = notice("locked", until(24));
+    samples.push((format!("{name}-long"), content));
+    samples
+}
+
+/// A time of the core's, in milliseconds since 1970.
+fn instant(millis: u64) -> OffsetDateTime {
+    let nanos = i128::from(millis).saturating_mul(1_000_000);
+    OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
