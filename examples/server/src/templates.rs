@@ -95,7 +95,7 @@ impl Templates {
     pub(crate) fn samples(&self) -> Result<Vec<(String, Text)>, String> {
         let mut written = Vec::new();
         for locale in &self.own.locales {
-            for (name, content) in values::samples("j***@e******.com", locale) {
+            for (name, content) in values::samples("jane****@exam*******", locale) {
                 let content = content.with(&self.service, &self.issuer, locale);
                 let text = self.own.write(&content, locale).map_err(|error| error.to_string())?;
                 written.push((name, text));

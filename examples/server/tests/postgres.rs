@@ -26,7 +26,10 @@ use std::{
 };
 
 use common::{
-    Directory, OOB, Server, Value, as_demo, command, eventually, json, proxy::Proxy, run, send, sink::Sink,
+    Directory, OOB, Server, Value, as_demo, command, eventually, json,
+    proxy::Proxy,
+    run, send,
+    sink::{Mode, Sink},
     within, wrong,
 };
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -74,6 +77,14 @@ impl Cluster {
         eventually("a code", || {
             let codes: Vec<_> = self.sink.mail(to).iter().filter_map(common::sink::Mail::code).collect();
             (codes.len() >= count).then(|| codes.last().unwrap().clone())
+        })
+    }
+
+    /// How many messages are in the outbox.
+    fn waiting(&self) -> i64 {
+        query(async {
+            let mut connection = PgConnection::connect(&self.url).await.unwrap();
+            sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&mut connection).await.unwrap()
         })
     }
 
@@ -132,6 +143,60 @@ fn evaluated(servers: [&Server; 2], verdict: impl Fn(&Value) -> bool) -> usize {
     events
         .filter(|event| event["command"] == "verify_oob" && event["evaluated"] == true && verdict(event))
         .count()
+}
+
+/// H23 on two servers: whichever is asked, and whichever was about to send, one message arrives, with the code that is valid.
+/// H12: in the language of the request that caused it.
+#[test]
+#[ignore = "needs PostgreSQL: run ci/postgres.sh"]
+fn an_undelivered_message_gives_way_on_another_server() {
+    let cluster = Cluster::new("gives_way");
+    cluster.sink.behave(Mode::Greylists);
+    let servers = [cluster.server(&["--policy", "auth0"]), cluster.server(&["--policy", "auth0"])];
+    let token = servers[0].mfa_token();
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("Authorization", bearer.as_str()),
+        ("x-request-language", "de"),
+    ];
+    let body = json!({
+        "authenticator_types": ["oob"], "oob_channels": ["email"], "email": "user@example.com",
+    });
+    let ask = |server: &Server| server.send("POST", "/mfa/associate", &headers, &body.to_string());
+    let first = ask(&servers[0]);
+    for server in servers.iter().rev().cycle().take(5) {
+        let asked = ask(server);
+        assert_eq!(asked.body["oob_code"], first.body["oob_code"], "{}", asked.text);
+        assert_eq!(cluster.waiting(), 1);
+    }
+    cluster.sink.behave(Mode::Well);
+    let code =
+        within(Duration::from_secs(60), "mail", || cluster.sink.mail("user@example.com").pop()?.code());
+    eventually("an empty outbox", || (cluster.waiting() == 0).then_some(()));
+    let mails = cluster.sink.mail("user@example.com");
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].header("Content-Language"), Some("de"));
+    assert_eq!(servers[1].answer(&token, &first.body["oob_code"], &code).status, 200);
+
+    // A claim that another server's later message has ended: the first sender finds out when the relay lets it go on.
+    let arrived = || cluster.sink.mail("user@example.com").len();
+    eventually("the notice", || (arrived() == 2).then_some(()));
+    let greeted = cluster.sink.greetings().len();
+    cluster.sink.behave(Mode::Lingers);
+    let token = servers[0].mfa_token();
+    let challenged = servers[0].challenge(&token);
+    eventually("a message under way", || (cluster.sink.greetings().len() == greeted + 1).then_some(()));
+    assert_eq!(servers[1].challenge(&token).body["oob_code"], challenged.body["oob_code"]);
+    eventually("both under way", || (cluster.sink.greetings().len() == greeted + 2).then_some(()));
+    cluster.sink.behave(Mode::Well);
+    eventually("mail", || (arrived() == 3).then_some(()));
+    eventually("an empty outbox", || (cluster.waiting() == 0).then_some(()));
+    let dropped = "countersign_messages_total{kind=\"code\",result=\"dropped\"} 1";
+    eventually("a message that was dropped", || {
+        servers.iter().any(|server| server.get("/metrics").text.contains(dropped)).then_some(())
+    });
+    assert_eq!(arrived(), 3);
 }
 
 #[test]
