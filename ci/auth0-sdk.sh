@@ -11,7 +11,7 @@ trap 'kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
 cp ci/auth0-sdk/package.json ci/auth0-sdk/journey.mjs "$work"
 (cd "$work" && npm install --no-audit --no-fund --loglevel=error)
 issuer=https://countersign.test/
-(cd "$work" && exec "$binary" --listen 127.0.0.1:0 --policy auth0 --issuer "$issuer" --log-format json) >"$work/log" &
+(cd "$work" && exec "$binary" --listen 127.0.0.1:0 --policy auth0 --demo --issuer "$issuer" --log-format json) >"$work/log" &
 server=$!
 tries=0
 until grep -q '"message":"listening"' "$work/log"; do

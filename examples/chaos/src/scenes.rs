@@ -316,6 +316,16 @@ impl Row {
 
 /// The arguments of a server with SQLite.
 pub(crate) fn with_sqlite<'a>(database: &'a str, relay: &'a str) -> Vec<&'a str> {
-    let own = ["--policy", "auth0", "--issuer", "http://localhost/", "--database", database, "--smtp", relay];
+    let own = [
+        "--policy",
+        "auth0",
+        "--demo",
+        "--issuer",
+        "http://localhost/",
+        "--database",
+        database,
+        "--smtp",
+        relay,
+    ];
     [own.as_slice(), &QUICK].concat()
 }

@@ -43,7 +43,7 @@ async fn run(command: Command, data: &Data) -> Result<Answer, Failure> {
 }
 
 pub(crate) async fn open(data: &Data) -> Result<std::sync::Arc<dyn Database>, String> {
-    let opened = store::open(&data.database, Form::default()).await;
+    let opened = store::open(&data.database, data.database_statement_cache, Form::default()).await;
     opened.map_err(|error| server::unusable(&data.database, &error))
 }
 

@@ -15,6 +15,7 @@ use crate::{
     core::Core,
     demo::Panel,
     first_factor::{FirstFactorError, FirstFactors},
+    hosts::Hosts,
     limits::Limits,
     locale,
     mail::Mailer,
@@ -50,6 +51,8 @@ pub(crate) struct App {
     pub(crate) implicit_email: bool,
     /// What the page's panel shows; only with demonstration data.
     pub(crate) panel: Option<Panel>,
+    /// The hosts that are answered; without it, any.
+    pub(crate) hosts: Option<Hosts>,
 }
 
 /// The server could not do what it was asked for, through no fault of the client.

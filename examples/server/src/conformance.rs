@@ -103,6 +103,9 @@ async fn together(options: &Conformance, data: &Data) -> Result<Report, String> 
         ]);
         // Not as an argument: everybody on the machine can read those, and the URL may hold a password.
         command.env("COUNTERSIGN_DATABASE", data.database.to_text());
+        if let Some(statements) = data.database_statement_cache {
+            command.env("COUNTERSIGN_DATABASE_STATEMENT_CACHE", statements.to_string());
+        }
         let child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(|error| cannot(&error))?;
         waiting.push(tokio::task::spawn_blocking(move || child.wait_with_output()));

@@ -53,6 +53,47 @@ fn client() -> Client {
     }
 }
 
+/// What the store takes of the demonstration's credentials, and the commands that remove it. Everybody knows them.
+async fn known_credentials(
+    database: &dyn Database,
+    first_factors: &FirstFactors,
+) -> Result<Vec<String>, FirstFactorError> {
+    let mut known = Vec::new();
+    if first_factors.check(database, None, USERNAME, PASSWORD).await?.is_some() {
+        known.push(format!("the password of {USERNAME} (`countersign-server users remove {USERNAME}`)"));
+    }
+    let client = database.client(CLIENT_ID).await?;
+    if client.is_some_and(|client| client.secret_hash.is_some() && client.accepts(Some(CLIENT_SECRET))) {
+        known.push(format!(
+            "the secret of the client {CLIENT_ID} (`countersign-server clients remove {CLIENT_ID}`)"
+        ));
+    }
+    Ok(known)
+}
+
+/// The demonstration's password would go on to sign in after the demonstration is over.
+pub(crate) async fn refuse_known_credentials(
+    database: &dyn Database,
+    first_factors: &FirstFactors,
+    allowed: bool,
+) -> Result<(), String> {
+    let known = known_credentials(database, first_factors).await;
+    let known =
+        known.map_err(|error| format!("the demonstration's credentials could not be looked for: {error}"))?;
+    let known = known.join(" and ");
+    if known.is_empty() {
+        return Ok(());
+    }
+    if allowed {
+        tracing::warn!("--allow-demo-credentials: everybody knows {known}, and this store takes it");
+        return Ok(());
+    }
+    Err(format!(
+        "the demonstration is off, but the store still takes its credentials, which everybody knows: {known}; remove them, \
+         or start with --allow-demo-credentials"
+    ))
+}
+
 /// The last steps of the core.
 #[derive(Default)]
 pub(crate) struct Panel(Mutex<Steps>);

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::rotation::{KeyState, KeyView};
 use crate::{
-    options::Data,
+    options::{Data, variable},
     random,
     store::{KeyCheck, Place},
 };
@@ -145,11 +145,11 @@ pub(crate) enum KeysError {
 impl Keys {
     /// The keys that the options name.
     pub(crate) fn find(data: &Data) -> Result<Found, KeysError> {
-        let path = match (&data.keys, std::env::var(VARIABLE), &data.database) {
+        let path = match (&data.keys, variable(VARIABLE), &data.database) {
             (Some(path), ..) => return Self::read(path).map(Found::Keys),
-            (None, Ok(content), _) => return Self::parse(&content, VARIABLE).map(Found::Keys),
-            (None, Err(_), Place::Sqlite(path)) => path.with_extension("keys.json"),
-            (None, Err(_), Place::Postgres(_)) => return Err(KeysError::NotGiven),
+            (None, Some(content), _) => return Self::parse(&content, VARIABLE).map(Found::Keys),
+            (None, None, Place::Sqlite(path)) => path.with_extension("keys.json"),
+            (None, None, Place::Postgres(_)) => return Err(KeysError::NotGiven),
         };
         match Self::read(&path) {
             Err(KeysError::Read(_, error)) if error.kind() == io::ErrorKind::NotFound => {

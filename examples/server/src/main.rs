@@ -17,6 +17,7 @@ mod first_factor;
 mod handlers;
 mod hashing;
 mod headers;
+mod hosts;
 mod key_check;
 mod key_use;
 mod keys;
@@ -32,6 +33,7 @@ mod request;
 mod request_id;
 mod router;
 mod server;
+mod signals;
 mod store;
 mod telemetry;
 mod templates;
@@ -39,11 +41,9 @@ mod tokens;
 
 use std::{io::Write as _, process::ExitCode};
 
-use clap::Parser as _;
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = options::Options::parse();
+    let options = options::Options::read();
     let Some(command) = options.command else {
         return match server::serve(options.serve).await {
             Ok(()) => ExitCode::SUCCESS,

@@ -3,7 +3,9 @@
 mod clients;
 mod commands;
 mod data;
+mod environment;
 mod keys;
+mod listen;
 mod log;
 mod mail;
 mod policy;
@@ -17,7 +19,9 @@ pub(crate) use self::{
     clients::{AddClient, Clearable, ClientsAction, SetClient},
     commands::{Command, Conformance},
     data::Data,
+    environment::variable,
     keys::{KeyClass, KeysAction},
+    listen::Listen,
     log::{Log, LogFormat},
     mail::{MailOptions, Words},
     policy::Preset,

@@ -19,7 +19,7 @@ use crate::{
     audit::{About, HostEvent, RequestCheck},
     error::{ApiError, busy},
     handlers::{demo, mfa, public, token},
-    locale,
+    hosts, locale,
     metrics::Counted,
     page,
     peer::Peer,
@@ -45,6 +45,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(async || {
             ApiError::from(Refusal::new(405, "invalid_request", "The method is not allowed here."))
         })
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), hosts::check))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), around))
         .with_state(app)
 }

@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use countersign::Verifier;
 use tokio::{
     net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
     sync::{Notify, Semaphore, watch},
     time::{Instant, timeout_at},
 };
@@ -17,12 +16,14 @@ use crate::{
     demo::{self, Panel},
     first_factor::FirstFactors,
     hashing::Hashing,
+    hosts::Hosts,
     key_check,
     keys::Keys,
     metrics::Metrics,
     options::Serve,
     outbox,
     router::router,
+    signals::Signals,
     store::{self, Form, Place, StoreError},
     telemetry,
     tokens::Signer,
@@ -48,21 +49,28 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
     let first_factors = FirstFactors::new(options.data.argon2_memory, hashing);
     let first_factors = first_factors.map_err(|error| error.to_string())?;
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
-    let database = store::open(&options.data.database, Form::new(metrics.record.clone()))
-        .await
-        .map_err(|error| unusable(&options.data.database, &error))?;
+    let database = store::open(
+        &options.data.database,
+        options.data.database_statement_cache,
+        Form::new(metrics.record.clone()),
+    )
+    .await
+    .map_err(|error| unusable(&options.data.database, &error))?;
     let keys = key_check::settle(found, &*database, options.keys_lost).await;
     let keys = keys.map_err(|error| error.to_string())?;
     let ring = keys.ring().map_err(|error| error.to_string())?;
 
-    let listener = TcpListener::bind(options.listen).await;
-    let listener = listener.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
-    let address = listener.local_addr().map_err(|error| format!("cannot listen: {error}"))?;
+    let cannot_listen = |error| format!("--listen: cannot listen on {}: {error}", options.listen);
+    let listener = TcpListener::bind(options.listen.addresses()).await.map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
     database
         .set_policy(options.policy.name())
         .await
         .map_err(|error| unusable(&options.data.database, &error))?;
-    let issuer = options.issuer.clone().unwrap_or_else(|| format!("http://{address}/"));
+    let issuer = options.issuer.clone().unwrap_or_else(|| match options.listen.name() {
+        Some(name) => format!("http://{name}:{}/", address.port()),
+        None => format!("http://{address}/"),
+    });
     let demo = wants_demo
         && demo::seed(&*database, &first_factors)
             .await
@@ -73,6 +81,9 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
             client = demo::CLIENT_ID,
             "with demonstration data, whose passwords everybody knows: for development only"
         );
+    }
+    if !wants_demo {
+        demo::refuse_known_credentials(&*database, &first_factors, options.allow_demo_credentials).await?;
     }
     if options.smtp.is_none() {
         tracing::warn!(
@@ -90,6 +101,7 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
         mail_waits: Notify::new(),
         steps: Arc::new(Semaphore::new(limits.max_steps)),
         limits,
+        hosts: (demo || options.smtp.is_none()).then(|| Hosts::new(&issuer, address, options.listen.name())),
         issuer,
         preset: options.policy,
         implicit_email: options.implicit_email,
@@ -107,19 +119,13 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
     });
 
     // Until here a signal ends the process as it always does: there is nothing to finish.
-    let (mut terminate, mut interrupt) = signals()?;
+    let mut signals = Signals::listen()?;
     let (stop, stopped) = watch::channel(false);
     let worker = tokio::spawn(outbox::work(Arc::clone(&app), stopped));
     tracing::info!(%address, issuer = app.issuer, policy = app.preset.name(), "listening");
-    let until = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
     let connections =
         Connections { router: router(Arc::clone(&app)), proxies: options.proxies, app: Arc::clone(&app) };
-    let end = connections.serve(listener, until).await;
+    let end = connections.serve(listener, signals.any()).await;
     let a_moment = || end.max(Instant::now() + LAST_MOMENT);
 
     // Steps whose clients have gone come to their end, too.
@@ -139,15 +145,10 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
     Ok(())
 }
 
-fn signals() -> Result<(Signal, Signal), String> {
-    let listen = |kind| signal(kind).map_err(|error| format!("signals cannot be received: {error}"));
-    Ok((listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?))
-}
-
 /// What is wrong with a database, without the password that its URL may hold.
 pub(crate) fn unusable(place: &Place, error: &StoreError) -> String {
     match place {
-        Place::Sqlite(path) => format!("the database file {} cannot be used: {error}", path.display()),
-        Place::Postgres(_) => format!("the PostgreSQL database cannot be used: {error}"),
+        Place::Sqlite(path) => format!("--database: the file {} cannot be used: {error}", path.display()),
+        Place::Postgres(_) => format!("--database: PostgreSQL cannot be used: {error}"),
     }
 }

@@ -198,10 +198,24 @@ pub(crate) enum StoreError {
     Database(#[from] sqlx::Error),
     #[error("it does not answer")]
     Silent,
+    #[error(
+        "{0} offers no TLS, without which the password would go to another machine in clear: turn TLS on there, or choose \
+         another sslmode in the URL of --database"
+    )]
+    NoTls(String),
+    #[error(
+        "{0} cannot be trusted: {1}; if its certificate is of a private authority, give that authority's with \
+         sslrootcert=FILE in the URL of --database"
+    )]
+    Untrusted(String, String),
     #[error("{0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error("{0}")]
     File(#[from] std::io::Error),
+    #[error("it is no regular file")]
+    Irregular,
+    #[error("{0} can be read by others and belongs to another user: chmod 600 it")]
+    Exposed(PathBuf),
     #[error("a stored record cannot be read: {0}")]
     Record(#[from] serde_json::Error),
     #[error("a stored name cannot be read: {0}")]
@@ -278,19 +292,31 @@ impl Place {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             return Ok(Self::Postgres(text.to_owned()));
         }
-        let path = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")).unwrap_or(text);
-        if path.is_empty() || path.contains("://") {
+        let url = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:"));
+        let path = url.unwrap_or(text);
+        if path.is_empty() || path.contains("://") || path.starts_with("file:") {
             return Err("give postgres://USER:PASSWORD@HOST/NAME or the path of an SQLite file".to_owned());
+        }
+        if path == ":memory:" {
+            return Err("a database in memory would forget every charge: give the path of a file".to_owned());
+        }
+        if url.is_some_and(|path| path.contains('?')) {
+            return Err("SQLite takes no parameters here: give the path of a file alone".to_owned());
         }
         Ok(Self::Sqlite(PathBuf::from(path)))
     }
 }
 
-/// Opens the database and brings its schema up to date.
-pub(crate) async fn open(place: &Place, form: Form) -> Result<Arc<dyn Database>, StoreError> {
+/// Opens the database and brings its schema up to date. `statements` is how many prepared statements a connection to
+/// PostgreSQL keeps, if the operator says so.
+pub(crate) async fn open(
+    place: &Place,
+    statements: Option<u16>,
+    form: Form,
+) -> Result<Arc<dyn Database>, StoreError> {
     Ok(match place {
         Place::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path, form).await?),
-        Place::Postgres(url) => Arc::new(postgres::Postgres::open(url, form).await?),
+        Place::Postgres(url) => Arc::new(postgres::Postgres::open(url, statements, form).await?),
     })
 }
 
@@ -336,7 +362,8 @@ mod tests {
         std::fs::create_dir_all(&directory)?;
         let path = directory.join("claims.db");
         let place = Place::Sqlite(path.clone());
-        let (one, other) = (open(&place, Form::default()).await?, open(&place, Form::default()).await?);
+        let (one, other) =
+            (open(&place, None, Form::default()).await?, open(&place, None, Form::default()).await?);
         SqliteConnection::connect(&path.display().to_string()).await?.execute(FIVE).await?;
         let held = claims_hold(&*one, &*other).await;
         one.close().await;
@@ -350,7 +377,8 @@ mod tests {
     async fn claims_hold_on_postgres() -> Result<(), StoreError> {
         let url = std::env::var("COUNTERSIGN_TEST_POSTGRES").map_err(std::io::Error::other)?;
         let place = Place::Postgres(url.clone());
-        let (one, other) = (open(&place, Form::default()).await?, open(&place, Form::default()).await?);
+        let (one, other) =
+            (open(&place, None, Form::default()).await?, open(&place, None, Form::default()).await?);
         PgConnection::connect(&url).await?.execute(FIVE).await?;
         claims_hold(&*one, &*other).await
     }

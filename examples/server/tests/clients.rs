@@ -12,7 +12,7 @@ use common::{MFA_SCOPE, OOB, RECOVERY, Server, as_demo, claims, eventually, json
 fn abandon(server: &Server, path: &str, body: &str, after: Duration) {
     let mut connection = TcpStream::connect(server.address).unwrap();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     connection.write_all(format!("{head}{body}").as_bytes()).unwrap();

@@ -70,7 +70,8 @@ impl Setup {
             Server::start(&binary, path, &[arguments.as_slice(), &["--demo=true"]].concat(), None).await?;
         users::populate(&url).await?;
         first.kill().await?;
-        arguments.push("--demo=false");
+        // Its password stays: all users have its hash.
+        arguments.extend(["--demo=false", "--allow-demo-credentials"]);
         let mut servers = Vec::new();
         for _ in 0..options.nodes {
             servers.push(Server::start(&binary, path, &arguments, None).await?);

@@ -24,7 +24,7 @@ pub(super) async fn two_servers(
     let (url, relay) = (database.url(), stage.sink.url());
     faults::keys(&settings.server, stage.directory.path()).await?;
     let places = ["--database", &url, "--keys", "keys.json", "--issuer", "http://localhost/"];
-    let arguments = [places.as_slice(), &["--policy", "auth0", "--smtp", &relay], &QUICK].concat();
+    let arguments = [places.as_slice(), &["--policy", "auth0", "--demo", "--smtp", &relay], &QUICK].concat();
     let directory = stage.directory.path();
     let one = Server::start(&settings.server, directory, &arguments, None).await?;
     let other = Server::start(&settings.server, directory, &arguments, clock).await?;

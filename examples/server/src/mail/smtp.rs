@@ -17,6 +17,7 @@ use super::{
     relay::{Relay, Security},
     sender::Hello,
 };
+use crate::options::variable;
 
 /// How long it may take to hand one message over, from connecting until the relay has taken it.
 const SEND_LIMIT: Duration = Duration::from_secs(20);
@@ -41,7 +42,6 @@ enum Channel {
 
 impl Smtp {
     pub(super) fn new(relay: &Relay, hello: Hello) -> Result<Self, String> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let credentials =
             match (variable("COUNTERSIGN_SMTP_USERNAME"), variable("COUNTERSIGN_SMTP_PASSWORD")) {
                 (Some(name), Some(password)) => Some(Credentials::new(name, password)),

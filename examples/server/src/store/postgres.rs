@@ -4,19 +4,22 @@
 //! finds another revision, so exactly one of any number of concurrent swaps wins. This module must never write a record
 //! without naming the revision that it replaces.
 
+mod access;
 mod administration;
 mod bookkeeping;
+mod migrations;
 
-use std::{future::Future, pin::Pin, str::FromStr as _, time::Duration};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use countersign::{Account, Descriptor, Subject, Swap, Write};
 use sqlx::{
-    Connection as _, PgConnection, PgPool, Row as _,
+    Connection as _, PgConnection, PgPool, Row as _, Transaction,
     pool::PoolConnection,
-    postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
+    postgres::{PgArguments, PgPoolOptions, PgRow},
     query::Query,
 };
 
+use self::access::{ACQUIRE_LIMIT, Access};
 use super::{
     ADD_CLIENT, Database, Directory, Form, Inspection, Later, Outbox, Queued, REPLACE_CLIENT, Registration,
     Store, StoreError, User, challenge, column, millis,
@@ -29,26 +32,24 @@ use crate::{
 /// How long an idle connection is taken to be alive.
 const TRUSTED_FOR: Duration = Duration::from_millis(500);
 
-/// How long it may take to have a connection, to find out whether an idle one is alive, and to do anything at all.
-const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
+/// How long it may take to find out whether an idle connection is alive, and to do anything at all.
 const PING_LIMIT: Duration = Duration::from_secs(2);
 const LIMIT: Duration = Duration::from_secs(15);
 
 /// The database's clock, in milliseconds since 1970.
 const NOW_MS: &str = "CAST(extract(epoch FROM now()) * 1000 AS BIGINT)";
 
-pub(super) struct Postgres(PgPool, Form);
+pub(super) struct Postgres {
+    pool: PgPool,
+    form: Form,
+    access: Access,
+}
 
 impl Postgres {
-    pub(super) async fn open(url: &str, form: Form) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(url)?.options([
-            ("statement_timeout", "10s"),
-            ("lock_timeout", "5s"),
-            ("idle_in_transaction_session_timeout", "15s"),
-        ]);
+    /// Opens the database. `statements` is how many prepared statements a connection keeps.
+    pub(super) async fn open(url: &str, statements: Option<u16>, form: Form) -> Result<Self, StoreError> {
         // The pool would go on trying; a database that refuses the first connection is told of at once.
-        let first = tokio::time::timeout(ACQUIRE_LIMIT, PgConnection::connect_with(&options));
-        first.await.map_err(|_| StoreError::Silent)??.close().await?;
+        let access = Access::find(url, statements).await?;
         let pool = PgPoolOptions::new()
             .max_connections(16)
             .acquire_timeout(ACQUIRE_LIMIT)
@@ -65,36 +66,65 @@ impl Postgres {
                         .is_ok_and(|pong| pong.is_ok()))
                 })
             })
-            .connect_with(options)
+            .connect_with(access.options.clone())
             .await?;
-        sqlx::migrate!("migrations/postgres").run(&pool).await?;
-        Ok(Self(pool, form))
+        let store = Self { pool, form, access };
+        let mut held = store.hold().await?;
+        migrations::run(held.connection()?).await?;
+        held.give_back();
+        Ok(store)
     }
 
     async fn hold(&self) -> Result<Held, StoreError> {
-        Ok(Held(Some(self.0.acquire().await?)))
+        Ok(Held(Some(self.pool.acquire().await?)))
+    }
+
+    /// Begins a transaction of several statements, each made by [`statement`](Self::statement).
+    async fn begin<'a>(&self, held: &'a mut Held) -> Result<Transaction<'a, sqlx::Postgres>, StoreError> {
+        Ok(held.connection()?.begin_with(self.access.begin()).await?)
+    }
+
+    /// A statement of a transaction: behind a pooler it is not kept.
+    fn statement<'q>(&self, sql: &'q str) -> Query<'q, sqlx::Postgres, PgArguments> {
+        sqlx::query(sql).persistent(self.access.prepares)
     }
 
     /// How many rows a statement changed.
     async fn execute(&self, query: Query<'_, sqlx::Postgres, PgArguments>) -> Result<u64, StoreError> {
+        let query = query.persistent(self.access.prepares);
         let mut held = self.hold().await?;
-        let changed = query.execute(held.connection()?).await?.rows_affected();
+        let done = match self.access.begin_single() {
+            None => query.execute(held.connection()?).await?,
+            Some(begin) => {
+                let mut transaction = held.connection()?.begin_with(begin).await?;
+                let done = query.execute(&mut *transaction).await?;
+                transaction.commit().await?;
+                done
+            }
+        };
         held.give_back();
-        Ok(changed)
+        Ok(done.rows_affected())
     }
 
     async fn rows(&self, query: Query<'_, sqlx::Postgres, PgArguments>) -> Result<Vec<PgRow>, StoreError> {
+        let query = query.persistent(self.access.prepares);
         let mut held = self.hold().await?;
-        let rows = query.fetch_all(held.connection()?).await?;
+        let rows = match self.access.begin_single() {
+            None => query.fetch_all(held.connection()?).await?,
+            Some(begin) => {
+                let mut transaction = held.connection()?.begin_with(begin).await?;
+                let rows = query.fetch_all(&mut *transaction).await?;
+                transaction.commit().await?;
+                rows
+            }
+        };
         held.give_back();
         Ok(rows)
     }
 
+    /// The only row, if there is one.
     async fn row(&self, query: Query<'_, sqlx::Postgres, PgArguments>) -> Result<Option<PgRow>, StoreError> {
-        let mut held = self.hold().await?;
-        let row = query.fetch_optional(held.connection()?).await?;
-        held.give_back();
-        Ok(row)
+        Ok(self.rows(query).await?.into_iter().next())
     }
 }
 
@@ -136,7 +166,7 @@ impl Store for Postgres {
     fn load<'a>(&'a self, subject: &'a Subject) -> Later<'a, Option<Account>> {
         bounded(async move {
             let query = sqlx::query("SELECT record FROM accounts WHERE subject = $1").bind(subject.as_str());
-            self.row(query).await?.map(|row| self.1.read(row.try_get("record")?)).transpose()
+            self.row(query).await?.map(|row| self.form.read(row.try_get("record")?)).transpose()
         })
     }
 
@@ -144,27 +174,26 @@ impl Store for Postgres {
         bounded(async move {
             let subject = write.record.subject().as_str();
             let revision = column(write.record.revision());
-            let record = self.1.write(&write.record)?;
+            let record = self.form.write(&write.record)?;
             let query = match write.expected {
                 Some(expected) => {
                     let sql =
                         "UPDATE accounts SET revision = $2, record = $3 WHERE subject = $1 AND revision = $4";
-                    sqlx::query(sql).bind(subject).bind(revision).bind(record).bind(column(expected))
+                    self.statement(sql).bind(subject).bind(revision).bind(record).bind(column(expected))
                 }
                 None => {
                     let sql = "INSERT INTO accounts (subject, revision, record) VALUES ($1, $2, $3) \
                         ON CONFLICT DO NOTHING";
-                    sqlx::query(sql).bind(subject).bind(revision).bind(record)
+                    self.statement(sql).bind(subject).bind(revision).bind(record)
                 }
             };
-            let mut held = self.hold().await?;
             if write.outbox.is_empty() {
                 // One statement is a transaction by itself, and needs one round trip instead of three.
-                let swapped = query.execute(held.connection()?).await?.rows_affected() == 1;
-                held.give_back();
+                let swapped = self.execute(query).await? == 1;
                 return Ok(if swapped { Swap::Stored } else { Swap::Lost });
             }
-            let mut transaction = held.connection()?.begin().await?;
+            let mut held = self.hold().await?;
+            let mut transaction = self.begin(&mut held).await?;
             if query.execute(&mut *transaction).await?.rows_affected() == 0 {
                 transaction.rollback().await?;
                 held.give_back();
@@ -176,11 +205,11 @@ impl Store for Postgres {
                 // way by then must not come back.
                 if let Some(challenge) = &challenge {
                     let sql = "DELETE FROM outbox WHERE subject = $1 AND challenge = $2";
-                    sqlx::query(sql).bind(subject).bind(challenge).execute(&mut *transaction).await?;
+                    self.statement(sql).bind(subject).bind(challenge).execute(&mut *transaction).await?;
                 }
                 let sql = "INSERT INTO outbox (id, subject, descriptor, due_ms, tries, challenge, locale) \
                     VALUES ($1, $2, $3, 0, 0, $4, $5) ON CONFLICT DO NOTHING";
-                let query = sqlx::query(sql).bind(descriptor.id().to_string()).bind(subject);
+                let query = self.statement(sql).bind(descriptor.id().to_string()).bind(subject);
                 let query = query.bind(serde_json::to_string(descriptor)?).bind(challenge);
                 query.bind(locale.map(Locale::as_str)).execute(&mut *transaction).await?;
             }
@@ -313,9 +342,9 @@ impl Inspection for Postgres {
     fn delete<'a>(&'a self, subject: &'a Subject) -> Later<'a, ()> {
         bounded(async move {
             let mut held = self.hold().await?;
-            let mut transaction = held.connection()?.begin().await?;
+            let mut transaction = self.begin(&mut held).await?;
             for sql in ["DELETE FROM accounts WHERE subject = $1", "DELETE FROM outbox WHERE subject = $1"] {
-                sqlx::query(sql).bind(subject.as_str()).execute(&mut *transaction).await?;
+                self.statement(sql).bind(subject.as_str()).execute(&mut *transaction).await?;
             }
             transaction.commit().await?;
             held.give_back();
@@ -335,7 +364,7 @@ impl Database for Postgres {
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         // Connections that are waiting for a silent database would be waited for.
         Box::pin(async move {
-            let _ = tokio::time::timeout(ACQUIRE_LIMIT, self.0.close()).await;
+            let _ = tokio::time::timeout(ACQUIRE_LIMIT, self.pool.close()).await;
         })
     }
 }

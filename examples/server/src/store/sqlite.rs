@@ -8,7 +8,13 @@ mod administration;
 mod bookkeeping;
 
 use std::{
-    fs::OpenOptions, future::Future, os::unix::fs::OpenOptionsExt as _, path::Path, pin::Pin, time::Duration,
+    fs::{self, OpenOptions},
+    future::Future,
+    io,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
+    pin::Pin,
+    time::Duration,
 };
 
 use countersign::{Account, Descriptor, Subject, Swap, Write};
@@ -41,8 +47,16 @@ pub(super) struct Sqlite {
 
 impl Sqlite {
     pub(super) async fn open(path: &Path, form: Form) -> Result<Self, StoreError> {
+        if path.exists() && !path.is_file() {
+            return Err(StoreError::Irregular);
+        }
         // The file holds addresses: its owner alone may read it. What SQLite puts beside it inherits that.
         OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let mut file = path.as_os_str().to_owned();
+            file.push(suffix);
+            close_to_others(Path::new(&file))?;
+        }
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -64,6 +78,27 @@ impl Sqlite {
         let readers = pool(4).connect_with(options).await?;
         Ok(Self { readers, writer, form })
     }
+}
+
+/// Takes away the permissions of others on a file, if it is there. Whoever copied it there may have given them.
+fn close_to_others(path: &Path) -> Result<(), StoreError> {
+    let mut permissions = match fs::metadata(path) {
+        Ok(metadata) => metadata.permissions(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let mode = permissions.mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    permissions.set_mode(mode & 0o700);
+    fs::set_permissions(path, permissions).map_err(|_| StoreError::Exposed(path.to_owned()))?;
+    tracing::warn!(
+        file = %path.display(),
+        mode = format!("{mode:o}"),
+        "the database file could be read by others, and now by its owner alone: its addresses and password hashes may be known"
+    );
+    Ok(())
 }
 
 impl Store for Sqlite {

@@ -64,6 +64,10 @@ impl Drop for Directory {
 pub fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     command.current_dir(directory).args(arguments).stdin(Stdio::null());
+    without_variables(command)
+}
+
+fn without_variables(mut command: Command) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("COUNTERSIGN_")) {
         command.env_remove(name);
     }
@@ -98,11 +102,29 @@ impl Server {
 
     /// With something in its environment.
     pub fn start_under(directory: &Arc<Directory>, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut fixed = vec!["--listen", "127.0.0.1:0", "--log-format", "json"];
+        let listen = [("COUNTERSIGN_LISTEN", "127.0.0.1:0")];
+        Self::start_at(directory, None, arguments, &[&listen, environment].concat())
+    }
+
+    /// On an address that the environment names, and by a shell's command line if one is given. The demonstration does
+    /// not depend on the other options, unless the environment says so.
+    pub fn start_at(
+        directory: &Arc<Directory>,
+        shell: Option<&str>,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let mut fixed = vec!["--log-format", "json"];
         if !arguments.contains(&"--argon2-memory") {
             fixed.extend(["--argon2-memory", "64"]);
         }
         let mut command = command(directory.path(), &[&fixed, arguments].concat());
+        if let Some(shell) = shell {
+            let mut outer = Command::new("sh");
+            outer.arg("-c").arg(shell).arg(BINARY).args(command.get_args()).current_dir(directory.path());
+            command = without_variables(outer);
+        }
+        command.env("COUNTERSIGN_DEMO", "true");
         let mut child = command.envs(environment.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (found, address) = mpsc::channel();
@@ -163,6 +185,10 @@ impl Server {
     pub fn terminate(&self) {
         let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(status.success());
+    }
+
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn has_ended(&mut self) -> bool {

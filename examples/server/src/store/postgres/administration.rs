@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use countersign::Subject;
-use sqlx::{Connection as _, Row as _, postgres::PgRow as Row};
+use sqlx::{Row as _, postgres::PgRow as Row};
 use time::OffsetDateTime;
 
 use super::{
@@ -20,7 +20,7 @@ impl Administration for Postgres {
             let rows = self.rows(query).await?;
             let listed = |row: &Row| {
                 let record: Option<String> = row.try_get("record")?;
-                let record = record.map(|record| self.1.read(&record)).transpose();
+                let record = record.map(|record| self.form.read(&record)).transpose();
                 Ok(Listed { user: user(row)?, record })
             };
             rows.iter().map(listed).collect()
@@ -30,14 +30,14 @@ impl Administration for Postgres {
     fn remove_user<'a>(&'a self, subject: &'a Subject) -> Later<'a, bool> {
         bounded(async move {
             let mut held = self.hold().await?;
-            let mut transaction = held.connection()?.begin().await?;
+            let mut transaction = self.begin(&mut held).await?;
             let mut removed = 0;
             for sql in [
                 "DELETE FROM accounts WHERE subject = $1",
                 "DELETE FROM outbox WHERE subject = $1",
                 "DELETE FROM users WHERE subject = $1",
             ] {
-                let query = sqlx::query(sql).bind(subject.as_str());
+                let query = self.statement(sql).bind(subject.as_str());
                 removed = query.execute(&mut *transaction).await?.rows_affected();
             }
             transaction.commit().await?;
@@ -76,7 +76,7 @@ impl Administration for Postgres {
             let rows = self.rows(query).await?;
             let recorded = |row: &Row| {
                 let record: String = row.try_get("record")?;
-                Ok(Recorded { subject: row.try_get("subject")?, record: self.1.read(&record) })
+                Ok(Recorded { subject: row.try_get("subject")?, record: self.form.read(&record) })
             };
             rows.iter().map(recorded).collect()
         })

@@ -42,6 +42,6 @@ impl Bookkeeping for Postgres {
     }
 
     fn pool_size(&self) -> PoolSize {
-        PoolSize::new(self.0.size(), self.0.num_idle(), self.0.options().get_max_connections())
+        PoolSize::new(self.pool.size(), self.pool.num_idle(), self.pool.options().get_max_connections())
     }
 }
