@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use countersign::wire::{MfaRequired, Refusal};
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::{app::Trouble, first_factor::FirstFactorError, headers::retry_after, store::StoreError};
@@ -20,6 +21,12 @@ pub(crate) enum ApiError {
     /// A client that tried HTTP Basic was refused; that alone is answered with `WWW-Authenticate` (RFC 6749 section 5.2).
     /// For a client that authenticated in the body, some libraries drop the error if the header is there.
     RefusedBasic(Refusal),
+    /// A binding code was wrong.
+    WrongCode {
+        refusal: Refusal,
+        /// How many more the client may present in this transaction for this authenticator.
+        attempts_left: u8,
+    },
     /// A second factor is wanted.
     MfaRequired(MfaRequired),
     /// The server is at fault.
@@ -72,6 +79,10 @@ impl IntoResponse for ApiError {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
                 response
             }
+            Self::WrongCode { refusal, attempts_left } => {
+                let body = WrongCodeBody { refusal: &refusal, attempts_left };
+                answered(&refusal, Json(body).into_response())
+            }
             Self::MfaRequired(reply) => (StatusCode::FORBIDDEN, Json(reply)).into_response(),
             // What every client that asks for too much gets is no failure of the server, and not worth a line each.
             Self::Trouble(Trouble::FirstFactor(FirstFactorError::Busy(why))) => {
@@ -98,10 +109,23 @@ pub(crate) fn busy(description: &'static str) -> Response {
     response
 }
 
+/// Auth0's error, and the field that this server adds.
+#[derive(Serialize)]
+struct WrongCodeBody<'a> {
+    #[serde(flatten)]
+    refusal: &'a Refusal,
+    attempts_left: u8,
+}
+
 fn refused(refusal: &Refusal) -> Response {
-    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, Json(refusal)).into_response();
-    if status == StatusCode::REQUEST_TIMEOUT {
+    answered(refusal, Json(refusal).into_response())
+}
+
+/// A refusal's body with its status and its `Retry-After`.
+fn answered(refusal: &Refusal, mut response: Response) -> Response {
+    *response.status_mut() =
+        StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if response.status() == StatusCode::REQUEST_TIMEOUT {
         // Nobody knows where the next request would begin (RFC 9110 section 15.5.9).
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -2,5 +2,7 @@
 
 pub(crate) mod demo;
 pub(crate) mod mfa;
+pub(crate) mod page;
 pub(crate) mod public;
+pub(crate) mod recovery_codes;
 pub(crate) mod token;

@@ -6,6 +6,7 @@
 
 mod admin;
 mod app;
+mod attempts;
 mod audit;
 mod client;
 mod conformance;
@@ -22,6 +23,7 @@ mod key_check;
 mod key_use;
 mod keys;
 mod limits;
+mod listing;
 mod locale;
 mod mail;
 mod metrics;

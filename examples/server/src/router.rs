@@ -18,22 +18,24 @@ use crate::{
     app::App,
     audit::{About, HostEvent, RequestCheck},
     error::{ApiError, busy},
-    handlers::{demo, mfa, public, token},
+    handlers::{demo, mfa, page, public, recovery_codes, token},
     hosts, locale,
     metrics::Counted,
-    page,
+    page::CSP_NOTHING,
     peer::Peer,
     request_id::{REQUEST_ID, RequestId},
 };
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/", get(public::index))
+        .route("/", get(page::index))
+        .route("/page/{*path}", get(page::asset))
         .route("/oauth/token", post(token::token))
         .route("/mfa/associate", post(mfa::associate))
         .route("/mfa/challenge", post(mfa::challenge))
         .route("/mfa/authenticators", get(mfa::authenticators))
         .route("/mfa/authenticators/{id}", delete(mfa::remove))
+        .route("/mfa/recovery-codes", post(recovery_codes::regenerate))
         .route("/.well-known/openid-configuration", get(public::discovery))
         .route("/.well-known/jwks.json", get(public::jwks))
         .route("/healthz", get(public::healthz))
@@ -105,7 +107,7 @@ fn label(method: &Method) -> &'static str {
 
 /// Nothing here is to be cached, sniffed, framed or leaked in a referrer.
 fn harden(headers: &mut HeaderMap, https: bool) {
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(page::NOTHING));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(CSP_NOTHING));
     let mut set =
         |name: HeaderName, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
     set(header::CACHE_CONTROL, "no-store");

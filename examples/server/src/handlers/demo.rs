@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    demo::{CLIENT_ID, CLIENT_SECRET, USERNAME},
+    demo::{CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME},
     error::ApiError,
     mail::Kept,
 };
@@ -31,16 +31,19 @@ pub(crate) async fn info(State(app): State<Arc<App>>) -> Json<Value> {
     let mut info = json!({
         "demo": app.panel.is_some(),
         "mailbox": app.mailer.kept().is_some(),
+        "service": "Countersign",
         "issuer": app.issuer,
         "mfa_audience": app.signer.mfa_audience(),
         "policy": app.preset.name(),
         "code_digits": settings.code_digits,
         "cool_down": settings.cool_down.whole_seconds(),
+        "recovery_codes": settings.recovery_codes,
     });
     if let (Value::Object(info), true) = (&mut info, app.panel.is_some()) {
         info.insert("client_id".to_owned(), json!(CLIENT_ID));
         info.insert("client_secret".to_owned(), json!(CLIENT_SECRET));
         info.insert("username".to_owned(), json!(USERNAME));
+        info.insert("password".to_owned(), json!(PASSWORD));
     }
     Json(info)
 }

@@ -10,14 +10,11 @@ use axum::{
 };
 use countersign::{
     AuthenticatorId, Denial, EmailAddress, Verifier,
-    wire::{
-        AssociateBody, AssociateReply, AuthenticatorEntry, ChallengeBody, ChallengeReply, Endpoint, Refusal,
-        refuse,
-    },
+    wire::{AssociateBody, AssociateReply, ChallengeBody, ChallengeReply, Endpoint, Refusal, refuse},
 };
 use time::OffsetDateTime;
 
-use crate::{app::App, error::ApiError, request};
+use crate::{app::App, error::ApiError, listing::Listed, request};
 
 pub(crate) async fn associate(
     State(app): State<Arc<App>>,
@@ -76,13 +73,14 @@ pub(crate) async fn challenge(
 pub(crate) async fn authenticators(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-) -> Result<Json<Vec<AuthenticatorEntry>>, ApiError> {
+) -> Result<Json<Vec<Listed>>, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Authenticators, &denial));
     let session = request::bearer_session(&app, &headers, None, Endpoint::Authenticators).await?;
     let account = app.load(session.subject()).await?;
     let now = OffsetDateTime::now_utc();
     let listed = app.core.call(|verifier| verifier.authenticators(&session, &account, now));
-    Ok(Json(listed.map_err(denied)?.iter().map(AuthenticatorEntry::new).collect()))
+    let listed = listed.map_err(denied)?;
+    Ok(Json(listed.iter().map(|view| Listed::new(view, &session, &account)).collect()))
 }
 
 pub(crate) async fn remove(

@@ -1,26 +1,18 @@
-//! What anybody may read: the page, the discovery document, the public keys, health and metrics.
+//! What anybody may read: the discovery document, the public keys, health and metrics.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use countersign::wire::{GRANT_MFA_OOB, GRANT_MFA_OTP, GRANT_MFA_RECOVERY_CODE, GRANT_PASSWORD, Refusal};
 use jsonwebtoken::jwk::JwkSet;
 use serde_json::{Value, json};
 
-use crate::{app::App, error::ApiError, page};
-
-pub(crate) async fn index() -> Response {
-    let mut response = Html(page::PAGE).into_response();
-    if let Ok(policy) = HeaderValue::try_from(page::content_security_policy()) {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    response
-}
+use crate::{app::App, error::ApiError};
 
 pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Json<Value> {
     let issuer = &app.issuer;

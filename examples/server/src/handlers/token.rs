@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 
 use crate::{
     app::{App, Trouble},
+    attempts,
     error::ApiError,
     peer::Peer,
     request,
@@ -99,7 +100,7 @@ async fn oob_grant(
         Ok(verifier.verify_oob(&session, account, &handle, &code, now))
     };
     let outcome = app.step(session.subject(), step).await?;
-    let verification = outcome.result.map_err(denied)?;
+    let verification = outcome.result.map_err(|denial| attempts::refused(&denial, &outcome.effects))?;
     match (token_due(&outcome.effects), claims) {
         (Some(due), _) => issue(app, due, &asked).await,
         // An elevated session confirmed an enrolment: it has its token already, and gets no more than that.

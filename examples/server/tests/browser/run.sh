@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Drives the page in headless Chromium against real servers.
 #
-#   run.sh [BINARY]      BINARY is a built countersign-server; without it, cargo builds one
+#   run.sh [BINARY [PASS…]]      BINARY is a built countersign-server; without it, cargo builds one
+#                                PASS is one of those below; without any, all are run
 #
 # It needs Node 20, npm and Chromium (/usr/bin/chromium, or the path in CHROMIUM). Each pass gets a server of its own, with
 # an empty store in a temporary directory, on a free port of the loopback address.
@@ -11,6 +12,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../../../.." && pwd)
 
 binary=${1:-}
+only=" ${*:2} "
 if [ -z "$binary" ]; then
   (cd "$root" && cargo build --locked -p countersign-server)
   target=${CARGO_TARGET_DIR:-target}
@@ -43,6 +45,7 @@ passes=()
 start() { # PASS OPTION…
   local pass=$1 port pid
   shift
+  case $only in "  " | *" $pass "*) ;; *) return ;; esac
   port=$(free_port)
   "$binary" --listen "127.0.0.1:$port" --database "$scratch/$pass.db" "$@" >"$scratch/$pass.log" 2>&1 &
   pid=$!
@@ -64,10 +67,17 @@ start desktop
 start phone
 start keyboard
 start limits
+start messages
 start replaced --policy auth0
 start strict --policy strict
-start plain --demo=false
+start about --demo=false
+start pasting
+start codes
+start reload
+start trouble
+start addresses
 
+node --test --test-reporter=dot code.test.mjs
 if ! node journey.mjs "${passes[@]}"; then
   tail -n 20 "$scratch"/*.log >&2
   exit 1

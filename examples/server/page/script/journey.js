@@ -1,0 +1,208 @@
+/* What the person does: each function is one step of the journey, and leads to the next view. */
+
+import { Refusal, Trouble, call } from './server.js';
+import { explain } from './refusals.js';
+import { go, set, signOut, state } from './state.js';
+import { plural } from './time.js';
+
+const GRANT = 'http://auth0.com/oauth/grant-type/';
+const client = () => ({ client_id: state.info.client_id, client_secret: state.info.client_secret });
+const token = (body) => call('POST', '/oauth/token', { body: { ...client(), ...body } });
+
+// A token for the MFA audience: with it the account view lists, adds and removes authenticators and makes recovery codes.
+const elevated = () => ({ audience: state.info.mfa_audience, scope: 'enroll read:authenticators remove:authenticators' });
+const bearer = () => state.session.accessToken || state.session.mfaToken;
+
+export const isElevated = () => Boolean(state.session?.accessToken);
+export const byMail = () => state.authenticators.filter((one) => one.active && one.authenticator_type === 'oob');
+export const recoveryCodes = () => state.authenticators.find((one) => one.active && one.authenticator_type === 'recovery-code');
+export const hasRecovery = () => Boolean(recoveryCodes());
+
+/** Few recovery codes are left: three or less, of a set that had more. */
+export const isFew = (left) => left <= 3 && left < state.info.recovery_codes;
+
+export async function signIn(username, password) {
+  let answer;
+  try {
+    answer = await token({ grant_type: 'password', username, password, scope: 'openid profile email' });
+  } catch (refusal) {
+    if (refusal.error !== 'mfa_required') throw refusal;
+    answer = refusal.body;
+  }
+  set({ session: { username, mfaToken: answer.mfa_token }, codesFrom: 0, messagesFrom: 0 });
+  if (!answer.mfa_requirements?.challenge) return go('enroll');
+  await resumable(secondFactor);
+}
+
+/** Trying again after trouble goes on from here: the steps before are not taken twice. */
+async function resumable(step) {
+  try {
+    await step();
+  } catch (error) {
+    if (error instanceof Trouble) error.resume = () => resumable(step);
+    throw error;
+  }
+}
+
+/** The password was right: asks for a code, or where it should go. */
+async function secondFactor() {
+  await refresh();
+  const usable = byMail();
+  if (!usable.length && !hasRecovery()) {
+    return end({ title: 'No way to sign in', lines: ['This account has no second factor that can be used now. Ask the people who run this service for help.'] });
+  }
+  if (usable.length !== 1) return go(usable.length ? 'choose' : 'recovery', { challenge: null });
+  try {
+    await challenge(usable[0]);
+  } catch (refusal) {
+    // No code can be sent now. A recovery code is not bound by those limits.
+    if (!(refusal instanceof Refusal) || explain(refusal).restart || !hasRecovery()) throw refusal;
+    go('recovery', { challenge: null, notice: { kind: 'warn', text: explain(refusal).text } });
+  }
+}
+
+/** The two timers of a challenge: when its code dies, and when asking again will send. */
+function timers({ expires_in: life = 300, resend_in: wait = 0 }) {
+  const now = Date.now();
+  return { expires: now + life * 1000, resend: now + wait * 1000 };
+}
+
+export async function challenge(authenticator) {
+  const body = { ...client(), mfa_token: state.session.mfaToken, challenge_type: 'oob', authenticator_id: authenticator.id };
+  const answer = await call('POST', '/mfa/challenge', { body });
+  expectCode(answer, { purpose: 'authenticate', name: authenticator.name, authenticator: { id: authenticator.id, name: authenticator.name } });
+}
+
+export async function associate(email) {
+  const body = { authenticator_types: ['oob'], oob_channels: ['email'], email };
+  const answer = await call('POST', '/mfa/associate', { bearer: bearer(), body });
+  const recoveryCodes = answer.recovery_codes || null;
+  expectCode(answer, { purpose: 'confirm', name: email, email }, { recoveryCodes, unsaved: Boolean(recoveryCodes) });
+}
+
+function expectCode(answer, challenge, patch = {}) {
+  // A resend for the same address keeps its count of attempts; another address has its own.
+  const attemptsLeft = state.challenge?.name === challenge.name ? state.attemptsLeft : null;
+  go('code', { challenge: { ...challenge, oobCode: answer.oob_code, ...timers(answer) }, attemptsLeft, ...patch });
+}
+
+/** Asking again is the resend; inside the cool-down the server sends nothing and says how long to wait. */
+export const resend = () => (state.challenge.purpose === 'confirm' ? associate(state.challenge.email) : challenge(state.challenge.authenticator));
+
+export async function verify(code) {
+  const { oobCode, purpose } = state.challenge;
+  let answer;
+  try {
+    answer = await token({ grant_type: `${GRANT}mfa-oob`, mfa_token: bearer(), oob_code: oobCode, binding_code: code, ...elevated() });
+  } catch (error) {
+    if (error.error === 'mfa_required') return signOut('The address is confirmed. Under this policy an email code alone does not complete a sign-in.');
+    if (error instanceof Trouble) set({ challenge: { ...state.challenge, unsure: true } });
+    // The code was used up by a request whose answer was lost, so nobody else has it, and nobody can use it again.
+    if (error.error === 'expired_token' && state.challenge.unsure) {
+      return signOut('The server took your code at the first try, but its answer was lost. Please sign in again.', 'warn');
+    }
+    throw error;
+  }
+  await signedIn(answer, purpose === 'confirm' ? 'Your email address is confirmed and can be used from now on.' : null);
+}
+
+export async function recover(code) {
+  let answer;
+  try {
+    // Asking twice with one code gives one answer, so trying again after trouble is safe.
+    answer = await token({ grant_type: `${GRANT}mfa-recovery-code`, mfa_token: state.session.mfaToken, recovery_code: code, ...elevated() });
+  } catch (error) {
+    throw Object.assign(error, { recovery: true });
+  }
+  if (answer.recovery_code) set({ recoveryCodes: [answer.recovery_code], unsaved: true, challenge: { purpose: 'replace' } });
+  await signedIn(answer, 'That recovery code is spent and cannot be used again.');
+}
+
+async function signedIn(answer, text) {
+  const session = { username: state.session.username, accessToken: answer.access_token, expires: Date.now() + answer.expires_in * 1000 };
+  set({ session });
+  await refresh().catch(() => {}); // what is known of the list will do
+  if (state.recoveryCodes) return go('codes', { notice: text && { kind: 'ok', text } });
+  // A reload lost codes that nobody has seen, so the account gets others.
+  if (state.unsaved) return regenerate('confirm').catch(() => go('account', { notice: LOST }));
+  go('account', { challenge: null, notice: text && { kind: 'ok', text } });
+}
+
+const LOST = { kind: 'warn', text: 'The page was left before you said that your recovery codes are saved. They are not shown again: if you do not have them, make new ones.' };
+
+/** New recovery codes take the place of the old ones. */
+export async function regenerate(purpose = 'regenerate') {
+  const answer = await call('POST', '/mfa/recovery-codes', { bearer: bearer() });
+  set({ recoveryCodes: answer.recovery_codes, unsaved: true, challenge: { purpose } });
+  await refresh().catch(() => {});
+  go('codes');
+}
+
+/** The codes were saved: they are forgotten here. */
+export function codesSaved() {
+  go('account', { recoveryCodes: null, unsaved: false, challenge: null });
+}
+
+export async function refresh() {
+  set({ authenticators: await call('GET', '/mfa/authenticators', { bearer: bearer() }) });
+}
+
+export async function remove(authenticator) {
+  await call('DELETE', `/mfa/authenticators/${encodeURIComponent(authenticator.id)}`, { bearer: bearer() })
+    // A first try whose answer was lost has removed it.
+    .catch((error) => { if (error.status !== 404) throw error; });
+  await refresh().catch(() => set({ authenticators: state.authenticators.filter(({ id }) => id !== authenticator.id) }));
+  set({ notice: { kind: 'ok', text: `${authenticator.email || authenticator.name} was removed.` } });
+}
+
+/** Goes to the view that says what is over, and how to go on. */
+export function end(ended) {
+  go('ended', { challenge: null, recoveryCodes: null, attemptsLeft: null, ended: { until: 0, ...ended } });
+}
+
+/** Where no more code is taken, the way out is the only thing to show. Says whether the refusal is of that kind. */
+export function endedBy(refusal, meaning) {
+  if (!state.session) return false;
+  if (meaning.messages) {
+    // With a challenge at hand its code still works; without one there is nothing to type.
+    if (state.view === 'code' || state.view === 'recovery' || isElevated()) return false;
+    end({ title: 'No more messages for now', lines: ['This account was sent as many messages as it may have.'], until: meaning.until, recovery: hasRecovery() });
+    return true;
+  }
+  const over = meaning.locked || refusal.message === 'Too many failed codes. Sign in again.';
+  if (!over) return false;
+  if (refusal.recovery) {
+    const mail = byMail().length > 0;
+    end({
+      title: 'Too many wrong recovery codes', lines: [`No recovery code is taken${meaning.until ? '' : ' in this sign-in'}.${mail ? ' A code by email still works: sign in again to get one.' : ''}`],
+      until: mail ? 0 : meaning.until,
+    });
+  } else if (isElevated()) {
+    const name = state.challenge?.name;
+    end({ title: 'Too many wrong codes', lines: [name ? `${name} was not added, and its code is no longer valid.` : 'No code is taken now.'], until: meaning.until, account: true });
+  } else {
+    end({ title: 'Too many wrong codes', lines: ['The code that we sent is no longer valid.'], until: meaning.until, recovery: hasRecovery() });
+  }
+  return true;
+}
+
+/** Takes up the journey that this tab kept, as far as the server still knows it. */
+export async function resume(found) {
+  const codes = found.view === 'codes';
+  set({ session: found.session });
+  try {
+    await refresh();
+  } catch (error) {
+    if (error instanceof Refusal) {
+      // The lock goes on, whatever became of the session.
+      if (found.view === 'ended' && found.ended.until > Date.now()) return set({ view: 'ended', ended: { ...found.ended, recovery: false, account: false } });
+      return signOut('Your session has ended. Please sign in again.', 'warn');
+    }
+    // No connection: the list follows with the next request.
+  }
+  const notice = codes && found.unsaved ? LOST : null;
+  set({ ...found, view: codes ? 'account' : found.view, challenge: codes ? null : found.challenge, unsaved: codes ? false : found.unsaved, notice });
+}
+
+/** How many recovery codes are left, in words. */
+export const leftText = (left) => (left === 0 ? 'None left' : `${plural(left, 'code')} left`);

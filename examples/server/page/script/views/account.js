@@ -1,0 +1,102 @@
+/* The account of somebody with both factors: the addresses in full, the recovery codes, and what can be changed. */
+
+import { $, h, icon } from '../dom.js';
+import { isFew, leftText, regenerate, remove } from '../journey.js';
+import { button, errorLine, heading, notice, run } from '../parts.js';
+import { go, signOut, state } from '../state.js';
+import { clock, momentOf } from '../time.js';
+
+const STATES = { active: ['ok', 'Active'], unconfirmed: ['warn', 'Not confirmed'], disabled: ['bad', 'Blocked after too many wrong codes'] };
+
+/** A question under a row, with the button that opened it out of the way meanwhile. */
+function question(item, opener, { label, text, yes, no, busy, action }) {
+  const error = errorLine();
+  const confirm = button(yes, 'danger small', () => run(confirm, busy, action, error.show));
+  const node = h('div', { class: 'row-ask', role: 'group', 'aria-label': label }, h('p', {}, text), error.node,
+    h('div', { class: 'actions' }, confirm, button(no, 'secondary small', () => { node.remove(); opener.hidden = false; opener.focus(); })));
+  opener.hidden = true;
+  item.append(node);
+  confirm.focus();
+}
+
+function addressRow(one) {
+  const name = one.email || one.name;
+  const [tone, word] = STATES[one.state] || STATES[one.active ? 'active' : 'unconfirmed'];
+  const item = h('li', { class: 'row', 'data-id': one.id },
+    h('span', { class: 'row-icon' }, icon('mail')),
+    h('span', { class: 'row-text' }, h('span', { class: 'row-name' }, name),
+      h('span', { class: 'row-meta' }, h('span', { class: `chip ${tone}` }, word), one.created_at && h('span', {}, `Added ${momentOf(one.created_at)}`), h('span', {}, one.last_auth ? `Last used ${momentOf(one.last_auth)}` : 'Not used yet'))));
+  if (one.removable === false) {
+    item.querySelector('.row-meta').append(h('span', {}, 'Your verified address: it stays'));
+    return item;
+  }
+  const last = state.authenticators.filter((other) => other.active && other.authenticator_type === 'oob').length === 1 && one.active;
+  const ask = button('Remove', 'secondary small', () => question(item, ask, {
+    label: `Remove ${name}?`,
+    text: last ? `Remove ${name}? It is your only second factor: your recovery codes go with it.` : `Remove ${name}? No more codes will go there.`,
+    yes: 'Remove it', no: 'Keep it', busy: 'Removing…',
+    action: async () => { await remove(one); $('view-title').focus(); },
+  }), { 'aria-label': `Remove ${name}` });
+  item.append(ask);
+  return item;
+}
+
+function recoveryRow(one) {
+  const left = one?.recovery_codes_left;
+  const known = left !== undefined;
+  const few = known && isFew(left);
+  const [tone, word] = !one ? ['warn', 'None yet'] : !known ? ['ok', 'Active'] : [left === 0 ? 'bad' : few ? 'warn' : 'ok', leftText(left)];
+  const item = h('li', { class: 'row', 'data-id': one?.id || 'recovery-codes' },
+    h('span', { class: 'row-icon' }, icon('key')),
+    h('span', { class: 'row-text' }, h('span', { class: 'row-name' }, 'Recovery codes'),
+      h('span', { class: 'row-meta' }, h('span', { class: `chip ${tone}`, id: 'codes-left' }, word), h('span', {}, 'Each works once'))));
+  const ask = button(one ? 'Make new' : 'Make some', 'secondary small', () => question(item, ask, {
+    label: 'Make new recovery codes?',
+    text: one ? 'Make new recovery codes? The old ones stop working at once.' : 'Make recovery codes? Each gets you in once if you lose access to your email.',
+    yes: 'Make new codes', no: 'Not now', busy: 'Making…', action: () => regenerate(),
+  }), { 'aria-label': 'Make new recovery codes' });
+  item.append(ask);
+  if (few || !one) {
+    item.append(h('div', { class: 'row-more' }, notice('warn', !one ? 'Without recovery codes you cannot sign in when you lose access to your email.'
+      : left === 0 ? 'All recovery codes are used. Make new ones, or you cannot sign in when you lose access to your email.'
+        : 'Few recovery codes are left. Make new ones before they run out.')));
+  }
+  return item;
+}
+
+export function account() {
+  const list = h('ul', { class: 'rows', 'aria-labelledby': 'factors-title' });
+  const empty = h('p', { class: 'empty' }, 'No second factor. The next sign-in asks you to add one.');
+  const told = h('div', { 'aria-live': 'polite' });
+  const left = h('span', { class: 'clock' });
+  let shown = null;
+  return {
+    step: 2, title: 'Your account',
+    body: [
+      heading('You are signed in', h('span', {}, 'as ', h('strong', {}, state.session.username), ', with two factors.')),
+      told,
+      h('section', { class: 'stack tight' }, h('h2', { id: 'factors-title' }, 'Second factors'), list, empty),
+      h('div', { class: 'actions' }, button('Add an address', 'secondary', () => go('enroll')), button('Sign out', 'secondary', () => signOut('You are signed out.', 'ok'))),
+      h('p', { class: 'hint' }, 'This session may change your factors for ', left, '.'),
+    ],
+    update() {
+      told.replaceChildren(...(state.notice ? [notice(state.notice.kind, state.notice.text)] : []));
+      told.hidden = !state.notice;
+      if (shown === state.authenticators) return;
+      shown = state.authenticators;
+      const addresses = shown.filter((one) => one.authenticator_type === 'oob');
+      const codes = shown.find((one) => one.authenticator_type === 'recovery-code');
+      const rows = addresses.map(addressRow);
+      // Recovery codes go with an active address.
+      if (codes || addresses.some((one) => one.active)) rows.push(recoveryRow(codes));
+      list.replaceChildren(...rows);
+      list.hidden = rows.length === 0;
+      empty.hidden = rows.length > 0;
+    },
+    tick(now) {
+      if (!state.session?.expires) return;
+      left.textContent = clock(state.session.expires, now);
+      if (now >= state.session.expires) signOut('Your session has ended. Please sign in again.', 'warn');
+    },
+  };
+}

@@ -1,0 +1,134 @@
+/*
+ * Typing or pasting the code from the mail. It is submitted once, when its last digit is there. A wrong code that is edited
+ * afterwards waits for the button, so that no edit costs an attempt by surprise.
+ */
+
+import { codeIn, digitsIn, digitsOf } from '../code.js';
+import { h, icon, say } from '../dom.js';
+import { byMail, hasRecovery, isElevated, resend, verify } from '../journey.js';
+import { button, disable, field, form, heading, isDisabled, notice, run } from '../parts.js';
+import { attemptsText } from '../refusals.js';
+import { go, signOut, state } from '../state.js';
+import { clock } from '../time.js';
+
+export function code() {
+  const { purpose, name } = state.challenge;
+  const digits = state.info.code_digits;
+  const more = isElevated();
+  const left = h('p', { class: 'hint', id: 'attempts', hidden: true });
+  const entry = field({
+    id: 'code', label: `${digits}-digit code`, type: 'text', inputmode: 'numeric', autocomplete: 'one-time-code', pattern: '[0-9 \\-]*',
+    spellcheck: 'false', autocapitalize: 'off', enterkeyhint: 'done',
+  });
+  const { input } = entry;
+  input.classList.add('code-input');
+
+  let wrong = new Set(); // codes that the server refused for this challenge
+  let armed = true;      // whether the last digit submits
+  const none = `No single ${digits}-digit code is in that text. Copy the code alone, or type it.`;
+
+  const submit = () => {
+    armed = false;
+    if (!isDisabled(main)) node.requestSubmit();
+  };
+  /** Takes the one code of a text, or says that there is none. */
+  const take = (text) => {
+    const found = codeIn(text, digits);
+    input.value = found || '';
+    entry.setError(found ? null : none);
+    if (found) submit();
+  };
+  input.addEventListener('input', (event) => {
+    const text = input.value;
+    const whole = !event.inputType?.startsWith('delete') && (event.data?.length ?? 2) > 1; // pasted, dropped or filled in
+    const typed = whole ? digitsIn(text) : digitsOf(text);
+    if (whole && (typed === null || typed.length > digits || (typed.length === digits && codeIn(text, digits)))) return take(text);
+    if (typed !== text) input.value = typed.slice(0, digits);
+    if (typed.length <= 1) armed = true;
+    if (armed && typed.length === digits) submit();
+  });
+  input.addEventListener('paste', (event) => {
+    event.preventDefault();
+    take(event.clipboardData?.getData('text') || '');
+  });
+
+  const life = h('span', { role: 'timer' });
+  const sendAgain = async (node) => {
+    entry.setError(null);
+    await run(node, 'Sending…', async () => {
+      await resend();
+      wrong = new Set();
+      armed = true;
+      input.value = '';
+      say('A message is on its way.');
+      input.disabled = false;
+      input.focus();
+    }, (text) => { entry.setError(text); input.focus(); });
+  };
+  const again = button('Send again', 'link', () => { if (!isDisabled(again)) sendAgain(again); }, { id: 'resend' });
+  const fresh = button('Send a new code', 'primary full', () => { if (!isDisabled(fresh)) sendAgain(fresh); }, { id: 'fresh', hidden: true });
+  const pause = h('div', { hidden: true });
+
+  const { node, main } = form({
+    fields: [entry], submit: purpose === 'confirm' ? 'Confirm the address' : 'Verify', busy: 'Checking…',
+    check: () => {
+      if (input.value.length !== digits) return [entry, `Enter all ${digits} digits of the code.`];
+      if (wrong.has(input.value)) return [entry, `You tried that code already, and it was not right. ${state.attemptsLeft ? attemptsText(state.attemptsLeft) : ''}`.trim()];
+      return null;
+    },
+    action: async () => {
+      input.readOnly = true;
+      try { await verify(input.value); } finally { input.readOnly = false; }
+    },
+    refused: (refusal) => { if (refusal.message === 'Invalid binding_code.') wrong.add(input.value); },
+    extra: [fresh, left, h('div', { class: 'timers' }, life, again), pause],
+  });
+
+  let waited = false;
+  let expired = false;
+  return {
+    step: more ? 2 : 1, title: 'Enter the code', focus: input,
+    body: [
+      heading('Check your email', h('span', {}, 'We sent a code to ', h('strong', {}, name), '.')),
+      node,
+      h('div', { class: 'options' },
+        purpose === 'authenticate' && hasRecovery() && button('Use a recovery code', 'link', () => go('recovery')),
+        purpose === 'authenticate' && byMail().length > 1 && button('Use another address', 'link', () => go('choose')),
+        purpose === 'confirm' && button('Use another address', 'link', () => go('enroll', { recoveryCodes: null, unsaved: false })),
+        more ? button('Back to your account', 'link', () => go('account', { recoveryCodes: null, unsaved: false })) : button('Start again', 'link', () => signOut())),
+    ],
+    update() {
+      left.hidden = state.attemptsLeft === null;
+      if (state.attemptsLeft !== null) left.textContent = attemptsText(state.attemptsLeft);
+    },
+    tick(now) {
+      if (!state.challenge) return;
+      const { expires, resend: from } = state.challenge;
+      const over = now >= expires;
+      life.classList.toggle('late', over);
+      life.replaceChildren(icon('clock'), ...(over ? ['This code has expired'] : [h('span', {}, 'Expires in ', h('span', { class: 'clock' }, clock(expires, now)))]));
+      if (over && !expired) say('This code has expired. You can ask for a new one.');
+      if (over !== expired) {
+        // A code that is dead takes no input: the way to a new one stands in the place of the button.
+        const focused = node.contains(document.activeElement);
+        [input.disabled, main.hidden, fresh.hidden, again.hidden] = [over, over, !over, over];
+        if (over) { input.value = ''; entry.setError(null); left.hidden = true; }
+        if (focused) (over ? fresh : input).focus();
+      }
+      expired = over;
+      const paused = now < state.codesFrom;
+      if (!main.classList.contains('busy')) disable(main, paused);
+      pause.hidden = !paused;
+      if (paused) pause.replaceChildren(notice('warn', 'No code is taken for another ', h('span', { class: 'clock' }, clock(state.codesFrom, now)), purpose === 'authenticate' && hasRecovery() ? '. A recovery code still works.' : '.'));
+      const wait = Math.max(from, state.messagesFrom, state.codesFrom);
+      const waiting = now < wait;
+      for (const [one, text] of [[again, 'Send again'], [fresh, 'Send a new code']]) {
+        if (one.classList.contains('busy')) continue;
+        disable(one, waiting);
+        one.textContent = waiting ? `${text} in ${clock(wait, now)}` : text;
+      }
+      if (waited && !waiting) say('You can ask for a new code now.');
+      waited = waiting;
+    },
+  };
+}

@@ -1,0 +1,36 @@
+//! The answer to a wrong binding code: how many attempts are left, and until when none is taken.
+//!
+//! Auth0's error is the same for each wrong code, and it stays: the count is a field beside it, which clients that do not
+//! know it ignore. The field must never tell more than the client can count by itself. The core counts attempts for one
+//! authenticator in one transaction, both of which the client holds; a lock and a disabled authenticator, which depend on
+//! other transactions, are what its next request is told anyway.
+
+use countersign::{
+    Denial, Effect, Event,
+    wire::{Endpoint, refuse},
+};
+use time::OffsetDateTime;
+
+use crate::error::ApiError;
+
+/// The refusal of a binding code that the core judged.
+pub(crate) fn refused(denial: &Denial, effects: &[Effect]) -> ApiError {
+    let mut refusal = refuse(Endpoint::Token, denial);
+    let Denial::InvalidBindingCode { attempts_left } = denial else {
+        return refusal.into();
+    };
+    let mut attempts_left = *attempts_left;
+    for effect in effects {
+        let Effect::Notify(notify) = effect else { continue };
+        match notify.event {
+            Event::Locked { until, .. } => {
+                attempts_left = 0;
+                let nanoseconds = i128::from(until).saturating_mul(1_000_000);
+                refusal.retry_at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok();
+            }
+            Event::Disabled { .. } => attempts_left = 0,
+            _ => {}
+        }
+    }
+    ApiError::WrongCode { refusal, attempts_left }
+}

@@ -1,0 +1,35 @@
+//! `POST /mfa/recovery-codes`: a new set of recovery codes in the place of the old one.
+//!
+//! Auth0 has no such request; the token, its scope and the errors are those of `/mfa/associate`. The new codes are shown
+//! once, in this reply. They must never be in a log, nor in any other reply.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::HeaderMap};
+use countersign::{
+    Verifier,
+    wire::{Endpoint, refuse},
+};
+use serde::Serialize;
+
+use crate::{app::App, error::ApiError, request};
+
+/// The new codes.
+#[derive(Serialize)]
+pub(crate) struct RecoveryCodesReply {
+    recovery_codes: Vec<String>,
+}
+
+pub(crate) async fn regenerate(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Json<RecoveryCodesReply>, ApiError> {
+    let denied = |denial| ApiError::from(refuse(Endpoint::Associate, &denial));
+    let session = request::bearer_session(&app, &headers, None, Endpoint::Associate).await?;
+    let step = |verifier: &Verifier, account, now, rng: &mut _| {
+        verifier.regenerate_recovery_codes(&session, account, now, rng)
+    };
+    let codes = app.step(session.subject(), step).await?.result.map_err(denied)?;
+    let recovery_codes = codes.iter().map(|code| code.expose().to_owned()).collect();
+    Ok(Json(RecoveryCodesReply { recovery_codes }))
+}
