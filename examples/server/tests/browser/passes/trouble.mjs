@@ -69,8 +69,8 @@ export async function trouble(visitor) {
     journey.challenge.expires = Date.now() + 1_500;
     journey.challenge.resend = Date.now() + 3_000;
     sessionStorage.setItem('countersign.journey', JSON.stringify(journey));
+    location.reload(); // at once: the page keeps its state after every change
   });
-  await page.reload();
   await visitor.see('an expired code is said to be one', 'form [role=timer]', /This code has expired/);
   visitor.check('an expired code takes no input', await page.isDisabled('#code') && !(await page.getByRole('button', { name: 'Verify' }).isVisible()));
   await visitor.sound('expired');
