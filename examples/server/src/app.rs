@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 
 use crate::{
     core::Core,
+    cross_origin::Origins,
     demo::Panel,
     first_factor::{FirstFactorError, FirstFactors},
     hosts::Hosts,
@@ -37,6 +38,7 @@ pub(crate) struct App {
     pub(crate) core: Core,
     pub(crate) database: Arc<dyn Database>,
     pub(crate) first_factors: FirstFactors,
+    pub(crate) origins: Origins,
     pub(crate) signer: Signer,
     pub(crate) mailer: Mailer,
     pub(crate) templates: Templates,

@@ -12,7 +12,12 @@ use std::str::FromStr;
 
 use aws_lc_rs::constant_time;
 
-pub(crate) use self::{audience::AudienceUri, grant::Grant, origin::Origin, scope::ScopeWord};
+pub(crate) use self::{
+    audience::AudienceUri,
+    grant::{GRANT_PASSWORD_REALM, Grant},
+    origin::Origin,
+    scope::ScopeWord,
+};
 use crate::first_factor::secret_hash;
 
 /// The most entries of one list.
@@ -62,10 +67,6 @@ impl Client {
 
     pub(crate) fn may_have(&self, word: &str) -> bool {
         self.scopes.iter().any(|known| known.as_str() == word)
-    }
-
-    pub(crate) fn comes_from(&self, origin: &str) -> bool {
-        self.origins.iter().any(|known| known.as_str() == origin)
     }
 
     /// What is wrong with the registration as a whole, beside those that are there already.

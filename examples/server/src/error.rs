@@ -18,8 +18,9 @@ const BUSY: &str = "The server is busy. Try again.";
 pub(crate) enum ApiError {
     /// The client was refused.
     Refused(Refusal),
-    /// A client that tried HTTP Basic was refused; that alone is answered with `WWW-Authenticate` (RFC 6749 section 5.2).
-    /// For a client that authenticated in the body, some libraries drop the error if the header is there.
+    /// A client was refused that tried HTTP Basic, which is answered with `WWW-Authenticate` (RFC 6749 section 5.2), or that
+    /// was refused elsewhere than at the token endpoint, where every 401 has that header (RFC 9110 section 15.5.2). At the
+    /// token endpoint some libraries drop the error of a client that authenticated in the body if the header is there.
     RefusedBasic(Refusal),
     /// A binding code was wrong.
     WrongCode {
@@ -27,10 +28,38 @@ pub(crate) enum ApiError {
         /// How many more the client may present in this transaction for this authenticator.
         attempts_left: u8,
     },
+    /// A bearer token was refused (RFC 6750 section 3).
+    RefusedBearer(Refusal, BearerError),
+    /// The body is packed (RFC 9110 section 15.5.16).
+    ContentEncoding,
     /// A second factor is wanted.
     MfaRequired(MfaRequired),
     /// The server is at fault.
     Trouble(Trouble),
+}
+
+/// What the challenge of a refused bearer token says beside its scheme (RFC 6750 section 3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BearerError {
+    /// There was no token: nothing is said of one.
+    Missing,
+    /// It is malformed, expired, revoked or for something else.
+    InvalidToken,
+    /// It is good, and for less than this scope.
+    InsufficientScope(&'static str),
+}
+
+impl BearerError {
+    fn challenge(self) -> HeaderValue {
+        let challenge = match self {
+            Self::Missing => "Bearer realm=\"countersign\"".to_owned(),
+            Self::InvalidToken => "Bearer realm=\"countersign\", error=\"invalid_token\"".to_owned(),
+            Self::InsufficientScope(scope) => {
+                format!("Bearer realm=\"countersign\", error=\"insufficient_scope\", scope=\"{scope}\"")
+            }
+        };
+        HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Bearer"))
+    }
 }
 
 impl From<Refusal> for ApiError {
@@ -82,6 +111,17 @@ impl IntoResponse for ApiError {
             Self::WrongCode { refusal, attempts_left } => {
                 let body = WrongCodeBody { refusal: &refusal, attempts_left };
                 answered(&refusal, Json(body).into_response())
+            }
+            Self::RefusedBearer(refusal, error) => {
+                let mut response = refused(&refusal);
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, error.challenge());
+                response
+            }
+            Self::ContentEncoding => {
+                let mut response =
+                    refused(&Refusal::new(415, "invalid_request", "The content encoding must be identity."));
+                response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+                response
             }
             Self::MfaRequired(reply) => (StatusCode::FORBIDDEN, Json(reply)).into_response(),
             // What every client that asks for too much gets is no failure of the server, and not worth a line each.

@@ -6,12 +6,14 @@
 
 mod admin;
 mod app;
+mod asked;
 mod attempts;
 mod audit;
 mod client;
 mod conformance;
 mod connections;
 mod core;
+mod cross_origin;
 mod demo;
 mod error;
 mod first_factor;

@@ -8,7 +8,7 @@ use axum::{
 };
 use countersign::{
     ClientId, Denial, Session, TransactionId,
-    wire::{ClientCredentials, Endpoint, Refusal, refuse},
+    wire::{ClientCredentials, Endpoint, Parameter, Refusal, refuse},
 };
 use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
@@ -18,7 +18,9 @@ use tokio::time::timeout;
 use crate::{
     app::App,
     audit::{About, HostEvent, RequestCheck},
-    error::ApiError,
+    client::{Client, Grant},
+    cross_origin,
+    error::{ApiError, BearerError},
     headers::{Encoding, basic, credentials, encoding},
     tokens::{BadToken, Claims},
 };
@@ -35,6 +37,10 @@ pub(crate) async fn read<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<T, ApiError> {
+    // Nothing here unpacks a body, which would be a way around its bound.
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
+        return Err(ApiError::ContentEncoding);
+    }
     let bytes = match timeout(app.limits.body_timeout, to_bytes(body, MAX_BODY)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(error)) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => {
@@ -47,10 +53,11 @@ pub(crate) async fn read<T: DeserializeOwned>(
         }
     };
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let unreadable = Refusal::invalid_request("The request body cannot be read.");
     match encoding(content_type) {
-        Some(Encoding::Json) => serde_json::from_slice(&bytes).map_err(|_| unreadable.into()),
-        Some(Encoding::Form) => serde_urlencoded::from_bytes(&bytes).map_err(|_| unreadable.into()),
+        Some(Encoding::Json) => serde_json::from_slice(&bytes).map_err(|error| unreadable(&error).into()),
+        Some(Encoding::Form) => {
+            serde_urlencoded::from_bytes(&bytes).map_err(|error| unreadable(&error).into())
+        }
         None => {
             let description =
                 "The content type must be application/json or application/x-www-form-urlencoded.";
@@ -59,19 +66,44 @@ pub(crate) async fn read<T: DeserializeOwned>(
     }
 }
 
-/// Authenticates the client of a request. Whoever names none has none.
+/// What is wrong with a body, as far as it helps: the parser's own words say where, and may quote what is secret.
+fn unreadable(error: &impl std::fmt::Display) -> Refusal {
+    let bounded = error.to_string().starts_with("a parameter is too long");
+    let mut refusal = Refusal::invalid_request("The request body cannot be read.");
+    if bounded {
+        refusal.error_description =
+            format!("A parameter is longer than {} bytes.", Parameter::MAX_BYTES).into();
+    }
+    refusal
+}
+
+/// A client that proved itself.
+pub(crate) struct Known {
+    pub(crate) id: ClientId,
+    pub(crate) client: Client,
+}
+
+impl Known {
+    /// # Errors
+    /// 403 `unauthorized_client` if the client is not registered for the grant.
+    pub(crate) fn needs(&self, grant: Grant) -> Result<(), Refusal> {
+        if self.client.may_use(grant) { Ok(()) } else { Err(Refusal::unauthorized_client()) }
+    }
+}
+
+/// Authenticates the client of a request, if it names one.
 pub(crate) async fn client(
     app: &App,
     headers: &HeaderMap,
     body: &ClientCredentials,
-) -> Result<Option<ClientId>, ApiError> {
-    let in_body =
-        |parameter: &Option<countersign::wire::Parameter>| parameter.as_ref().map(|p| p.expose().to_owned());
+    endpoint: Endpoint,
+) -> Result<Option<Known>, ApiError> {
+    let in_body = |parameter: &Option<Parameter>| parameter.as_ref().map(|p| p.expose().to_owned());
     let basic =
-        scheme(headers, "Basic").map(|credentials| basic(credentials).ok_or(Refusal::invalid_client()));
-    let by_basic = basic.is_some();
+        scheme(headers, "Basic")?.map(|credentials| basic(credentials).ok_or(Refusal::invalid_client()));
+    let challenged = basic.is_some() || endpoint != Endpoint::Token;
     let refused =
-        |refusal| if by_basic { ApiError::RefusedBasic(refusal) } else { ApiError::Refused(refusal) };
+        |refusal| if challenged { ApiError::RefusedBasic(refusal) } else { ApiError::Refused(refusal) };
     let (id, secret) = match basic.transpose().map_err(refused)? {
         Some(_) if body.client_secret.is_some() || body.has_assertion => {
             return Err(Refusal::invalid_request("The client authenticated in more than one way.").into());
@@ -84,18 +116,21 @@ pub(crate) async fn client(
     };
     let Some(id) = id else {
         return if secret.is_some() || body.has_assertion {
-            Err(Refusal::invalid_client().into())
+            Err(refused(Refusal::invalid_client()))
         } else {
             Ok(None)
         };
     };
     let known = match ClientId::new(&id) {
-        Ok(name) => app.database.client(&id).await?.map(|client| (name, client)),
+        Ok(id) => app.database.client(id.as_str()).await?.map(|client| Known { id, client }),
         Err(_) => None,
     };
+    if let Some(known) = &known {
+        cross_origin::note(&known.client);
+    }
     // An assertion is a proof that this server does not know how to check.
-    let accepted = known.filter(|(_, client)| client.accepts(secret.as_deref()) && !body.has_assertion);
-    accepted.map(|(name, _)| Some(name)).ok_or_else(|| refused(Refusal::invalid_client()))
+    let accepted = known.filter(|known| known.client.accepts(secret.as_deref()) && !body.has_assertion);
+    accepted.map(Some).ok_or_else(|| refused(Refusal::invalid_client()))
 }
 
 /// The same, where a client must be named.
@@ -103,22 +138,41 @@ pub(crate) async fn named_client(
     app: &App,
     headers: &HeaderMap,
     body: &ClientCredentials,
-) -> Result<ClientId, ApiError> {
-    client(app, headers, body).await?.ok_or_else(|| Refusal::missing("client_id").into())
+    endpoint: Endpoint,
+) -> Result<Known, ApiError> {
+    client(app, headers, body, endpoint).await?.ok_or_else(|| Refusal::missing("client_id").into())
 }
 
-/// The session of a bearer token: an `mfa_token`, or an access token for the MFA audience.
+/// The session of a bearer token, and its client: an `mfa_token`, or an access token for the MFA audience.
 pub(crate) async fn bearer_session(
     app: &App,
     headers: &HeaderMap,
-    client: Option<&ClientId>,
+    client: Option<&Known>,
     endpoint: Endpoint,
-) -> Result<Session, ApiError> {
-    let denied = |denial| ApiError::from(refuse(endpoint, &denial));
-    let token = scheme(headers, "Bearer").ok_or_else(|| denied(Denial::MalformedToken))?;
-    let (session, _) = session(app, token, client).map_err(denied)?;
+) -> Result<(Session, Client), ApiError> {
+    let denied = |denial: Denial| bearer_refused(endpoint, &denial);
+    let Some(token) = scheme(headers, "Bearer")? else {
+        return Err(ApiError::RefusedBearer(refuse(endpoint, &Denial::MalformedToken), BearerError::Missing));
+    };
+    // An mfa_token is base64url, which has no dot.
+    if token.contains('.') {
+        let claims = access_token(app, token).map_err(denied)?;
+        // A token does not outlive the registration of its client.
+        let own =
+            app.database.client(&claims.client_id).await?.ok_or_else(|| denied(Denial::MalformedToken))?;
+        cross_origin::note(&own);
+        let session = elevated(&claims, client.map(|known| &known.id), &own).map_err(denied)?;
+        alive(app, &session, endpoint).await?;
+        return Ok((session, own));
+    }
+    let id = client.map(|known| &known.id);
+    let now = OffsetDateTime::now_utc();
+    let session = app.core.call(|verifier| verifier.open(token, id, now)).map_err(denied)?;
+    let own = app.database.client(session.client().as_str()).await?;
+    let own = own.ok_or_else(|| denied(Denial::MalformedToken))?;
+    cross_origin::note(&own);
     alive(app, &session, endpoint).await?;
-    Ok(session)
+    Ok((session, own))
 }
 
 /// Refuses a session that an administrator ended, and the session of a user who was removed. Every session passes here before
@@ -126,42 +180,65 @@ pub(crate) async fn bearer_session(
 pub(crate) async fn alive(app: &App, session: &Session, endpoint: Endpoint) -> Result<(), ApiError> {
     match app.database.user(session.subject()).await? {
         Some(user) if !user.has_ended(session.begun()) => Ok(()),
-        Some(_) | None => Err(refuse(endpoint, &Denial::ExpiredToken).into()),
+        Some(_) | None => Err(bearer_refused(endpoint, &Denial::ExpiredToken)),
     }
 }
 
-/// The session of a token, and what an access token says of itself.
-pub(crate) fn session(
-    app: &App,
-    token: &str,
-    client: Option<&ClientId>,
-) -> Result<(Session, Option<Claims>), Denial> {
-    let now = OffsetDateTime::now_utc();
-    // An mfa_token is base64url, which has no dot.
-    if !token.contains('.') {
-        return Ok((app.core.call(|verifier| verifier.open(token, client, now))?, None));
+/// A refusal where the token comes in the `Authorization` header, with the challenge that RFC 6750 section 3 wants.
+pub(crate) fn bearer_refused(endpoint: Endpoint, denial: &Denial) -> ApiError {
+    let refusal = refuse(endpoint, denial);
+    let scope = match endpoint {
+        Endpoint::Associate | Endpoint::Challenge | Endpoint::Token => "enroll",
+        Endpoint::Authenticators => "read:authenticators",
+        Endpoint::Remove => "remove:authenticators",
+    };
+    match (refusal.status, refusal.error) {
+        (401, _) => ApiError::RefusedBearer(refusal, BearerError::InvalidToken),
+        (_, "insufficient_scope") => ApiError::RefusedBearer(refusal, BearerError::InsufficientScope(scope)),
+        _ => ApiError::Refused(refusal),
     }
-    let claims = app.signer.verify(token, now).map_err(|error| match error {
+}
+
+/// The session of a token in a body, and what an access token says of itself.
+pub(crate) fn session(app: &App, token: &str, known: &Known) -> Result<(Session, Option<Claims>), Denial> {
+    if !token.contains('.') {
+        let now = OffsetDateTime::now_utc();
+        return Ok((app.core.call(|verifier| verifier.open(token, Some(&known.id), now))?, None));
+    }
+    let claims = access_token(app, token)?;
+    Ok((elevated(&claims, Some(&known.id), &known.client)?, Some(claims)))
+}
+
+fn access_token(app: &App, token: &str) -> Result<Claims, Denial> {
+    app.signer.verify(token, OffsetDateTime::now_utc()).map_err(|error| match error {
         BadToken::Expired => Denial::ExpiredToken,
         BadToken::Invalid => Denial::MalformedToken,
-    })?;
+    })
+}
+
+fn elevated(claims: &Claims, asking: Option<&ClientId>, own: &Client) -> Result<Session, Denial> {
     let instant = |seconds| OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| Denial::MalformedToken);
-    let own_client = ClientId::new(&claims.azp).map_err(|_| Denial::MalformedToken)?;
-    if client.is_some_and(|client| *client != own_client) {
+    let own_id = ClientId::new(&claims.client_id).map_err(|_| Denial::MalformedToken)?;
+    if asking.is_some_and(|asking| *asking != own_id) {
         return Err(Denial::WrongClient);
     }
-    let session = Session::elevated(
+    Ok(Session::elevated(
         countersign::Subject::new(&claims.sub).map_err(|_| Denial::MalformedToken)?,
-        own_client,
+        own_id,
         TransactionId::from_token_id(&claims.jti),
-        claims.scopes(),
+        claims.scopes(own),
         instant(claims.auth_time)?,
         instant(claims.exp)?,
-    );
-    Ok((session, Some(claims)))
+    ))
 }
 
 /// The credentials of an `Authorization` header of this scheme.
-fn scheme<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
-    credentials(headers.get(header::AUTHORIZATION)?.to_str().ok()?, wanted)
+fn scheme<'a>(headers: &'a HeaderMap, wanted: &str) -> Result<Option<&'a str>, Refusal> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let first = given.next();
+    if given.next().is_some() {
+        return Err(Refusal::invalid_request("There is more than one Authorization header."));
+    }
+    let text = first.and_then(|value| value.to_str().ok());
+    Ok(text.and_then(|text| credentials(text, wanted)))
 }

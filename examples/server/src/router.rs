@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 use crate::{
     app::App,
     audit::{About, HostEvent, RequestCheck},
+    cross_origin,
     error::{ApiError, busy},
     handlers::{demo, mfa, page, public, recovery_codes, token},
     hosts, locale,
@@ -27,9 +28,7 @@ use crate::{
 };
 
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/", get(page::index))
-        .route("/page/{*path}", get(page::asset))
+    let called_by_browsers = Router::new()
         .route("/oauth/token", post(token::token))
         .route("/mfa/associate", post(mfa::associate))
         .route("/mfa/challenge", post(mfa::challenge))
@@ -38,18 +37,26 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/mfa/recovery-codes", post(recovery_codes::regenerate))
         .route("/.well-known/openid-configuration", get(public::discovery))
         .route("/.well-known/jwks.json", get(public::jwks))
+        .method_not_allowed_fallback(async || not_allowed())
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), cross_origin::layer));
+    Router::new()
+        .route("/", get(page::index))
+        .route("/page/{*path}", get(page::asset))
         .route("/healthz", get(public::healthz))
         .route("/metrics", get(public::metrics))
         .route("/mailbox", get(demo::mailbox))
         .route("/demo/info", get(demo::info))
         .route("/demo/state", get(demo::state))
         .fallback(async || ApiError::from(Refusal::new(404, "not_found", "There is nothing here.")))
-        .method_not_allowed_fallback(async || {
-            ApiError::from(Refusal::new(405, "invalid_request", "The method is not allowed here."))
-        })
+        .method_not_allowed_fallback(async || not_allowed())
+        .merge(called_by_browsers)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), hosts::check))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), around))
         .with_state(app)
+}
+
+fn not_allowed() -> ApiError {
+    Refusal::new(405, "invalid_request", "The method is not allowed here.").into()
 }
 
 async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

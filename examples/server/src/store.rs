@@ -21,7 +21,7 @@ use countersign::{Account, Descriptor, Subject, Swap, Write};
 use time::OffsetDateTime;
 
 use crate::{
-    client::{self, Client},
+    client::{self, Client, Origin},
     locale::Locale,
     metrics::Stopwatch,
 };
@@ -74,6 +74,8 @@ pub(crate) trait Directory: Send + Sync {
     fn add_client<'a>(&'a self, client: &'a Client) -> Later<'a, bool>;
     /// Every client, by its name.
     fn clients(&self) -> Later<'_, Vec<Client>>;
+    /// The origins of all clients.
+    fn origins(&self) -> Later<'_, Vec<Origin>>;
     /// Writes what a client is registered for, and its secret, in place of what was there; `false` if there is none.
     fn replace_client<'a>(&'a self, client: &'a Client) -> Later<'a, bool>;
     /// Removes a client; `false` if there was none.
@@ -245,6 +247,12 @@ impl Registration<'_> {
             origins: client::from_column(self.origins).map_err(StoreError::Client)?,
         })
     }
+}
+
+/// The origins that stand in this column of some clients.
+fn all_origins<'a>(columns: impl IntoIterator<Item = &'a str>) -> Result<Vec<Origin>, StoreError> {
+    let lists: Result<Vec<Vec<Origin>>, _> = columns.into_iter().map(client::from_column).collect();
+    Ok(lists.map_err(StoreError::Client)?.concat())
 }
 
 /// Both databases write a client by these.

@@ -1,7 +1,7 @@
 //! Access tokens and `id_token`s: JWTs signed with RS256.
 //!
-//! An access token has the type `at+jwt` (RFC 9068) and an audience, so that no `id_token` and no token for another
-//! service is ever taken for one. Everything in a token comes from the core's evidence and not from the clock, so the
+//! An access token has the type `at+jwt` and the claims of RFC 9068; its audience is a URI, and that of an `id_token` the
+//! id of a client, which never is one. So neither is taken for the other, nor a token for one service for one for another. Everything in a token comes from the core's evidence and not from the clock, so the
 //! same effect issued again is the same token. This module must never accept another algorithm than RS256.
 
 use aws_lc_rs::{rand::SystemRandom, rsa::KeyPair, signature::RSA_PKCS1_SHA256};
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::{
+    client::Client,
     keys::{KeysError, SigningKey},
     store::User,
 };
@@ -27,11 +28,12 @@ const MFA_LIFETIME: i64 = 600;
 /// The type of access tokens.
 const ACCESS_TOKEN: &str = "at+jwt";
 /// The scopes of the MFA audience.
-const MFA_SCOPES: [&str; 3] = ["enroll", "read:authenticators", "remove:authenticators"];
+pub(crate) const MFA_SCOPES: [&str; 3] = ["enroll", "read:authenticators", "remove:authenticators"];
 
 pub(crate) struct Signer {
     issuer: String,
     mfa_audience: String,
+    own_audience: String,
     kid: String,
     /// Read once: `jsonwebtoken` would read and check it anew for every token, which costs as much as a signature.
     key: KeyPair,
@@ -45,8 +47,8 @@ pub(crate) struct Claims {
     pub(crate) iss: String,
     pub(crate) sub: String,
     pub(crate) aud: String,
-    /// The client.
-    pub(crate) azp: String,
+    /// The client that it was issued to (RFC 9068 section 2.2).
+    pub(crate) client_id: String,
     pub(crate) iat: i64,
     pub(crate) exp: i64,
     /// When the second factor was verified.
@@ -104,11 +106,24 @@ impl Signer {
             jwks.keys.push(jwk);
         }
         let mfa_audience = format!("{issuer}mfa/");
-        Ok(Self { issuer: issuer.to_owned(), mfa_audience, kid: current.kid.clone(), key, verifying, jwks })
+        let own_audience = format!("{issuer}userinfo");
+        let (issuer, kid) = (issuer.to_owned(), current.kid.clone());
+        Ok(Self { issuer, mfa_audience, own_audience, kid, key, verifying, jwks })
     }
 
     pub(crate) fn mfa_audience(&self) -> &str {
         &self.mfa_audience
+    }
+
+    /// The audience of a token that is for no API: Auth0's name for what the server itself would tell about the user.
+    pub(crate) fn own_audience(&self) -> &str {
+        &self.own_audience
+    }
+
+    /// The audience that the first factor was asked with.
+    pub(crate) fn due_audience<'a>(&'a self, due: &'a IssueToken) -> &'a str {
+        let audience = due.audience.as_str();
+        if audience.is_empty() { &self.own_audience } else { audience }
     }
 
     /// Issues what the core says is due: for the audience and scope that the first factor was asked with. A request may
@@ -120,7 +135,7 @@ impl Signer {
         audience: Option<&str>,
         scope: Option<&str>,
     ) -> Result<Issued, jsonwebtoken::errors::Error> {
-        let due_audience = due.audience.as_str();
+        let due_audience = self.due_audience(due);
         let audience = audience.filter(|&audience| audience == self.mfa_audience).unwrap_or(due_audience);
         let for_mfa = audience == self.mfa_audience;
         let mut scope = granted(scope.unwrap_or(due.scope.as_str()), for_mfa);
@@ -137,8 +152,8 @@ impl Signer {
         let claims = Claims {
             iss: self.issuer.clone(),
             sub: due.subject.as_str().to_owned(),
-            aud: if audience.is_empty() { self.issuer.clone() } else { audience.to_owned() },
-            azp: due.client.as_str().to_owned(),
+            aud: audience.to_owned(),
+            client_id: due.client.as_str().to_owned(),
             iat: at,
             exp: at.saturating_add(lifetime),
             auth_time: at,
@@ -154,7 +169,7 @@ impl Signer {
                 &IdClaims {
                     iss: &claims.iss,
                     sub: &claims.sub,
-                    aud: &claims.azp,
+                    aud: &claims.client_id,
                     iat: at,
                     exp: claims.exp,
                     auth_time: at,
@@ -214,8 +229,10 @@ impl Signer {
 }
 
 impl Claims {
-    pub(crate) fn scopes(&self) -> ElevatedScopes {
-        ElevatedScopes::parse(&self.scope)
+    /// What the token lets its holder do, as far as its client is still registered for it.
+    pub(crate) fn scopes(&self, client: &Client) -> ElevatedScopes {
+        let words: Vec<_> = self.scope.split(' ').filter(|word| client.may_have(word)).collect();
+        ElevatedScopes::parse(&words.join(" "))
     }
 }
 

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use url::Url;
 
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Origin(String);
 
 impl Origin {

@@ -14,18 +14,23 @@ use countersign::{
 };
 use time::OffsetDateTime;
 
-use crate::{app::App, error::ApiError, listing::Listed, request};
+use crate::{app::App, client::Grant, error::ApiError, listing::Listed, request};
 
 pub(crate) async fn associate(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<AssociateReply>, ApiError> {
-    let denied = |denial| ApiError::from(refuse(Endpoint::Associate, &denial));
+    let denied = |denial| request::bearer_refused(Endpoint::Associate, &denial);
     let body: AssociateBody = request::read(&app, &headers, body).await?;
     // The bearer token is the credential here, so a client may stay unnamed; one that is named must be the token's.
-    let client = request::client(&app, &headers, &body.client()).await?;
-    let session = request::bearer_session(&app, &headers, client.as_ref(), Endpoint::Associate).await?;
+    let client = request::client(&app, &headers, &body.client(), Endpoint::Associate).await?;
+    let (session, own) =
+        request::bearer_session(&app, &headers, client.as_ref(), Endpoint::Associate).await?;
+    // What is enrolled is confirmed by that grant, so without it a message would be sent in vain.
+    if !own.may_use(Grant::MfaOob) {
+        return Err(Refusal::unauthorized_client().into());
+    }
     let address = match body.email()? {
         Some(address) => address,
         None => {
@@ -55,10 +60,11 @@ pub(crate) async fn challenge(
 ) -> Result<Json<ChallengeReply>, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Challenge, &denial));
     let body: ChallengeBody = request::read(&app, &headers, body).await?;
-    let client = request::named_client(&app, &headers, &body.client()).await?;
+    let known = request::named_client(&app, &headers, &body.client(), Endpoint::Challenge).await?;
+    known.needs(Grant::MfaOob)?;
     let mfa_token = body.mfa_token()?.expose();
     let now = OffsetDateTime::now_utc();
-    let session = app.core.call(|verifier| verifier.open(mfa_token, Some(&client), now)).map_err(denied)?;
+    let session = app.core.call(|verifier| verifier.open(mfa_token, Some(&known.id), now)).map_err(denied)?;
     request::alive(&app, &session, Endpoint::Challenge).await?;
     let request = body.request()?;
     let step = |verifier: &Verifier, account, now, rng: &mut _| {
@@ -74,8 +80,8 @@ pub(crate) async fn authenticators(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
 ) -> Result<Json<Vec<Listed>>, ApiError> {
-    let denied = |denial| ApiError::from(refuse(Endpoint::Authenticators, &denial));
-    let session = request::bearer_session(&app, &headers, None, Endpoint::Authenticators).await?;
+    let denied = |denial| request::bearer_refused(Endpoint::Authenticators, &denial);
+    let (session, _) = request::bearer_session(&app, &headers, None, Endpoint::Authenticators).await?;
     let account = app.load(session.subject()).await?;
     let now = OffsetDateTime::now_utc();
     let listed = app.core.call(|verifier| verifier.authenticators(&session, &account, now));
@@ -88,8 +94,8 @@ pub(crate) async fn remove(
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
-    let denied = |denial| ApiError::from(refuse(Endpoint::Remove, &denial));
-    let session = request::bearer_session(&app, &headers, None, Endpoint::Remove).await?;
+    let denied = |denial| request::bearer_refused(Endpoint::Remove, &denial);
+    let (session, _) = request::bearer_session(&app, &headers, None, Endpoint::Remove).await?;
     let id = id.ok().and_then(|Path(id)| id.parse::<AuthenticatorId>().ok());
     let id = id.ok_or_else(|| denied(Denial::UnknownAuthenticator))?;
     let step = |verifier: &Verifier, account, now, _: &mut _| Ok(verifier.remove(&session, account, id, now));

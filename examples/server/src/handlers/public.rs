@@ -12,7 +12,7 @@ use countersign::wire::{GRANT_MFA_OOB, GRANT_MFA_OTP, GRANT_MFA_RECOVERY_CODE, G
 use jsonwebtoken::jwk::JwkSet;
 use serde_json::{Value, json};
 
-use crate::{app::App, error::ApiError};
+use crate::{app::App, client::GRANT_PASSWORD_REALM, error::ApiError};
 
 pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Json<Value> {
     let issuer = &app.issuer;
@@ -23,7 +23,8 @@ pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Json<Value> {
         "token_endpoint": format!("{issuer}oauth/token"),
         "jwks_uri": format!("{issuer}.well-known/jwks.json"),
         "mfa_challenge_endpoint": format!("{issuer}mfa/challenge"),
-        "grant_types_supported": [GRANT_PASSWORD, GRANT_MFA_OOB, GRANT_MFA_OTP, GRANT_MFA_RECOVERY_CODE],
+        "grant_types_supported":
+            [GRANT_PASSWORD, GRANT_PASSWORD_REALM, GRANT_MFA_OOB, GRANT_MFA_OTP, GRANT_MFA_RECOVERY_CODE],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "scopes_supported": ["openid", "profile", "email"],
         "response_types_supported": [],

@@ -6,10 +6,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, http::HeaderMap};
-use countersign::{
-    Verifier,
-    wire::{Endpoint, refuse},
-};
+use countersign::{Verifier, wire::Endpoint};
 use serde::Serialize;
 
 use crate::{app::App, error::ApiError, request};
@@ -24,8 +21,8 @@ pub(crate) async fn regenerate(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
 ) -> Result<Json<RecoveryCodesReply>, ApiError> {
-    let denied = |denial| ApiError::from(refuse(Endpoint::Associate, &denial));
-    let session = request::bearer_session(&app, &headers, None, Endpoint::Associate).await?;
+    let denied = |denial| request::bearer_refused(Endpoint::Associate, &denial);
+    let (session, _) = request::bearer_session(&app, &headers, None, Endpoint::Associate).await?;
     let step = |verifier: &Verifier, account, now, rng: &mut _| {
         verifier.regenerate_recovery_codes(&session, account, now, rng)
     };

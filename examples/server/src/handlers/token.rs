@@ -13,10 +13,12 @@ use time::OffsetDateTime;
 
 use crate::{
     app::{App, Trouble},
+    asked::{Asked, default_audience},
     attempts,
+    client::{GRANT_PASSWORD_REALM, Grant},
     error::ApiError,
     peer::Peer,
-    request,
+    request::{self, Known},
     tokens::Claims,
 };
 
@@ -27,38 +29,56 @@ pub(crate) async fn token(
     body: Body,
 ) -> Result<Json<TokenReply>, ApiError> {
     let body: TokenBody = request::read(&app, &headers, body).await?;
-    let client = request::named_client(&app, &headers, &body.client()).await?;
-    match body.grant()? {
+    let known = request::named_client(&app, &headers, &body.client(), Endpoint::Token).await?;
+    let grant_type = body.grant_type.as_ref().ok_or_else(|| Refusal::missing("grant_type"))?.expose();
+    let grant = Grant::from_grant_type(grant_type).ok_or(Refusal::unsupported_grant_type())?;
+    known.needs(grant)?;
+    let asked = Asked::read(&known.client, &app.signer, body.audience.as_ref(), body.scope.as_ref())?;
+    match presented(&body, grant_type)? {
         TokenGrant::Password { username, password } => {
-            password_grant(&app, peer, &client, &body, username, password).await
+            password_grant(&app, peer, &known, asked, username, password).await
         }
         TokenGrant::Oob { mfa_token, oob_code, binding_code } => {
-            oob_grant(&app, &client, &body, mfa_token, oob_code, binding_code).await
+            oob_grant(&app, &known, &asked, mfa_token, oob_code, binding_code).await
         }
-        TokenGrant::Otp { mfa_token, otp: _ } => otp_grant(&app, &client, mfa_token).await,
+        TokenGrant::Otp { mfa_token, otp: _ } => otp_grant(&app, &known.id, mfa_token).await,
         TokenGrant::RecoveryCode { mfa_token, recovery_code } => {
-            recovery_grant(&app, &client, &body, mfa_token, recovery_code).await
+            recovery_grant(&app, &known, asked, mfa_token, recovery_code).await
         }
         _ => Err(Refusal::unsupported_grant_type().into()),
     }
     .map(Json)
 }
 
+/// What the request presents. The library does not know the grant that names a realm; it presents the same as a password.
+fn presented<'a>(body: &'a TokenBody, grant_type: &str) -> Result<TokenGrant<'a>, Refusal> {
+    if grant_type != GRANT_PASSWORD_REALM {
+        return body.grant();
+    }
+    Ok(TokenGrant::Password {
+        username: body.username.as_ref().ok_or_else(|| Refusal::missing("username"))?,
+        password: body.password.as_ref().ok_or_else(|| Refusal::missing("password"))?,
+    })
+}
+
 /// A password is a first factor and never enough: the answer is always an error, at best `mfa_required`.
 async fn password_grant(
     app: &Arc<App>,
     peer: Peer,
-    client: &ClientId,
-    body: &TokenBody,
+    known: &Known,
+    asked: Asked,
     username: &Parameter,
     password: &Parameter,
 ) -> Result<TokenReply, ApiError> {
-    let named =
-        |parameter: &Option<Parameter>| parameter.as_ref().map_or(String::new(), |p| p.expose().to_owned());
-    let scope = Scope::new(&named(&body.scope))
-        .map_err(|_| Refusal::new(400, "invalid_scope", "The scope is invalid."))?;
-    let audience = Audience::new(&named(&body.audience))
-        .map_err(|_| Refusal::invalid_request("The audience is invalid."))?;
+    let nothing = |_| Trouble::Misuse("nothing is no name");
+    let scope = asked.scope.map_or_else(|| Scope::new(""), Ok).map_err(nothing)?;
+    let audience = match asked.audience {
+        Some(audience) => audience,
+        // A name of the server's own that is too long is left for when the token is issued.
+        None => Audience::new(&default_audience(&known.client, &app.signer))
+            .or_else(|_| Audience::new(""))
+            .map_err(nothing)?,
+    };
     // The session begins before the password is looked at: one that is changed meanwhile ends it.
     let begun = OffsetDateTime::now_utc();
     let turn = Some(peer.network());
@@ -74,7 +94,7 @@ async fn password_grant(
         app.step(&user.subject, step).await?;
     }
     let account = app.load(&user.subject).await?;
-    let first_factor = FirstFactor::new(user.subject, client.clone(), audience, scope);
+    let first_factor = FirstFactor::new(user.subject, known.id.clone(), audience, scope);
     let mfa_token = app.core.call(|verifier| verifier.begin(&first_factor, begun, &mut SysRng))?;
     let requirements = app.core.call(|verifier| verifier.requirements(&account));
     Err(ApiError::MfaRequired(MfaRequired::new(&mfa_token, &requirements)))
@@ -83,26 +103,25 @@ async fn password_grant(
 /// A binding code answers a challenge or confirms an enrolment. Only the latter takes an access token as `mfa_token`.
 async fn oob_grant(
     app: &Arc<App>,
-    client: &ClientId,
-    body: &TokenBody,
+    known: &Known,
+    asked: &Asked,
     mfa_token: &Parameter,
     oob_code: &Parameter,
     binding_code: &Parameter,
 ) -> Result<TokenReply, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
-    let (session, claims) = request::session(app, mfa_token.expose(), Some(client)).map_err(denied)?;
+    let (session, claims) = request::session(app, mfa_token.expose(), known).map_err(denied)?;
     request::alive(app, &session, Endpoint::Token).await?;
     let handle = app.core.call(|verifier| verifier.open_oob_code(&session, oob_code.expose()));
     let handle = handle.map_err(denied)?;
     let code = BindingCode::parse(binding_code.expose()).map_err(|_| denied(Denial::MalformedBindingCode))?;
-    let asked = Asked::read(body)?;
     let step = |verifier: &Verifier, account, now, _: &mut _| {
         Ok(verifier.verify_oob(&session, account, &handle, &code, now))
     };
     let outcome = app.step(session.subject(), step).await?;
     let verification = outcome.result.map_err(|denial| attempts::refused(&denial, &outcome.effects))?;
     match (token_due(&outcome.effects), claims) {
-        (Some(due), _) => issue(app, due, &asked).await,
+        (Some(due), _) => issue(app, due, asked).await,
         // An elevated session confirmed an enrolment: it has its token already, and gets no more than that.
         (None, Some(claims)) => Ok(same_token(mfa_token, &claims)),
         (None, None) if verification.completed => {
@@ -127,16 +146,15 @@ async fn otp_grant(app: &App, client: &ClientId, mfa_token: &Parameter) -> Resul
 
 async fn recovery_grant(
     app: &Arc<App>,
-    client: &ClientId,
-    body: &TokenBody,
+    known: &Known,
+    asked: Asked,
     mfa_token: &Parameter,
     recovery_code: &Parameter,
 ) -> Result<TokenReply, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
-    let session = first_factor_session(app, client, mfa_token).await?;
+    let session = first_factor_session(app, &known.id, mfa_token).await?;
     let code =
         RecoveryCode::parse(recovery_code.expose()).map_err(|_| denied(Denial::InvalidRecoveryCode))?;
-    let asked = Asked::read(body)?;
     let step = |verifier: &Verifier, account, now, _: &mut _| {
         Ok(verifier.verify_recovery(&session, account, &code, now))
     };
@@ -170,29 +188,19 @@ fn token_due(effects: &[Effect]) -> Option<&IssueToken> {
     })
 }
 
-/// What a request for a token says of audience and scope. It is read before a code is judged: a request that cannot be
-/// answered uses none up.
-#[derive(Default)]
-struct Asked {
-    audience: Option<Audience>,
-    scope: Option<Scope>,
-}
-
-impl Asked {
-    fn read(body: &TokenBody) -> Result<Self, Refusal> {
-        let audience = body.audience.as_ref().map(|audience| Audience::new(audience.expose())).transpose();
-        let scope = body.scope.as_ref().map(|scope| Scope::new(scope.expose())).transpose();
-        Ok(Self {
-            audience: audience.map_err(|_| Refusal::invalid_request("The audience is invalid."))?,
-            scope: scope.map_err(|_| Refusal::new(400, "invalid_scope", "The scope is invalid."))?,
-        })
-    }
-}
-
 async fn issue(app: &App, due: &IssueToken, asked: &Asked) -> Result<TokenReply, ApiError> {
     // A user can be removed while a code is judged.
     let user = app.database.user(&due.subject).await?;
     let user = user.ok_or_else(|| ApiError::from(refuse(Endpoint::Token, &Denial::ExpiredToken)))?;
+    // Which API the first factor was for is known only here. One of another is not given instead, although the client may
+    // ask for it: what its user signed in to is what the token is for.
+    if let Some(asked) = &asked.audience
+        && asked.as_str() != app.signer.mfa_audience()
+        && asked.as_str() != app.signer.due_audience(due)
+    {
+        let description = "The audience is not the one that the first factor was for. Sign in again.";
+        return Err(Refusal::new(400, "invalid_target", description).into());
+    }
     let (audience, scope) = (asked.audience.as_ref(), asked.scope.as_ref());
     let issued = app.signer.issue(due, &user, audience.map(Audience::as_str), scope.map(Scope::as_str))?;
     let reply = TokenReply::new(issued.access_token, issued.expires_in, &issued.scope);

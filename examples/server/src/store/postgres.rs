@@ -22,10 +22,10 @@ use sqlx::{
 use self::access::{ACQUIRE_LIMIT, Access};
 use super::{
     ADD_CLIENT, Database, Directory, Form, Inspection, Later, Outbox, Queued, REPLACE_CLIENT, Registration,
-    Store, StoreError, User, challenge, column, millis,
+    Store, StoreError, User, all_origins, challenge, column, millis,
 };
 use crate::{
-    client::{Client, to_column},
+    client::{Client, Origin, to_column},
     locale::Locale,
 };
 
@@ -307,6 +307,15 @@ impl Directory for Postgres {
         bounded(async move {
             let query = sqlx::query("SELECT * FROM clients ORDER BY client_id");
             self.rows(query).await?.iter().map(client).collect()
+        })
+    }
+
+    fn origins(&self) -> Later<'_, Vec<Origin>> {
+        bounded(async move {
+            let query = sqlx::query("SELECT DISTINCT origins FROM clients WHERE origins <> ''");
+            let rows = self.rows(query).await?;
+            let columns: Result<Vec<&str>, _> = rows.iter().map(|row| row.try_get("origins")).collect();
+            all_origins(columns?)
         })
     }
 

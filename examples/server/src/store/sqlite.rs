@@ -29,10 +29,10 @@ use sqlx::{
 
 use super::{
     ADD_CLIENT, Database, Directory, Form, Inspection, Later, Outbox, Queued, REPLACE_CLIENT, Registration,
-    Store, StoreError, User, challenge, column, millis,
+    Store, StoreError, User, all_origins, challenge, column, millis,
 };
 use crate::{
-    client::{Client, to_column},
+    client::{Client, Origin, to_column},
     locale::Locale,
 };
 
@@ -239,6 +239,15 @@ impl Directory for Sqlite {
         Box::pin(async move {
             let query = sqlx::query("SELECT * FROM clients ORDER BY client_id");
             query.fetch_all(&self.readers).await?.iter().map(client).collect()
+        })
+    }
+
+    fn origins(&self) -> Later<'_, Vec<Origin>> {
+        Box::pin(async move {
+            let query = sqlx::query("SELECT DISTINCT origins FROM clients WHERE origins <> ''");
+            let rows = query.fetch_all(&self.readers).await?;
+            let columns: Result<Vec<&str>, _> = rows.iter().map(|row| row.try_get("origins")).collect();
+            all_origins(columns?)
         })
     }
 
