@@ -84,7 +84,7 @@ fn bodies_that_cannot_be_read() {
     server.token(&json!({ "grant_type": "password", "username": "u", "password": long })).is_refused(
         400,
         "invalid_request",
-        UNREADABLE,
+        "A parameter is longer than 4096 bytes.",
     );
     let large = format!("{{\"x\":\"{}\"}}", "p".repeat(20_000));
     for path in ["/oauth/token", "/mfa/challenge", "/mfa/associate"] {
