@@ -106,6 +106,8 @@ pub struct Server {
     directory: PathBuf,
     arguments: Vec<String>,
     clock: Option<Clock>,
+    /// Whether the server has its bounds as they come.
+    strict: bool,
     pub address: SocketAddr,
     child: Option<Child>,
     log: PathBuf,
@@ -118,12 +120,28 @@ impl Server {
         arguments: &[&str],
         clock: Option<Clock>,
     ) -> Result<Self, String> {
+        Self::launched(binary, directory, arguments, clock, false).await
+    }
+
+    /// The same with the bounds by peer as they come: any other server has a crowd that comes from one address.
+    pub async fn start_strict(binary: &Path, directory: &Path, arguments: &[&str]) -> Result<Self, String> {
+        Self::launched(binary, directory, arguments, None, true).await
+    }
+
+    async fn launched(
+        binary: &Path,
+        directory: &Path,
+        arguments: &[&str],
+        clock: Option<Clock>,
+        strict: bool,
+    ) -> Result<Self, String> {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let mut server = Self {
             binary: binary.to_owned(),
             directory: directory.to_owned(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             clock,
+            strict,
             address,
             child: None,
             log: std::env::temp_dir().join(format!(
@@ -148,6 +166,11 @@ impl Server {
         let mut command = bound(&self.binary, None);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("COUNTERSIGN_")) {
             command.env_remove(name);
+        }
+        if !self.strict {
+            command
+                .env("COUNTERSIGN_MAX_CONNECTIONS_PER_PEER", "100000")
+                .env("COUNTERSIGN_PASSWORD_QUEUE", "100000");
         }
         if let Some(clock) = &self.clock {
             command

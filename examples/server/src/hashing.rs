@@ -2,8 +2,8 @@
 //!
 //! Argon2 wants megabytes for each hash. They are made once, as many sets as hashes are computed at once, and lent: an
 //! allocator that gets and gives them up again and again, on many threads, keeps many times as much. Who waits for a set
-//! stands in a line that has a bound, and peers take turns, so that one that asks without end is in nobody's way. This module
-//! must never let anybody wait without end, and never let a set be lost.
+//! stands in a line that has a bound. The peer that had least in the last seconds comes first, so that one that asks without
+//! end is in nobody's way. This module must never let anybody wait without end, and never let a set be lost.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,9 +12,15 @@ use std::{
 };
 
 use argon2::Block;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 
 use crate::peer::Network;
+
+/// In this time half of what a turn had is forgotten.
+const HALF_LIFE: Duration = Duration::from_secs(10);
 
 /// In whose turn a hash is computed: a peer's, or the server's own.
 pub(crate) type Turn = Option<Network>;
@@ -34,14 +40,16 @@ pub(crate) struct Hashing {
     patience: Duration,
 }
 
-#[derive(Default)]
 struct State {
     /// The sets that are not lent. While there is one nobody waits.
     idle: Vec<Memory>,
     /// Those of one turn, the first to come in front. No queue is empty.
     waiting: BTreeMap<Turn, VecDeque<Waiter>>,
-    /// The keys of `waiting`, the next to be served in front.
-    turns: VecDeque<Turn>,
+    /// How many sets each turn had in the last seconds. There are no more turns in it than hashes were computed in a minute
+    /// or so.
+    had: BTreeMap<Turn, usize>,
+    /// When half of that was forgotten last.
+    forgotten: Instant,
     count: usize,
     next: u64,
 }
@@ -101,7 +109,14 @@ impl Drop for Place {
 
 impl Hashing {
     pub(crate) fn new(at_once: usize, most_waiting: usize, patience: Duration) -> Arc<Self> {
-        let state = State { idle: (0..at_once).map(|_| Memory::default()).collect(), ..State::default() };
+        let state = State {
+            idle: (0..at_once).map(|_| Memory::default()).collect(),
+            waiting: BTreeMap::new(),
+            had: BTreeMap::new(),
+            forgotten: Instant::now(),
+            count: 0,
+            next: 0,
+        };
         Arc::new(Self { state: Mutex::new(state), most_waiting, patience })
     }
 
@@ -110,12 +125,13 @@ impl Hashing {
         Self::new(1, 0, Duration::ZERO)
     }
 
-    /// Lends a set as soon as it is this turn's. With the line full, the last one of the turn that has most in it gives way,
-    /// if that has more than this one would.
+    /// Lends a set as soon as it is this turn's. With the line full, the last one of the turn that had and wants most gives
+    /// way, if that is more than this one would.
     pub(crate) async fn lend(self: &Arc<Self>, turn: Turn) -> Result<Lent, Busy> {
         let mut place = {
             let mut state = self.state();
             if let Some(memory) = state.idle.pop() {
+                state.note(turn);
                 return Ok(Lent { memory: Some(memory), owner: Arc::clone(self) });
             }
             let full = state.count >= self.most_waiting;
@@ -164,33 +180,50 @@ impl State {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
         self.count = self.count.saturating_add(1);
-        let queue = self.waiting.entry(turn).or_default();
-        if queue.is_empty() {
-            self.turns.push_back(turn);
-        }
-        queue.push_back(Waiter { number, sender });
+        self.waiting.entry(turn).or_default().push_back(Waiter { number, sender });
         (number, receiver)
     }
 
     fn next_in_turn(&mut self) -> Option<Waiter> {
-        let turn = self.turns.pop_front()?;
+        let first = |(turn, queue): (&Turn, &VecDeque<Waiter>)| {
+            Some((self.had.get(turn).copied().unwrap_or(0), queue.front()?.number, *turn))
+        };
+        let (_, _, turn) = self.waiting.iter().filter_map(first).min()?;
         let queue = self.waiting.get_mut(&turn)?;
         let next = queue.pop_front()?;
         self.count = self.count.saturating_sub(1);
         if queue.is_empty() {
             self.waiting.remove(&turn);
-        } else {
-            self.turns.push_back(turn);
         }
+        self.note(turn);
         Some(next)
     }
 
-    /// Sends away the last of the turn with most in the line, unless this turn would then have as many.
+    /// Notes that a turn had a set.
+    fn note(&mut self, turn: Turn) {
+        if self.forgotten.elapsed() >= HALF_LIFE {
+            self.forgotten = Instant::now();
+            self.had.retain(|_, count| {
+                *count /= 2;
+                *count > 0
+            });
+        }
+        let had = self.had.entry(turn).or_default();
+        *had = had.saturating_add(1);
+    }
+
+    /// How much a turn had and wants.
+    fn weight(&self, turn: &Turn) -> usize {
+        let wants = self.waiting.get(turn).map_or(0, VecDeque::len);
+        self.had.get(turn).copied().unwrap_or(0).saturating_add(wants)
+    }
+
+    /// Sends away the last of the turn that had and wants most, unless this turn would then come to as much.
     fn make_room(&mut self, turn: Turn) -> bool {
-        let own = self.waiting.get(&turn).map_or(0, VecDeque::len);
-        let longest = self.waiting.iter().max_by_key(|(_, queue)| queue.len());
-        let longest = longest.filter(|(_, queue)| queue.len() > own.saturating_add(1));
-        let Some((turn, last)) = longest.and_then(|(turn, queue)| Some((*turn, queue.back()?.number))) else {
+        let own = self.weight(&turn).saturating_add(1);
+        let most = self.waiting.iter().max_by_key(|(turn, _)| self.weight(turn));
+        let most = most.filter(|(turn, _)| self.weight(turn) > own);
+        let Some((turn, last)) = most.and_then(|(turn, queue)| Some((*turn, queue.back()?.number))) else {
             return false;
         };
         self.leave(turn, last);
@@ -204,7 +237,6 @@ impl State {
         self.count = self.count.saturating_sub(before.saturating_sub(queue.len()));
         if queue.is_empty() {
             self.waiting.remove(&turn);
-            self.turns.retain(|other| *other != turn);
         }
     }
 }
@@ -243,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn peers_take_turns() {
+    async fn who_had_least_comes_first() {
         let hashing = Hashing::new(1, 8, LONG);
         let lent = hashing.lend(None).await.unwrap();
         let mut greedy = [wait(&hashing, turn(1)).await, wait(&hashing, turn(1)).await];
@@ -283,14 +315,27 @@ mod tests {
         let late = wait(&hashing, turn(2)).await;
         drop(gone);
         assert_eq!(hashing.state().count, 1);
-        assert_eq!(hashing.state().turns, [turn(2)]);
+        assert_eq!(hashing.state().waiting.keys().collect::<Vec<_>>(), [&turn(2)]);
         // This one goes after the set was handed to it, and before it looked.
         drop(lent);
         drop(late);
         let state = hashing.state();
         assert_eq!(state.idle.len(), 2);
         assert_eq!(state.count, 0);
-        assert!(state.waiting.is_empty() && state.turns.is_empty());
+        assert!(state.waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_a_turn_had_is_forgotten() {
+        let hashing = Hashing::new(1, 8, LONG);
+        for _ in 0..5 {
+            drop(hashing.lend(turn(1)).await.unwrap());
+        }
+        drop(hashing.lend(turn(2)).await.unwrap());
+        assert_eq!(hashing.state().had, BTreeMap::from([(turn(1), 5), (turn(2), 1)]));
+        hashing.state().forgotten = Instant::now().checked_sub(HALF_LIFE).unwrap();
+        drop(hashing.lend(turn(3)).await.unwrap());
+        assert_eq!(hashing.state().had, BTreeMap::from([(turn(1), 2), (turn(3), 1)]));
     }
 
     #[tokio::test]

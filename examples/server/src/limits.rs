@@ -55,7 +55,7 @@ pub(crate) struct Limits {
     pub(crate) max_steps: usize,
 
     /// How many password hashes are computed at once, each in memory of its own, which is kept. Without it: as many as
-    /// there are processors, at most 8.
+    /// there are processors less one, from 1 to 8: hashing must not keep the rest of the server waiting.
     #[arg(long, env = "COUNTERSIGN_PASSWORD_HASHES", value_name = "COUNT", value_parser = count(1..=256))]
     pub(crate) password_hashes: Option<usize>,
 
@@ -70,8 +70,8 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn hashes(&self) -> usize {
-        let processors = || available_parallelism().map_or(1, NonZero::get).min(DEFAULT_MOST_HASHES);
-        self.password_hashes.unwrap_or_else(processors)
+        let processors = || available_parallelism().map_or(1, NonZero::get);
+        self.password_hashes.unwrap_or_else(|| processors().saturating_sub(1).clamp(1, DEFAULT_MOST_HASHES))
     }
 }
 
