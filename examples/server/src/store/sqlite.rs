@@ -356,6 +356,34 @@ fn bound<'a>(
 mod tests {
     use super::*;
 
+    /// H1: a client from before registrations keeps what the server itself offers.
+    #[tokio::test]
+    async fn a_client_from_before_registrations_reaches_no_api() -> Result<(), StoreError> {
+        let path = std::env::temp_dir().join(format!("countersign-before-{}.db", std::process::id()));
+        let mut before = sqlx::migrate!("migrations/sqlite");
+        before.migrations.to_mut().truncate(1);
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let pool = SqlitePool::connect_with(options).await?;
+        before.run(&pool).await?;
+        sqlx::query("INSERT INTO clients VALUES ('shop', NULL)").execute(&pool).await?;
+        pool.close().await;
+        let store = Sqlite::open(&path, Form::default()).await?;
+        let expected = Client {
+            client_id: "shop".to_owned(),
+            secret_hash: None,
+            grants: crate::client::Grant::ALL.to_vec(),
+            audiences: Vec::new(),
+            scopes: crate::client::ScopeWord::own(),
+            origins: Vec::new(),
+        };
+        assert_eq!(store.client("shop").await?, Some(expected));
+        store.close().await;
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+        }
+        Ok(())
+    }
+
     #[tokio::test]
     async fn the_writer_survives_a_full_disk() -> Result<(), StoreError> {
         let path = std::env::temp_dir().join(format!("countersign-full-{}.db", std::process::id()));
