@@ -17,7 +17,8 @@ pub(crate) const CSP_PAGE: &str = "default-src 'none'; script-src 'self'; style-
 /// The journey that a server with demonstration data shows.
 pub(crate) const JOURNEY: &str = include_str!("../page/index.html");
 
-/// What a server without demonstration data says of itself. It has the placeholder `{{issuer}}`.
+/// What a server without demonstration data says of itself. It has the placeholders `{{service}}` and
+/// `{{issuer}}`.
 const ABOUT: &str = include_str!("../page/about.html");
 
 /// One file of the page.
@@ -72,8 +73,12 @@ pub(crate) fn file(path: &str) -> Option<&'static File> {
 }
 
 /// The page that says which server this is.
-pub(crate) fn about(issuer: &str) -> String {
-    ABOUT.replace("{{issuer}}", &escaped(issuer))
+pub(crate) fn about(service: &str, issuer: &str) -> String {
+    ABOUT
+        .split("{{service}}")
+        .map(|part| part.replace("{{issuer}}", &escaped(issuer)))
+        .collect::<Vec<_>>()
+        .join(&escaped(service))
 }
 
 /// Text as HTML text or as the value of an attribute in double quotes.

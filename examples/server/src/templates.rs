@@ -71,6 +71,11 @@ impl Templates {
         self
     }
 
+    /// The name of the service, as its users know it.
+    pub(crate) fn service(&self) -> &str {
+        &self.service
+    }
+
     /// The locales that have templates.
     pub(crate) fn locales(&self) -> &[Locale] {
         &self.own.locales

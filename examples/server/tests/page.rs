@@ -76,15 +76,17 @@ fn the_page_has_no_inline_script_and_its_policy_allows_none() {
 #[test]
 fn a_server_without_demonstration_data_says_what_it_is() {
     let issuer = "https://mfa.example.com/a&b";
-    let server = Server::with(&["--demo=false", "--issuer", "https://mfa.example.com/a&b"]);
+    let server =
+        Server::with(&["--demo=false", "--issuer", issuer, "--service-name", "Nuts & Bolts {{issuer}}"]);
     let page = server.get("/");
     assert_eq!(page.status, 200);
     let shown = issuer.replace('&', "&amp;");
     assert!(page.text.contains(&shown) && !page.text.contains(issuer), "{}", page.text);
+    assert!(page.text.contains("Nuts &amp; Bolts {{issuer}}"), "the name is no template");
     for named in ["countersign-server", "/page/API.md", "/.well-known/openid-configuration", "/healthz"] {
         assert!(page.text.contains(named), "{named}");
     }
-    assert!(!page.text.contains("<form") && !page.text.contains("<input") && !page.text.contains("{{"));
+    assert!(!page.text.contains("<form") && !page.text.contains("<input"));
     let described = server.get("/page/API.md");
     assert_eq!(described.header("content-type"), Some("text/plain; charset=utf-8"));
     assert!(described.text.contains("POST /mfa/recovery-codes"));
@@ -98,6 +100,7 @@ fn whole_addresses_are_for_elevated_sessions() {
     let elevated = server.elevated(MFA_SCOPE);
     let added = server.associate(&elevated, "uses@example.com");
     assert_eq!(added.status, 200, "{}", added.text);
+    server.code(3);
     let listed = server.list(&elevated).body;
     assert_eq!(listed[0]["name"], listed[1]["name"], "one mask");
     assert_eq!(

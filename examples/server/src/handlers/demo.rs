@@ -31,7 +31,7 @@ pub(crate) async fn info(State(app): State<Arc<App>>) -> Json<Value> {
     let mut info = json!({
         "demo": app.panel.is_some(),
         "mailbox": app.mailer.kept().is_some(),
-        "service": "Countersign",
+        "service": app.templates.service(),
         "issuer": app.issuer,
         "mfa_audience": app.signer.mfa_audience(),
         "policy": app.preset.name(),

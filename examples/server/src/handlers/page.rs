@@ -16,7 +16,7 @@ pub(crate) async fn index(State(app): State<Arc<App>>) -> Response {
     let page = if app.panel.is_some() {
         Html(page::JOURNEY).into_response()
     } else {
-        Html(page::about(&app.issuer)).into_response()
+        Html(page::about(app.templates.service(), &app.issuer)).into_response()
     };
     let policy = HeaderValue::from_static(page::CSP_PAGE);
     ([(header::CONTENT_SECURITY_POLICY, policy)], page).into_response()

@@ -72,7 +72,7 @@ start replaced --policy auth0
 start strict --policy strict
 start about --demo=false
 start pasting
-start codes
+start codes --service-name 'Example Shop'
 start reload
 start trouble
 start addresses

@@ -78,7 +78,7 @@ export async function desktop(visitor) {
   await visitor.see('copying is confirmed', '.actions', /Copied/);
   visitor.check('the recovery codes are in the clipboard', await page.evaluate(() => navigator.clipboard.readText()) === codes.join('\n'));
   const [file] = await Promise.all([page.waitForEvent('download'), visitor.press('Download')]);
-  visitor.check('the recovery codes can be saved', /^countersign-recovery-codes-\d{4}-\d\d-\d\d\.txt$/.test(file.suggestedFilename()), file.suggestedFilename());
+  visitor.check('the recovery codes can be saved', /^[a-z0-9-]+-recovery-codes-\d{4}-\d\d-\d\d\.txt$/.test(file.suggestedFilename()), file.suggestedFilename());
   await visitor.sound('recovery codes');
   await visitor.press('I have saved them');
   await visitor.view('You are signed in');

@@ -38,7 +38,7 @@ export async function recoveryCodes(visitor) {
   const [file] = await Promise.all([page.waitForEvent('download'), visitor.press('Download')]);
   const text = await readFile(await file.path(), 'utf8');
   visitor.check('the file has every code', codes.every((code) => text.includes(code)));
-  visitor.check('the file names service, account and date', text.includes('Countersign') && text.includes(USER) && /Made on: \d{1,2} \w+ \d{4}/.test(text), text.slice(0, 120));
+  visitor.check('the file names service, account and date', text.includes('Example Shop: recovery codes') && text.includes(USER) && /Made on: \d{1,2} \w+ \d{4}/.test(text), text.slice(0, 120));
   await page.evaluate(() => { window.print = () => { window.printed = true; }; });
   await visitor.press('Print');
   visitor.check('they can be printed', await page.evaluate(() => window.printed === true));

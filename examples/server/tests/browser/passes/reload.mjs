@@ -42,12 +42,14 @@ export async function reload(visitor) {
 
   await visitor.signIn();
   await visitor.view('Check your email');
+  const loaded = page.waitForEvent('load');
   await page.evaluate(() => {
     const journey = JSON.parse(sessionStorage.getItem('countersign.journey'));
     journey.session.mfaToken = 'AAAA';
     sessionStorage.setItem('countersign.journey', JSON.stringify(journey));
     location.reload(); // at once: the page keeps its state after every change
   });
+  await loaded;
   await visitor.view('Sign in');
   await visitor.see('a token that the server refuses leads to the start', '.notice', /session has ended/);
   await page.evaluate(() => sessionStorage.setItem('countersign.journey', '{"issuer":1'));

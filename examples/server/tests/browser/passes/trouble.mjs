@@ -64,6 +64,7 @@ export async function trouble(visitor) {
 
   await page.unroute(on);
   await page.fill('#code', '');
+  const loaded = page.waitForEvent('load');
   await page.evaluate(() => {
     const journey = JSON.parse(sessionStorage.getItem('countersign.journey'));
     journey.challenge.expires = Date.now() + 1_500;
@@ -71,6 +72,7 @@ export async function trouble(visitor) {
     sessionStorage.setItem('countersign.journey', JSON.stringify(journey));
     location.reload(); // at once: the page keeps its state after every change
   });
+  await loaded;
   await visitor.see('an expired code is said to be one', 'form [role=timer]', /This code has expired/);
   visitor.check('an expired code takes no input', await page.isDisabled('#code') && !(await page.getByRole('button', { name: 'Verify' }).isVisible()));
   await visitor.sound('expired');
