@@ -22,14 +22,13 @@ pub(crate) fn refused(denial: &Denial, effects: &[Effect]) -> ApiError {
     let mut attempts_left = *attempts_left;
     for effect in effects {
         let Effect::Notify(notify) = effect else { continue };
-        match notify.event {
-            Event::Locked { until, .. } => {
-                attempts_left = 0;
-                let nanoseconds = i128::from(until).saturating_mul(1_000_000);
-                refusal.retry_at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok();
-            }
-            Event::Disabled { .. } => attempts_left = 0,
-            _ => {}
+        if let Event::Locked { until, .. } = notify.event {
+            attempts_left = 0;
+            let nanoseconds = i128::from(until).saturating_mul(1_000_000);
+            refusal.retry_at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok();
+        }
+        if matches!(notify.event, Event::Disabled { .. }) {
+            attempts_left = 0;
         }
     }
     ApiError::WrongCode { refusal, attempts_left }
