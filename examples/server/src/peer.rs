@@ -13,16 +13,12 @@ use axum::http::{HeaderMap, HeaderName, header};
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
-/// The peer of a request. The accept loop puts it into the extensions of every request.
+/// The peer of a request, by its address: IPv4 also where the socket says it as IPv6. The accept loop puts it into the
+/// extensions of every request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Peer(IpAddr);
 
 impl Peer {
-    /// The address: IPv4 also where the socket says it as IPv6.
-    pub(crate) const fn address(self) -> IpAddr {
-        self.0
-    }
-
     /// What counts as one peer where something is shared out among peers: an IPv4 address, or the /64 of an IPv6 address,
     /// of which one subscriber has all.
     pub(crate) fn network(self) -> Network {

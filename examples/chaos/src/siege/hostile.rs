@@ -116,7 +116,7 @@ pub(crate) fn start(options: &Options, server: SocketAddr) -> Hostile {
 }
 
 async fn attack(scene: Scene, number: usize, mut stream: TcpStream) -> std::io::Result<()> {
-    const HEAD: &str = "POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+    const HEAD: &str = "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
         Content-Length: 16000\r\n\r\n{";
     let guess = || password_grant(&format!("nobody{number}@example.com"), "wrong");
     match scene {
@@ -143,7 +143,7 @@ async fn attack(scene: Scene, number: usize, mut stream: TcpStream) -> std::io::
             stream.write_all(HEAD.as_bytes()).await?;
             drip(&mut stream, b" ").await
         }
-        Scene::Hold if number % 2 == 0 => drip(&mut stream, b"").await,
+        Scene::Hold if number.is_multiple_of(2) => drip(&mut stream, b"").await,
         Scene::Hold => {
             stream.write_all(b"GET / HTTP/1.1\r\nX: ").await?;
             drip(&mut stream, b"x").await
