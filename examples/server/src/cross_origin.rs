@@ -33,7 +33,7 @@ use crate::{
 const FRESH_FOR: Duration = Duration::from_secs(1);
 
 /// What scripts may send, and what they may read beside the body.
-const REQUEST_HEADERS: &str = "Authorization, Content-Type, Auth0-Client";
+const REQUEST_HEADERS: &str = "Authorization, Content-Type, Auth0-Client, X-Request-Language";
 const RESPONSE_HEADERS: &str = "Retry-After, WWW-Authenticate, X-Request-Id";
 /// How long a browser may keep the answer to a preflight, in seconds.
 const KEPT_FOR: &str = "600";

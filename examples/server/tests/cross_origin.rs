@@ -61,7 +61,7 @@ fn a_registered_origin_passes_its_preflight() {
             assert_eq!((reply.status, let_in(&reply)), (204, Some(origin)), "{path} {}", reply.text);
             assert_eq!(reply.header("access-control-allow-methods"), Some("GET, POST, DELETE"));
             let headers = reply.header("access-control-allow-headers").unwrap().to_lowercase();
-            for needed in ["authorization", "content-type", "auth0-client"] {
+            for needed in ["authorization", "content-type", "auth0-client", "x-request-language"] {
                 assert!(headers.contains(needed), "{headers}");
             }
         }
