@@ -214,6 +214,8 @@ pub(crate) enum StoreError {
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error("{0}")]
     File(#[from] std::io::Error),
+    #[error("{0} cannot be read: {1}")]
+    Unreadable(String, std::io::Error),
     #[error("it is no regular file")]
     Irregular,
     #[error("{0} can be read by others and belongs to another user: chmod 600 it")]

@@ -19,131 +19,22 @@ use std::{
     net::SocketAddr,
     process::Stdio,
     sync::{
-        Arc, Mutex,
+        Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use common::{
-    Directory, OOB, Server, Value, as_demo, command, eventually, json,
+    Server, Value, as_demo,
+    cluster::{Cluster, answer, at_once, evaluated, query},
+    command, eventually, json,
     proxy::Proxy,
-    run, send,
-    sink::{Mode, Sink},
+    send,
+    sink::Mode,
     within, wrong,
 };
 use sqlx::{Connection as _, Executor as _, PgConnection};
-
-/// A database of its own, a key file, and servers on both.
-struct Cluster {
-    url: String,
-    directory: Arc<Directory>,
-    sink: Sink,
-}
-
-impl Cluster {
-    fn new(name: &str) -> Self {
-        let admin =
-            std::env::var("COUNTERSIGN_TEST_POSTGRES").expect("COUNTERSIGN_TEST_POSTGRES names a database");
-        let name = format!("countersign_{name}_{}", std::process::id());
-        let (server, _) = admin.rsplit_once('/').expect("a URL with the name of a database");
-        let url = format!("{server}/{name}");
-        query(async {
-            let mut connection = PgConnection::connect(&admin).await.expect("the database answers");
-            connection.execute(format!("CREATE DATABASE {name}").as_str()).await.unwrap();
-        });
-        let directory = Arc::new(Directory::new());
-        assert!(run(directory.path(), &["keys", "generate", "keys.json"]).status.success());
-        Self { url, directory, sink: Sink::start() }
-    }
-
-    fn server(&self, arguments: &[&str]) -> Server {
-        let relay = self.sink.url();
-        let fixed = [
-            "--database",
-            &self.url,
-            "--keys",
-            "keys.json",
-            "--issuer",
-            "http://localhost/",
-            "--smtp",
-            &relay,
-        ];
-        Server::start_in(&self.directory, &[&fixed, arguments].concat())
-    }
-
-    /// The newest code for an address, once there are as many as `count`.
-    fn code(&self, to: &str, count: usize) -> String {
-        eventually("a code", || {
-            let codes: Vec<_> = self.sink.mail(to).iter().filter_map(common::sink::Mail::code).collect();
-            (codes.len() >= count).then(|| codes.last().unwrap().clone())
-        })
-    }
-
-    /// How many messages are in the outbox.
-    fn waiting(&self) -> i64 {
-        query(async {
-            let mut connection = PgConnection::connect(&self.url).await.unwrap();
-            sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&mut connection).await.unwrap()
-        })
-    }
-
-    /// The same database by another way.
-    fn through(&self, proxy: &Proxy) -> Self {
-        let (_, name) = self.url.rsplit_once('/').unwrap();
-        let url = format!("postgres://postgres@{}/{name}", proxy.address);
-        Self { url, directory: Arc::clone(&self.directory), sink: self.sink.clone() }
-    }
-
-    fn address(&self) -> SocketAddr {
-        let (_, place) = self.url.rsplit_once('@').unwrap();
-        place.split_once('/').unwrap().0.parse().unwrap()
-    }
-
-    fn records(&self) -> Vec<Value> {
-        query(async {
-            let mut connection = PgConnection::connect(&self.url).await.unwrap();
-            let records: Vec<String> =
-                sqlx::query_scalar("SELECT record FROM accounts").fetch_all(&mut connection).await.unwrap();
-            records.iter().map(|record| serde_json::from_str(record).unwrap()).collect()
-        })
-    }
-}
-
-fn query<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
-
-/// Sends all at once, each to one of the servers in turn.
-fn at_once(addresses: [SocketAddr; 2], bodies: &[Value]) -> Vec<common::Reply> {
-    let gate = std::sync::Barrier::new(bodies.len());
-    std::thread::scope(|scope| {
-        let senders: Vec<_> = bodies
-            .iter()
-            .zip(addresses.iter().cycle())
-            .map(|(body, address)| {
-                let gate = &gate;
-                scope.spawn(move || {
-                    gate.wait();
-                    let json = [("Content-Type", "application/json")];
-                    send(*address, "POST", "/oauth/token", &json, &body.to_string()).expect("an answer")
-                })
-            })
-            .collect();
-        senders.into_iter().map(|sender| sender.join().unwrap()).collect()
-    })
-}
-
-fn answer(mfa_token: &str, oob_code: &Value, code: &str) -> Value {
-    as_demo(&json!({ "grant_type": OOB, "mfa_token": mfa_token, "oob_code": oob_code, "binding_code": code }))
-}
-
-fn evaluated(servers: [&Server; 2], verdict: impl Fn(&Value) -> bool) -> usize {
-    let events = servers.iter().flat_map(|server| server.audit());
-    events
-        .filter(|event| event["command"] == "verify_oob" && event["evaluated"] == true && verdict(event))
-        .count()
-}
 
 /// H23 on two servers: whichever is asked, and whichever was about to send, one message arrives, with the code that is valid.
 /// H12: in the language of the request that caused it.

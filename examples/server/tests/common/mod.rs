@@ -23,6 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub mod cluster;
 pub mod exposition;
 pub mod proxy;
 pub mod sink;

@@ -52,6 +52,10 @@ const PARAMETERS: [&str; 17] = [
     "application_name",
 ];
 
+/// Those of them that name a file.
+const FILES: [&str; 7] =
+    ["sslrootcert", "ssl-root-cert", "ssl-ca", "sslcert", "ssl-cert", "sslkey", "ssl-key"];
+
 /// How this server reaches its database.
 #[derive(Clone, Debug)]
 pub(super) struct Access {
@@ -70,6 +74,7 @@ impl Access {
         let statements = statements.map(usize::from).or_else(|| {
             parameter(&url, &["statement-cache-capacity"]).and_then(|capacity| capacity.parse().ok())
         });
+        check_files(&url)?;
         let plain = secured(&url)?;
         let own = plain.clone().options(LIMITS);
         let pooled = match connect(&own).await {
@@ -106,6 +111,17 @@ impl Access {
     pub(super) const fn begin_single(&self) -> Option<&'static str> {
         if self.pooled { Some(BEGIN_WITH_LIMITS) } else { None }
     }
+}
+
+/// The driver does not say which file it could not read. A parameter can also hold the certificate itself.
+fn check_files(url: &Url) -> Result<(), StoreError> {
+    for (name, value) in
+        url.query_pairs().filter(|(name, value)| FILES.contains(&&**name) && !value.contains('\n'))
+    {
+        std::fs::File::open(&*value)
+            .map_err(|error| StoreError::Unreadable(format!("{name}={value}"), error))?;
+    }
+    Ok(())
 }
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
