@@ -84,7 +84,7 @@ pooler lax "$lax" 'ignore_startup_parameters = options, extra_float_digits'
 export COUNTERSIGN_TEST_POSTGRES="postgres://postgres@127.0.0.1:$port/postgres"
 export COUNTERSIGN_TEST_POSTGRES_TLS="postgres://postgres@db.countersign.test:$port/postgres"
 export COUNTERSIGN_TEST_POSTGRES_OTHER="postgres://postgres@other.countersign.test:$port/postgres"
-export COUNTERSIGN_TEST_SOCKET="postgres://postgres@/?host=$data&port=$port"
+export COUNTERSIGN_TEST_SOCKET="postgres://postgres@localhost:$port/?host=$data"
 export COUNTERSIGN_TEST_CA="$data/ca.pem" COUNTERSIGN_TEST_STRANGE_CA="$data/strange.pem"
 export COUNTERSIGN_TEST_HOSTS="$data/hosts" COUNTERSIGN_TEST_NSS_WRAPPER="$wrapper"
 export COUNTERSIGN_TEST_PGBOUNCER="postgres://postgres@127.0.0.1:$strict/postgres"

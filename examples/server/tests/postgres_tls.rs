@@ -76,7 +76,7 @@ fn the_certificate_is_verified_off_the_loopback_unless_the_url_says_otherwise() 
 
     // Explicitly less, which is said.
     for way in [
-        other(&format!("{ca}&sslmode=verify-ca")),
+        by(&format!("{ca}&sslmode=verify-ca")),
         by("sslmode=require"),
         by("sslmode=disable"),
         by("ssl-mode=prefer"),
