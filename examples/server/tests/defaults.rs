@@ -445,3 +445,27 @@ fn a_hangup_that_is_ignored_stays_so() {
     assert_eq!(server.get("/healthz").status, 200);
     assert!(!server.log_mentions("finishing what was begun"));
 }
+
+/// H7: a server without TLS that asks for the password in clear. `0.0.0.0` leads to this machine, and is no loopback address.
+#[test]
+fn no_password_goes_to_another_machine_in_clear() {
+    let directory = Directory::new();
+    assert!(run(directory.path(), &["keys", "generate", "keys.json"]).status.success());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 8];
+        stream.read_exact(&mut request).unwrap();
+        stream.write_all(b"N").unwrap();
+        let mut more = Vec::new();
+        let _ = stream.read_to_end(&mut more);
+        (request, more)
+    });
+    let place = format!("postgres://user:hunter2@0.0.0.0:{port}/db");
+    let said =
+        fails(&directory, &["--database", &place, "--keys", "keys.json"], &["--database", "offers no TLS"]);
+    assert!(!said.contains("hunter2"), "{said}");
+    let (request, more) = heard.join().unwrap();
+    assert_eq!((request, more.len()), ([0, 0, 0, 8, 4, 210, 22, 47], 0), "the request for TLS, and no more");
+}
