@@ -429,4 +429,103 @@ mod tests {
         assert_eq!(other.waiting().await?, 0);
         Ok(())
     }
+
+    #[tokio::test]
+    async fn what_administrators_ask_is_answered_on_sqlite() -> Result<(), StoreError> {
+        let directory =
+            std::env::temp_dir().join(format!("countersign-administration-{}", std::process::id()));
+        std::fs::create_dir_all(&directory)?;
+        let place = Place::Sqlite(directory.join("administration.db"));
+        let database = open(&place, Form::default()).await?;
+        let answered = administration_answers(&*database).await;
+        let copy = directory.join("copy.db");
+        assert!(database.copy_into(&copy).await?);
+        assert!(std::fs::metadata(&copy)?.len() > 0);
+        database.close().await;
+        std::fs::remove_dir_all(&directory)?;
+        answered
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL: run ci/postgres.sh"]
+    async fn what_administrators_ask_is_answered_on_postgres() -> Result<(), StoreError> {
+        let url = std::env::var("COUNTERSIGN_TEST_POSTGRES").map_err(std::io::Error::other)?;
+        let database = open(&Place::Postgres(url), Form::default()).await?;
+        administration_answers(&*database).await?;
+        assert!(!database.copy_into(Path::new("copy.db")).await?, "pg_dump does that");
+        Ok(())
+    }
+
+    async fn administration_answers(database: &dyn Database) -> Result<(), StoreError> {
+        let user = |name: &str| -> Result<User, StoreError> {
+            Ok(User {
+                subject: Subject::new(&format!("usr_administration_{name}"))?,
+                email: format!("{name}@administration.example"),
+                email_verified: true,
+                password_hash: "hash".to_owned(),
+                sessions_end_ms: None,
+            })
+        };
+        let (one, other) = (user("a")?, user("b%_c")?);
+        for user in [&one, &other] {
+            assert!(database.add_user(user).await?);
+        }
+        let account = Account::new(&one.subject, &mut getrandom::SysRng).map_err(std::io::Error::other)?;
+        let policy =
+            countersign::Policy::new(countersign::Settings::default()).map_err(std::io::Error::other)?;
+        let verifier = crate::key_use::keyless(policy).map_err(std::io::Error::other)?;
+        let step = verifier.unlock(account, OffsetDateTime::now_utc());
+        let committed = step.commit_async(|write| database.swap(write)).await?;
+        assert!(matches!(committed, countersign::Committed::Done(_)));
+        assert_eq!(database.messages(&one.subject).await?.len(), 1);
+
+        // Pages, a text that is no pattern, and records beside those that have none.
+        let emails =
+            |listed: &[Listed]| -> Vec<_> { listed.iter().map(|one| one.user.email.clone()).collect() };
+        let all = database.users("", "@administration.example", 10).await?;
+        assert_eq!(emails(&all), [one.email.clone(), other.email.clone()]);
+        let has: Vec<_> = all.iter().map(|one| one.record.as_ref().is_ok_and(Option::is_some)).collect();
+        assert_eq!(has, [true, false]);
+        assert_eq!(emails(&database.users("", "@administration.example", 1).await?), [one.email.clone()]);
+        assert_eq!(
+            emails(&database.users(&one.email, "@administration.example", 9).await?),
+            [other.email.clone()]
+        );
+        assert_eq!(emails(&database.users("", "%_c@adm", 9).await?), [other.email.clone()]);
+        assert!(database.users("", "_@administration", 9).await?.is_empty());
+        let records = database.records("usr_administration", 10).await?;
+        assert!(records.iter().any(|known| known.subject == one.subject.as_str() && known.record.is_ok()));
+
+        // The end of sessions goes forward only, for one and for all, with a password and without.
+        let at = |seconds| OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(seconds);
+        let ends = async |user: &User| -> Result<_, StoreError> {
+            Ok(database.user(&user.subject).await?.and_then(|user| user.sessions_end_ms))
+        };
+        assert_eq!(database.end_sessions(Some(&one.subject), at(20)).await?, 1);
+        assert_eq!(database.end_sessions(Some(&one.subject), at(10)).await?, 1);
+        assert_eq!((ends(&one).await?, ends(&other).await?), (Some(20_000), None));
+        assert!(database.end_sessions(None, at(15)).await? >= 2);
+        assert_eq!((ends(&one).await?, ends(&other).await?), (Some(20_000), Some(15_000)));
+        assert!(database.set_password(&other.subject, "another", at(30)).await?);
+        let changed = database.user(&other.subject).await?.ok_or(StoreError::Silent)?;
+        assert_eq!((changed.password_hash.as_str(), changed.sessions_end_ms), ("another", Some(30_000)));
+        assert!(changed.has_ended(at(30)) && !changed.has_ended(at(30) + Duration::from_millis(1)));
+
+        // A check value is kept as it was first written.
+        let check = |value: &str| KeyCheck { key: 201, value: value.to_owned() };
+        database.add_key_check(&check("first")).await?;
+        database.add_key_check(&check("second")).await?;
+        assert!(database.key_checks().await?.contains(&check("first")));
+        database.forget_key_check(201).await?;
+        assert!(database.key_checks().await?.iter().all(|known| known.key != 201));
+
+        for user in [&one, &other] {
+            assert!(database.remove_user(&user.subject).await?);
+            assert!(!database.remove_user(&user.subject).await?);
+            assert!(!database.set_password(&user.subject, "hash", at(40)).await?);
+            assert!(database.load(&user.subject).await?.is_none());
+            assert!(database.messages(&user.subject).await?.is_empty());
+        }
+        Ok(())
+    }
 }
