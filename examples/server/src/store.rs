@@ -475,7 +475,7 @@ mod tests {
             countersign::Policy::new(countersign::Settings::default()).map_err(std::io::Error::other)?;
         let verifier = crate::key_use::keyless(policy).map_err(std::io::Error::other)?;
         let step = verifier.unlock(account, OffsetDateTime::now_utc());
-        let committed = step.commit_async(|write| database.swap(write)).await?;
+        let committed = step.commit_async(|write| database.swap(write, None)).await?;
         assert!(matches!(committed, countersign::Committed::Done(_)));
         assert_eq!(database.messages(&one.subject).await?.len(), 1);
 
