@@ -64,6 +64,8 @@ pub(crate) enum Trouble {
     Store(#[from] StoreError),
     #[error("other steps came first too often")]
     Contended,
+    #[error("the record was deleted meanwhile")]
+    Gone,
     #[error("no randomness: {0}")]
     Random(#[from] getrandom::Error),
     #[error("no token could be signed: {0}")]
@@ -163,7 +165,12 @@ where
     F: Fn(Account, OffsetDateTime, &mut SysRng) -> Result<Step<T>, getrandom::Error>,
 {
     for lost in 0..MAX_SWAPS {
-        let account = load(database, subject).await?;
+        let account = match database.load(subject).await? {
+            Some(account) => account,
+            // It was there a moment ago: its user was removed, and must not get another.
+            None if lost > 0 => return Err(Trouble::Gone),
+            None => Account::new(subject, &mut SysRng)?,
+        };
         let step = step(account, OffsetDateTime::now_utc(), &mut SysRng)?;
         match store(step).await? {
             Committed::Done(outcome) => return Ok(outcome),

@@ -134,7 +134,10 @@ impl IntoResponse for ApiError {
                 tracing::error!(error = %trouble, "a request failed");
                 let is_busy = matches!(
                     trouble,
-                    Trouble::Store(_) | Trouble::Contended | Trouble::FirstFactor(FirstFactorError::Store(_))
+                    Trouble::Store(_)
+                        | Trouble::Contended
+                        | Trouble::Gone
+                        | Trouble::FirstFactor(FirstFactorError::Store(_))
                 );
                 if is_busy { busy(BUSY) } else { refused(&Refusal::server_error()) }
             }

@@ -436,7 +436,7 @@ mod tests {
             std::env::temp_dir().join(format!("countersign-administration-{}", std::process::id()));
         std::fs::create_dir_all(&directory)?;
         let place = Place::Sqlite(directory.join("administration.db"));
-        let database = open(&place, Form::default()).await?;
+        let database = open(&place, None, Form::default()).await?;
         let answered = administration_answers(&*database).await;
         let copy = directory.join("copy.db");
         assert!(database.copy_into(&copy).await?);
@@ -450,7 +450,7 @@ mod tests {
     #[ignore = "needs PostgreSQL: run ci/postgres.sh"]
     async fn what_administrators_ask_is_answered_on_postgres() -> Result<(), StoreError> {
         let url = std::env::var("COUNTERSIGN_TEST_POSTGRES").map_err(std::io::Error::other)?;
-        let database = open(&Place::Postgres(url), Form::default()).await?;
+        let database = open(&Place::Postgres(url), None, Form::default()).await?;
         administration_answers(&*database).await?;
         assert!(!database.copy_into(Path::new("copy.db")).await?, "pg_dump does that");
         Ok(())

@@ -57,7 +57,8 @@ pub(crate) enum KeysAction {
         file: PathBuf,
         #[arg(value_enum)]
         class: KeyClass,
-        /// The id that `keys status` tells.
+        /// The id that `keys status` tells. That of a signing key may begin with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         id: String,
     },
 }
