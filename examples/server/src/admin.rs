@@ -22,6 +22,9 @@ use crate::{
     store::{self, Database, Form, Place},
 };
 
+/// The client that stands in the core's audit event of what an administrator removes. No client has this id.
+const ADMINISTRATOR: &str = "administrator";
+
 /// Runs one command.
 async fn run(command: Command, data: &Data) -> Result<Answer, Failure> {
     match command {

@@ -486,12 +486,12 @@ mod tests {
         assert_eq!(emails(&all), [one.email.clone(), other.email.clone()]);
         let has: Vec<_> = all.iter().map(|one| one.record.as_ref().is_ok_and(Option::is_some)).collect();
         assert_eq!(has, [true, false]);
-        assert_eq!(emails(&database.users("", "@administration.example", 1).await?), [one.email.clone()]);
+        assert_eq!(emails(&database.users("", "@administration.example", 1).await?), [one.email.as_str()]);
         assert_eq!(
             emails(&database.users(&one.email, "@administration.example", 9).await?),
-            [other.email.clone()]
+            [other.email.as_str()]
         );
-        assert_eq!(emails(&database.users("", "%_c@adm", 9).await?), [other.email.clone()]);
+        assert_eq!(emails(&database.users("", "%_c@adm", 9).await?), [other.email.as_str()]);
         assert!(database.users("", "_@administration", 9).await?.is_empty());
         let records = database.records("usr_administration", 10).await?;
         assert!(records.iter().any(|known| known.subject == one.subject.as_str() && known.record.is_ok()));

@@ -294,7 +294,22 @@ fn an_administrator_removes_one_authenticator() {
         3,
         "`users show` tells the ids",
     );
-    remove(&provisioned);
+    let missing = ["users", "remove-authenticator", "nobody@example.com", &enrolled];
+    fails(&directory, &missing, "", 3, "there is no user");
+    let output = administrate(
+        &directory,
+        &["users", "remove-authenticator", USER, &provisioned, "--log-format", "json"],
+        "",
+    );
+    let log: Vec<Value> = String::from_utf8(output.stderr)
+        .unwrap()
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let step = log.iter().find(|line| line["command"] == "deprovision").unwrap();
+    assert_eq!((&step["denial"], &step["authenticator"]), (&Value::Null, &json!(provisioned)));
+    let act = log.iter().find(|line| line["event"] == "administrator").unwrap();
+    assert_eq!((&act["span"]["act"], &act["reason"]), (&json!("users_remove_authenticator"), &json!("done")));
     let shown = done(&directory, &["users", "show", USER], "");
     assert_eq!(shown["authenticators"], json!([]));
     common::eventually("a notice of each", || {
@@ -317,6 +332,7 @@ fn commands_end_with_their_codes_and_keep_their_former_names() {
     fails(&directory, &["users", "fly"], "", 2, "unrecognized subcommand");
     fails(&directory, &["users", "list", "--limit", "0"], "", 2, "0 is not in 1..=1000");
 
+    fails(&directory, &["clients", "add", "administrator"], "", 1, "choose another id");
     let added = done(&directory, &["clients", "add", "shop"], "");
     assert!(added["client_secret"].as_str().unwrap().len() >= 43);
     fails(&directory, &["clients", "add", "shop"], "", 4, "is there already");

@@ -15,11 +15,11 @@ use super::{Answer, Failure, open_existing};
 use crate::options::Data;
 
 pub(super) async fn run(file: &Path, data: &Data) -> Result<Answer, Failure> {
-    let failed = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            Failure::taken(format!("{} is there already: give another name", file.display()))
+    let failed = |error: std::io::Error| {
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            return Failure::taken(format!("{} is there already: give another name", file.display()));
         }
-        _ => format!("the backup {} cannot be written: {error}", file.display()).into(),
+        format!("the backup {} cannot be written: {error}", file.display()).into()
     };
     if file.try_exists().map_err(failed)? {
         return Err(failed(std::io::ErrorKind::AlreadyExists.into()));

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::{Answer, Failure, open, open_existing};
+use super::{ADMINISTRATOR, Answer, Failure, open, open_existing};
 use crate::{
     audit::administrator,
     client::{Client, Grant, ScopeWord, to_column},
@@ -32,6 +32,12 @@ pub(super) async fn run(action: ClientsAction, data: &Data) -> Result<Answer, Fa
 
 async fn add(data: &Data, options: AddClient) -> Result<Answer, Failure> {
     let AddClient { client_id, public, registered } = options;
+    if client_id == ADMINISTRATOR {
+        return Err(format!(
+            "{ADMINISTRATOR:?} is how the log names those who run commands: choose another id"
+        )
+        .into());
+    }
     let secret = new_secret()?;
     let client = Client {
         client_id,

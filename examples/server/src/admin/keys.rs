@@ -68,7 +68,7 @@ fn changed(file: &Path, keys: &[KeyView], dropped: Option<&KeyView>) -> Answer {
     lines.push("Restart the server to use the new keys.".to_owned());
     let json = json!({
         "file": file.display().to_string(),
-        "keys": keys.iter().map(|key| described(key)).collect::<Vec<_>>(),
+        "keys": keys.iter().map(described).collect::<Vec<_>>(),
         "dropped": dropped.map(|key| key.id.clone()),
     });
     Answer::new(lines.join("\n"), json)

@@ -13,7 +13,7 @@ use countersign::{
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
-use super::{Answer, Failure, open, open_existing, terminal};
+use super::{ADMINISTRATOR, Answer, Failure, open, open_existing, terminal};
 use crate::{
     app,
     audit::{self, administrator},
@@ -24,9 +24,6 @@ use crate::{
     random,
     store::{Database, User},
 };
-
-/// The client that stands in the core's audit event of a removal.
-const ADMINISTRATOR: &str = "administrator";
 
 pub(super) async fn run(action: UsersAction, data: &Data) -> Result<Answer, Failure> {
     match action {

@@ -65,7 +65,7 @@ impl Administration for Postgres {
             let sql = "UPDATE users SET sessions_end_ms = greatest(coalesce(sessions_end_ms, 0), $2) \
                 WHERE CAST($1 AS TEXT) IS NULL OR subject = $1";
             let query = sqlx::query(sql).bind(subject.map(Subject::as_str)).bind(instant(now));
-            Ok(self.execute(query).await?)
+            self.execute(query).await
         })
     }
 
