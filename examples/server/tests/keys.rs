@@ -8,8 +8,9 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::Output,
+    process::{Command, Output, Stdio},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use common::{Directory, Server, Value, json, run};
@@ -57,11 +58,26 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     expected.iter().map(|(id, state)| ((*id).to_owned(), (*state).to_owned())).collect()
 }
 
-/// Starts the server, which must refuse.
+/// Starts the server, which must refuse. One that starts is stopped, and the test fails.
 #[track_caller]
 fn start_refused(directory: &Directory, sentence: &str) {
-    let output = run(directory.path(), &[&["--listen", "127.0.0.1:0"], &START[..]].concat());
-    refused(&output, 1, sentence);
+    let arguments = [&["--listen", "127.0.0.1:0"], &START[..]].concat();
+    refused(&ended(common::command(directory.path(), &arguments)), 1, sentence);
+}
+
+#[track_caller]
+fn ended(mut command: Command) -> Output {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begun.elapsed() > Duration::from_secs(20) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("the server started");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.wait_with_output().unwrap()
 }
 
 /// A server's directory with one enrolled user, and that user's recovery codes.
@@ -137,11 +153,8 @@ fn other_keys_than_those_of_the_data_are_refused() {
     let arguments = [&["--listen", "127.0.0.1:0"], &START[..]].concat();
     fs::remove_file(path(&directory)).unwrap();
     let mut command = common::command(directory.path(), &arguments);
-    refused(
-        &command.env("COUNTERSIGN_KEYS", other.to_string()).output().unwrap(),
-        1,
-        "durable key 1 is another one",
-    );
+    command.env("COUNTERSIGN_KEYS", other.to_string());
+    refused(&ended(command), 1, "durable key 1 is another one");
     write(&path(&directory), &kept);
     let server = Server::start_in(&directory, &START);
     assert_eq!(server.recover(&server.mfa_token(), &codes[0]).status, 200);
