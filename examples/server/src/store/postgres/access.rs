@@ -132,16 +132,20 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError>
 /// The driver's errors of TLS name no setting.
 fn described(error: sqlx::Error, options: &PgConnectOptions) -> StoreError {
     let host = options.get_host().to_owned();
-    match &error {
-        sqlx::Error::Tls(reason) if reason.to_string().contains("does not support TLS") => {
+    if let sqlx::Error::Tls(reason) = &error {
+        let reason = reason.to_string();
+        return if reason.contains("does not support TLS") {
             StoreError::NoTls(host)
-        }
-        sqlx::Error::Tls(reason) => StoreError::Untrusted(host, reason.to_string()),
-        sqlx::Error::Io(reason) if reason.kind() == std::io::ErrorKind::InvalidData => {
-            StoreError::Untrusted(host, reason.to_string())
-        }
-        _ => error.into(),
+        } else {
+            StoreError::Untrusted(host, reason)
+        };
     }
+    if let sqlx::Error::Io(reason) = &error
+        && reason.kind() == std::io::ErrorKind::InvalidData
+    {
+        return StoreError::Untrusted(host, reason.to_string());
+    }
+    error.into()
 }
 
 /// Whether the time-outs that were given at the start hold. A pooler may have dropped them (PgBouncer's
