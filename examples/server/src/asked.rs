@@ -11,6 +11,7 @@ use countersign::{
 };
 
 use crate::{
+    audit::TokenRequest,
     client::{Client, ScopeWord},
     tokens::{MFA_SCOPES, Signer},
 };
@@ -20,6 +21,12 @@ const OFFLINE_ACCESS: &str = "offline_access";
 
 /// The longest word that an error repeats, in bytes.
 const MAX_SHOWN: usize = 100;
+
+/// Why a request for a token is refused, for the log and for the client.
+pub(crate) struct NotAllowed {
+    pub(crate) reason: TokenRequest,
+    pub(crate) refusal: Refusal,
+}
 
 #[derive(Default)]
 pub(crate) struct Asked {
@@ -35,7 +42,7 @@ impl Asked {
         signer: &Signer,
         audience: Option<&Parameter>,
         scope: Option<&Parameter>,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, NotAllowed> {
         let audience =
             audience.map(|audience| self::audience(client, signer, audience.expose())).transpose()?;
         let scope = scope.map(|scope| self::scope(client, scope.expose())).transpose()?;
@@ -53,19 +60,26 @@ pub(crate) fn default_audience(client: &Client, signer: &Signer) -> String {
     }
 }
 
-fn audience(client: &Client, signer: &Signer, text: &str) -> Result<Audience, Refusal> {
-    let audience = Audience::new(text).map_err(|error| invalid("invalid_target", "audience", error))?;
+fn audience(client: &Client, signer: &Signer, text: &str) -> Result<Audience, NotAllowed> {
+    let audience = Audience::new(text).map_err(|error| NotAllowed {
+        reason: TokenRequest::MalformedAudience,
+        refusal: invalid("invalid_target", "audience", error),
+    })?;
     let own = text == signer.own_audience();
     let mfa = text == signer.mfa_audience() && MFA_SCOPES.into_iter().any(|word| client.may_have(word));
     if own || mfa || client.may_reach(text) {
         Ok(audience)
     } else {
-        Err(Refusal::new(400, "invalid_target", "The audience is not registered for the client."))
+        let refusal = Refusal::new(400, "invalid_target", "The audience is not registered for the client.");
+        Err(NotAllowed { reason: TokenRequest::UnregisteredAudience, refusal })
     }
 }
 
-fn scope(client: &Client, text: &str) -> Result<Scope, Refusal> {
-    let scope = Scope::new(text).map_err(|error| invalid("invalid_scope", "scope", error))?;
+fn scope(client: &Client, text: &str) -> Result<Scope, NotAllowed> {
+    let scope = Scope::new(text).map_err(|error| NotAllowed {
+        reason: TokenRequest::MalformedScope,
+        refusal: invalid("invalid_scope", "scope", error),
+    })?;
     let words = text.split(' ').filter(|word| !word.is_empty() && *word != OFFLINE_ACCESS);
     for word in words {
         if !client.may_have(word) {
@@ -79,7 +93,7 @@ fn scope(client: &Client, text: &str) -> Result<Scope, Refusal> {
                 refusal.error_description =
                     Cow::Owned(format!("The scope is not registered for the client: {word}"));
             }
-            return Err(refusal);
+            return Err(NotAllowed { reason: TokenRequest::UnregisteredScope, refusal });
         }
     }
     Ok(scope)

@@ -18,7 +18,7 @@ pub(crate) use self::{
     origin::Origin,
     scope::ScopeWord,
 };
-use crate::first_factor::secret_hash;
+use crate::{audit::ClientCheck, first_factor::secret_hash};
 
 /// The most entries of one list.
 const MAX_ENTRIES: usize = 64;
@@ -41,14 +41,23 @@ pub(crate) struct Client {
 impl Client {
     /// Whether the client proved itself. A public one needs no secret and has none to be right; an empty one is the same
     /// as none (RFC 6749 section 2.3.1).
-    pub(crate) fn accepts(&self, secret: Option<&str>) -> bool {
+    pub(crate) fn check_secret(&self, secret: Option<&str>) -> ClientCheck {
         match (&self.secret_hash, secret.filter(|secret| !secret.is_empty())) {
-            (None, None) => true,
+            (None, None) => ClientCheck::Accepted,
             (Some(stored), Some(secret)) => {
-                constant_time::verify_slices_are_equal(stored, &secret_hash(secret)).is_ok()
+                match constant_time::verify_slices_are_equal(stored, &secret_hash(secret)) {
+                    Ok(()) => ClientCheck::Accepted,
+                    Err(_) => ClientCheck::WrongSecret,
+                }
             }
-            (None, Some(_)) | (Some(_), None) => false,
+            (None, Some(_)) => ClientCheck::UnexpectedSecret,
+            (Some(_), None) => ClientCheck::MissingSecret,
         }
+    }
+
+    /// The same as a yes or no.
+    pub(crate) fn accepts(&self, secret: Option<&str>) -> bool {
+        self.check_secret(secret) == ClientCheck::Accepted
     }
 
     /// Whether it keeps no secret.

@@ -24,6 +24,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     app::App,
+    audit::{About, HostEvent, RequestCheck},
     client::{Client, Origin},
     error::ApiError,
     store::{Database, StoreError},
@@ -75,10 +76,10 @@ pub(crate) async fn layer(State(app): State<Arc<App>>, request: Request, next: N
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = match (origin, is_preflight) {
         (None, false) => next.run(request).await,
-        (None, true) => refused(),
+        (None, true) => refused(&app),
         (Some(origin), true) => match app.origins.has(&*app.database, &origin).await {
             Ok(true) => preflight(&origin),
-            Ok(false) => refused(),
+            Ok(false) => refused(&app),
             Err(error) => ApiError::from(error).into_response(),
         },
         (Some(origin), false) => {
@@ -128,7 +129,8 @@ fn preflight(origin: &Origin) -> Response {
     response
 }
 
-fn refused() -> Response {
+fn refused(app: &App) -> Response {
+    app.metrics.audit.record(HostEvent::Request(RequestCheck::UnregisteredOrigin), About::NOBODY);
     let description = "The origin is not registered for any client: clients set --origin registers one.";
     ApiError::from(Refusal::new(403, "access_denied", description)).into_response()
 }

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use crate::{
     audit,
     client::{Client, Grant, ScopeWord},
-    first_factor::{FirstFactorError, FirstFactors, secret_hash},
+    first_factor::{Checked, FirstFactorError, FirstFactors, secret_hash},
     store::Database,
 };
 
@@ -59,7 +59,7 @@ async fn known_credentials(
     first_factors: &FirstFactors,
 ) -> Result<Vec<String>, FirstFactorError> {
     let mut known = Vec::new();
-    if first_factors.check(database, None, USERNAME, PASSWORD).await?.is_some() {
+    if let Checked::Right(_) = first_factors.check(database, None, USERNAME, PASSWORD).await? {
         known.push(format!("the password of {USERNAME} (`countersign-server users remove {USERNAME}`)"));
     }
     let client = database.client(CLIENT_ID).await?;

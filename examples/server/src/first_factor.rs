@@ -36,6 +36,13 @@ pub(crate) enum FirstFactorError {
     Name(#[from] countersign::NameError),
 }
 
+/// What came of a name and a password. Only the log may tell the two refusals apart.
+pub(crate) enum Checked {
+    Right(User),
+    WrongPassword(User),
+    UnknownUser,
+}
+
 pub(crate) struct FirstFactors {
     params: Params,
     /// What is checked for a name that nobody has.
@@ -55,14 +62,14 @@ impl FirstFactors {
         self.hashing.waiting()
     }
 
-    /// The user, if name and password are right.
+    /// Whether name and password are right.
     pub(crate) async fn check(
         &self,
         database: &dyn Database,
         turn: Turn,
         email: &str,
         password: &str,
-    ) -> Result<Option<User>, FirstFactorError> {
+    ) -> Result<Checked, FirstFactorError> {
         // PostgreSQL takes no NUL in a text, and nobody's name has one.
         let named = Some(email.to_lowercase()).filter(|email| !email.contains('\0'));
         let user = match named {
@@ -72,7 +79,11 @@ impl FirstFactors {
         let stored = user.as_ref().map_or_else(|| self.nobody.clone(), |user| user.password_hash.clone());
         let password = password.to_owned();
         let right = self.slow(turn, move |memory| is_right(&stored, &password, memory)).await?;
-        Ok(user.filter(|_| right))
+        Ok(match user {
+            Some(user) if right => Checked::Right(user),
+            Some(user) => Checked::WrongPassword(user),
+            None => Checked::UnknownUser,
+        })
     }
 
     /// A new user with a random subject: it stands in tokens and so says nothing about its holder.

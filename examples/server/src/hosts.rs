@@ -19,7 +19,11 @@ use axum::{
 use countersign::wire::Refusal;
 use url::Host;
 
-use crate::{app::App, error::ApiError};
+use crate::{
+    app::App,
+    audit::{About, HostEvent, RequestCheck},
+    error::ApiError,
+};
 
 /// The hosts that are answered beside the loopback's.
 #[derive(Debug)]
@@ -68,7 +72,10 @@ pub(crate) async fn check(State(app): State<Arc<App>>, request: Request, next: N
     let checked = app.hosts.as_ref().map_or(Ok(()), |hosts| hosts.check(request.uri(), request.headers()));
     match checked {
         Ok(()) => next.run(request).await,
-        Err(refusal) => ApiError::from(refusal).into_response(),
+        Err(refusal) => {
+            app.metrics.audit.record(HostEvent::Request(RequestCheck::UnknownHost), About::NOBODY);
+            ApiError::from(refusal).into_response()
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::{
+    audit::TokenCheck,
     client::Client,
     keys::{KeysError, SigningKey},
     store::User,
@@ -79,13 +80,6 @@ pub(crate) struct Issued {
     pub(crate) id_token: Option<String>,
     pub(crate) expires_in: u64,
     pub(crate) scope: String,
-}
-
-/// Why an access token was refused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum BadToken {
-    Expired,
-    Invalid,
 }
 
 impl Signer {
@@ -208,23 +202,40 @@ impl Signer {
     }
 
     /// Checks an access token for the MFA audience.
-    pub(crate) fn verify(&self, token: &str, now: OffsetDateTime) -> Result<Claims, BadToken> {
-        let header = decode_header(token).map_err(|_| BadToken::Invalid)?;
-        if header.typ.as_deref() != Some(ACCESS_TOKEN) || header.alg != Algorithm::RS256 {
-            return Err(BadToken::Invalid);
+    ///
+    /// # Errors
+    /// Why it is refused, for the log: a client is told no more than that it is expired or invalid.
+    pub(crate) fn verify(&self, token: &str, now: OffsetDateTime) -> Result<Claims, TokenCheck> {
+        let header = decode_header(token).map_err(|_| TokenCheck::Malformed)?;
+        if header.alg != Algorithm::RS256 {
+            return Err(TokenCheck::WrongAlgorithm);
+        }
+        if header.typ.as_deref() != Some(ACCESS_TOKEN) {
+            return Err(TokenCheck::WrongType);
         }
         let known = self.verifying.iter().find(|(kid, _)| Some(kid) == header.kid.as_ref());
-        let (_, key) = known.ok_or(BadToken::Invalid)?;
+        let (_, key) = known.ok_or(TokenCheck::UnknownKey)?;
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_issuer(&[&self.issuer]);
         validation.set_audience(&[&self.mfa_audience]);
         validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
         validation.leeway = 0;
-        let claims = decode::<Claims>(token, key, &validation).map_err(|error| {
-            let expired = matches!(error.kind(), ErrorKind::ExpiredSignature);
-            if expired { BadToken::Expired } else { BadToken::Invalid }
-        })?;
-        if claims.claims.exp <= now.unix_timestamp() { Err(BadToken::Expired) } else { Ok(claims.claims) }
+        let claims = decode::<Claims>(token, key, &validation).map_err(|error| refused(error.kind()))?;
+        if claims.claims.exp <= now.unix_timestamp() { Err(TokenCheck::Expired) } else { Ok(claims.claims) }
+    }
+}
+
+fn refused(kind: &ErrorKind) -> TokenCheck {
+    if matches!(kind, ErrorKind::ExpiredSignature) {
+        TokenCheck::Expired
+    } else if matches!(kind, ErrorKind::InvalidSignature) {
+        TokenCheck::WrongSignature
+    } else if matches!(kind, ErrorKind::InvalidIssuer) {
+        TokenCheck::WrongIssuer
+    } else if matches!(kind, ErrorKind::InvalidAudience) {
+        TokenCheck::WrongAudience
+    } else {
+        TokenCheck::Malformed
     }
 }
 

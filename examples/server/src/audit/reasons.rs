@@ -69,6 +69,23 @@ pub(crate) enum TokenCheck {
     WrongAudience,
     /// It was issued to another client.
     WrongClient,
+    /// Its client is not registered any more.
+    UnknownClient,
+    /// An administrator ended its session, or removed its user.
+    Ended,
+}
+
+impl TokenCheck {
+    /// The reason for a denial of the core, which opens `mfa_token`s.
+    pub(crate) fn of(denial: &countersign::Denial) -> Self {
+        if *denial == countersign::Denial::ExpiredToken {
+            Self::Expired
+        } else if *denial == countersign::Denial::WrongClient {
+            Self::WrongClient
+        } else {
+            Self::Malformed
+        }
+    }
 }
 
 /// Why a request for a token was refused, whoever sent it.
@@ -83,6 +100,8 @@ pub(crate) enum TokenRequest {
     MalformedAudience,
     /// The audience is not registered for the client.
     UnregisteredAudience,
+    /// The audience is not the one that the first factor was for.
+    OtherAudience,
     /// The scope is malformed.
     MalformedScope,
     /// The scope is not registered for the client.

@@ -14,7 +14,14 @@ use countersign::{
 };
 use time::OffsetDateTime;
 
-use crate::{app::App, client::Grant, error::ApiError, listing::Listed, request};
+use crate::{
+    app::App,
+    audit::{About, HostEvent, SecondFactor, TokenRequest},
+    client::Grant,
+    error::ApiError,
+    listing::Listed,
+    request,
+};
 
 pub(crate) async fn associate(
     State(app): State<Arc<App>>,
@@ -29,19 +36,25 @@ pub(crate) async fn associate(
         request::bearer_session(&app, &headers, client.as_ref(), Endpoint::Associate).await?;
     // What is enrolled is confirmed by that grant, so without it a message would be sent in vain.
     if !own.may_use(Grant::MfaOob) {
+        let event = HostEvent::TokenRequest(TokenRequest::UnauthorizedGrant);
+        let about = About::subject(session.subject()).and_client(&own.client_id);
+        app.metrics.audit.record(event, about);
         return Err(Refusal::unauthorized_client().into());
     }
-    let address = match body.email()? {
+    let incomplete = |refusal| request::incomplete(&app, refusal);
+    let address = match body.email().map_err(incomplete)? {
         Some(address) => address,
         None => {
             // A user can be removed meanwhile.
             let user = app.database.user(session.subject()).await?;
             let user = user.ok_or_else(|| denied(Denial::ExpiredToken))?;
-            EmailAddress::parse(&user.email).map_err(|_| Refusal::missing("email"))?
+            EmailAddress::parse(&user.email).map_err(|_| incomplete(Refusal::missing("email")))?
         }
     };
     // An address that no mail can be written to must not cost a message. The core takes some that the mailer does not.
     if address.as_str().parse::<lettre::Address>().is_err() {
+        let event = HostEvent::SecondFactor(SecondFactor::InvalidAddress);
+        app.metrics.audit.record(event, About::subject(session.subject()).and_client(&own.client_id));
         return Err(Refusal::invalid_request("The email address is invalid.").into());
     }
     let step = |verifier: &Verifier, account, now, rng: &mut _| {
@@ -61,12 +74,11 @@ pub(crate) async fn challenge(
     let denied = |denial| ApiError::from(refuse(Endpoint::Challenge, &denial));
     let body: ChallengeBody = request::read(&app, &headers, body).await?;
     let known = request::named_client(&app, &headers, &body.client(), Endpoint::Challenge).await?;
-    known.needs(Grant::MfaOob)?;
-    let mfa_token = body.mfa_token()?.expose();
-    let now = OffsetDateTime::now_utc();
-    let session = app.core.call(|verifier| verifier.open(mfa_token, Some(&known.id), now)).map_err(denied)?;
-    request::alive(&app, &session, Endpoint::Challenge).await?;
-    let request = body.request()?;
+    known.needs(&app, Grant::MfaOob)?;
+    let incomplete = |refusal| request::incomplete(&app, refusal);
+    let mfa_token = body.mfa_token().map_err(incomplete)?.expose();
+    let session = request::first_factor_session(&app, mfa_token, &known.id, Endpoint::Challenge).await?;
+    let request = body.request().map_err(incomplete)?;
     let step = |verifier: &Verifier, account, now, rng: &mut _| {
         verifier.challenge(&session, account, &request, now, rng)
     };
@@ -85,7 +97,7 @@ pub(crate) async fn authenticators(
     let account = app.load(session.subject()).await?;
     let now = OffsetDateTime::now_utc();
     let listed = app.core.call(|verifier| verifier.authenticators(&session, &account, now));
-    let listed = listed.map_err(denied)?;
+    let listed = listed.map_err(|denial| denied(request::refused_early(&app, &session, denial)))?;
     Ok(Json(listed.iter().map(|view| Listed::new(view, &session, &account)).collect()))
 }
 
@@ -97,7 +109,8 @@ pub(crate) async fn remove(
     let denied = |denial| request::bearer_refused(Endpoint::Remove, &denial);
     let (session, _) = request::bearer_session(&app, &headers, None, Endpoint::Remove).await?;
     let id = id.ok().and_then(|Path(id)| id.parse::<AuthenticatorId>().ok());
-    let id = id.ok_or_else(|| denied(Denial::UnknownAuthenticator))?;
+    let unknown = || denied(request::refused_early(&app, &session, Denial::UnknownAuthenticator));
+    let id = id.ok_or_else(unknown)?;
     let step = |verifier: &Verifier, account, now, _: &mut _| Ok(verifier.remove(&session, account, id, now));
     app.step(session.subject(), step).await?.result.map_err(denied)?;
     Ok(StatusCode::NO_CONTENT)

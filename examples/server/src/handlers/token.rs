@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Extension, Json, body::Body, extract::State, http::HeaderMap};
 use countersign::{
     Audience, BindingCode, ClientId, Denial, Effect, EmailAddress, FirstFactor, IssueToken, RecoveryCode,
-    Scope, Session, Verifier,
+    Scope, Subject, Verifier,
     wire::{Endpoint, MfaRequired, Parameter, Refusal, TokenBody, TokenGrant, TokenReply, refuse},
 };
 use getrandom::SysRng;
@@ -13,12 +13,15 @@ use time::OffsetDateTime;
 
 use crate::{
     app::{App, Trouble},
-    asked::{Asked, default_audience},
+    asked::{Asked, NotAllowed, default_audience},
     attempts,
+    audit::{About, FirstFactor as Reason, HostEvent, Issued, TokenCheck, TokenRequest},
     client::{GRANT_PASSWORD_REALM, Grant},
     error::ApiError,
+    first_factor::{Checked, FirstFactorError},
     peer::Peer,
     request::{self, Known},
+    store::User,
     tokens::Claims,
 };
 
@@ -30,11 +33,22 @@ pub(crate) async fn token(
 ) -> Result<Json<TokenReply>, ApiError> {
     let body: TokenBody = request::read(&app, &headers, body).await?;
     let known = request::named_client(&app, &headers, &body.client(), Endpoint::Token).await?;
-    let grant_type = body.grant_type.as_ref().ok_or_else(|| Refusal::missing("grant_type"))?.expose();
-    let grant = Grant::from_grant_type(grant_type).ok_or(Refusal::unsupported_grant_type())?;
-    known.needs(grant)?;
-    let asked = Asked::read(&known.client, &app.signer, body.audience.as_ref(), body.scope.as_ref())?;
-    match presented(&body, grant_type)? {
+    let grant_type = body.grant_type.as_ref().ok_or_else(|| Refusal::missing("grant_type"));
+    let grant_type = grant_type.map_err(|refusal| request::incomplete(&app, refusal))?.expose();
+    let not_allowed = |NotAllowed { reason, refusal }| {
+        app.metrics.audit.record(HostEvent::TokenRequest(reason), About::client(known.id.as_str()));
+        ApiError::from(refusal)
+    };
+    let unsupported = || {
+        let (reason, refusal) = (TokenRequest::UnsupportedGrant, Refusal::unsupported_grant_type());
+        not_allowed(NotAllowed { reason, refusal })
+    };
+    let grant = Grant::from_grant_type(grant_type).ok_or_else(unsupported)?;
+    known.needs(&app, grant)?;
+    let asked = Asked::read(&known.client, &app.signer, body.audience.as_ref(), body.scope.as_ref());
+    let asked = asked.map_err(not_allowed)?;
+    let presented = presented(&body, grant_type).map_err(|refusal| request::incomplete(&app, refusal))?;
+    match presented {
         TokenGrant::Password { username, password } => {
             password_grant(&app, peer, &known, asked, username, password).await
         }
@@ -45,7 +59,7 @@ pub(crate) async fn token(
         TokenGrant::RecoveryCode { mfa_token, recovery_code } => {
             recovery_grant(&app, &known, asked, mfa_token, recovery_code).await
         }
-        _ => Err(Refusal::unsupported_grant_type().into()),
+        _ => Err(unsupported()),
     }
     .map(Json)
 }
@@ -82,8 +96,8 @@ async fn password_grant(
     // The session begins before the password is looked at: one that is changed meanwhile ends it.
     let begun = OffsetDateTime::now_utc();
     let turn = Some(peer.network());
-    let user = app.first_factors.check(&*app.database, turn, username.expose(), password.expose()).await?;
-    let user = user.ok_or(Refusal::wrong_password())?;
+    let checked = app.first_factors.check(&*app.database, turn, username.expose(), password.expose()).await;
+    let user = first_factor(app, &known.id, checked)?;
     if app.implicit_email
         && user.email_verified
         && let Ok(address) = EmailAddress::parse(&user.email)
@@ -96,8 +110,41 @@ async fn password_grant(
     let account = app.load(&user.subject).await?;
     let first_factor = FirstFactor::new(user.subject, known.id.clone(), audience, scope);
     let mfa_token = app.core.call(|verifier| verifier.begin(&first_factor, begun, &mut SysRng))?;
+    issued(app, Issued::MfaToken, &first_factor.subject, &known.id);
     let requirements = app.core.call(|verifier| verifier.requirements(&account));
     Err(ApiError::MfaRequired(MfaRequired::new(&mfa_token, &requirements)))
+}
+
+/// The user whose first factor is right. Each other one is refused alike, and told apart in the log alone.
+fn first_factor(
+    app: &App,
+    client: &ClientId,
+    checked: Result<Checked, FirstFactorError>,
+) -> Result<User, ApiError> {
+    let record = |reason, subject| {
+        let about = About { subject, client: Some(client.as_str()) };
+        app.metrics.audit.record(HostEvent::FirstFactor(reason), about);
+    };
+    match checked {
+        Ok(Checked::Right(user)) => {
+            record(Reason::Accepted, Some(&user.subject));
+            Ok(user)
+        }
+        Ok(Checked::WrongPassword(user)) => {
+            record(Reason::WrongPassword, Some(&user.subject));
+            Err(Refusal::wrong_password().into())
+        }
+        Ok(Checked::UnknownUser) => {
+            record(Reason::UnknownUser, None);
+            Err(Refusal::wrong_password().into())
+        }
+        Err(error) => {
+            if matches!(error, FirstFactorError::Busy(_)) {
+                record(Reason::Overloaded, None);
+            }
+            Err(error.into())
+        }
+    }
 }
 
 /// A binding code answers a challenge or confirms an enrolment. Only the latter takes an access token as `mfa_token`.
@@ -113,17 +160,21 @@ async fn oob_grant(
     let (session, claims) = request::session(app, mfa_token.expose(), known).map_err(denied)?;
     request::alive(app, &session, Endpoint::Token).await?;
     let handle = app.core.call(|verifier| verifier.open_oob_code(&session, oob_code.expose()));
-    let handle = handle.map_err(denied)?;
-    let code = BindingCode::parse(binding_code.expose()).map_err(|_| denied(Denial::MalformedBindingCode))?;
+    let early = |denial| denied(request::refused_early(app, &session, denial));
+    let handle = handle.map_err(early)?;
+    let code = BindingCode::parse(binding_code.expose()).map_err(|_| early(Denial::MalformedBindingCode))?;
     let step = |verifier: &Verifier, account, now, _: &mut _| {
         Ok(verifier.verify_oob(&session, account, &handle, &code, now))
     };
     let outcome = app.step(session.subject(), step).await?;
     let verification = outcome.result.map_err(|denial| attempts::refused(&denial, &outcome.effects))?;
     match (token_due(&outcome.effects), claims) {
-        (Some(due), _) => issue(app, due, asked).await,
+        (Some(due), _) => issue(app, due, asked, Issued::Oob).await,
         // An elevated session confirmed an enrolment: it has its token already, and gets no more than that.
-        (None, Some(claims)) => Ok(same_token(mfa_token, &claims)),
+        (None, Some(claims)) => {
+            issued(app, Issued::SameToken, session.subject(), &known.id);
+            Ok(same_token(mfa_token, &claims))
+        }
         (None, None) if verification.completed => {
             Err(Trouble::Misuse("a completed transaction without its token").into())
         }
@@ -138,10 +189,10 @@ async fn oob_grant(
 /// Nobody has an authenticator for one-time passwords yet, so the answer only says which.
 async fn otp_grant(app: &App, client: &ClientId, mfa_token: &Parameter) -> Result<TokenReply, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
-    let session = first_factor_session(app, client, mfa_token).await?;
+    let session = request::first_factor_session(app, mfa_token.expose(), client, Endpoint::Token).await?;
     let account = app.load(session.subject()).await?;
     let denial = if account.is_enrolled() { Denial::UnsupportedChallengeType } else { Denial::NotEnrolled };
-    Err(denied(denial))
+    Err(denied(request::refused_early(app, &session, denial)))
 }
 
 async fn recovery_grant(
@@ -152,9 +203,9 @@ async fn recovery_grant(
     recovery_code: &Parameter,
 ) -> Result<TokenReply, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
-    let session = first_factor_session(app, &known.id, mfa_token).await?;
-    let code =
-        RecoveryCode::parse(recovery_code.expose()).map_err(|_| denied(Denial::InvalidRecoveryCode))?;
+    let session = request::first_factor_session(app, mfa_token.expose(), &known.id, Endpoint::Token).await?;
+    let code = RecoveryCode::parse(recovery_code.expose())
+        .map_err(|_| denied(request::refused_early(app, &session, Denial::InvalidRecoveryCode)))?;
     let step = |verifier: &Verifier, account, now, _: &mut _| {
         Ok(verifier.verify_recovery(&session, account, &code, now))
     };
@@ -163,21 +214,8 @@ async fn recovery_grant(
     let due = token_due(&outcome.effects).ok_or(Trouble::Misuse("a recovery without its token"))?;
     // The answer of before is the token of before: asking otherwise now gets no other.
     let asked = if recovered.repeated { Asked::default() } else { asked };
-    Ok(issue(app, due, &asked).await?.with_recovery_code(recovered.replacement.as_ref()))
-}
-
-/// The session of an `mfa_token` proper.
-async fn first_factor_session(
-    app: &App,
-    client: &ClientId,
-    mfa_token: &Parameter,
-) -> Result<Session, ApiError> {
-    let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
-    let now = OffsetDateTime::now_utc();
-    let session =
-        app.core.call(|verifier| verifier.open(mfa_token.expose(), Some(client), now)).map_err(denied)?;
-    request::alive(app, &session, Endpoint::Token).await?;
-    Ok(session)
+    let reply = issue(app, due, &asked, Issued::RecoveryCode).await?;
+    Ok(reply.with_recovery_code(recovered.replacement.as_ref()))
 }
 
 fn token_due(effects: &[Effect]) -> Option<&IssueToken> {
@@ -188,23 +226,34 @@ fn token_due(effects: &[Effect]) -> Option<&IssueToken> {
     })
 }
 
-async fn issue(app: &App, due: &IssueToken, asked: &Asked) -> Result<TokenReply, ApiError> {
+async fn issue(app: &App, due: &IssueToken, asked: &Asked, grant: Issued) -> Result<TokenReply, ApiError> {
+    let about = About::subject(&due.subject).and_client(due.client.as_str());
     // A user can be removed while a code is judged.
     let user = app.database.user(&due.subject).await?;
-    let user = user.ok_or_else(|| ApiError::from(refuse(Endpoint::Token, &Denial::ExpiredToken)))?;
+    let user = user.ok_or_else(|| {
+        app.metrics.audit.record(HostEvent::Token(TokenCheck::Ended), about);
+        ApiError::from(refuse(Endpoint::Token, &Denial::ExpiredToken))
+    })?;
     // Which API the first factor was for is known only here. One of another is not given instead, although the client may
     // ask for it: what its user signed in to is what the token is for.
     if let Some(asked) = &asked.audience
         && asked.as_str() != app.signer.mfa_audience()
         && asked.as_str() != app.signer.due_audience(due)
     {
+        app.metrics.audit.record(HostEvent::TokenRequest(TokenRequest::OtherAudience), about);
         let description = "The audience is not the one that the first factor was for. Sign in again.";
         return Err(Refusal::new(400, "invalid_target", description).into());
     }
     let (audience, scope) = (asked.audience.as_ref(), asked.scope.as_ref());
-    let issued = app.signer.issue(due, &user, audience.map(Audience::as_str), scope.map(Scope::as_str))?;
-    let reply = TokenReply::new(issued.access_token, issued.expires_in, &issued.scope);
-    Ok(reply.with_id_token(issued.id_token))
+    let signed = app.signer.issue(due, &user, audience.map(Audience::as_str), scope.map(Scope::as_str))?;
+    issued(app, grant, &due.subject, &due.client);
+    let reply = TokenReply::new(signed.access_token, signed.expires_in, &signed.scope);
+    Ok(reply.with_id_token(signed.id_token))
+}
+
+fn issued(app: &App, grant: Issued, subject: &Subject, client: &ClientId) {
+    let about = About::subject(subject).and_client(client.as_str());
+    app.metrics.audit.record(HostEvent::Issued(grant), about);
 }
 
 fn same_token(token: &Parameter, claims: &Claims) -> TokenReply {
