@@ -1,6 +1,7 @@
 //! The first factor: a password, hashed with Argon2id, and the client that presents it.
 //!
-//! A name that nobody has costs as long as a wrong password. Hashing takes memory and time, so only a few run at once, in
+//! A name that nobody has costs as long as a wrong password, also when users were hashed with other parameters: see
+//! [`InUse`]. Hashing takes memory and time, so only a few run at once, in
 //! memory that [`Hashing`] lends, and none on the threads that serve requests. This module must never say which part of a
 //! first factor was wrong.
 
@@ -16,6 +17,7 @@ use countersign::Subject;
 
 use crate::{
     hashing::{Busy, Hashing, Memory, Turn},
+    password_parameters::InUse,
     random,
     store::{Database, StoreError, User},
 };
@@ -45,16 +47,29 @@ pub(crate) enum Checked {
 
 pub(crate) struct FirstFactors {
     params: Params,
-    /// What is checked for a name that nobody has.
-    nobody: String,
+    in_use: InUse,
     hashing: Arc<Hashing>,
 }
 
 impl FirstFactors {
     pub(crate) fn new(memory_kib: u32, hashing: Arc<Hashing>) -> Result<Self, FirstFactorError> {
         let params = Params::new(memory_kib, 2, 1, None).map_err(|_| FirstFactorError::Hash)?;
-        let nobody = hash(&params, "a password that nobody has", &mut Memory::default())?;
-        Ok(Self { params, nobody, hashing })
+        let in_use = InUse::new(&hash(&params, "a password that nobody has", &mut Memory::default())?)?;
+        Ok(Self { params, in_use, hashing })
+    }
+
+    /// Learns with which parameters the stored passwords were hashed.
+    pub(crate) async fn learn(&self, database: &dyn Database) -> Result<(), FirstFactorError> {
+        for parameters in database.password_parameters().await? {
+            if !self.in_use.note(&parameters)? {
+                tracing::warn!(
+                    parameters,
+                    "users have passwords hashed with more sets of parameters than each sign-in computes, or with unknown \
+                    ones: until they sign in, the time of an answer tells their names from others"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// How many wait for a password hash.
@@ -76,9 +91,25 @@ impl FirstFactors {
             Some(email) => database.user_by_email(&email).await?,
             None => None,
         };
-        let stored = user.as_ref().map_or_else(|| self.nobody.clone(), |user| user.password_hash.clone());
+        let work = self.in_use.work(user.as_ref().map(|user| user.password_hash.as_str()))?;
+        let own = user.as_ref().map(|user| user.password_hash.clone());
+        let params =
+            own.as_deref().is_some_and(|own| !self.in_use.is_current(own)).then(|| self.params.clone());
         let password = password.to_owned();
-        let right = self.slow(turn, move |memory| is_right(&stored, &password, memory)).await?;
+        let judge = move |memory: &mut Memory| {
+            let mut right = false;
+            for stored in &work {
+                let matches = is_right(stored, &password, memory)?;
+                right |= matches && Some(stored) == own.as_ref();
+            }
+            // A password is known only now, so only now can it be hashed with the current parameters.
+            let anew = params.filter(|_| right).map(|params| hash(&params, &password, memory)).transpose()?;
+            Ok((right, anew))
+        };
+        let (right, anew) = self.slow(turn, judge).await?;
+        if let (Some(user), Some(anew)) = (&user, anew) {
+            database.rehash_password(&user.subject, &user.password_hash, &anew).await?;
+        }
         Ok(match user {
             Some(user) if right => Checked::Right(user),
             Some(user) => Checked::WrongPassword(user),

@@ -32,6 +32,7 @@ mod metrics;
 mod options;
 mod outbox;
 mod page;
+mod password_parameters;
 mod peer;
 mod request;
 mod request_id;

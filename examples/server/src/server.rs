@@ -57,6 +57,7 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
     )
     .await
     .map_err(|error| unusable(&options.data.database, &error))?;
+    first_factors.learn(&*database).await.map_err(|error| error.to_string())?;
     let keys = key_check::settle(found, &*database, options.keys_lost).await;
     let keys = keys.map_err(|error| error.to_string())?;
     let ring = keys.ring().map_err(|error| error.to_string())?;

@@ -63,11 +63,20 @@ pub(crate) trait Outbox: Send + Sync {
     fn waiting(&self) -> Later<'_, i64>;
 }
 
+/// Which sets of parameters there are among the stored hashes of passwords, on both databases.
+const PASSWORD_PARAMETERS: &str = "SELECT DISTINCT substr(password_hash, 1, length(password_hash) - $1) AS parameters \
+    FROM users WHERE length(password_hash) > $1";
+const REHASH_PASSWORD: &str = "UPDATE users SET password_hash = $3 WHERE subject = $1 AND password_hash = $2";
+
 /// The first factor: who signs in, and through which client.
 pub(crate) trait Directory: Send + Sync {
     fn user_by_email<'a>(&'a self, email: &'a str) -> Later<'a, Option<User>>;
     fn user<'a>(&'a self, subject: &'a Subject) -> Later<'a, Option<User>>;
     fn client<'a>(&'a self, client_id: &'a str) -> Later<'a, Option<Client>>;
+    /// With which parameters the passwords were hashed, each set once. It looks at every user.
+    fn password_parameters(&self) -> Later<'_, Vec<String>>;
+    /// Writes a hash of the same password in the place of this one, unless the password was changed meanwhile.
+    fn rehash_password<'a>(&'a self, subject: &'a Subject, old: &'a str, new: &'a str) -> Later<'a, ()>;
     /// Adds a user; an address that is taken stays as it is, and the answer is `false`.
     fn add_user<'a>(&'a self, user: &'a User) -> Later<'a, bool>;
     /// Adds a client; a name that is taken stays as it is, and the answer is `false`.

@@ -275,7 +275,8 @@ fn no_line_of_the_log_shows_a_secret_or_an_address() {
             )
             .unwrap()
         };
-        let mut secrets = vec![PASSWORD.to_owned(), "person@example.com".to_owned(), "demo-secret".to_owned()];
+        let mut secrets =
+            vec![PASSWORD.to_owned(), "person@example.com".to_owned(), "demo-secret".to_owned()];
         let first = json!({ "grant_type": "password", "username": "user@example.com", "password": PASSWORD });
         let token =
             send("/oauth/token", &[], &as_demo(&first)).body["mfa_token"].as_str().unwrap().to_owned();

@@ -21,12 +21,14 @@ use sqlx::{
 
 use self::access::{ACQUIRE_LIMIT, Access};
 use super::{
-    ADD_CLIENT, Database, Directory, Form, Inspection, Later, Outbox, Queued, REPLACE_CLIENT, Registration,
-    Store, StoreError, User, all_origins, challenge, column, millis,
+    ADD_CLIENT, Database, Directory, Form, Inspection, Later, Outbox, PASSWORD_PARAMETERS, Queued,
+    REHASH_PASSWORD, REPLACE_CLIENT, Registration, Store, StoreError, User, all_origins, challenge, column,
+    millis,
 };
 use crate::{
     client::{Client, Origin, to_column},
     locale::Locale,
+    password_parameters::AFTER_PARAMETERS,
 };
 
 /// How long an idle connection is taken to be alive.
@@ -286,6 +288,21 @@ impl Directory for Postgres {
         bounded(async move {
             let query = sqlx::query("SELECT * FROM clients WHERE client_id = $1").bind(client_id);
             self.row(query).await?.as_ref().map(client).transpose()
+        })
+    }
+
+    fn password_parameters(&self) -> Later<'_, Vec<String>> {
+        bounded(async move {
+            let length = i32::try_from(AFTER_PARAMETERS).unwrap_or(i32::MAX);
+            let rows = self.rows(sqlx::query(PASSWORD_PARAMETERS).bind(length)).await?;
+            rows.iter().map(|row| Ok(row.try_get("parameters")?)).collect()
+        })
+    }
+
+    fn rehash_password<'a>(&'a self, subject: &'a Subject, old: &'a str, new: &'a str) -> Later<'a, ()> {
+        bounded(async move {
+            let query = sqlx::query(REHASH_PASSWORD).bind(subject.as_str()).bind(old).bind(new);
+            self.execute(query).await.map(drop)
         })
     }
 

@@ -28,12 +28,14 @@ use sqlx::{
 };
 
 use super::{
-    ADD_CLIENT, Database, Directory, Form, Inspection, Later, Outbox, Queued, REPLACE_CLIENT, Registration,
-    Store, StoreError, User, all_origins, challenge, column, millis,
+    ADD_CLIENT, Database, Directory, Form, Inspection, Later, Outbox, PASSWORD_PARAMETERS, Queued,
+    REHASH_PASSWORD, REPLACE_CLIENT, Registration, Store, StoreError, User, all_origins, challenge, column,
+    millis,
 };
 use crate::{
     client::{Client, Origin, to_column},
     locale::Locale,
+    password_parameters::AFTER_PARAMETERS,
 };
 
 /// The database's clock, in milliseconds since 1970.
@@ -216,6 +218,21 @@ impl Directory for Sqlite {
         Box::pin(async move {
             let query = sqlx::query("SELECT * FROM clients WHERE client_id = $1").bind(client_id);
             query.fetch_optional(&self.readers).await?.as_ref().map(client).transpose()
+        })
+    }
+
+    fn password_parameters(&self) -> Later<'_, Vec<String>> {
+        Box::pin(async move {
+            let query = sqlx::query_scalar(PASSWORD_PARAMETERS).bind(AFTER_PARAMETERS);
+            Ok(query.fetch_all(&self.readers).await?)
+        })
+    }
+
+    fn rehash_password<'a>(&'a self, subject: &'a Subject, old: &'a str, new: &'a str) -> Later<'a, ()> {
+        Box::pin(async move {
+            let query = sqlx::query(REHASH_PASSWORD).bind(subject.as_str()).bind(old).bind(new);
+            query.execute(&self.writer).await?;
+            Ok(())
         })
     }
 
