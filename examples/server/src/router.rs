@@ -42,6 +42,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(page::index))
         .route("/page/{*path}", get(page::asset))
+        .route("/openapi.json", get(public::openapi))
         .route("/healthz", get(public::healthz))
         .route("/metrics", get(public::metrics))
         .route("/mailbox", get(demo::mailbox))

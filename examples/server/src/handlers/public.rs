@@ -38,6 +38,11 @@ pub(crate) async fn jwks(State(app): State<Arc<App>>) -> Json<JwkSet> {
     Json(app.signer.jwks.clone())
 }
 
+/// The description of every route. A test holds it against the router, and `ci/openapi.sh` against the replies.
+pub(crate) async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], include_str!("../../openapi.json")).into_response()
+}
+
 /// Whether the server can do its work: it answers, and so does its database.
 pub(crate) async fn healthz(State(app): State<Arc<App>>) -> Response {
     match tokio::time::timeout(Duration::from_secs(2), app.database.ping()).await {
