@@ -1,6 +1,6 @@
 //! The connections: which are taken, what each may wait for, and how they end.
 //!
-//! A connection waits for a request, reads its head, or serves it, and each of these has its own deadline: see [`Progress`].
+//! A connection waits for a request, reads its head, or serves it, and each of these has its own deadline: see [`progress`].
 //! How many there are is bounded in all and by peer: see [`Open`]. This module must never let a client decide how long it
 //! holds a connection, and never wait for one client before it takes the next.
 

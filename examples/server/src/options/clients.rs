@@ -72,7 +72,7 @@ pub(crate) struct Registered {
     /// enroll read:authenticators remove:authenticators
     #[arg(long, value_name = "WORDS", value_parser = Words::read)]
     pub(crate) scope: Option<Words>,
-    /// An origin whose pages may call the server as this client, such as https://app.example.com. May be given several
+    /// An origin whose pages may call the server as this client, such as `https://app.example.com`. May be given several
     /// times.
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) origin: Vec<Origin>,
