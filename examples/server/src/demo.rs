@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use crate::{
     audit,
     client::{Client, Grant, ScopeWord},
-    first_factor::{Checked, FirstFactorError, FirstFactors, secret_hash},
+    first_factor::{FirstFactorError, FirstFactors, secret_hash},
     store::Database,
 };
 
@@ -59,7 +59,10 @@ async fn known_credentials(
     first_factors: &FirstFactors,
 ) -> Result<Vec<String>, FirstFactorError> {
     let mut known = Vec::new();
-    if let Checked::Right(_) = first_factors.check(database, None, USERNAME, PASSWORD).await? {
+    let user = database.user_by_email(USERNAME).await?;
+    if let Some(user) = user
+        && first_factors.is_password_of(&user, PASSWORD).await?
+    {
         known.push(format!("the password of {USERNAME} (`countersign-server users remove {USERNAME}`)"));
     }
     let client = database.client(CLIENT_ID).await?;

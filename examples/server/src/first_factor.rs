@@ -1,9 +1,8 @@
 //! The first factor: a password, hashed with Argon2id, and the client that presents it.
 //!
 //! A name that nobody has costs as long as a wrong password, also when users were hashed with other parameters: see
-//! [`InUse`]. Hashing takes memory and time, so only a few run at once, in
-//! memory that [`Hashing`] lends, and none on the threads that serve requests. This module must never say which part of a
-//! first factor was wrong.
+//! [`InUse`]. Hashing takes memory and time, so only a few run at once, in memory that [`Hashing`] lends, and none on the
+//! threads that serve requests. This module must never say which part of a first factor was wrong.
 
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use countersign::Subject;
 
 use crate::{
     hashing::{Busy, Hashing, Memory, Turn},
-    password_parameters::InUse,
+    password_parameters::{InUse, computable},
     random,
     store::{Database, StoreError, User},
 };
@@ -77,7 +76,7 @@ impl FirstFactors {
         self.hashing.waiting()
     }
 
-    /// Whether name and password are right.
+    /// Whether name and password are right. A right password is hashed anew if it has other parameters than today's.
     pub(crate) async fn check(
         &self,
         database: &dyn Database,
@@ -115,6 +114,12 @@ impl FirstFactors {
             Some(user) => Checked::WrongPassword(user),
             None => Checked::UnknownUser,
         })
+    }
+
+    /// Whether this is a user's password. Nobody signs in, so nothing changes.
+    pub(crate) async fn is_password_of(&self, user: &User, password: &str) -> Result<bool, FirstFactorError> {
+        let (stored, password) = (user.password_hash.clone(), password.to_owned());
+        self.slow(None, move |memory| is_right(&stored, &password, memory)).await
     }
 
     /// A new user with a random subject: it stands in tokens and so says nothing about its holder.
@@ -179,7 +184,7 @@ fn is_right(stored: &str, password: &str, memory: &mut Memory) -> Result<bool, F
     let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else { return Err(FirstFactorError::Hash) };
     let algorithm = Algorithm::try_from(hash.algorithm.as_str()).map_err(|_| FirstFactorError::Hash)?;
     let version = hash.version.map_or(Ok(Version::default()), Version::try_from);
-    let params = Params::try_from(&hash).map_err(|_| FirstFactorError::Hash)?;
+    let params = computable(&hash).ok_or(FirstFactorError::Hash)?;
     let blocks = memory.blocks(params.block_count());
     let argon2 = Argon2::new(algorithm, version.map_err(|_| FirstFactorError::Hash)?, params);
     let mut output = vec![0; expected.len()];
@@ -225,5 +230,7 @@ mod tests {
         let version_1_0 = "$argon2i$m=64,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
         assert!(!is_right(version_1_0, "wrong", &mut memory).unwrap());
         assert!(is_right("$argon2id$v=19$m=64,t=1,p=1", "no hash", &mut memory).is_err());
+        let huge = "$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
+        assert!(is_right(huge, "wrong", &mut memory).is_err(), "4 GiB are not allocated for an edited row");
     }
 }

@@ -15,6 +15,9 @@ use crate::random;
 /// The most sets of parameters that an attempt computes. Users with others sign in, and their names can be told by the time.
 const MAX_SETS: usize = 4;
 
+/// The most memory that a stored hash may ask for, in KiB: 1 GiB. Rows can be edited.
+const MAX_MEMORY_KIB: u32 = 1 << 20;
+
 /// How many characters of a stored hash come after its parameters: `$`, a salt of 16 bytes, `$` and a hash of 32, both in
 /// base64.
 pub(crate) const AFTER_PARAMETERS: i64 = 67;
@@ -44,7 +47,7 @@ impl InUse {
         }
         let salt = STANDARD_NO_PAD.encode(random::<16>()?);
         let hash = format!("{parameters}${salt}${}", STANDARD_NO_PAD.encode(random::<32>()?));
-        let computable = PasswordHash::new(&hash).is_ok_and(|hash| Params::try_from(&hash).is_ok());
+        let computable = PasswordHash::new(&hash).is_ok_and(|hash| computable(&hash).is_some());
         let taken = computable && sets.len() < MAX_SETS;
         if taken {
             sets.push(StandIn { parameters: parameters.to_owned(), hash });
@@ -69,6 +72,11 @@ impl InUse {
         let sets = self.0.read().unwrap_or_else(PoisonError::into_inner);
         sets.first().is_some_and(|set| set.parameters == parameters(stored))
     }
+}
+
+/// The parameters of a stored hash, if the server computes hashes of that size.
+pub(crate) fn computable(hash: &PasswordHash) -> Option<Params> {
+    Params::try_from(hash).ok().filter(|params| params.m_cost() <= MAX_MEMORY_KIB)
 }
 
 /// What stands before the salt in a PHC string.
@@ -121,7 +129,13 @@ mod tests {
         assert_eq!(taken.iter().filter(|taken| **taken).count(), MAX_SETS - 1);
         assert_eq!(in_use.work(Some(&hash(1_000))).unwrap().len(), MAX_SETS + 1);
         let odd = InUse::new(&hash(64)).unwrap();
-        for text in ["", "no hash", "$argon2id$v=19$m=x", "$argon2id$v=19$m=4294967296,t=2,p=1"] {
+        for text in [
+            "",
+            "no hash",
+            "$argon2id$v=19$m=x",
+            "$argon2id$v=19$m=4294967296,t=2,p=1",
+            "$argon2id$v=19$m=1048577,t=2,p=1",
+        ] {
             assert!(!odd.note(text).unwrap(), "{text:?}");
         }
     }
