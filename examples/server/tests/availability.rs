@@ -33,6 +33,17 @@ fn post(path: &str, body: &str, length: usize) -> String {
     )
 }
 
+/// Begins a request whose body stays away, and waits until the server works on it: only then does it ask for the body.
+fn begin(stream: &mut TcpStream) {
+    let head = post("/oauth/token", "", 16_000).replacen("\r\n", "\r\nExpect: 100-continue\r\n", 1);
+    stream.write_all(head.as_bytes()).unwrap();
+    let expected = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let mut said = vec![0; expected.len()];
+    stream.read_exact(&mut said).unwrap();
+    assert_eq!(String::from_utf8_lossy(&said), String::from_utf8_lossy(expected));
+    stream.write_all(b"{").unwrap();
+}
+
 const GET: &str = "GET /.well-known/openid-configuration HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// One reply with `Content-Length`, and what of the next one came with it.
@@ -166,9 +177,7 @@ fn a_body_that_trickles_is_refused_at_its_deadline() {
 fn connections_of_one_peer_are_bounded() {
     let server = server(&["--max-connections-per-peer", "4"]);
     let mut held: Vec<_> = (0..4).map(|_| connect(&server)).collect();
-    for stream in &mut held {
-        stream.write_all(post("/oauth/token", "{", 16_000).as_bytes()).unwrap();
-    }
+    held.iter_mut().for_each(begin);
     let (_, said) = closed(&mut connect(&server));
     assert!(said.starts_with("HTTP/1.1 503 ") && said.contains("Retry-After: 1"), "{said}");
     assert!(said.ends_with("\"Too many connections. Try again.\"}"), "{said}");
@@ -197,11 +206,9 @@ fn an_idle_connection_gives_way_to_the_next() {
     idle.write_all(GET.as_bytes()).unwrap();
     reply(&mut idle, Vec::new());
     let mut busy: Vec<_> = (0..2).map(|_| connect(&server)).collect();
-    for stream in &mut busy {
-        stream.write_all(post("/oauth/token", "{", 16_000).as_bytes()).unwrap();
-    }
+    busy.iter_mut().for_each(begin);
     let mut third = connect(&server);
-    third.write_all(post("/oauth/token", "{", 16_000).as_bytes()).unwrap();
+    begin(&mut third);
     let (took, said) = closed(&mut idle);
     assert!(took < SOON && said.is_empty(), "{took:?}, {said}");
     let begun = Instant::now();

@@ -414,7 +414,10 @@ fn empty_variables_count_as_unset() {
 /// H25.
 #[test]
 fn a_hangup_drains_what_was_begun() {
-    let server = Server::start();
+    // The tests themselves may run under `nohup`, which servers inherit.
+    let shell = "exec env --default-signal=HUP \"$0\" \"$@\"";
+    let listen = [("COUNTERSIGN_LISTEN", "127.0.0.1:0")];
+    let server = Server::start_at(&Arc::new(Directory::new()), Some(shell), &["--policy", "auth0"], &listen);
     let token = server.mfa_token();
     let body = as_demo(&json!({ "mfa_token": token })).to_string();
     let (first, rest) = body.split_at(10);
