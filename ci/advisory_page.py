@@ -5,7 +5,7 @@
 
 Every number from 1 to 40 has exactly one row, in order, that says how the vulnerability is ruled out. Every test that is
 linked stands in the file that the link leads to. Every test that carries a number (`v07_…`) is linked in that number's row
-and in no other, and has a control in tests/controls. A row that says "by test" links a test of the library, one that says
+and in no other, and has a control in verification/negative_controls. A row that says "by test" links a test of the library, one that says
 "by the host" a test of the host, and no other row does. Then each rule is broken once, in memory, and must be noticed.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/advisories.md"
-LIBRARY = "tests/advisories"
+LIBRARY = "tests/it/advisories"
 HOST = "examples/server/tests"
 COUNT = 40
 HOW = ("by type", "by test", "by the host", "not at all")
@@ -65,7 +65,7 @@ def problems(page, known, controlled):
 
 def main():
     page, known = PAGE.read_text(encoding="utf-8"), tests()
-    files = [ROOT / "tests/controls" / name for name in ("guards.json", "host.json")]
+    files = [ROOT / "verification/negative_controls" / name for name in ("guards.json", "host.json")]
     controlled = {control["test"] for file in files for control in json.loads(file.read_text(encoding="utf-8"))}
     found = problems(page, known, controlled)
     for problem in found:

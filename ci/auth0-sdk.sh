@@ -2,6 +2,7 @@
 # Lets an unmodified Auth0 SDK do the whole journey against the server.
 set -eu
 cd "$(dirname "$0")/.."
+{ command -v node && command -v npm; } >/dev/null || ci/install.sh nodejs npm
 cargo build -p countersign-server
 binary="${CARGO_TARGET_DIR:-target}/debug/countersign-server"
 case $binary in /*) ;; *) binary="$PWD/$binary" ;; esac

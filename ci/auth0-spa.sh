@@ -6,6 +6,9 @@
 #   ci/auth0-spa.sh [BINARY]      BINARY is a built countersign-server; without it, cargo builds one
 set -eu
 cd "$(dirname "$0")/.."
+{ command -v node && command -v npm; } >/dev/null || ci/install.sh nodejs npm
+command -v chromium >/dev/null || ci/install.sh chromium
+command -v openssl >/dev/null || ci/install.sh openssl
 binary=${1:-}
 if [ -z "$binary" ]; then
     cargo build -p countersign-server

@@ -70,7 +70,7 @@ refuses 'unnecessary-skip' workspace "$scratch/skip.toml"
 sed 's/, "BSD-3-Clause"//' ci/deny-library.toml >"$scratch/library.toml"
 refuses 'license is not explicitly allowed' library "$scratch/library.toml"
 sed 's/^\[sources\]/&\nallow-registry = []/' deny.toml >"$scratch/source.toml"
-refuses 'source-not-allowed' package tests/no_io/Cargo.toml "$scratch/source.toml"
+refuses 'source-not-allowed' package verification/no_std/Cargo.toml "$scratch/source.toml"
 mkdir -p "$scratch/wildcard/src"
 touch "$scratch/wildcard/src/lib.rs"
 printf '[package]\nname = "wildcard"\nversion = "0.0.0"\nedition = "2024"\npublish = false\n[dependencies]\nsubtle = "*"\n' \

@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# Every guard that is taken out makes its test fail.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python3 verification/negative_controls/run.py

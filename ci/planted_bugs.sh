@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# Every planted bug is found by the fuzz target that should find it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python3 fuzz/planted.py
