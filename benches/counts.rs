@@ -1,11 +1,9 @@
 //! The cases once more, to have their instructions counted by callgrind. `benches/counts.py` runs this; by itself it only
 //! prints the names of the cases in their order. With the argument `slower` each does one HMAC more: the control.
 
-mod support;
-
 use std::hint::black_box;
 
-use support::{Meter, cases, fixture::Bare, floor::Floor};
+use countersign_testkit::{cases, floor::Floor, login::Bare, meter::Meter};
 
 struct Counter {
     group: &'static str,
@@ -35,7 +33,7 @@ fn counted_operation<S>(state: &mut S, routine: &mut impl FnMut(&mut S)) {
 }
 
 fn main() {
-    let extra = std::env::args().any(|argument| argument == "slower").then(|| Bare::new().floor());
+    let extra = std::env::args().any(|argument| argument == "slower").then(|| Bare::challenged().floor());
     let mut counter = Counter { group: "verification", extra };
     cases::verification(&mut counter);
     counter.group = "issue";

@@ -32,7 +32,7 @@ TARGETS = ["operations", "record", "tokens", "input", "wire"]
 SECONDS = 60
 
 sys.dont_write_bytecode = True
-specification = importlib.util.spec_from_file_location("controls", ROOT / "tests" / "controls" / "run.py")
+specification = importlib.util.spec_from_file_location("controls", ROOT / "verification" / "negative_controls" / "run.py")
 controls = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(controls)
 ControlError = controls.ControlError

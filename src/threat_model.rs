@@ -53,7 +53,7 @@
 //!
 //! **Claimed:** on x86-64 Linux, no branch and no address depends on a secret before its verdict, nor on anything but the
 //! verdict after it, from a code as it was typed, a token or a handle to the sealed step, and in making them.
-//! `tests/constant_time/check.sh` shows it: valgrind's memcheck runs the verifications with every secret marked as
+//! `verification/constant_time/check.sh` shows it: valgrind's memcheck runs the verifications with every secret marked as
 //! undefined, at optimisation 0, s, 3, and 3 with link-time optimisation, as compiled by the compiler at hand. In the
 //! build as it is shipped, what shows are the verdicts, one branch each. Comparisons that leak are caught in the same
 //! runs, and so is the library with one put into it. Beside it a statistical test (dudect) times wrong input that differs

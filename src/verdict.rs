@@ -2,13 +2,13 @@
 //!
 //! Whatever is computed from keys, seeds, codes or tags takes the same path and touches the same addresses whatever their
 //! value. At the end there is one verdict, which the machines must branch on; it passes through here. That gives the
-//! check in `tests/constant_time` one place to let a verdict out at: it marks every secret as undefined, a build with
+//! check in `verification/constant_time` one place to let a verdict out at: it marks every secret as undefined, a build with
 //! `--cfg countersign_constant_time` tells it of each verdict, and any other branch on a secret shows. No other build
 //! has the hook. Nothing but a verdict may ever pass through this module.
 
 use subtle::Choice;
 
-/// Told of every verdict before it is branched on; only in the build that `tests/constant_time` examines.
+/// Told of every verdict before it is branched on; only in the build that `verification/constant_time` examines.
 #[cfg(countersign_constant_time)]
 pub static DECLASSIFY: std::sync::OnceLock<fn(&mut [u8])> = std::sync::OnceLock::new();
 

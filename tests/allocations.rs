@@ -1,20 +1,13 @@
 //! How often a command allocates, counted by the allocator. What the host brings (the record from its store, the texts of
 //! the request) is no part of a command, nor is dropping what it keeps: only what happens in between counts.
 
-#[path = "../benches/support/fixture.rs"]
-mod fixture;
-#[path = "../benches/support/floor.rs"]
-mod floor;
-#[path = "support/mod.rs"]
-mod world;
-
 use std::{convert::Infallible, hint::black_box};
 
 use countersign::{Account, BindingCode, ChallengeRequest, Outcome, Step, Swap};
-use fixture::{Bare, Fill, Login};
+use countersign_testkit::login::{Bare, Fill, Login};
+use countersign_testkit::wrong;
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use time::Duration;
-use world::wrong;
 
 /// What each allocates, on a full account: less is welcome, and then belongs here.
 mod expected {
@@ -47,7 +40,7 @@ fn commit<T, R>(step: Step<T, R>) -> (Option<R>, Outcome<T>) {
 fn the_counter_counts() {
     assert_eq!(allocations(|| ()).0, 0);
     assert_eq!(allocations(|| Box::new(black_box(1))).0, 1);
-    let bare = Bare::new();
+    let bare = Bare::challenged();
     let (count, _) = allocations(|| {
         let copy = black_box(vec![0_u8; 16]);
         commit(bare.verifier.answer(bare.record.clone(), &bare.handle, &Bare::PURPOSE, &bare.code, bare.now));
@@ -58,7 +51,7 @@ fn the_counter_counts() {
 
 #[test]
 fn a_bare_answer_allocates_nothing() {
-    let bare = Bare::new();
+    let bare = Bare::challenged();
     for (code, right) in [(bare.code.clone(), true), (wrong(&bare.code), false)] {
         let record = bare.record.clone();
         let (count, (stored, outcome)) = allocations(|| {

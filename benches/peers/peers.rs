@@ -1,14 +1,16 @@
 //! What else checks a code, in the same run. The tables of docs/performance.md say of each what it leaves out; rows of one
 //! group do the same job or say that they do not.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::{hint::black_box, time::Duration};
 
 use argon2::{
     Argon2,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
+};
+use countersign_testkit::{
+    cases::{self, Row},
+    login::{Bare, Fill, Login},
+    meter::Meter,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use latchkey::{
@@ -24,18 +26,12 @@ use latchkey::{
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use support::{
-    Meter,
-    cases::{self, Row},
-    fixture::{Bare, Fill, Login},
-    world,
-};
 
 /// A mailed code by itself: one challenge, and no account around it.
 fn code(criterion: &mut Criterion) {
-    let bare = Bare::new();
+    let bare = Bare::challenged();
     let typed = bare.code.expose();
-    support::time(criterion, "peers_code", |clock| {
+    countersign_testkit::clock::time(criterion, "peers_code", |clock| {
         clock.case(
             "countersign",
             || Row::of(bare.record.clone()),
@@ -90,7 +86,7 @@ fn latchkey_code(typed: &str) -> (SecretToken, EmailCodeHash) {
 fn request(criterion: &mut Criterion) {
     let login = Login::new(Fill::FULL);
     let typed = login.code.expose().to_owned();
-    support::time(criterion, "peers_request", |clock| {
+    countersign_testkit::clock::time(criterion, "peers_request", |clock| {
         clock.case(
             "countersign",
             || Row::of(login.account.clone()),
@@ -110,7 +106,7 @@ fn request(criterion: &mut Criterion) {
 fn recovery_codes(criterion: &mut Criterion) {
     let login = Login::new(Fill::EMPTY);
     let typed = login.recovery.last().expect("ten codes").expose().to_owned();
-    support::time(criterion, "peers_recovery", |clock| {
+    countersign_testkit::clock::time(criterion, "peers_recovery", |clock| {
         clock.case(
             "countersign",
             || Row::of(login.account.clone()),
@@ -132,10 +128,10 @@ fn recovery_codes(criterion: &mut Criterion) {
             material: CodeMaterial::new(None, issued.hashes.clone()),
             client: Client::new(None, None),
         };
-        assert!(sign_in.clone().advance(&peer.config, event(), world::START, &mut rng).is_ok());
+        assert!(sign_in.clone().advance(&peer.config, event(), countersign_testkit::START, &mut rng).is_ok());
         let setup = || (sign_in.clone(), event());
         clock.consume("latchkey", setup, |(sign_in, event)| {
-            sign_in.advance(&peer.config, event, world::START, &mut rng)
+            sign_in.advance(&peer.config, event, countersign_testkit::START, &mut rng)
         });
     });
 }
@@ -159,8 +155,10 @@ impl Latchkey {
         account.factors = latchkey::Factors::new(true, true, 0);
         let binding = token::issue(&mut rng).token;
         let (code, code_hash) = issue_code(&binding, 6, &mut rng);
-        let (link_hash, expires) = (token::issue(&mut rng).hash, world::START + time::Duration::minutes(5));
-        let request = EmailCodeRequest::new(account.id, link_hash, code_hash, world::START, expires, 1);
+        let (link_hash, expires) =
+            (token::issue(&mut rng).hash, countersign_testkit::START + time::Duration::minutes(5));
+        let request =
+            EmailCodeRequest::new(account.id, link_hash, code_hash, countersign_testkit::START, expires, 1);
         let code = code.expose_secret().to_owned();
         Self { config, account, binding, code, request }
     }
@@ -180,7 +178,7 @@ impl Latchkey {
         event: EmailLinkEvent,
         rng: &mut ChaCha20Rng,
     ) -> Result<latchkey::flow::Transition<EmailLink>, latchkey::flow::Refusal> {
-        EmailLink::Start.advance(&self.config, event, world::START, rng)
+        EmailLink::Start.advance(&self.config, event, countersign_testkit::START, rng)
     }
 
     /// The state that a mailed code leads to.

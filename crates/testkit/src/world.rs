@@ -1,0 +1,263 @@
+//! A world to test in: one store with a real compare-and-swap, one clock that the test moves, one seeded generator, and a
+//! mailbox. It drives the library as a host would and keeps everything that came out, so that a test can count it.
+
+use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
+
+use countersign::{
+    Account, Audience, AuditEvent, AuthenticatorId, BindingCode, ChallengeRequest, ClientId, Committed,
+    Denial, Descriptor, Effect, ElevatedScopes, EmailAddress, Event, FirstFactor, IssueToken, Key, KeyRing,
+    MfaToken, Outcome, Policy, Recovered, RecoveryCode, Scope, SendEmail, Session, Settings, Step, Subject,
+    Swap, TransactionId, Verification, Verifier, Write,
+};
+use rand::{SeedableRng, rngs::ChaCha20Rng};
+use time::{Duration, OffsetDateTime};
+
+pub const START: OffsetDateTime = time::macros::datetime!(2026-01-01 12:00 UTC);
+
+pub fn subject() -> Subject {
+    Subject::new("user-1").unwrap()
+}
+
+pub fn client() -> ClientId {
+    ClientId::new("client-1").unwrap()
+}
+
+pub fn address(text: &str) -> EmailAddress {
+    EmailAddress::parse(text).unwrap()
+}
+
+pub fn code(text: &str) -> BindingCode {
+    BindingCode::parse(text).unwrap()
+}
+
+/// A well-formed code that is not `right`.
+pub fn wrong(right: &BindingCode) -> BindingCode {
+    let digits = right.expose();
+    let last = if digits.ends_with('0') { '1' } else { '0' };
+    code(&format!("{}{last}", &digits[..digits.len() - 1]))
+}
+
+pub fn keys() -> KeyRing {
+    KeyRing::new("tests", Key::new(1, &[0x11; 32]).unwrap(), Key::new(1, &[0x22; 32]).unwrap()).unwrap()
+}
+
+pub fn policy(change: impl FnOnce(&mut Settings)) -> Policy {
+    let mut settings = Settings::default();
+    change(&mut settings);
+    Policy::new(settings).unwrap()
+}
+
+/// The stored form of a record, to read what it says.
+pub fn json(account: &Account) -> serde_json::Value {
+    serde_json::to_value(account).unwrap()
+}
+
+/// The stored instant of one bucket of the ledger, in milliseconds since the Unix epoch.
+pub fn bucket(account: &Account, name: &str) -> u64 {
+    json(account)["ledger"][name].as_u64().expect("a bucket of the ledger")
+}
+
+pub fn millis(instant: OffsetDateTime) -> u64 {
+    u64::try_from(instant.unix_timestamp_nanos().div_euclid(1_000_000)).unwrap_or(0)
+}
+
+/// A store of rows under compare-and-swap.
+#[derive(Default, Debug)]
+pub struct Store {
+    rows: RefCell<BTreeMap<String, Account>>,
+    pub outbox: RefCell<Vec<Descriptor>>,
+    pub swaps: RefCell<u32>,
+}
+
+impl Store {
+    pub fn load(&self, subject: &Subject) -> Option<Account> {
+        self.rows.borrow().get(subject.as_str()).cloned()
+    }
+
+    pub fn swap(&self, write: Write) -> Result<Swap, Infallible> {
+        *self.swaps.borrow_mut() += 1;
+        let mut rows = self.rows.borrow_mut();
+        let key = write.record.subject().as_str().to_owned();
+        if rows.get(&key).map(Account::revision) != write.expected {
+            return Ok(Swap::Lost);
+        }
+        rows.insert(key, write.record);
+        self.outbox.borrow_mut().extend(write.outbox);
+        Ok(Swap::Stored)
+    }
+
+    /// Puts a row in place, whatever was there.
+    pub fn put(&self, account: Account) {
+        self.rows.borrow_mut().insert(account.subject().as_str().to_owned(), account);
+    }
+}
+
+/// The world.
+pub struct World {
+    pub verifier: Verifier,
+    pub store: Store,
+    pub now: OffsetDateTime,
+    pub rng: ChaCha20Rng,
+    pub mails: Vec<SendEmail>,
+    pub tokens: Vec<IssueToken>,
+    pub events: Vec<Event>,
+    pub audits: Vec<AuditEvent>,
+}
+
+impl World {
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            verifier: Verifier::new(keys(), policy),
+            store: Store::default(),
+            now: START,
+            rng: ChaCha20Rng::seed_from_u64(7),
+            mails: Vec::new(),
+            tokens: Vec::new(),
+            events: Vec::new(),
+            audits: Vec::new(),
+        }
+    }
+
+    pub fn pass(&mut self, seconds: i64) {
+        self.now += Duration::seconds(seconds);
+    }
+
+    pub fn account(&mut self) -> Account {
+        match self.store.load(&subject()) {
+            Some(account) => account,
+            None => Account::new(&subject(), &mut self.rng).unwrap(),
+        }
+    }
+
+    /// Commits a step, carries out its effects and gives its result.
+    pub fn run<T: std::fmt::Debug>(&mut self, step: Step<T>) -> Result<T, Denial> {
+        let committed = step.commit(|write| self.store.swap(write)).unwrap();
+        let Committed::Done(outcome) = committed else { panic!("nobody else writes here") };
+        self.take(outcome)
+    }
+
+    pub fn take<T>(&mut self, outcome: Outcome<T>) -> Result<T, Denial> {
+        for effect in outcome.effects {
+            match effect {
+                Effect::SendEmail(mail) => self.mails.push(mail),
+                Effect::IssueToken(token) => self.tokens.push(token),
+                Effect::Notify(notify) => self.events.push(notify.event),
+                other => panic!("unknown effect {other:?}"),
+            }
+        }
+        self.audits.push(outcome.audit);
+        outcome.result
+    }
+
+    pub fn begin(&mut self) -> MfaToken {
+        let scope = Scope::new("openid").unwrap();
+        let first_factor = FirstFactor::new(subject(), client(), Audience::new("").unwrap(), scope);
+        self.verifier.begin(&first_factor, self.now, &mut self.rng).unwrap()
+    }
+
+    /// A first-factor session that named its client.
+    pub fn login(&mut self) -> Session {
+        let token = self.begin();
+        self.verifier.open(token.expose(), Some(&client()), self.now).unwrap()
+    }
+
+    /// A session that the host elevated just now, for an hour.
+    pub fn elevated(&mut self) -> Session {
+        self.elevated_with(ElevatedScopes::ALL)
+    }
+
+    pub fn elevated_with(&mut self, scopes: ElevatedScopes) -> Session {
+        let transaction = TransactionId::from_token_id(&format!("jti-{}", self.now.unix_timestamp_nanos()));
+        let until = self.now.saturating_add(Duration::hours(1));
+        Session::elevated(subject(), client(), transaction, scopes, self.now, until)
+    }
+
+    pub fn mail(&self) -> SendEmail {
+        self.mails.last().expect("a message was sent").clone()
+    }
+
+    pub fn associate(&mut self, session: &Session, to: &str) -> Result<countersign::Associated, Denial> {
+        let account = self.account();
+        let step = self.verifier.associate(session, account, address(to), self.now, &mut self.rng).unwrap();
+        self.run(step)
+    }
+
+    pub fn challenge(&mut self, session: &Session) -> Result<countersign::Challenged, Denial> {
+        self.challenge_with(session, &ChallengeRequest::default())
+    }
+
+    pub fn challenge_with(
+        &mut self,
+        session: &Session,
+        request: &ChallengeRequest,
+    ) -> Result<countersign::Challenged, Denial> {
+        let account = self.account();
+        let step = self.verifier.challenge(session, account, request, self.now, &mut self.rng).unwrap();
+        self.run(step)
+    }
+
+    pub fn verify(
+        &mut self,
+        session: &Session,
+        oob_code: &str,
+        code: &BindingCode,
+    ) -> Result<Verification, Denial> {
+        let handle = self.verifier.open_oob_code(session, oob_code)?;
+        let account = self.account();
+        let step = self.verifier.verify_oob(session, account, &handle, code, self.now);
+        self.run(step)
+    }
+
+    pub fn recover(&mut self, session: &Session, code: &RecoveryCode) -> Result<Recovered, Denial> {
+        let account = self.account();
+        let step = self.verifier.verify_recovery(session, account, code, self.now);
+        self.run(step)
+    }
+
+    pub fn remove(&mut self, session: &Session, id: AuthenticatorId) -> Result<(), Denial> {
+        let account = self.account();
+        let step = self.verifier.remove(session, account, id, self.now);
+        self.run(step)
+    }
+
+    pub fn provision(&mut self, to: &str) -> Result<AuthenticatorId, Denial> {
+        let account = self.account();
+        let step = self.verifier.provision(account, &address(to), self.now, &mut self.rng).unwrap();
+        self.run(step)
+    }
+
+    pub fn deprovision(&mut self, to: &str) -> Result<(), Denial> {
+        let account = self.account();
+        let step = self.verifier.deprovision(account, &address(to), self.now);
+        self.run(step)
+    }
+
+    pub fn unlock(&mut self) {
+        let account = self.account();
+        let step = self.verifier.unlock(account, self.now);
+        self.run(step).unwrap();
+    }
+
+    pub fn reset(&mut self) {
+        let account = self.account();
+        let step = self.verifier.reset(account, self.now);
+        self.run(step).unwrap();
+    }
+
+    /// Enrols an address from nothing: the codes that were shown and the authenticator.
+    pub fn enrol(&mut self, to: &str) -> (AuthenticatorId, Vec<RecoveryCode>) {
+        let session = self.login();
+        let associated = self.associate(&session, to).unwrap();
+        let code = self.mail().code;
+        self.verify(&session, associated.oob_code.expose(), &code).unwrap();
+        (associated.authenticator, associated.recovery_codes.unwrap_or_default())
+    }
+
+    /// Logs in with a second factor, or says why not.
+    pub fn sign_in(&mut self) -> Result<Verification, Denial> {
+        let session = self.login();
+        let challenged = self.challenge(&session)?;
+        let code = self.mail().code;
+        self.verify(&session, challenged.oob_code.expose(), &code)
+    }
+}

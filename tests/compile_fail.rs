@@ -1,0 +1,34 @@
+//! What does not compile: reading a verdict, its effects or a code before the store has answered, and storing a code.
+//!
+//! Each case in `tests/compile_fail/` has its compiler message beside it, so that it fails for the reason that is meant;
+//! `commits.rs` is the control that compiles.
+
+use countersign::{BindingCode, Effect, Handle, MfaToken, OobCode, RecoveryCode, SendEmail, Session};
+use static_assertions::{assert_impl_all, assert_not_impl_any};
+
+#[test]
+fn verdicts_and_effects_cannot_be_read_before_the_swap() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("tests/compile_fail/commits.rs");
+    cases.compile_fail("tests/compile_fail/peeks_at_*.rs");
+    cases.compile_fail("tests/compile_fail/forges_*.rs");
+}
+
+// What carries a code or a token has no stored form; its descriptor has.
+assert_not_impl_any!(BindingCode: serde::Serialize);
+assert_not_impl_any!(RecoveryCode: serde::Serialize);
+assert_not_impl_any!(OobCode: serde::Serialize);
+assert_not_impl_any!(MfaToken: serde::Serialize);
+assert_not_impl_any!(SendEmail: serde::Serialize);
+assert_not_impl_any!(Effect: serde::Serialize);
+assert_not_impl_any!(Session: serde::Serialize, serde::de::DeserializeOwned);
+assert_not_impl_any!(Handle: serde::Serialize, serde::de::DeserializeOwned);
+assert_impl_all!(countersign::Descriptor: serde::Serialize, serde::de::DeserializeOwned);
+
+// Nor can a code be compared by `==`, which stops at the first difference.
+assert_not_impl_any!(BindingCode: PartialEq, std::fmt::Display);
+assert_not_impl_any!(RecoveryCode: PartialEq, std::fmt::Display);
+
+// A verifier is shared between threads.
+assert_impl_all!(countersign::Verifier: Send, Sync);
+assert_impl_all!(countersign::Step<countersign::Verification>: Send);

@@ -1,0 +1,165 @@
+//! One test for each known vulnerability of a second-factor system that can apply to emailed codes and recovery codes:
+//! each states the invariant that rules the vulnerability out, and fails if the invariant does not hold.
+//!
+//! The numbers are those of a survey of forty published vulnerabilities and issues. `verification/negative_controls` takes
+//! the guard behind each test out of the library, one at a time, and requires the test to fail.
+//!
+//! `docs/advisories.md` says for each of the forty how it is held. Not here are V12, V22 and V23, which are about TOTP, a
+//! factor that the library does not have; and V38, the host name of a link in a mail, as no effect carries a link or a text.
+//! What a host can get wrong by itself is tested with the reference host, in `examples/server/tests/advisories.rs`.
+
+mod binding;
+mod budgets;
+mod concurrency;
+mod delivery;
+mod generation;
+mod replay;
+
+use std::fmt::Debug;
+
+use countersign::{
+    Account, Audience, BindingCode, Challenged, ClientId, Committed, Denial, FirstFactor, Policy, Rate,
+    RecoveryCode, Requirements, Scope, Session, Settings, Step, Subject, Verifier,
+};
+use countersign_testkit::World;
+use serde_json::Value;
+use time::{Duration, OffsetDateTime};
+
+const ADDRESS: &str = "user@example.com";
+
+/// A policy under which messages are no limit, so that a test meets the limit that it is about.
+fn roomy(change: impl FnOnce(&mut Settings)) -> Policy {
+    countersign_testkit::policy(|settings| {
+        settings.send_bucket = Rate::new(1_000, Duration::SECOND);
+        settings.long_send_budget = None;
+        settings.cool_down = Duration::ZERO;
+        change(settings);
+    })
+}
+
+/// A world with an enrolled user: the recovery codes that were shown, and nothing else that came out yet.
+fn enrolled(policy: Policy) -> (World, Vec<RecoveryCode>) {
+    let mut world = World::new(policy);
+    let (_, codes) = world.enrol(ADDRESS);
+    world.tokens.clear();
+    world.events.clear();
+    world.audits.clear();
+    world.pass(60);
+    (world, codes)
+}
+
+/// A challenge that waits, with the code that answers it.
+fn challenged(world: &mut World, session: &Session) -> (Challenged, BindingCode) {
+    let challenged = world.challenge(session).unwrap();
+    (challenged, world.mail().code)
+}
+
+/// A first-factor session of any user through any client.
+fn session_of(world: &mut World, subject: &str, client: &str) -> Session {
+    let client = ClientId::new(client).unwrap();
+    let subject = Subject::new(subject).unwrap();
+    let (audience, scope) = (Audience::new("").unwrap(), Scope::new("openid").unwrap());
+    let first_factor = FirstFactor::new(subject, client.clone(), audience, scope);
+    let token = world.verifier.begin(&first_factor, world.now, &mut world.rng).unwrap();
+    world.verifier.open(token.expose(), Some(&client), world.now).unwrap()
+}
+
+/// Servers that each hold one request. In every round all of them load the same record and take their step before any of
+/// them stores; whoever loses the swap starts over. Gives what each was told, in the order in which it was told.
+fn contend<T: Debug>(
+    world: &mut World,
+    servers: usize,
+    step: impl Fn(&Verifier, usize, Account) -> Step<T>,
+) -> Vec<Result<T, Denial>> {
+    let mut waiting: Vec<_> = (0..servers).collect();
+    let mut told = Vec::new();
+    for _ in 0..servers {
+        let copy = world.account();
+        let steps: Vec<_> =
+            waiting.iter().map(|&server| (server, step(&world.verifier, server, copy.clone()))).collect();
+        waiting.clear();
+        for (server, step) in steps {
+            match step.commit(|write| world.store.swap(write)).unwrap() {
+                Committed::Done(outcome) => told.push(world.take(outcome)),
+                Committed::Lost => waiting.push(server),
+            }
+        }
+    }
+    assert!(waiting.is_empty(), "in every round one server gets on");
+    told
+}
+
+/// Wrong codes at one handle until one is not evaluated: how many were, and why the last was not.
+fn guess_out(world: &mut World, session: &Session, oob_code: &str, wrong: &BindingCode) -> (u32, Denial) {
+    let mut evaluated = 0;
+    loop {
+        match world.verify(session, oob_code, wrong).unwrap_err() {
+            Denial::InvalidBindingCode { .. } => evaluated += 1,
+            refused => return (evaluated, refused),
+        }
+        assert!(evaluated < 2_000, "guessing has no bound");
+    }
+}
+
+/// Guesses at the user's authenticator in so many logins, as whoever knows the password can: how many were evaluated.
+fn guess_in_logins(world: &mut World, logins: usize) -> u32 {
+    let mut evaluated = 0;
+    for _ in 0..logins {
+        let session = world.login();
+        let Ok(challenged) = world.challenge(&session) else { continue };
+        let wrong = countersign_testkit::wrong(&world.mail().code);
+        evaluated += guess_out(world, &session, challenged.oob_code.expose(), &wrong).0;
+    }
+    evaluated
+}
+
+fn requirements(world: &mut World) -> Requirements {
+    let account = world.account();
+    world.verifier.requirements(&account)
+}
+
+/// The stored form of the user's record.
+fn stored(world: &mut World) -> Value {
+    serde_json::to_value(world.account()).unwrap()
+}
+
+/// How many were charged to a bucket that was full and has been charged at no other time than `now`.
+fn charged(world: &mut World, bucket: &str, every: Duration) -> u64 {
+    let full_at = stored(world)["ledger"][bucket].as_u64().unwrap();
+    full_at.saturating_sub(millis(world.now)) / u64::try_from(every.whole_milliseconds()).unwrap()
+}
+
+/// How many guesses were charged at `now`, under the default bucket.
+fn charged_guesses(world: &mut World) -> u64 {
+    charged(world, "guess", Duration::seconds(360))
+}
+
+/// How many wrong recovery codes were charged at `now`, under the default bucket.
+fn charged_recoveries(world: &mut World) -> u64 {
+    charged(world, "recovery", Duration::seconds(360))
+}
+
+fn millis(instant: OffsetDateTime) -> u64 {
+    u64::try_from(instant.unix_timestamp_nanos() / 1_000_000).unwrap()
+}
+
+/// The record as it reads after somebody edited its stored form.
+fn edited(account: &Account, edit: impl FnOnce(&mut Value)) -> Result<Account, serde_json::Error> {
+    let mut value = serde_json::to_value(account).unwrap();
+    edit(&mut value);
+    serde_json::from_value(value)
+}
+
+/// The text with another base64url symbol at one place.
+fn tampered(text: &str, place: usize) -> String {
+    let mut symbols = text.as_bytes().to_vec();
+    symbols[place] = if symbols[place] == b'A' { b'B' } else { b'A' };
+    String::from_utf8(symbols).unwrap()
+}
+
+/// A well-formed recovery code that differs from `code` in one symbol.
+fn near_miss(code: &RecoveryCode, place: usize) -> RecoveryCode {
+    let mut symbols = code.expose().as_bytes().to_vec();
+    symbols[place] = if symbols[place] == b'A' { b'B' } else { b'A' };
+    RecoveryCode::parse(std::str::from_utf8(&symbols).unwrap()).unwrap()
+}

@@ -1,0 +1,22 @@
+//! The tests of the library through its public face, a module a subject. One program, so that a change costs one link.
+
+mod advisories;
+mod budgets;
+mod display;
+mod edge_cases;
+mod first_factor_only;
+mod guess_probability;
+mod invariants;
+mod journey;
+mod lockout;
+mod preconditions;
+mod presets;
+mod races;
+mod races_async;
+mod redaction;
+mod rotation;
+mod sessions;
+mod standalone;
+mod stored_form;
+mod tampered_records;
+mod wire;

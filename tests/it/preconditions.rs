@@ -1,0 +1,115 @@
+//! Each condition of a gate by itself: what one of several reasons is enough to refuse, to leave alone or to report.
+
+use countersign::{
+    AuthenticatorKind, ChallengeRequest, ChallengeTypes, Denial, Event, Policy, Requirements, Verifier,
+};
+use countersign_testkit::{World, address, json, keys, policy, wrong};
+use time::Duration;
+
+const ADDRESS: &str = "user@example.com";
+
+/// Wrong codes for the only address, each in a login of its own.
+fn guess_wrong(world: &mut World, times: usize) {
+    for _ in 0..times {
+        world.pass(120);
+        let session = world.login();
+        let challenged = world.challenge(&session).unwrap();
+        let code = wrong(&world.mail().code);
+        let refused = world.verify(&session, challenged.oob_code.expose(), &code);
+        assert!(matches!(refused, Err(Denial::InvalidBindingCode { .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn an_address_that_may_not_authenticate_is_no_way_to_complete_a_login() {
+    let mut world = World::new(Policy::default());
+    world.enrol(ADDRESS);
+    let both = vec![AuthenticatorKind::Email, AuthenticatorKind::RecoveryCode];
+    let account = world.account();
+    assert_eq!(world.verifier.requirements(&account), Requirements::Challenge(both));
+    let confirm_only = Verifier::new(keys(), policy(|settings| settings.email_may_authenticate = false));
+    let recovery = vec![AuthenticatorKind::RecoveryCode];
+    assert_eq!(confirm_only.requirements(&account), Requirements::Challenge(recovery));
+}
+
+#[test]
+fn of_two_unconfirmed_addresses_the_one_that_is_named_goes() {
+    let mut world = World::new(Policy::default());
+    let session = world.elevated();
+    let one = world.associate(&session, "one@example.com").unwrap().authenticator;
+    let two = world.associate(&session, "two@example.com").unwrap().authenticator;
+    world.remove(&session, one).unwrap();
+    let left: Vec<_> = world.account().authenticators().iter().map(|known| known.id()).collect();
+    assert_eq!(left, [two]);
+}
+
+#[test]
+fn a_named_authenticator_is_no_way_around_the_types_that_were_asked_for() {
+    let mut world = World::new(Policy::default());
+    let (id, _) = world.enrol(ADDRESS);
+    world.pass(60);
+    let session = world.login();
+    let asking = |types| ChallengeRequest { authenticator: Some(id), types };
+    let request = asking(ChallengeTypes::parse("otp"));
+    assert_eq!(world.challenge_with(&session, &request).unwrap_err(), Denial::UnsupportedChallengeType);
+    assert!(world.challenge_with(&session, &asking(ChallengeTypes::ANY)).is_ok());
+}
+
+#[test]
+fn a_clock_is_said_to_disagree_beyond_a_minute_and_not_at_one() {
+    let disagreements = |behind: Duration| {
+        let mut world = World::new(Policy::default());
+        world.enrol(ADDRESS);
+        world.events.clear();
+        world.now -= behind;
+        world.provision("other@example.com").unwrap();
+        world.events.iter().filter(|event| matches!(event, Event::ClockDisagrees { .. })).count()
+    };
+    assert_eq!(disagreements(Duration::ZERO), 0);
+    assert_eq!(disagreements(Duration::minutes(1)), 0);
+    assert_eq!(disagreements(Duration::minutes(1) + Duration::MILLISECOND), 1);
+}
+
+#[test]
+fn an_address_that_is_provisioned_already_changes_nothing() {
+    let mut world = World::new(Policy::default());
+    world.provision(ADDRESS).unwrap();
+    let account = world.account();
+    let step = world.verifier.provision(account, &address(ADDRESS), world.now, &mut world.rng).unwrap();
+    assert!(!step.writes());
+}
+
+#[test]
+fn failures_move_to_the_address_that_takes_the_place_and_to_no_other() {
+    let mut world = World::new(Policy::default());
+    world.provision("old@example.com").unwrap();
+    guess_wrong(&mut world, 2);
+    for to in ["other@example.com", "new@example.com"] {
+        world.pass(120);
+        let session = world.elevated();
+        let associated = world.associate(&session, to).unwrap();
+        let code = world.mail().code;
+        world.verify(&session, associated.oob_code.expose(), &code).unwrap();
+    }
+    world.provision("new@example.com").unwrap();
+    let account = json(&world.account());
+    let failures = |to: &str| {
+        let all = account["authenticators"].as_array().unwrap();
+        let found = all.iter().find(|known| known["factor"].to_string().contains(to)).unwrap();
+        found["failures"].as_u64().unwrap()
+    };
+    assert_eq!((failures("new@example.com"), failures("other@example.com")), (2, 0));
+}
+
+#[test]
+fn an_account_whose_only_factor_is_disabled_gets_no_new_recovery_codes() {
+    let mut world = World::new(policy(|settings| settings.failure_cap = 2));
+    world.enrol(ADDRESS);
+    guess_wrong(&mut world, 2);
+    let session = world.elevated();
+    let account = world.account();
+    assert!(account.is_enrolled());
+    let step =
+        world.verifier.regenerate_recovery_codes(&session, account, world.now, &mut world.rng).unwrap();
+    assert_eq!(world.run(step).unwrap_err(), Denial::NotEnrolled);
+}

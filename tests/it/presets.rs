@@ -1,0 +1,362 @@
+//! The presets to the number: every burst, and every refill to the millisecond, read off what the commands do.
+//!
+//! A test opens the budgets that it is not about, so that only the one it measures can refuse; the numbers themselves are
+//! written out here and not taken from the settings.
+
+use countersign::{
+    ChallengeRequest, Delivery, Denial, Enrollment, Event, Policy, Purpose, Rate, RecoveryCode, Session,
+    Settings, Standalone,
+};
+use countersign_testkit::{World, address, bucket, client, millis, subject, wrong};
+use time::{Duration, OffsetDateTime};
+
+/// A burst, and the interval of its refill in seconds.
+type Budget = (u32, i64);
+
+struct Preset {
+    settings: fn() -> Settings,
+    code: (u8, i64, u8),
+    confirmation_lifetime: i64,
+    guess: Budget,
+    long_guess: Option<Budget>,
+    cap: u8,
+    recovery: Budget,
+    recovery_refuses: bool,
+    send: Budget,
+    cool_down: i64,
+    long_send: Option<Budget>,
+    rotates: bool,
+    recovery_codes: usize,
+    codes_after_use: u8,
+    lists: [usize; 3],
+}
+
+const DAY: i64 = 86_400;
+
+const PRESETS: [Preset; 3] = [
+    Preset {
+        settings: Settings::default,
+        code: (6, 300, 5),
+        confirmation_lifetime: 600,
+        guess: (10, 360),
+        long_guess: Some((30, DAY)),
+        cap: 50,
+        recovery: (10, 360),
+        recovery_refuses: false,
+        send: (5, 60),
+        cool_down: 30,
+        long_send: Some((20, DAY / 20)),
+        rotates: false,
+        recovery_codes: 10,
+        codes_after_use: 9,
+        lists: [16, 3, 8],
+    },
+    Preset {
+        settings: Settings::auth0,
+        code: (6, 300, 10),
+        confirmation_lifetime: 300,
+        guess: (10, 360),
+        long_guess: None,
+        cap: 100,
+        recovery: (10, 360),
+        recovery_refuses: true,
+        send: (20, 60),
+        cool_down: 0,
+        long_send: None,
+        rotates: false,
+        recovery_codes: 1,
+        codes_after_use: 1,
+        lists: [50, 5, 8],
+    },
+    Preset {
+        settings: Settings::strict,
+        code: (8, 300, 3),
+        confirmation_lifetime: 600,
+        guess: (5, 1_800),
+        long_guess: Some((30, DAY)),
+        cap: 20,
+        recovery: (5, 1_800),
+        recovery_refuses: false,
+        send: (3, 300),
+        cool_down: 60,
+        long_send: Some((10, DAY / 10)),
+        rotates: true,
+        recovery_codes: 10,
+        codes_after_use: 10,
+        lists: [8, 2, 4],
+    },
+];
+
+const WIDE: Rate = Rate::new(1_000, Duration::SECOND);
+
+/// The preset, with email as a factor, so that every budget can be reached.
+fn world(preset: &Preset, open: impl FnOnce(&mut Settings)) -> World {
+    let mut settings = (preset.settings)();
+    settings.email_may_authenticate = true;
+    open(&mut settings);
+    World::new(Policy::new(settings).unwrap())
+}
+
+fn open_sends(settings: &mut Settings) {
+    settings.send_bucket = WIDE;
+    settings.cool_down = Duration::ZERO;
+    settings.long_send_budget = None;
+}
+
+fn open_guesses(settings: &mut Settings) {
+    settings.guess_bucket = WIDE;
+    settings.long_guess_budget = None;
+    settings.failure_cap = 100;
+}
+
+/// Takes from a budget until it refuses, and gives how many it had and until when it refuses.
+fn drain(
+    world: &mut World,
+    take: &mut impl FnMut(&mut World) -> Option<OffsetDateTime>,
+) -> (u32, OffsetDateTime) {
+    let mut taken = 0;
+    loop {
+        match take(world) {
+            Some(until) => return (taken, until),
+            None => taken += 1,
+        }
+    }
+}
+
+/// Whether the budget has its burst and refills on the millisecond. `take` takes one, or says until when it is refused.
+fn measure(
+    world: &mut World,
+    (burst, every): Budget,
+    mut take: impl FnMut(&mut World) -> Option<OffsetDateTime>,
+) {
+    const MILLISECOND: Duration = Duration::MILLISECOND;
+    let (begun, every) = (world.now, Duration::seconds(every));
+    assert_eq!(drain(world, &mut take), (burst, begun + every));
+    world.now = begun + every - MILLISECOND;
+    assert_eq!(drain(world, &mut take), (0, begun + every));
+    world.now = begun + every;
+    assert_eq!(drain(world, &mut take), (1, begun + 2 * every));
+    let full = begun + (burst + 1) * every;
+    world.now = full - MILLISECOND;
+    assert_eq!(drain(world, &mut take), (burst - 1, full));
+    world.now = full;
+    assert_eq!(drain(world, &mut take), (1, full + every));
+    world.now = full + 1_000 * every;
+    let again = world.now;
+    assert_eq!(drain(world, &mut take), (burst, again + every), "it never holds more than its burst");
+}
+
+/// Presents one wrong code, at a new challenge in a new transaction.
+fn guess(world: &mut World) -> Option<OffsetDateTime> {
+    let session = world.login();
+    let challenged = match world.challenge(&session) {
+        Ok(challenged) => challenged,
+        Err(denial) => return Some(denial.retry_at().expect("only the budget refuses")),
+    };
+    let code = wrong(&world.mail().code);
+    match world.verify(&session, challenged.oob_code.expose(), &code).unwrap_err() {
+        Denial::InvalidBindingCode { .. } => None,
+        denial => panic!("{denial}"),
+    }
+}
+
+/// Asks for one message, in a new transaction.
+fn send(world: &mut World) -> Option<OffsetDateTime> {
+    let session = world.login();
+    let sent = world.mails.len();
+    let refused =
+        world.challenge(&session).err().map(|denial| denial.retry_at().expect("only the budget refuses"));
+    assert_eq!(world.mails.len() - sent, usize::from(refused.is_none()));
+    refused
+}
+
+#[test]
+fn guess_buckets() {
+    for preset in &PRESETS {
+        let mut world = world(preset, |settings| {
+            open_sends(settings);
+            settings.long_guess_budget = None;
+            settings.failure_cap = 100;
+        });
+        world.enrol("user@example.com");
+        measure(&mut world, preset.guess, guess);
+    }
+}
+
+#[test]
+fn long_guess_budgets() {
+    for preset in &PRESETS {
+        let mut world = world(preset, |settings| {
+            open_sends(settings);
+            settings.guess_bucket = WIDE;
+            settings.failure_cap = 100;
+        });
+        let (id, _) = world.enrol("user@example.com");
+        let guess = |world: &mut World| {
+            // The account's holder clears the failures in a row; that must not touch the budget.
+            let failures = world.account().authenticators()[0].failures();
+            if failures > 90 {
+                let _ = world.sign_in();
+            }
+            guess(world)
+        };
+        match preset.long_guess {
+            Some(budget) => measure(&mut world, budget, guess),
+            None => (0..500).for_each(|_| assert_eq!(guess(&mut world), None, "it is off")),
+        }
+        assert_eq!(world.account().authenticators()[0].id(), id);
+    }
+}
+
+#[test]
+fn send_buckets() {
+    for preset in &PRESETS {
+        let mut world = world(preset, |settings| settings.long_send_budget = None);
+        world.provision("user@example.com").unwrap();
+        measure(&mut world, preset.send, send);
+    }
+}
+
+#[test]
+fn long_send_budgets() {
+    for preset in &PRESETS {
+        let mut world = world(preset, |settings| settings.send_bucket = WIDE);
+        world.provision("user@example.com").unwrap();
+        match preset.long_send {
+            Some(budget) => measure(&mut world, budget, send),
+            None => (0..500).for_each(|_| assert_eq!(send(&mut world), None, "it is off")),
+        }
+    }
+}
+
+#[test]
+fn recovery_buckets() {
+    let code = RecoveryCode::parse(&"2".repeat(24)).unwrap();
+    for preset in &PRESETS {
+        let mut world = world(preset, |_| {});
+        let (_, codes) = world.enrol("user@example.com");
+        let (burst, every) = preset.recovery;
+        measure(&mut world, preset.recovery, |world| {
+            let (session, before) = (world.login(), bucket(&world.account(), "recovery"));
+            let events = world.events.len();
+            let denial = world.recover(&session, &code).unwrap_err();
+            let after = bucket(&world.account(), "recovery");
+            let empty_until = after.saturating_sub(u64::from(burst - 1) * every as u64 * 1_000);
+            if after > before {
+                assert_eq!(denial, Denial::InvalidRecoveryCode);
+                let emptied = empty_until > millis(world.now);
+                let told = matches!(world.events[events..], [Event::RecoveryGuessed { .. }]);
+                assert_eq!(told, emptied, "the holder is told when it empties, and only then");
+                return None;
+            }
+            let until = OffsetDateTime::UNIX_EPOCH + Duration::milliseconds(empty_until as i64);
+            let refused = Denial::TooManyRecoveryAttempts { until: Some(until) };
+            assert_eq!(denial, if preset.recovery_refuses { refused } else { Denial::InvalidRecoveryCode });
+            assert_eq!(world.events.len(), events);
+            Some(until)
+        });
+        let session = world.login();
+        let recovered = world.recover(&session, &codes[0]);
+        assert_eq!(
+            recovered.is_err(),
+            preset.recovery_refuses,
+            "an empty bucket refuses a right code, or does not"
+        );
+    }
+}
+
+#[test]
+fn caps_on_failures_in_a_row() {
+    for preset in &PRESETS {
+        let mut world = world(preset, |settings| {
+            open_sends(settings);
+            open_guesses(settings);
+            settings.failure_cap = preset.cap;
+        });
+        assert_eq!((preset.settings)().failure_cap, preset.cap);
+        world.enrol("user@example.com");
+        for _ in 1..preset.cap {
+            assert_eq!(guess(&mut world), None);
+        }
+        assert_eq!(*world.account().authenticators()[0].enrollment(), Enrollment::Active);
+        assert_eq!(guess(&mut world), None);
+        assert_eq!(*world.account().authenticators()[0].enrollment(), Enrollment::Disabled);
+    }
+}
+
+#[test]
+fn codes_tokens_attempts_and_cool_downs() {
+    for preset in &PRESETS {
+        let mut world = world(preset, |_| {});
+        let (digits, lifetime, attempts) = preset.code;
+        let (_, codes) = world.enrol("user@example.com");
+        assert_eq!(codes.len(), preset.recovery_codes);
+        let session = world.login();
+        world.recover(&session, &codes[0]).unwrap();
+        assert_eq!(world.account().recovery_codes_left(), preset.codes_after_use);
+        world.pass(3_600);
+        let token = world.begin();
+        let session = world.verifier.open(token.expose(), Some(&client()), world.now).unwrap();
+        assert_eq!(session.expires(), world.now + Duration::seconds(600));
+        let first = world.challenge(&session).unwrap();
+        let old = world.mail().code;
+        assert_eq!((old.length(), first.expires), (digits, world.now + Duration::seconds(lifetime)));
+        if preset.cool_down > 0 {
+            world.now += Duration::seconds(preset.cool_down) - Duration::MILLISECOND;
+            let until = world.now + Duration::MILLISECOND;
+            assert_eq!(world.challenge(&session).unwrap().delivery, Delivery::CoolingDown { until });
+            world.now = until;
+        }
+        assert_eq!(world.challenge(&session).unwrap().delivery, Delivery::Sent);
+        assert_eq!(world.mail().code.expose() != old.expose(), preset.rotates);
+        let code = wrong(&world.mail().code);
+        for left in (0..attempts).rev() {
+            let denial = world.verify(&session, first.oob_code.expose(), &code).unwrap_err();
+            assert_eq!(denial, Denial::InvalidBindingCode { attempts_left: left });
+        }
+    }
+}
+
+#[test]
+fn lists_hold_what_the_preset_says() {
+    for preset in &PRESETS {
+        let [authenticators, unconfirmed, challenges] = preset.lists;
+        let mut world = world(preset, open_sends);
+        let session = world.login();
+        for place in 0..unconfirmed + 2 {
+            world.associate(&session, &format!("user{place}@example.com")).unwrap();
+        }
+        assert_eq!(world.account().authenticators().len(), unconfirmed);
+        let (mut world, elevated) = (self::world(preset, open_sends), world.elevated());
+        let confirm = |world: &mut World, session: &Session, place| {
+            let associated = world.associate(session, &format!("user{place}@example.com"))?;
+            let code = world.mail().code;
+            world.verify(session, associated.oob_code.expose(), &code)
+        };
+        for place in 0..authenticators {
+            confirm(&mut world, &elevated, place).unwrap();
+        }
+        assert_eq!(
+            confirm(&mut world, &elevated, authenticators).unwrap_err(),
+            Denial::TooManyAuthenticators
+        );
+        for _ in 0..challenges + 2 {
+            let session = world.login();
+            world.challenge_with(&session, &ChallengeRequest::default()).unwrap();
+        }
+        assert_eq!(world.account().challenges().len(), challenges);
+    }
+}
+
+#[test]
+fn standalone_confirmations_live_as_long_as_the_preset_says() {
+    for preset in &PRESETS {
+        let mut world = World::new(Policy::new((preset.settings)()).unwrap());
+        let record =
+            Standalone::unconfirmed(&subject(), address("user@example.com"), &mut world.rng).unwrap();
+        let step = world.verifier.ask(record, &Purpose::Confirm, world.now, &mut world.rng).unwrap();
+        let (_, sealed) = step.into_parts();
+        let asked = sealed.open(countersign::Swap::Stored).done().unwrap().result.unwrap();
+        assert_eq!(asked.expires, world.now + Duration::seconds(preset.confirmation_lifetime));
+    }
+}

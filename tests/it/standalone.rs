@@ -1,0 +1,179 @@
+//! The machines on their own: purposes kept apart, attempts that hold, and the host's commands on a standalone record.
+
+use countersign::{
+    Asked, BindingCode, Committed, Delivery, DeliveryReport, Denial, Descriptor, Effect, Label, Message,
+    Policy, Purpose, RenderError, SendEmail, Standalone, Step, Swap, Verifier,
+};
+use countersign_testkit::{START, address, code, keys, subject, wrong};
+use rand::{SeedableRng as _, rngs::ChaCha20Rng};
+use time::{Duration, OffsetDateTime};
+
+struct Row {
+    verifier: Verifier,
+    rng: ChaCha20Rng,
+    now: OffsetDateTime,
+    record: Standalone,
+    stored: bool,
+    outbox: Vec<Descriptor>,
+    mails: Vec<SendEmail>,
+}
+
+fn reset() -> Purpose {
+    Purpose::Custom(Label::new("password-reset").unwrap())
+}
+
+impl Row {
+    fn verified(policy: Policy) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(3);
+        let record = Standalone::verified(&subject(), address("user@example.com"), &mut rng).unwrap();
+        let verifier = Verifier::new(keys(), policy);
+        Self { verifier, rng, now: START, record, stored: false, outbox: Vec::new(), mails: Vec::new() }
+    }
+
+    fn run<T>(&mut self, step: Step<T, Standalone>) -> Result<T, Denial> {
+        let committed = step.commit(|write| {
+            assert_eq!(write.expected, self.stored.then_some(self.record.revision()), "replaced or inserted");
+            let same = write.record.revision() == self.record.revision();
+            assert_eq!(
+                same, !self.stored,
+                "the first write has the revision that was drawn, each other a new one"
+            );
+            self.stored = true;
+            let stored = serde_json::to_string(&write.record).unwrap();
+            self.record = serde_json::from_str(&stored).unwrap();
+            self.outbox.extend(write.outbox);
+            Ok::<_, std::convert::Infallible>(Swap::Stored)
+        });
+        let Committed::Done(outcome) = committed.unwrap() else { panic!("nobody else writes here") };
+        for effect in outcome.effects {
+            if let Effect::SendEmail(mail) = effect {
+                self.mails.push(mail);
+            }
+        }
+        outcome.result
+    }
+
+    fn ask(&mut self, purpose: &Purpose) -> Result<Asked, Denial> {
+        let step = self.verifier.ask(self.record.clone(), purpose, self.now, &mut self.rng).unwrap();
+        self.run(step)
+    }
+
+    fn answer(&mut self, asked: &Asked, purpose: &Purpose, code: &BindingCode) -> Result<(), Denial> {
+        let handle = self.verifier.open_standalone_code(&subject(), asked.oob_code.expose())?;
+        let step = self.verifier.answer(self.record.clone(), &handle, purpose, code, self.now);
+        self.run(step).map(drop)
+    }
+}
+
+#[test]
+fn a_code_for_one_purpose_is_wrong_for_every_other() {
+    let mut row = Row::verified(Policy::default());
+    let asked = row.ask(&reset()).unwrap();
+    let right = row.mails[0].code.clone();
+    assert_eq!(row.answer(&asked, &Purpose::Authenticate, &right).unwrap_err(), Denial::ForeignOobCode);
+    assert_eq!(row.ask(&Purpose::Confirm).unwrap_err(), Denial::AddressInUse);
+    assert_eq!(row.answer(&asked, &reset(), &right), Ok(()));
+    assert_eq!(row.answer(&asked, &reset(), &right).unwrap_err(), Denial::OobCodeUsed);
+}
+
+#[test]
+fn email_that_may_not_authenticate_may_not_do_so_alone_either() {
+    let mut row = Row::verified(Policy::strict());
+    assert_eq!(row.ask(&Purpose::Authenticate).unwrap_err(), Denial::UnsupportedChallengeType);
+    assert!(row.ask(&reset()).is_ok());
+}
+
+#[test]
+fn attempts_hold_until_the_deadline_whatever_is_asked() {
+    let mut row = Row::verified(countersign_testkit::policy(|settings| settings.cool_down = Duration::ZERO));
+    let asked = row.ask(&reset()).unwrap();
+    let guess = wrong(&row.mails[0].code);
+    for attempts_left in (0..5).rev() {
+        assert_eq!(
+            row.answer(&asked, &reset(), &guess).unwrap_err(),
+            Denial::InvalidBindingCode { attempts_left }
+        );
+    }
+    assert_eq!(row.ask(&reset()).unwrap_err(), Denial::AttemptsExhausted);
+    assert_eq!(row.ask(&Purpose::Authenticate).unwrap_err(), Denial::AttemptsExhausted);
+    row.now = asked.expires;
+    let asked = row.ask(&reset()).unwrap();
+    let guess = wrong(&row.mails[1].code);
+    for _ in 0..4 {
+        row.answer(&asked, &reset(), &guess).unwrap_err();
+    }
+    // The tenth guess empties the bucket but for what 300 s gave back, which is less than one.
+    row.answer(&asked, &reset(), &guess).unwrap_err();
+    row.now += Duration::seconds(1);
+    assert!(matches!(row.ask(&reset()).unwrap_err(), Denial::Locked { .. }));
+}
+
+#[test]
+fn a_message_is_rendered_reported_and_its_cool_down_lifted_once() {
+    let mut row = Row::verified(Policy::default());
+    row.ask(&reset()).unwrap();
+    let (sent, descriptor) = (row.mails[0].clone(), row.outbox[0].clone());
+    let Ok(Message::SendEmail(mail)) = row.verifier.render(&row.record, &descriptor, row.now) else {
+        panic!()
+    };
+    assert_eq!((mail.code.expose(), mail.id), (sent.code.expose(), sent.id));
+    assert!(matches!(row.ask(&reset()).unwrap().delivery, Delivery::CoolingDown { .. }));
+    let report = |row: &mut Row| {
+        let failed = DeliveryReport::Failed;
+        let step = row.verifier.report_delivery(row.record.clone(), sent.id, failed, row.now);
+        row.run(step).unwrap()
+    };
+    assert!(report(&mut row));
+    assert!(!report(&mut row));
+    let asked = row.ask(&reset()).unwrap();
+    assert_eq!(asked.delivery, Delivery::Sent);
+    assert_eq!(row.answer(&asked, &reset(), &sent.code), Ok(()));
+    let rendered = row.verifier.render(&row.record, &descriptor, row.now);
+    assert_eq!(rendered.map(drop), Err(RenderError::NotLive));
+}
+
+#[test]
+fn an_administrator_lifts_a_lock() {
+    let mut row = Row::verified(countersign_testkit::policy(|settings| {
+        settings.guess_bucket = countersign::Rate::new(1, Duration::hours(1));
+    }));
+    let asked = row.ask(&reset()).unwrap();
+    row.answer(&asked, &reset(), &wrong(&row.mails[0].code.clone())).unwrap_err();
+    row.now += Duration::seconds(300);
+    assert!(matches!(row.ask(&reset()).unwrap_err(), Denial::Locked { .. }));
+    let step = row.verifier.unlock(row.record.clone(), row.now);
+    row.run(step).unwrap();
+    assert!(row.ask(&reset()).is_ok());
+}
+
+#[test]
+fn whoever_lacks_the_handle_spends_nothing() {
+    let mut row = Row::verified(Policy::default());
+    let asked = row.ask(&reset()).unwrap();
+    let before = row.record.clone();
+    let forged = asked.oob_code.expose().replace(&asked.oob_code.expose()[40..44], "AAAA");
+    assert_eq!(
+        row.verifier.open_standalone_code(&subject(), &forged).map(drop),
+        Err(Denial::MalformedOobCode)
+    );
+    let other = countersign::Subject::new("user-2").unwrap();
+    let foreign = row.verifier.open_standalone_code(&other, asked.oob_code.expose());
+    assert_eq!(foreign.map(drop), Err(Denial::MalformedOobCode));
+    assert_eq!(row.answer(&asked, &reset(), &code("1234567")).unwrap_err(), Denial::MalformedBindingCode);
+    assert_eq!(row.record, before);
+}
+
+#[test]
+fn an_unlock_ends_the_cool_down_that_a_wild_clock_began() {
+    let mut row = Row::verified(Policy::default());
+    row.now = START + Duration::days(4_000);
+    row.ask(&reset()).unwrap();
+    row.now = START;
+    let asked = |row: &mut Row| row.ask(&reset()).map(|asked| asked.delivery);
+    assert!(matches!(asked(&mut row), Ok(Delivery::CoolingDown { .. }) | Err(Denial::TooManySends { .. })));
+    let step = row.verifier.unlock(row.record.clone(), row.now);
+    row.run(step).unwrap();
+    // Long enough for the budget of messages, too, which the same clock had emptied.
+    row.now += Duration::hours(2);
+    assert_eq!(asked(&mut row), Ok(Delivery::Sent));
+}

@@ -1,0 +1,67 @@
+//! What an edited record may not do, and what the core's own records may not be.
+
+use countersign::{Account, Denial, ElevatedScopes, Policy, Session, TransactionId};
+use countersign_testkit::{World, client, subject, wrong};
+use time::Duration;
+
+/// Each of them is refused when it is read; none may reach a command, where a place that is found twice is no place.
+#[test]
+fn a_recovery_code_is_live_once() {
+    let mut world = World::new(Policy::default());
+    world.enrol("user@example.com");
+    let record = serde_json::to_value(world.account()).unwrap();
+    for twice in 0..9 {
+        let mut edited = record.clone();
+        let live = edited["recovery"]["live"].as_array_mut().unwrap();
+        live[twice] = live[9].clone();
+        let refused = serde_json::from_value::<Account>(edited).unwrap_err();
+        assert_eq!(refused.to_string(), "inconsistent record: a recovery code is live twice");
+    }
+}
+
+/// A host may prolong the session whose hash is the transaction: what is written then can be read again, and the attempts
+/// that are spent stay spent.
+#[test]
+fn a_prolonged_session_leaves_a_record_that_can_be_read() {
+    let mut world = World::new(Policy::default());
+    world.enrol("user@example.com");
+    world.pass(60);
+    let authenticated_at = world.now;
+    let session = |world: &World| {
+        let transaction = TransactionId::from_token_id("session-1");
+        let until = world.now + Duration::seconds(100);
+        Session::elevated(subject(), client(), transaction, ElevatedScopes::ALL, authenticated_at, until)
+    };
+    for attempts_left in (0..5).rev() {
+        let elevated = session(&world);
+        let associated = world.associate(&elevated, "new@example.com").unwrap();
+        let guess = wrong(&world.mail().code);
+        let denial = world.verify(&elevated, associated.oob_code.expose(), &guess).unwrap_err();
+        assert_eq!(denial, Denial::InvalidBindingCode { attempts_left });
+        let text = serde_json::to_string(&world.account()).unwrap();
+        assert_eq!(serde_json::from_str::<Account>(&text).unwrap(), world.account());
+        world.pass(60);
+    }
+    let elevated = session(&world);
+    assert_eq!(world.associate(&elevated, "new@example.com").unwrap_err(), Denial::AttemptsExhausted);
+}
+
+/// Whoever compares records, as a store's tests do, is not told that two are the same because what they hide looks alike.
+#[test]
+fn records_that_differ_in_a_secret_alone_are_different() {
+    let mut world = World::new(Policy::default());
+    world.enrol("user@example.com");
+    world.pass(60);
+    let session = world.login();
+    world.challenge(&session).unwrap();
+    let account = world.account();
+    let record = serde_json::to_value(&account).unwrap();
+    let edited = |change: fn(&mut serde_json::Value)| {
+        let mut record = record.clone();
+        change(&mut record);
+        serde_json::from_value::<Account>(record).unwrap()
+    };
+    assert_eq!(edited(|_| {}), account);
+    assert_ne!(edited(|r| r["challenges"][1]["state"]["pending"]["seed"] = "A".repeat(22).into()), account);
+    assert_ne!(edited(|r| r["recovery"]["live"][0]["hash"] = "A".repeat(43).into()), account);
+}

@@ -1,0 +1,340 @@
+//! The wire: every row of the error table, every reply's shape, and what requests refuse.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use countersign::{
+    Cause, ChallengeTypes, Denial, Policy,
+    wire::{
+        AssociateBody, AssociateReply, AuthenticatorEntry, ChallengeBody, ChallengeReply, Endpoint,
+        MfaRequired, Refusal, TokenBody, TokenGrant, TokenReply, refuse, timestamp,
+    },
+};
+use countersign_testkit::World;
+use serde_json::{from_str, json, to_value};
+use time::{Duration, OffsetDateTime};
+
+const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+#[test]
+fn refusals_are_exact_to_the_full_stop() {
+    use Endpoint::{Associate, Authenticators, Challenge, Remove, Token};
+    let invalid_bearer = "The mfa_token provided is invalid. Try getting a new token.";
+    let not_enrolled =
+        "User is not enrolled. You can use /mfa/associate endpoint to enroll the first authenticator.";
+    let wait = "Too many failed codes. Wait for some minutes before retrying.";
+    let again = "Too many failed codes. Sign in again.";
+    for (endpoint, denial, status, error, description) in [
+        (Associate, Denial::MalformedToken, 401, "invalid_grant", invalid_bearer),
+        (Authenticators, Denial::MalformedToken, 401, "invalid_grant", invalid_bearer),
+        (Remove, Denial::MalformedToken, 401, "invalid_grant", invalid_bearer),
+        (Challenge, Denial::MalformedToken, 403, "invalid_grant", "Malformed mfa_token"),
+        (Token, Denial::MalformedToken, 403, "invalid_grant", "Malformed mfa_token"),
+        (Associate, Denial::ExpiredToken, 401, "expired_token", "mfa_token is expired"),
+        (Token, Denial::ExpiredToken, 400, "expired_token", "mfa_token is expired"),
+        (Challenge, Denial::TransactionSpent, 400, "expired_token", "mfa_token is expired"),
+        (Token, Denial::WrongClient, 400, "invalid_request", "mfa_token not issued to this client"),
+        (Token, Denial::ClientRequired, 400, "invalid_request", "Missing required parameter: client_id"),
+        (
+            Remove,
+            Denial::InsufficientScope,
+            403,
+            "insufficient_scope",
+            "Insufficient scope, expected: remove:authenticators",
+        ),
+        (Challenge, Denial::InsufficientScope, 403, "invalid_grant", "Malformed mfa_token"),
+        (Token, Denial::WrongRecord, 500, "server_error", "Internal error."),
+        (Associate, Denial::AlreadyEnrolled, 403, "access_denied", "User is already enrolled."),
+        (Associate, Denial::AddressInUse, 403, "access_denied", "The email address is already enrolled."),
+        (
+            Associate,
+            Denial::TooManyAuthenticators,
+            403,
+            "access_denied",
+            "Too many authenticators are enrolled.",
+        ),
+        (Challenge, Denial::NotEnrolled, 400, "association_required", not_enrolled),
+        (Token, Denial::NotEnrolled, 401, "unsupported_challenge_type", not_enrolled),
+        (
+            Challenge,
+            Denial::UnsupportedChallengeType,
+            400,
+            "unsupported_challenge_type",
+            "None of the requested challenge types is available to the user.",
+        ),
+        (
+            Challenge,
+            Denial::UnknownAuthenticator,
+            400,
+            "invalid_authenticator",
+            "The authenticator was not found.",
+        ),
+        (
+            Remove,
+            Denial::UnknownAuthenticator,
+            404,
+            "invalid_authenticator",
+            "The authenticator was not found.",
+        ),
+        (
+            Challenge,
+            Denial::AuthenticatorDisabled,
+            400,
+            "invalid_authenticator",
+            "The authenticator is disabled.",
+        ),
+        (
+            Remove,
+            Denial::ProvisionedAuthenticator,
+            400,
+            "invalid_authenticator",
+            "The authenticator stands for a verified address and can't be removed.",
+        ),
+        (Token, Denial::Locked { until: NOW }, 429, "invalid_request", wait),
+        (Token, Denial::TooManyRecoveryAttempts { until: Some(NOW) }, 429, "invalid_request", wait),
+        (Token, Denial::TooManyRecoveryAttempts { until: None }, 403, "access_denied", again),
+        (Token, Denial::AttemptsExhausted, 403, "access_denied", again),
+        (
+            Challenge,
+            Denial::TooManySends { until: NOW },
+            429,
+            "invalid_request",
+            "Too many emails sent by the user. Wait for some minutes before retrying.",
+        ),
+        (
+            Challenge,
+            Denial::CoolingDown { until: NOW },
+            429,
+            "invalid_request",
+            "An email was sent a moment ago. Wait for some seconds before retrying.",
+        ),
+        (Token, Denial::MalformedOobCode, 403, "invalid_grant", "Malformed oob_code"),
+        (Token, Denial::ForeignOobCode, 400, "invalid_request", "The oob_code doesn't match the mfa_token"),
+        (Token, Denial::ExpiredOobCode, 403, "expired_token", "oob_code is expired"),
+        (Token, Denial::OobCodeUsed, 403, "expired_token", "oob_code is expired"),
+        (Token, Denial::ChallengeCancelled(Cause::Superseded), 403, "expired_token", "oob_code is expired"),
+        (Token, Denial::MalformedBindingCode, 403, "invalid_grant", "Invalid binding_code."),
+        (
+            Token,
+            Denial::InvalidBindingCode { attempts_left: 2 },
+            403,
+            "invalid_grant",
+            "Invalid binding_code.",
+        ),
+        (
+            Token,
+            Denial::NoRecoveryCode,
+            403,
+            "unsupported_challenge_type",
+            "User does not have a recovery-code.",
+        ),
+        (Token, Denial::InvalidRecoveryCode, 403, "invalid_grant", "MFA Authorization rejected."),
+    ] {
+        let refusal = refuse(endpoint, &denial);
+        assert_eq!((refusal.status, refusal.error), (status, error), "{endpoint:?} {denial:?}");
+        assert_eq!(refusal.error_description, description, "{endpoint:?} {denial:?}");
+        assert_eq!(refusal.retry_at, denial.retry_at());
+        let body = to_value(&refusal).unwrap();
+        assert_eq!(body, serde_json::json!({"error": error, "error_description": description}));
+    }
+}
+
+#[test]
+fn a_token_request_names_what_is_missing() {
+    let body = |json: &str| from_str::<TokenBody>(json).unwrap();
+    let missing = |json: &str| body(json).grant().unwrap_err().error_description.into_owned();
+    let oob = "http://auth0.com/oauth/grant-type/mfa-oob";
+    assert_eq!(missing("{}"), "Missing required parameter: grant_type");
+    assert_eq!(missing(r#"{"grant_type":"password"}"#), "Missing required parameter: username");
+    assert_eq!(
+        missing(&format!(r#"{{"grant_type":"{oob}","mfa_token":"t","oob_code":"o","binding_code":""}}"#)),
+        "Missing required parameter: binding_code"
+    );
+    assert_eq!(
+        body(r#"{"grant_type":"refresh_token"}"#).grant().unwrap_err(),
+        Refusal::unsupported_grant_type()
+    );
+    let whole = body(&format!(
+        r#"{{"grant_type":"{oob}","mfa_token":"t","oob_code":"o","binding_code":"012345","x":[1,{{}}]}}"#
+    ));
+    let Ok(TokenGrant::Oob { binding_code, .. }) = whole.grant() else { panic!("an mfa-oob grant") };
+    assert_eq!(binding_code.expose(), "012345");
+    assert_eq!(format!("{whole:?}").matches("012345").count(), 0, "secrets do not show");
+}
+
+#[test]
+fn requests_refuse_what_comes_twice_is_too_long_or_is_no_text() {
+    assert!(from_str::<TokenBody>(r#"{"grant_type":"a","grant_type":"b"}"#).is_err());
+    assert!(from_str::<TokenBody>(r#"{"binding_code":12345}"#).is_err(), "a number loses its zeros");
+    assert!(from_str::<TokenBody>(r#"{"scope":["a"]}"#).is_err());
+    for body in ["[]", r#"["password"]"#, "null", r#""x""#, "1", ""] {
+        assert!(from_str::<TokenBody>(body).is_err(), "{body}");
+    }
+    assert!(from_str::<TokenBody>(r#"{"client_id":null}"#).unwrap().client_id.is_none());
+    for (length, fits) in [(4096, true), (4097, false)] {
+        let body = format!(r#"{{"password":"{}"}}"#, "p".repeat(length));
+        assert_eq!(from_str::<TokenBody>(&body).is_ok(), fits);
+    }
+    let many = format!(r#"{{"authenticator_types":[{}"oob"]}}"#, r#""oob","#.repeat(16));
+    assert!(from_str::<AssociateBody>(&many).is_err());
+    let twice = r#"{"authenticator_types":["oob"],"authentication_types":["oob"]}"#;
+    assert!(from_str::<AssociateBody>(twice).is_err());
+}
+
+#[test]
+fn an_enrolment_is_by_email_and_its_misspelling_is_read() {
+    let email = |json: &str| from_str::<AssociateBody>(json).unwrap().email();
+    for key in ["authenticator_types", "authentication_types"] {
+        let body = format!(r#"{{"{key}":["oob"],"oob_channels":["email"],"email":"user@example.com"}}"#);
+        assert_eq!(email(&body).unwrap().unwrap().as_str(), "user@example.com");
+    }
+    assert_eq!(email(r#"{"authenticator_types":["oob"],"oob_channels":["email"]}"#), Ok(None));
+    for (body, description) in [
+        ("{}", "Missing required parameter: authenticator_types"),
+        (r#"{"authenticator_types":["oob"]}"#, "Missing required parameter: oob_channels"),
+        (r#"{"authenticator_types":["otp"]}"#, "Only authenticators of the type oob can be enrolled."),
+        (
+            r#"{"authenticator_types":["oob"],"oob_channels":["sms"],"phone_number":"+1"}"#,
+            "Only the channel email can be enrolled.",
+        ),
+        (
+            r#"{"authenticator_types":["oob"],"oob_channels":["email"],"email":"nobody"}"#,
+            "The email address is invalid.",
+        ),
+    ] {
+        let refusal = email(body).unwrap_err();
+        assert_eq!((refusal.status, refusal.error), (400, "invalid_request"));
+        assert_eq!(refusal.error_description, description);
+    }
+}
+
+#[test]
+fn a_challenge_may_name_types_and_an_authenticator() {
+    let body = |json: &str| from_str::<ChallengeBody>(json).unwrap();
+    assert_eq!(body("{}").request().unwrap().types, ChallengeTypes::ANY);
+    assert!(body("{}").mfa_token().is_err());
+    let otp = body(r#"{"challenge_type":"otp"}"#).request().unwrap().types;
+    assert!(otp.otp && !otp.oob);
+    let named = body(r#"{"challenge_type":"oob otp","authenticator_id":"email|dev_0123456789ABCDef"}"#);
+    let request = named.request().unwrap();
+    assert!(request.types.otp && request.types.oob);
+    assert_eq!(request.authenticator.unwrap().to_string(), "email|dev_0123456789ABCDef");
+    let foreign = body(r#"{"authenticator_id":"sms|dev_0123456789ABCDef"}"#);
+    assert_eq!(foreign.request(), Err(Refusal::invalid_authenticator()));
+}
+
+#[test]
+fn each_grant_has_what_it_needs() {
+    let body = |grant: &str, fields: &str| {
+        let text = format!(r#"{{"grant_type":"{grant}","client_id":"c","client_assertion":"a",{fields}}}"#);
+        from_str::<TokenBody>(&text).unwrap()
+    };
+    let whole = body("password", r#""username":"u","password":"p""#);
+    let Ok(TokenGrant::Password { username, password }) = whole.grant() else { panic!("a password grant") };
+    assert_eq!((username.expose(), password.expose()), ("u", "p"));
+    let whole = body("http://auth0.com/oauth/grant-type/mfa-otp", r#""mfa_token":"t","otp":"123456""#);
+    let Ok(TokenGrant::Otp { mfa_token, otp }) = whole.grant() else { panic!("an mfa-otp grant") };
+    assert_eq!((mfa_token.expose(), otp.expose()), ("t", "123456"));
+    let grant = "http://auth0.com/oauth/grant-type/mfa-recovery-code";
+    let whole = body(grant, r#""mfa_token":"t","recovery_code":"r""#);
+    let Ok(TokenGrant::RecoveryCode { mfa_token, recovery_code }) = whole.grant() else {
+        panic!("an mfa-recovery-code grant")
+    };
+    assert_eq!((mfa_token.expose(), recovery_code.expose()), ("t", "r"));
+    let client = whole.client();
+    assert_eq!(client.client_id.unwrap().expose(), "c");
+    assert!(client.client_secret.is_none() && client.has_assertion);
+    assert_eq!(format!("{recovery_code:?}"), "Parameter(..)");
+}
+
+#[test]
+fn an_absent_list_may_be_null_and_a_wrong_type_is_named() {
+    let absent = from_str::<AssociateBody>(r#"{"authenticator_types":null}"#).unwrap();
+    assert!(absent.authenticator_types.is_empty());
+    for (body, expected) in [
+        (r#"{"client_id":1}"#, "expected a string"),
+        (r#"{"authenticator_types":"oob"}"#, "expected an array of strings"),
+        ("[]", "expected names and values"),
+    ] {
+        let error = from_str::<AssociateBody>(body).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn replies_count_whole_seconds_down_to_what_holds_and_up_to_what_helps() {
+    let mut world = World::new(countersign_testkit::policy(|settings| {
+        settings.cool_down = Duration::milliseconds(30_500)
+    }));
+    let policy = world.verifier.policy().clone();
+    let session = world.login();
+    let associated = world.associate(&session, "user@example.com").unwrap();
+    let later = world.now + Duration::milliseconds(1);
+    let reply = to_value(AssociateReply::new(&associated, &policy, later)).unwrap();
+    assert_eq!((&reply["expires_in"], &reply["resend_in"]), (&json!(299), &json!(31)));
+    assert_eq!((&reply["authenticator_type"], &reply["oob_channel"]), (&json!("oob"), &json!("email")));
+    assert_eq!(reply["recovery_codes"].as_array().unwrap().len(), 10);
+    let long_after = world.now + Duration::days(1);
+    assert_eq!(AssociateReply::new(&associated, &policy, long_after).expires_in, 0);
+
+    let code = world.mail().code;
+    world.verify(&session, associated.oob_code.expose(), &code).unwrap();
+    world.pass(60);
+    let session = world.login();
+    world.challenge(&session).unwrap();
+    world.now += Duration::milliseconds(10_250);
+    let again = world.challenge(&session).unwrap();
+    let reply = to_value(ChallengeReply::new(&again, &policy, world.now)).unwrap();
+    assert_eq!((&reply["expires_in"], &reply["resend_in"]), (&json!(289), &json!(21)), "of 20.25 s");
+    assert_eq!(reply["challenge_type"], "oob");
+    let over = world.now + Duration::seconds(30);
+    assert_eq!(ChallengeReply::new(&again, &policy, over).resend_in, None, "it sends at once");
+    let off = countersign_testkit::policy(|settings| settings.cool_down = Duration::ZERO);
+    assert_eq!(AssociateReply::new(&associated, &off, later).resend_in, None);
+}
+
+#[test]
+fn a_login_is_told_what_it_needs_and_a_list_what_there_is() {
+    let mut world = World::new(Policy::default());
+    let token = world.begin();
+    let account = world.account();
+    let requirements = world.verifier.requirements(&account);
+    let reply = to_value(MfaRequired::new(&token, &requirements)).unwrap();
+    assert_eq!(reply["error"], "mfa_required");
+    assert_eq!(reply["mfa_token"], token.expose());
+    assert_eq!(reply["mfa_requirements"], json!({"enroll": [{"type": "email"}]}));
+
+    world.enrol("user@example.com");
+    let session = world.elevated();
+    let account = world.account();
+    let views = world.verifier.authenticators(&session, &account, world.now).unwrap();
+    let entries: Vec<_> = views.iter().map(|view| to_value(AuthenticatorEntry::new(view)).unwrap()).collect();
+    let types: Vec<_> = entries.iter().map(|entry| &entry["authenticator_type"]).collect();
+    assert_eq!(types, ["oob", "recovery-code"]);
+    assert_eq!(entries[0]["created_at"], timestamp(world.now));
+    assert_eq!(entries[0]["oob_channels"], json!(["email"]));
+}
+
+#[test]
+fn a_token_reply_has_what_was_issued_beside_the_token() {
+    let bare = || TokenReply::new("a".into(), 60, "openid");
+    let plain = json!({"access_token": "a", "token_type": "Bearer", "expires_in": 60, "scope": "openid"});
+    assert_eq!(to_value(bare()).unwrap(), plain);
+    let code = countersign::RecoveryCode::parse(&"A".repeat(24)).unwrap();
+    let full = bare().with_id_token(Some("i".into())).with_recovery_code(Some(&code));
+    let mut expected = plain;
+    expected["id_token"] = json!("i");
+    expected["recovery_code"] = json!("A".repeat(24));
+    assert_eq!(to_value(full).unwrap(), expected);
+}
+
+#[test]
+fn a_refusal_shows_its_status_name_and_words() {
+    let text = Refusal::missing("otp").to_string();
+    assert_eq!(text, "400 invalid_request: Missing required parameter: otp");
+}
+
+#[test]
+fn instants_are_written_in_utc() {
+    let instant = NOW.saturating_add(Duration::milliseconds(1_700_000_000_007));
+    assert_eq!(timestamp(instant), "2023-11-14T22:13:20.007Z");
+}

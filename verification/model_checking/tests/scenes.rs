@@ -1,0 +1,227 @@
+//! The scenes: each holds with a conditional store, and each wrong store has a counterexample in one of them.
+
+use countersign::{Rate, RecoveryCode, RecoveryThrottle, Settings};
+use countersign_testkit::{World, address, policy, wrong};
+use model::{Command, Scene, State, Store};
+use stateright::{Checker, Model, Property};
+use time::Duration;
+
+const LIMIT: &str = "wrong verdicts within the limit";
+const TOKEN: &str = "one token";
+const END: &str = "nothing succeeds after the end";
+const STORED: &str = "every verdict is of a stored record";
+const MAILS: &str = "messages within the limit";
+const OUTBOX: &str = "every message is of a stored record";
+
+fn reach(name: &'static str, condition: fn(&Scene, &State) -> bool) -> Property<Scene> {
+    Property::<Scene>::sometimes(name, condition)
+}
+
+fn token() -> Property<Scene> {
+    reach("a token is issued", |_, s| s.count(|v| !v.tokens.is_empty()) > 0)
+}
+
+fn end() -> Property<Scene> {
+    reach("an end is stored", |_, s| s.ended())
+}
+
+/// A live challenge under two attempts, and guesses at it: one node each, with its clock's offset.
+fn guesses(codes: &[(i64, bool)], change: impl FnOnce(&mut Settings)) -> (World, Scene) {
+    let mut world = World::new(policy(|settings| {
+        settings.attempts = 2;
+        change(settings);
+    }));
+    world.enrol("user@example.com");
+    world.pass(120);
+    let session = world.login();
+    let challenged = world.challenge(&session).unwrap();
+    let handle = world.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
+    let right = world.mail().code;
+    let node = |&(offset, is_right): &(i64, bool)| {
+        let code = if is_right { right.clone() } else { wrong(&right) };
+        (offset, vec![Command::Verify(session.clone(), handle.clone(), code)])
+    };
+    let nodes = codes.iter().map(node).collect();
+    let scene = scene(&mut world, nodes);
+    (world, scene)
+}
+
+fn scene(world: &mut World, nodes: Vec<(i64, Vec<Command>)>) -> Scene {
+    Scene {
+        verifier: world.verifier.clone(),
+        account: world.account(),
+        ticks: vec![world.now],
+        nodes,
+        faults: 2,
+        store: Store::Swap,
+        wrong_limit: 2,
+        mail_limit: 1,
+        reached: vec![
+            reach("a swap is lost", |_, s| s.lost),
+            reach("a crash between store and reveal", |_, s| s.crashed_stored),
+        ],
+    }
+}
+
+fn holds(name: &str, scene: &Scene) {
+    let checker = scene.clone().checker().threads(2).spawn_bfs().join();
+    let (nodes, unique, all) = (scene.nodes.len(), checker.unique_state_count(), checker.state_count());
+    println!("| {name} | {nodes} | {unique} | {all} | {} | holds |", checker.max_depth());
+    checker.assert_properties();
+}
+
+fn breaks(name: &str, scene: &Scene, store: Store, property: &'static str) {
+    let wrong = Scene { store, ..scene.clone() };
+    let checker = wrong.checker().threads(2).spawn_bfs().join();
+    let path = checker.assert_any_discovery(property);
+    println!(
+        "| {name}, {store:?} | {} | {} | {} | {} | {property}: broken in {} actions |",
+        scene.nodes.len(),
+        checker.unique_state_count(),
+        checker.state_count(),
+        checker.max_depth(),
+        path.into_actions().len()
+    );
+}
+
+#[test]
+fn wrong_guesses() {
+    let (_, mut two) = guesses(&[(0, false), (90, false)], |_| {});
+    let again = two.nodes[0].1[0].clone();
+    two.nodes[0].1.push(again);
+    holds("wrong guesses", &two);
+    let (_, mut three) = guesses(&[(-90, false), (0, false), (90, false)], |s| {
+        s.attempts = 3;
+        s.guess_bucket = Rate::new(2, Duration::hours(1));
+    });
+    three.reached.push(end());
+    holds("wrong guesses, small bucket", &three);
+    let mut unlocked = three.clone();
+    unlocked.nodes.push((0, vec![Command::Unlock]));
+    (unlocked.wrong_limit, unlocked.faults) = (3, 1);
+    holds("wrong guesses and an unlock", &unlocked);
+    breaks("wrong guesses, small bucket", &three, Store::LastWriteWins, LIMIT);
+    breaks("wrong guesses, small bucket", &three, Store::RollsBack, LIMIT);
+    breaks("wrong guesses, small bucket", &three, Store::RevealsFirst, LIMIT);
+    breaks("wrong guesses, small bucket", &three, Store::StaleReplica, LIMIT);
+    breaks("wrong guesses, small bucket", &three, Store::SendsAgain, LIMIT);
+}
+
+#[test]
+fn a_right_guess_after_a_lock_and_an_unlock() {
+    let (_, mut scene) = guesses(&[(0, false), (0, false), (0, true)], |s| {
+        s.attempts = 3;
+        s.guess_bucket = Rate::new(2, Duration::hours(1));
+    });
+    scene.nodes.push((0, vec![Command::Unlock]));
+    scene.faults = 1;
+    scene.reached.extend([token(), end()]);
+    holds("a right guess, a lock and an unlock", &scene);
+    breaks("a right guess, a lock and an unlock", &scene, Store::LastWriteWins, END);
+}
+
+#[test]
+fn a_clock_that_is_years_ahead() {
+    let years = Duration::days(4_000).whole_seconds();
+    let (_, mut scene) = guesses(&[(years, false), (0, true), (-90, true)], |_| {});
+    let refused = |_: &Scene, s: &State| s.count(|v| v.result == "expired_token") > 0;
+    scene.reached.extend([token(), reach("the far clock ends the session", refused)]);
+    holds("a clock years ahead", &scene);
+    breaks("a clock years ahead", &scene, Store::LastWriteWins, TOKEN);
+}
+
+#[test]
+fn enrolments() {
+    let mut world = World::new(policy(|_| {}));
+    // The model has one row, which is there from the start.
+    let empty = world.account();
+    world.store.put(empty);
+    let sessions = [world.login(), world.login()];
+    let enrol = |place: usize, to: &str| {
+        let session = sessions[place].clone();
+        (0, vec![Command::Associate(session.clone(), address(to)), Command::Confirm(session)])
+    };
+    let mut scene = scene(&mut world, vec![enrol(0, "one@example.com"), enrol(1, "two@example.com")]);
+    scene.mail_limit = 2;
+    scene.reached.push(token());
+    holds("two enrolments", &scene);
+    breaks("two enrolments", &scene, Store::LastWriteWins, TOKEN);
+    breaks("two enrolments", &scene, Store::RollsBack, OUTBOX);
+}
+
+#[test]
+fn right_guesses() {
+    let (_, mut scene) = guesses(&[(-90, true), (0, true), (90, false)], |_| {});
+    scene.reached.push(token());
+    holds("two right, one wrong", &scene);
+    breaks("two right, one wrong", &scene, Store::LastWriteWins, TOKEN);
+    breaks("two right, one wrong", &scene, Store::RevealsFirst, STORED);
+}
+
+#[test]
+fn expiry_removal_reset() {
+    let (world, mut scene) = guesses(&[(-90, true), (90, false)], |_| {});
+    let lifetime = world.verifier.policy().settings().code_lifetime;
+    scene.ticks = vec![world.now, world.now + lifetime - Duration::seconds(1), world.now + lifetime];
+    scene.reached.extend([token(), end()]);
+    holds("expiry", &scene);
+    breaks("expiry", &scene, Store::LastWriteWins, END);
+    let (mut world, mut scene) = guesses(&[(0, true), (-90, false)], |_| {});
+    let id = world.account().authenticators()[0].id();
+    scene.nodes.push((0, vec![Command::Remove(world.elevated(), id)]));
+    scene.reached.extend([token(), end()]);
+    holds("removal", &scene);
+    breaks("removal", &scene, Store::LastWriteWins, END);
+    scene.nodes[2] = (0, vec![Command::Reset]);
+    holds("reset", &scene);
+    breaks("reset", &scene, Store::LastWriteWins, END);
+}
+
+#[test]
+fn resends() {
+    let (world, mut scene) = guesses(&[(0, true), (0, false)], |_| {});
+    let Command::Verify(session, ..) = scene.nodes[0].1[0].clone() else { unreachable!() };
+    scene.ticks = vec![world.now + Duration::seconds(60)];
+    scene
+        .nodes
+        .extend([(0, vec![Command::Challenge(session.clone())]), (0, vec![Command::Challenge(session)])]);
+    (scene.mail_limit, scene.faults) = (1, 1);
+    scene.reached.push(token());
+    holds("two resends inside one cool-down", &scene);
+    breaks("two resends inside one cool-down", &scene, Store::LastWriteWins, MAILS);
+    breaks("two resends inside one cool-down", &scene, Store::RollsBack, OUTBOX);
+}
+
+#[test]
+fn recovery_codes() {
+    let mut world = World::new(policy(|_| {}));
+    let (_, codes) = world.enrol("user@example.com");
+    let sessions = [world.login(), world.login()];
+    let recover =
+        |session: usize, code: &RecoveryCode| Command::Recover(sessions[session].clone(), code.clone());
+    let other = RecoveryCode::parse(&"2".repeat(24)).unwrap();
+    let nodes = vec![
+        (0, vec![recover(0, &codes[0])]),
+        (30, vec![recover(1, &codes[0])]),
+        (-30, vec![recover(1, &other)]),
+    ];
+    let mut scene = scene(&mut world, nodes);
+    scene.reached.push(token());
+    holds("one recovery code", &scene);
+    breaks("one recovery code", &scene, Store::LastWriteWins, TOKEN);
+}
+
+#[test]
+fn recovery_codes_guessed() {
+    let mut world = World::new(policy(|settings| {
+        settings.recovery_bucket = Rate::new(2, Duration::hours(1));
+        settings.recovery_throttle = RecoveryThrottle::Refuse;
+    }));
+    world.enrol("user@example.com");
+    let other = RecoveryCode::parse(&"2".repeat(24)).unwrap();
+    let node = |offset| (offset, vec![Command::Recover(world.login(), other.clone())]);
+    let nodes = [-30, 0, 30].map(node).to_vec();
+    let scene = scene(&mut world, nodes);
+    holds("recovery codes guessed", &scene);
+    breaks("recovery codes guessed", &scene, Store::LastWriteWins, LIMIT);
+}

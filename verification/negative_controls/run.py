@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Negative controls for the advisory tests: take one guard out of the library and see the test fail.
+
+    python3 verification/negative_controls/run.py [--host] [word ...]
+
+Every control of guards.json is tried in a copy of the tree, or only those whose test contains one of the words. With
+`--host` it is the reference host's advisory tests and host.json; that builds the whole host, again for each control. A
+control passes if its test fails by a failed test; a text that is not found exactly once, a library that does not
+compile, a test that hangs and a test that passes are failures of the control. The exit status is 1 if any control
+failed, if an advisory test fails in the unmodified tree, or if a test has no control.
+
+CARGO_TARGET_DIR, if it is set, is where the copy is built; otherwise target/controls is.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = "--host" in sys.argv[1:]
+GUARDS = Path(__file__).resolve().with_name("host.json" if HOST else "guards.json")
+PACKAGE = "countersign-server" if HOST else "countersign"
+# The program that has the advisory tests, and where in it they are.
+PROGRAM, ADVISORIES = ("advisories", "") if HOST else ("it", "advisories::")
+# A removed guard can make a test go on for ever.
+TIMEOUT_S = 1_200 if HOST else 300
+
+
+class ControlError(Exception):
+    """Why a control failed."""
+
+
+def cargo_test(tree, *arguments):
+    """Runs the advisory tests in the tree and gives the exit status and everything that was printed."""
+    environment = dict(os.environ)
+    environment.setdefault("CARGO_TARGET_DIR", str(ROOT / "target" / "controls"))
+    if HOST:
+        # The last control's server would otherwise lie where others look for the real one.
+        environment["CARGO_TARGET_DIR"] += "/host"
+    # Nothing here is debugged: builds are faster and panics print less.
+    environment.update(
+        CARGO_PROFILE_DEV_DEBUG="0", CARGO_INCREMENTAL="1", CARGO_TERM_COLOR="never", RUST_BACKTRACE="0"
+    )
+    command = ["cargo", "test", "--offline", "--package", PACKAGE, "--test", PROGRAM, *arguments]
+    with subprocess.Popen(
+        command,
+        cwd=tree,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            # The test is a child of cargo; both are in the session that was begun above.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise ControlError(f"not over after {TIMEOUT_S} s") from None
+    return process.returncode, output
+
+
+def edits_of(control):
+    return control["edits"] if "edits" in control else [control]
+
+
+def modified(tree, control):
+    """The files that the control changes: path, original and modified text."""
+    texts = {}
+    for edit in edits_of(control):
+        path = tree / edit["file"]
+        original, text = texts.get(path) or (path.read_text(encoding="utf-8"),) * 2
+        found = text.count(edit["find"])
+        if found != 1:
+            raise ControlError(f"found {found} times in {edit['file']}, not once: {edit['find']!r}")
+        texts[path] = (original, text.replace(edit["find"], edit["replace"]))
+    for path, (original, text) in texts.items():
+        if original == text:
+            raise ControlError(f"{path.relative_to(tree)} stays as it is")
+    return texts
+
+
+def run_control(tree, control, test):
+    """Gives back normally if the test fails by a failed test, and raises ControlError otherwise."""
+    texts = modified(tree, control)
+    try:
+        for path, (_, text) in texts.items():
+            path.write_text(text, encoding="utf-8")
+        status, output = cargo_test(tree, test, "--", "--exact")
+    finally:
+        for path, (original, _) in texts.items():
+            path.write_text(original, encoding="utf-8")
+    failed = re.search(rf"^test {re.escape(test)} \.\.\. FAILED$", output, re.MULTILINE)
+    if status != 0 and failed and "test result: FAILED. 0 passed; 1 failed;" in output:
+        return
+    if status == 0:
+        raise ControlError("the guard's removal went unnoticed")
+    errors = [line for line in output.splitlines() if line.startswith("error")]
+    raise ControlError("no failed test: " + "; ".join(errors or output.splitlines()[-3:]))
+
+
+def advisory_tests(tree):
+    """The advisory tests by their last name, all of which must pass in the unmodified tree."""
+    status, output = cargo_test(tree, ADVISORIES)
+    if status != 0:
+        sys.exit(f"{output}\nthe unmodified tree does not pass its advisory tests")
+    paths = re.findall(r"^test (\S+) \.\.\. ok$", output, re.MULTILINE)
+    return {path.rsplit("::", 1)[-1]: path for path in paths}
+
+
+def main():
+    controls = json.loads(GUARDS.read_text(encoding="utf-8"))
+    words = [word for word in sys.argv[1:] if word != "--host"]
+    with tempfile.TemporaryDirectory(prefix="controls-") as folder:
+        tree = Path(folder) / "tree"
+        # Every copy is as new as this run: cargo goes by the files' times, and a build folder that an earlier run left
+        # behind holds the last control's library.
+        ignored = shutil.ignore_patterns("target", ".git", "node_modules")
+        shutil.copytree(ROOT, tree, ignore=ignored, copy_function=shutil.copy)
+        tests = advisory_tests(tree)
+        print(f"{len(tests)} advisory tests pass in the unmodified tree", flush=True)
+        passed, failed = 0, 0
+        for test in sorted(tests.keys() - {control["test"] for control in controls}):
+            print(f"FAIL {test}: no control takes its guard out", flush=True)
+            failed += 1
+        for control in controls:
+            name = control["test"]
+            if words and not any(word in name for word in words):
+                continue
+            begun = time.monotonic()
+            try:
+                if name not in tests:
+                    raise ControlError("there is no such test")
+                run_control(tree, control, tests[name])
+            except ControlError as error:
+                failed += 1
+                verdict, reason = "FAIL", f": {error}"
+            else:
+                passed += 1
+                verdict, reason = "pass", ""
+            seconds = time.monotonic() - begun
+            print(f"{verdict} {seconds:5.1f} s  {name}: {control['why']}{reason}", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
