@@ -99,15 +99,15 @@ use crowd::{Muster, block_on};
 use plan::{check_all, play_part};
 
 use crate::{
-    account::Account,
-    code::BindingCode,
-    denial::Denial,
-    effect::Descriptor,
-    name::Subject,
-    session::Session,
-    step::{Step, Swap, Write},
-    token::Handle,
-    verifier::{Verification, Verifier},
+    command::{verifier::Verifier, verify_oob::Verification},
+    outcome::{
+        denial::Denial,
+        send::Descriptor,
+        step::{Step, Swap, Write},
+    },
+    record::account::Account,
+    session::{oob_code::Handle, session::Session},
+    value::{binding_code::BindingCode, name::Subject},
 };
 
 /// One request of a client, for the host's own loop: see [`Kit::request`].

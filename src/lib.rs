@@ -61,7 +61,7 @@
 //! | why a client was refused | [`Denial`] |
 //! | bounds, presets, guess probability | [`policy`], [`Policy`] |
 //! | keys and their rotation | [`keys`], [`KeyRing`] |
-//! | the machines | [`challenge`], [`enrollment`] |
+//! | the machines | [`machine`] |
 //! | the machines alone | [`standalone`] |
 //! | what is and is not defended against | [`threat_model`] |
 //! | whether a store keeps its promise | `conformance`, behind its feature |
@@ -100,79 +100,84 @@ extern crate alloc;
 #[cfg(any(test, feature = "conformance", countersign_constant_time))]
 extern crate std;
 
-mod account;
-mod address;
-mod audit;
-mod authenticator;
-mod base64url;
-pub mod challenge;
-mod clock;
-mod code;
+mod command;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-#[cfg(feature = "serde")]
-mod consistency;
-mod denial;
-mod derive;
-mod effect;
-pub mod enrollment;
-mod evidence;
-mod framed;
+mod crypto;
+mod factor;
 pub mod keys;
-pub mod ledger;
-mod name;
+pub mod machine;
+mod outcome;
 pub mod policy;
 mod record;
-mod recovery;
 mod session;
-pub mod standalone;
-pub mod step;
-#[cfg(feature = "serde")]
-mod stored;
-pub mod threat_model;
-mod token;
-mod transaction;
-mod typed;
 #[cfg(test)]
-mod vectors;
-mod verdict;
-mod verifier;
-mod wipe;
+mod tests;
+pub mod threat_model;
+mod value;
 #[cfg(feature = "wire")]
 pub mod wire;
 
-pub use account::{Account, Revision};
-pub use address::{AddressError, EmailAddress};
-pub use audit::{AuditEvent, Command};
-pub use authenticator::{
-    Authenticator, AuthenticatorId, AuthenticatorKind, AuthenticatorView, Channel, Factor,
-    InvalidAuthenticatorId, Origin, Standing,
+pub use command::{
+    admin::StaleKeys,
+    associate::{Associated, NewFactor},
+    authenticators::Requirements,
+    challenge::{ChallengeRequest, ChallengeTypes, Challenged},
+    render::RenderError,
+    report_delivery::DeliveryReport,
+    send::Delivery,
+    standalone::{Answered, Asked},
+    verifier::Verifier,
+    verify_oob::Verification,
+    verify_recovery::Recovered,
 };
-pub use challenge::{Cause, Challenge, ChallengeId, ChallengeInput, ChallengeState, Pending, Purpose};
-pub use code::{BindingCode, MfaToken, OobCode, RecoveryCode};
-pub use denial::Denial;
-pub use effect::{
-    Descriptor, Effect, EffectId, EmailDescriptor, Event, IssueToken, Message, Notify, SendEmail,
-};
-pub use enrollment::{Enrollment, EnrollmentInput, Fate, IllegalTransition, Opener, Unconfirmed};
-pub use evidence::Evidence;
-pub use keys::{DestinationKey, Key, KeyError, KeyRing};
-pub use ledger::Ledger;
-pub use name::{Audience, ClientId, Label, NameError, NameProblem, Scope, Subject};
-pub use policy::{Policy, PolicyError, Rate, RecoveryThrottle, RecoveryUse, Resend, Settings};
-pub use record::Record;
-pub use session::{ElevatedScopes, FirstFactor, Session};
-pub use standalone::{Answered, Asked, Standalone};
-pub use step::{Committed, Outcome, Sealed, Step, Swap, Write};
-pub use token::Handle;
-pub use transaction::TransactionId;
-pub use typed::Malformed;
 #[cfg(countersign_constant_time)]
 #[doc(hidden)]
-pub use verdict::DECLASSIFY;
-pub use verifier::{
-    Associated, ChallengeRequest, ChallengeTypes, Challenged, Delivery, DeliveryReport, NewFactor, Recovered,
-    RenderError, Requirements, StaleKeys, Verification, Verifier,
+pub use crypto::declassify::DECLASSIFY;
+pub use factor::factor::{Channel, Factor};
+pub use keys::{Key, KeyError, KeyRing};
+pub use machine::{
+    IllegalTransition,
+    challenge::{Cause, ChallengeInput, ChallengeState, Pending},
+    enrollment::{Enrollment, EnrollmentInput, Fate, Opener, Unconfirmed},
+};
+pub use outcome::{
+    audit::{AuditEvent, Command},
+    denial::Denial,
+    effect::Effect,
+    effect_id::EffectId,
+    evidence::Evidence,
+    issue_token::IssueToken,
+    notify::{Event, Notify},
+    send::{Descriptor, EmailDescriptor, Message, SendEmail},
+    step::{self, Committed, Outcome, Sealed, Step, Swap, Write},
+};
+pub use policy::{Policy, PolicyError, Rate, RecoveryThrottle, RecoveryUse, Resend, Settings};
+pub use record::{
+    account::Account,
+    authenticator::{Authenticator, AuthenticatorView, Origin, Standing},
+    challenge::Challenge,
+    ledger::{self, Ledger},
+    record::Record,
+    standalone::{self, Standalone},
+};
+pub use session::{
+    oob_code::Handle,
+    session::{ElevatedScopes, FirstFactor, Session},
+};
+pub use value::{
+    binding_code::BindingCode,
+    email_address::{AddressError, EmailAddress},
+    id::{
+        AuthenticatorId, AuthenticatorKind, ChallengeId, DestinationKey, InvalidAuthenticatorId,
+        TransactionId,
+    },
+    name::{Audience, ClientId, Label, NameError, NameProblem, Scope, Subject},
+    opaque::{MfaToken, OobCode},
+    purpose::Purpose,
+    recovery_code::RecoveryCode,
+    revision::Revision,
+    typed::Malformed,
 };
 
 /// The README's code, compiled.

@@ -13,14 +13,14 @@ use super::{
     report::Notes,
 };
 use crate::{
-    account::Account,
-    clock::Millis,
-    denial::Denial,
-    effect::Descriptor,
-    name::Subject,
-    record::internal::Internal as _,
-    step::{Swap, Write},
-    verifier::{Verification, Verifier},
+    command::{verifier::Verifier, verify_oob::Verification},
+    outcome::{
+        denial::Denial,
+        send::Descriptor,
+        step::{Swap, Write},
+    },
+    record::{account::Account, record::internal::Internal as _},
+    value::{instant::Millis, name::Subject},
 };
 
 /// A hook of the host: what it takes, and what it answers some time later.

@@ -10,8 +10,8 @@ use super::{
     report::Notes,
 };
 use crate::{
-    account::Account,
-    step::{Swap, Write},
+    outcome::step::{Swap, Write},
+    record::account::Account,
 };
 
 /// A job that did not come to its end.

@@ -10,7 +10,7 @@ use super::{
     check::{Check, Crowd},
     flaw::{Finding, Flaw},
 };
-use crate::name::Subject;
+use crate::value::name::Subject;
 
 /// How a check came out.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -13,12 +13,14 @@ use super::{
     stage::{self, ATTEMPTS, Setting, Stage},
 };
 use crate::{
-    account::Account,
-    code::RecoveryCode,
-    denial::Denial,
-    effect::{self, Descriptor, Message},
-    step::{Committed, Outcome, Step, Swap, Write},
-    verifier::ChallengeRequest,
+    command::challenge::ChallengeRequest,
+    outcome::{
+        denial::Denial,
+        send::{self, Descriptor, Message},
+        step::{Committed, Outcome, Step, Swap, Write},
+    },
+    record::account::Account,
+    value::recovery_code::RecoveryCode,
 };
 
 /// Stores what a step wrote and gives what it decided and the record that must now be there.
@@ -283,7 +285,7 @@ impl Drop for Progress {
 fn waiting(bench: &Bench<'_>, account: &Account) -> Vec<Descriptor> {
     let messages = account.challenges().iter().filter_map(|challenge| {
         let authenticator = account.authenticator(challenge.authenticator())?;
-        effect::message(&bench.verifier().keys, account.subject(), authenticator, challenge)
+        send::message(&bench.verifier().keys, account.subject(), authenticator, challenge)
     });
     messages.map(|(_, descriptor)| Descriptor::SendEmail(descriptor)).collect()
 }

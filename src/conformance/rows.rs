@@ -9,9 +9,9 @@ use super::{
     shapes,
 };
 use crate::{
-    account::{Account, Revision},
-    record::internal::Internal as _,
-    step::{Swap, Write},
+    outcome::step::{Swap, Write},
+    record::{account::Account, record::internal::Internal as _},
+    value::revision::Revision,
 };
 
 /// A write as somebody would make it who loaded the record when it had an older revision.

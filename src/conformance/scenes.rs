@@ -16,12 +16,13 @@ use super::{
     stage::{self, ATTEMPTS, CODES, Setting, Stage},
 };
 use crate::{
-    account::Account,
-    authenticator::Authenticator,
-    denial::Denial,
-    effect::Effect,
-    step::{Committed, Outcome, Step, Swap},
-    verifier::ChallengeRequest,
+    command::challenge::ChallengeRequest,
+    outcome::{
+        denial::Denial,
+        effect::Effect,
+        step::{Committed, Outcome, Step, Swap},
+    },
+    record::{account::Account, authenticator::Authenticator},
 };
 
 /// What is played.

@@ -4,17 +4,31 @@ use alloc::{format, string::String, vec::Vec};
 
 use super::{bench::Bench, flaw::Finding, run::Draws};
 use crate::{
-    account::{Account, MAX_AUTHENTICATORS, MAX_TRANSACTIONS, Revision},
-    address::EmailAddress,
-    authenticator::{Authenticator, AuthenticatorId, AuthenticatorKind, Factor, Origin},
-    challenge::{Cause, Challenge, ChallengeInput, Purpose, Terms},
-    clock::Millis,
-    enrollment::{Enrollment, Opener, PendingRecovery, Unconfirmed},
-    keys::{Seed, Tag},
-    name::Subject,
-    policy::{MAX_ATTEMPTS, MAX_CHALLENGES, MAX_FAILURES, MAX_RECOVERY_CODES},
-    recovery::{LiveCode, Recovery, SpentCode},
-    transaction::{Pair, RECOVERY_ATTEMPTS, Spent, Transaction, TransactionId},
+    crypto::{mac::Tag, seed::Seed},
+    factor::factor::Factor,
+    machine::{
+        challenge::{Cause, ChallengeInput},
+        enrollment::{Enrollment, Opener, PendingRecovery, Unconfirmed},
+    },
+    policy::bounds::{
+        MAX_ATTEMPTS, MAX_AUTHENTICATORS, MAX_CHALLENGES, MAX_FAILURES, MAX_RECOVERY_CODES, MAX_TRANSACTIONS,
+        RECOVERY_ATTEMPTS,
+    },
+    record::{
+        account::Account,
+        authenticator::{Authenticator, Origin},
+        challenge::{Challenge, Terms},
+        recovery::{LiveCode, Recovery, SpentCode},
+        transaction::{Pair, Spent, Transaction},
+    },
+    value::{
+        email_address::EmailAddress,
+        id::{AuthenticatorId, AuthenticatorKind, TransactionId},
+        instant::Millis,
+        name::Subject,
+        purpose::Purpose,
+        revision::Revision,
+    },
 };
 
 /// Subjects that some databases take for one another, and in what they differ. None of a group may equal another.

@@ -13,20 +13,29 @@ use super::{
     shapes::tag,
 };
 use crate::{
-    account::Account,
-    address::EmailAddress,
-    authenticator::{AuthenticatorId, AuthenticatorKind},
-    clock::Millis,
-    code::{BindingCode, RecoveryCode},
-    effect,
-    keys::{Key, KeyRing},
-    name::{Audience, ClientId, Scope, Subject},
-    policy::{Policy, Rate, Settings},
-    recovery::{LiveCode, Recovery},
-    session::{FirstFactor, Session},
-    step::{Committed, Step, Swap},
-    token::Handle,
-    verifier::{ChallengeRequest, DeliveryReport, Verifier},
+    command::{challenge::ChallengeRequest, report_delivery::DeliveryReport, verifier::Verifier},
+    keys::keyring::{Key, KeyRing},
+    outcome::{
+        send,
+        step::{Committed, Step, Swap},
+    },
+    policy::{policy::Policy, rate::Rate, settings::Settings},
+    record::{
+        account::Account,
+        recovery::{LiveCode, Recovery},
+    },
+    session::{
+        oob_code::Handle,
+        session::{FirstFactor, Session},
+    },
+    value::{
+        binding_code::BindingCode,
+        email_address::EmailAddress,
+        id::{AuthenticatorId, AuthenticatorKind},
+        instant::Millis,
+        name::{Audience, ClientId, Scope, Subject},
+        recovery_code::RecoveryCode,
+    },
 };
 
 /// The id of the kit's keys. A host's ring starts at the other end, so a worker of the host finds that it has no key for a
@@ -136,7 +145,7 @@ pub(super) fn challenge(
     let keys = &bench.verifier().keys;
     let authenticator = account.authenticator(challenge.authenticator());
     let authenticator = authenticator.ok_or_else(|| Finding::kit("a challenge is for nobody"))?;
-    let message = effect::message(keys, account.subject(), authenticator, challenge);
+    let message = send::message(keys, account.subject(), authenticator, challenge);
     let (message, _) = message.ok_or_else(|| Finding::kit("a challenge has no code"))?;
     let oob_code =
         challenge.handle(keys, account.subject()).ok_or_else(|| Finding::kit("a key is missing"))?;
@@ -191,7 +200,7 @@ fn record(
         }
         let sent = account.challenges().first().and_then(|known| {
             let authenticator = account.authenticator(known.authenticator())?;
-            effect::latest_send(subject, authenticator.factor().channel(), known)
+            send::latest_send(subject, authenticator.factor().channel(), known)
         });
         let sent = sent.ok_or_else(|| Finding::kit("nothing was sent"))?;
         account = taken(verifier.report_delivery(account, sent, DeliveryReport::Failed, now))?;

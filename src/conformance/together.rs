@@ -14,7 +14,7 @@ use super::{
     run::Part,
     scenes::{self, Scene, Tally},
 };
-use crate::step::Swap;
+use crate::outcome::step::Swap;
 
 /// How often each scene is played.
 const ROUNDS: u8 = 3;

@@ -6,7 +6,7 @@ use core::fmt;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::denial::Denial;
+use crate::outcome::denial::Denial;
 
 /// Where a request was refused: the same denial reads differently at different doors.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

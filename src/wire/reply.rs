@@ -11,10 +11,11 @@ use serde::Serialize;
 use time::{Duration, OffsetDateTime, UtcOffset};
 
 use crate::{
-    authenticator::{AuthenticatorKind, AuthenticatorView, Channel, Standing},
-    code::{MfaToken, RecoveryCode},
-    policy::Policy,
-    verifier::{Associated, Challenged, Delivery, Requirements},
+    command::{associate::Associated, authenticators::Requirements, challenge::Challenged, send::Delivery},
+    factor::factor::Channel,
+    policy::policy::Policy,
+    record::authenticator::{AuthenticatorView, Standing},
+    value::{id::AuthenticatorKind, opaque::MfaToken, recovery_code::RecoveryCode},
 };
 
 /// The 403 `mfa_required`: a first factor was accepted, and a second is wanted.

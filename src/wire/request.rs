@@ -14,9 +14,8 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    address::EmailAddress,
-    authenticator::AuthenticatorId,
-    verifier::{ChallengeRequest, ChallengeTypes},
+    command::challenge::{ChallengeRequest, ChallengeTypes},
+    value::{email_address::EmailAddress, id::AuthenticatorId},
 };
 
 /// The grant type of a password.

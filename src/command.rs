@@ -1,0 +1,21 @@
+//! The commands, a file each. A command must never read a clock, draw from a generator that it was not handed, or keep
+//! anything.
+
+pub(crate) mod admin;
+pub(crate) mod associate;
+pub(crate) mod authenticators;
+pub(crate) mod begin;
+pub(crate) mod challenge;
+pub(crate) mod decide;
+pub(crate) mod gate;
+pub(crate) mod guess;
+pub(crate) mod provision;
+pub(crate) mod recovery_codes;
+pub(crate) mod remove;
+pub(crate) mod render;
+pub(crate) mod report_delivery;
+pub(crate) mod send;
+pub(crate) mod standalone;
+pub(crate) mod verifier;
+pub(crate) mod verify_oob;
+pub(crate) mod verify_recovery;

@@ -1,0 +1,225 @@
+//! `associate`: begins an enrolment (`POST /mfa/associate`).
+
+use alloc::vec::Vec;
+use rand_core::TryCryptoRng;
+use time::OffsetDateTime;
+
+use crate::{
+    command::{
+        decide::{Decision, Draft, Stop, decide_with},
+        send::{Delivery, Sending},
+        verifier::Verifier,
+    },
+    crypto::seed::Seed,
+    factor::factor::{Channel, Factor},
+    keys::derive,
+    machine::enrollment::{Enrollment, PendingRecovery, Unconfirmed},
+    outcome::{
+        audit::{AuditEvent, Command},
+        denial::Denial,
+        step::Step,
+    },
+    record::{
+        account::Account,
+        authenticator::{Authenticator, Origin},
+    },
+    session::session::{Grant, Session},
+    value::{
+        email_address::EmailAddress,
+        id::{AuthenticatorId, AuthenticatorKind},
+        instant::Millis,
+        opaque::OobCode,
+        purpose::Purpose,
+        recovery_code::RecoveryCode,
+    },
+};
+
+/// What is to be enrolled.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum NewFactor {
+    /// An email address.
+    Email(EmailAddress),
+}
+
+impl From<EmailAddress> for NewFactor {
+    fn from(address: EmailAddress) -> Self {
+        Self::Email(address)
+    }
+}
+
+/// The answer to an `associate`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Associated {
+    /// The new authenticator, unconfirmed.
+    pub authenticator: AuthenticatorId,
+    /// How the code travels.
+    pub channel: Channel,
+    /// The handle to confirm with.
+    pub oob_code: OobCode,
+    /// The recovery codes, to be shown once. They go live when the authenticator is confirmed. Absent if the account has
+    /// recovery codes already, or if the factor may not authenticate.
+    pub recovery_codes: Option<Vec<RecoveryCode>>,
+    /// When the code dies.
+    pub expires: OffsetDateTime,
+    /// Whether a message is to be sent.
+    pub delivery: Delivery,
+}
+
+impl Verifier {
+    /// Begins the enrolment of a factor: a code is sent to it, and [`verify_oob`](Self::verify_oob) confirms it.
+    ///
+    /// A first-factor session may while the user is not enrolled; an elevated one with the scope `enroll` always may. For
+    /// the same address in the same transaction it resends, with the same handle and the same recovery codes.
+    ///
+    /// Denials: [`AlreadyEnrolled`](Denial::AlreadyEnrolled), [`InsufficientScope`](Denial::InsufficientScope),
+    /// [`AddressInUse`](Denial::AddressInUse), [`TooManyAuthenticators`](Denial::TooManyAuthenticators),
+    /// [`Locked`](Denial::Locked), [`AttemptsExhausted`](Denial::AttemptsExhausted),
+    /// [`CoolingDown`](Denial::CoolingDown), [`TooManySends`](Denial::TooManySends),
+    /// [`ExpiredToken`](Denial::ExpiredToken), [`WrongRecord`](Denial::WrongRecord).
+    ///
+    /// # Errors
+    /// That of the random generator, before anything happened.
+    pub fn associate<R: TryCryptoRng + ?Sized>(
+        &self,
+        session: &Session,
+        account: Account,
+        factor: impl Into<NewFactor>,
+        now: OffsetDateTime,
+        rng: &mut R,
+    ) -> Result<Step<Associated>, R::Error> {
+        let now = Millis::from(now);
+        let NewFactor::Email(address) = factor.into();
+        let audit = AuditEvent::of_session(Command::Associate, session, now);
+        decide_with(audit, account, now, |account, draft| {
+            self.try_associate(session, account, &address, now, rng, draft)
+        })
+    }
+
+    fn try_associate<R: TryCryptoRng + ?Sized>(
+        &self,
+        session: &Session,
+        account: &mut Account,
+        address: &EmailAddress,
+        now: Millis,
+        rng: &mut R,
+        draft: &mut Draft,
+    ) -> Result<Decision<Associated>, Stop<R::Error>> {
+        if matches!(session.grant(), Grant::Elevated(scopes) if !scopes.enroll) {
+            return Err(Denial::InsufficientScope.into());
+        }
+        Self::check_session(session, account, now)?;
+        account.prune(now);
+        self.check_enrolment(session, account, address)?;
+        self.check_lock(account, now)?;
+        // Before anything of it is added: making room for the entry ends what belongs to entries that leave.
+        account.enter(session);
+        let transaction = session.transaction();
+        let same = |known: &&Authenticator| match &known.enrollment {
+            Enrollment::Unconfirmed(state) => {
+                state.transaction == transaction && known.factor.address() == address
+            }
+            Enrollment::Active | Enrollment::Disabled => false,
+        };
+        let known = account.authenticators.iter().find(same).map(|known| known.id);
+        // A new one is named once it is there: the record of a refusal does not hold it.
+        draft.audit.authenticator = known;
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let new = self.draw_unconfirmed(session, account, address, now, rng).map_err(Stop::Source)?;
+                let id = new.id;
+                account.add_unconfirmed(new, transaction, self.policy.settings())?;
+                id
+            }
+        };
+        let sending = self.send_code(session, account, id, Purpose::Confirm, now, rng, draft)?;
+        draft.audit.authenticator = Some(id);
+        let answer = self.associated(account, id, &sending).ok_or(Denial::ExpiredOobCode)?;
+        Ok(sending.delivery.decision(answer))
+    }
+
+    /// Every gate of an enrolment but the budgets; checked again when it is confirmed.
+    pub(crate) fn check_enrolment(
+        &self,
+        session: &Session,
+        account: &Account,
+        address: &EmailAddress,
+    ) -> Result<(), Denial> {
+        if !session.is_elevated() && (account.enrolled || account.is_spent(session.transaction())) {
+            return Err(Denial::AlreadyEnrolled);
+        }
+        if account.authenticators.iter().any(|known| known.is_active() && known.factor.address() == address) {
+            return Err(Denial::AddressInUse);
+        }
+        if account.confirmed_count() >= usize::from(self.policy.settings().max_authenticators) {
+            return Err(Denial::TooManyAuthenticators);
+        }
+        Ok(())
+    }
+
+    fn draw_unconfirmed<R: TryCryptoRng + ?Sized>(
+        &self,
+        session: &Session,
+        account: &Account,
+        address: &EmailAddress,
+        now: Millis,
+        rng: &mut R,
+    ) -> Result<Authenticator, R::Error> {
+        let id = AuthenticatorId::draw(AuthenticatorKind::Email, rng)?;
+        let recovery = if self.policy.settings().email_may_authenticate && account.recovery.is_none() {
+            let mut seed = Seed([0; 16]);
+            rng.try_fill_bytes(&mut seed.0)?;
+            let set = AuthenticatorId::draw(AuthenticatorKind::RecoveryCode, rng)?;
+            let key_id = self.keys.durable().id;
+            Some(PendingRecovery { id: set, key_id, count: self.policy.settings().recovery_codes, seed })
+        } else {
+            None
+        };
+        let state = Unconfirmed { transaction: session.transaction(), opened_by: session.opener(), recovery };
+        Ok(Authenticator {
+            id,
+            factor: Factor::Email(address.clone()),
+            enrollment: Enrollment::Unconfirmed(state),
+            failures: 0,
+            origin: Origin::Enrolled,
+            created: now,
+            last_used: None,
+        })
+    }
+
+    fn associated(&self, account: &Account, id: AuthenticatorId, sending: &Sending) -> Option<Associated> {
+        let authenticator = account.authenticator(id)?;
+        let Enrollment::Unconfirmed(state) = &authenticator.enrollment else { return None };
+        let recovery = state.recovery.as_ref();
+        Some(Associated {
+            authenticator: id,
+            channel: authenticator.factor.channel(),
+            oob_code: sending.oob_code.clone(),
+            recovery_codes: recovery.and_then(|pending| self.pending_codes(account, id, pending)),
+            expires: sending.deadline.to_datetime(),
+            delivery: sending.delivery,
+        })
+    }
+
+    /// The codes that were shown with an enrolment; nothing if their key is gone.
+    pub(crate) fn pending_codes(
+        &self,
+        account: &Account,
+        authenticator: AuthenticatorId,
+        pending: &PendingRecovery,
+    ) -> Option<Vec<RecoveryCode>> {
+        let key = self.keys.durable_by_id(pending.key_id)?;
+        let code = |index| {
+            derive::recovery_issue(
+                &key.recovery_issue,
+                &account.subject,
+                &authenticator,
+                &pending.seed,
+                index,
+            )
+        };
+        Some((0..u32::from(pending.count)).map(code).collect())
+    }
+}

@@ -1,0 +1,119 @@
+//! How every command ends: refused and unchanged, answered and unchanged, or stored.
+
+use alloc::vec::Vec;
+use core::convert::Infallible;
+
+use crate::{
+    outcome::{
+        audit::AuditEvent,
+        denial::Denial,
+        effect::Effect,
+        issue_token::IssueToken,
+        notify::{Event, Notify},
+        send::{Descriptor, EmailDescriptor, SendEmail},
+        step::{Outcome, Step, Write},
+    },
+    policy::bounds::CLOCK_LEEWAY_MS,
+    record::record::Record,
+    value::instant::Millis,
+};
+
+/// What a command decided.
+pub(crate) enum Decision<T> {
+    /// The record changed; this is the verdict. It can be a denial: a wrong code changes the record.
+    Store(Result<T, Denial>),
+    /// The record stays as it is.
+    Keep(T),
+}
+
+/// Why a command stopped without changing anything.
+pub(crate) enum Stop<E> {
+    /// The client was refused.
+    Denied(Denial),
+    /// The random generator failed.
+    Source(E),
+}
+
+impl<E> From<Denial> for Stop<E> {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+/// What a command gathers on its way.
+pub(crate) struct Draft {
+    pub(crate) audit: AuditEvent,
+    effects: Vec<Effect>,
+    outbox: Vec<Descriptor>,
+}
+
+impl Draft {
+    pub(crate) fn send(&mut self, email: SendEmail, descriptor: EmailDescriptor) {
+        self.effects.push(Effect::SendEmail(email));
+        self.outbox.push(Descriptor::SendEmail(descriptor));
+    }
+
+    pub(crate) fn issue(&mut self, token: IssueToken) {
+        self.effects.push(Effect::IssueToken(token));
+    }
+
+    pub(crate) fn notify<R: Record>(&mut self, record: &R, event: Event, now: Millis) {
+        let notify = Notify::new(record.subject(), event, record.next_revision().get(), now);
+        self.effects.push(Effect::Notify(notify.clone()));
+        self.outbox.push(Descriptor::Notify(notify));
+    }
+
+    fn outcome<T>(mut self, result: Result<T, Denial>) -> (Outcome<T>, Vec<Descriptor>) {
+        self.audit.conclude(result.as_ref().err().copied());
+        (Outcome { result, effects: self.effects, audit: self.audit }, self.outbox)
+    }
+}
+
+/// Runs a command that draws nothing.
+#[inline]
+pub(crate) fn decide<T, R: Record>(
+    audit: AuditEvent,
+    record: R,
+    now: Millis,
+    command: impl FnOnce(&mut R, &mut Draft) -> Result<Decision<T>, Denial>,
+) -> Step<T, R> {
+    let drawless =
+        |record: &mut R, draft: &mut Draft| command(record, draft).map_err(Stop::<Infallible>::Denied);
+    match decide_with(audit, record, now, drawless) {
+        Ok(step) => step,
+        Err(never) => match never {},
+    }
+}
+
+/// Runs a command that draws from a random generator.
+pub(crate) fn decide_with<T, R: Record, E>(
+    audit: AuditEvent,
+    mut record: R,
+    now: Millis,
+    command: impl FnOnce(&mut R, &mut Draft) -> Result<Decision<T>, Stop<E>>,
+) -> Result<Step<T, R>, E> {
+    let mut draft = Draft { audit, effects: Vec::new(), outbox: Vec::new() };
+    match command(&mut record, &mut draft) {
+        Ok(Decision::Store(result)) => {
+            let updated = *record.updated_mut();
+            *record.updated_mut() = updated.max(now);
+            let behind = updated.since(now);
+            if behind > CLOCK_LEEWAY_MS {
+                let event = Event::ClockDisagrees { behind_ms: behind };
+                let notify = Notify::new(record.subject(), event, record.next_revision().get(), now);
+                // An operator's matter: it is reported with the step and not put into the outbox of messages.
+                draft.effects.push(Effect::Notify(notify));
+            }
+            let expected = record.advance();
+            let (outcome, outbox) = draft.outcome(result);
+            Ok(Step::writing(Write { expected, record, outbox }, outcome))
+        }
+        Ok(Decision::Keep(answer)) => Ok(Step::unchanged(draft.outcome(Ok(answer)).0)),
+        Err(Stop::Denied(denial)) => {
+            // Whatever the command had gathered before it stopped belongs to a record that is not stored.
+            draft.effects.clear();
+            Ok(Step::unchanged(draft.outcome(Err(denial)).0))
+        }
+        Err(Stop::Source(error)) => Err(error),
+    }
+}

@@ -1,0 +1,39 @@
+//! The gates of the commands: whether a session may do this, on this record, at this time. A gate must never look at a code.
+
+use crate::{
+    command::verifier::Verifier,
+    outcome::denial::Denial,
+    record::account::Account,
+    session::session::{Grant, Session},
+    value::instant::Millis,
+};
+
+impl Verifier {
+    /// Whether the record is the session's and takes sessions of its kind and age.
+    pub(super) fn check_session(session: &Session, account: &Account, now: Millis) -> Result<(), Denial> {
+        if *session.subject() != account.subject {
+            return Err(Denial::WrongRecord);
+        }
+        let bound = match session.grant() {
+            Grant::FirstFactor { .. } => account.not_before,
+            Grant::Elevated(_) => account.elevated_not_before,
+        };
+        let too_old = bound.is_some_and(|bound| session.begun_ms() <= bound);
+        if too_old || now >= session.expires_ms() { Err(Denial::ExpiredToken) } else { Ok(()) }
+    }
+
+    /// Refuses everybody while the account is locked.
+    pub(super) fn check_lock(&self, account: &Account, now: Millis) -> Result<(), Denial> {
+        let locked = account.ledger.locked_until(&self.policy, now);
+        locked.map_or(Ok(()), |until| Err(Denial::Locked { until: until.to_datetime() }))
+    }
+}
+
+/// `challenge` and `verify_recovery` take a first-factor session whose client was named.
+pub(crate) fn check_authenticating(session: &Session) -> Result<(), Denial> {
+    match session.grant() {
+        Grant::FirstFactor { client_named: true, .. } => Ok(()),
+        Grant::FirstFactor { client_named: false, .. } => Err(Denial::ClientRequired),
+        Grant::Elevated(_) => Err(Denial::InsufficientScope),
+    }
+}

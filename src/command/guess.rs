@@ -1,0 +1,117 @@
+//! Judging one presented binding code: the charge and the verdict, in one step.
+//!
+//! Before anything is compared: the challenge must wait, its deadline lie ahead, the account be unlocked, an attempt be
+//! left, and the code have the challenge's number of digits. A refused code is neither evaluated nor counted, right or
+//! wrong. A wrong one that was evaluated is charged to the guess bucket, the long budget, the pair and the authenticator's
+//! failures in a row; a right one charges nothing and clears only those failures.
+
+use crate::{
+    command::verifier::Verifier,
+    crypto::declassify::reveal,
+    machine::{
+        challenge::{Cause, ChallengeInput, ChallengeState},
+        enrollment::{EnrollmentInput, Fate},
+    },
+    outcome::denial::Denial,
+    policy::bounds::MAX_FAILURES,
+    record::{
+        account::Account, authenticator::Authenticator, challenge::Challenge, ledger::Ledger,
+        transaction::Pair,
+    },
+    value::{binding_code::BindingCode, instant::Millis, name::Subject},
+};
+
+/// How an evaluated code came out.
+pub(crate) enum Judged {
+    Right,
+    Wrong {
+        attempts_left: u8,
+        /// The authenticator reached the cap of wrong codes in a row, and is disabled.
+        disabled: bool,
+        /// This code locked the account, until then.
+        locked_until: Option<Millis>,
+    },
+}
+
+/// Whether a challenge can be answered now.
+pub(crate) enum Readiness {
+    Ready,
+    /// Its deadline has passed and was seen just now: that is written.
+    ExpiredNow,
+}
+
+impl Verifier {
+    /// Whether the challenge can be answered at all.
+    pub(crate) fn readiness(
+        &self,
+        challenge: &mut Challenge,
+        ledger: &Ledger,
+        now: Millis,
+    ) -> Result<Readiness, Denial> {
+        let lock = || Some(Denial::Locked { until: ledger.locked_until(&self.policy, now)?.to_datetime() });
+        match &challenge.state {
+            ChallengeState::Pending(_) if now >= challenge.deadline => {
+                challenge.state.apply(ChallengeInput::Deadline).map_err(|_| Denial::ExpiredOobCode)?;
+                Ok(Readiness::ExpiredNow)
+            }
+            ChallengeState::Pending(_) => lock().map_or(Ok(Readiness::Ready), Err),
+            ChallengeState::Verified => Err(Denial::OobCodeUsed),
+            ChallengeState::Exhausted => Err(Denial::AttemptsExhausted),
+            ChallengeState::Expired => Err(Denial::ExpiredOobCode),
+            ChallengeState::Cancelled(Cause::Locked) => {
+                Err(lock().unwrap_or(Denial::ChallengeCancelled(Cause::Locked)))
+            }
+            ChallengeState::Cancelled(cause) => Err(Denial::ChallengeCancelled(*cause)),
+        }
+    }
+
+    /// Compares the presented code with the challenge's and charges a wrong one.
+    pub(crate) fn judge(
+        &self,
+        subject: &Subject,
+        authenticator: &mut Authenticator,
+        challenge: &mut Challenge,
+        (pair, ledger): (&mut Pair, &mut Ledger),
+        presented: &BindingCode,
+        now: Millis,
+    ) -> Result<Judged, Denial> {
+        if presented.length() != challenge.digits {
+            return Err(Denial::MalformedBindingCode);
+        }
+        let Some(attempts_left) = pair.attempts_left.checked_sub(1) else {
+            return Err(Denial::AttemptsExhausted);
+        };
+        // A key that left the ring took the code with it.
+        let code = challenge.code(&self.keys, subject, authenticator).ok_or(Denial::ExpiredOobCode)?;
+        if reveal(presented.matches(&code)) {
+            challenge.state.apply(ChallengeInput::Right).map_err(|_| Denial::OobCodeUsed)?;
+            authenticator.failures = 0;
+            authenticator.last_used = Some(now);
+            return Ok(Judged::Right);
+        }
+        // No record holds more, or it would not load: one that was edited may be there already.
+        let failures = authenticator.failures.saturating_add(1).min(MAX_FAILURES);
+        let capped = failures >= self.policy.settings().failure_cap;
+        // An unconfirmed authenticator has no cap to be disabled by: it has no attempts left instead.
+        let attempts_left = if capped && authenticator.is_unconfirmed() { 0 } else { attempts_left };
+        challenge
+            .state
+            .apply(ChallengeInput::Wrong { attempts_left })
+            .map_err(|_| Denial::AttemptsExhausted)?;
+        let disabled = capped && authenticator.is_active();
+        if disabled {
+            let Ok(Fate::Stays) = authenticator.enrollment.apply(EnrollmentInput::Cap) else {
+                return Err(Denial::AuthenticatorDisabled);
+            };
+        }
+        ledger.charge_guess(&self.policy, now);
+        pair.attempts_left = attempts_left;
+        authenticator.failures = failures;
+        Ok(Judged::Wrong { attempts_left, disabled, locked_until: ledger.locked_until(&self.policy, now) })
+    }
+}
+
+/// Cancels the waiting challenges that `chosen` picks.
+pub(crate) fn cancel_all(account: &mut Account, cause: Cause, chosen: impl Fn(&Challenge) -> bool) {
+    account.challenges.iter_mut().filter(|known| chosen(known)).for_each(|known| known.cancel(cause));
+}

@@ -1,0 +1,157 @@
+//! The host's own commands: `provision`, `deprovision`, `report_delivery`, `unlock`, `reset`, `stale_keys`.
+//!
+//! No client may reach them: the host calls them for reasons of its own, after checks of its own.
+
+use rand_core::TryCryptoRng;
+use time::OffsetDateTime;
+
+use crate::{
+    command::{
+        decide::{Decision, Draft, Stop, decide, decide_with},
+        verifier::Verifier,
+    },
+    factor::factor::Factor,
+    machine::enrollment::{Enrollment, EnrollmentInput, Opener},
+    outcome::{
+        audit::{AuditEvent, Command},
+        denial::Denial,
+        notify::Event,
+        step::Step,
+    },
+    record::{
+        account::Account,
+        authenticator::{Authenticator, Origin},
+    },
+    value::{
+        email_address::EmailAddress,
+        id::{AuthenticatorId, AuthenticatorKind},
+        instant::Millis,
+    },
+};
+
+impl Verifier {
+    /// Makes an address that the host has verified itself an active authenticator: Auth0's implicit enrolment. There is
+    /// at most one such; a new address takes the place of the old one, and with it its failures, and stays disabled if it
+    /// was. An address that is there already, active or disabled, is left as it is; one that its user enrolled takes the
+    /// place of a provisioned one that is active, with its failures.
+    ///
+    /// Gives the id of the authenticator. Denials: [`TooManyAuthenticators`](Denial::TooManyAuthenticators).
+    ///
+    /// # Errors
+    /// That of the random generator, before anything happened.
+    pub fn provision<R: TryCryptoRng + ?Sized>(
+        &self,
+        account: Account,
+        address: &EmailAddress,
+        now: OffsetDateTime,
+        rng: &mut R,
+    ) -> Result<Step<AuthenticatorId>, R::Error> {
+        let now = Millis::from(now);
+        let audit = AuditEvent::new(Command::Provision, account.subject.clone(), now);
+        decide_with(audit, account, now, |account, draft| {
+            self.try_provision(account, address, now, rng, draft)
+        })
+    }
+
+    fn try_provision<R: TryCryptoRng + ?Sized>(
+        &self,
+        account: &mut Account,
+        address: &EmailAddress,
+        now: Millis,
+        rng: &mut R,
+        draft: &mut Draft,
+    ) -> Result<Decision<AuthenticatorId>, Stop<R::Error>> {
+        account.prune(now);
+        let mut confirmed = account.authenticators.iter().filter(|known| !known.is_unconfirmed());
+        let present = confirmed.find(|known| known.factor.address() == address).map(|known| known.id);
+        let former = account.authenticators.iter().find(|known| known.is_provisioned()).cloned();
+        let former = former.filter(|former| Some(former.id) != present);
+        let id = match present {
+            Some(id) => {
+                draft.audit.authenticator = Some(id);
+                let lets_in = account.authenticator(id).is_some_and(Authenticator::is_active);
+                let latches = lets_in && self.policy.settings().email_may_authenticate && !account.enrolled;
+                account.enrolled |= latches;
+                // One that is disabled stays where it is: its place is what keeps it disabled.
+                let Some(former) = former.filter(Authenticator::is_active) else {
+                    return Ok(if latches { Decision::Store(Ok(id)) } else { Decision::Keep(id) });
+                };
+                Self::drop_former(account, &former, now, draft);
+                let kept = account.authenticators.iter_mut().filter(|known| known.id == id);
+                kept.for_each(|known| known.failures = known.failures.max(former.failures));
+                id
+            }
+            None => self.add_provisioned(account, address, former, now, rng, draft)?,
+        };
+        Ok(Decision::Store(Ok(id)))
+    }
+
+    fn add_provisioned<R: TryCryptoRng + ?Sized>(
+        &self,
+        account: &mut Account,
+        address: &EmailAddress,
+        former: Option<Authenticator>,
+        now: Millis,
+        rng: &mut R,
+        draft: &mut Draft,
+    ) -> Result<AuthenticatorId, Stop<R::Error>> {
+        let settings = self.policy.settings();
+        if former.is_none() && account.confirmed_count() >= usize::from(settings.max_authenticators) {
+            return Err(Denial::TooManyAuthenticators.into());
+        }
+        let id = AuthenticatorId::draw(AuthenticatorKind::Email, rng).map_err(Stop::Source)?;
+        let (mut enrollment, mut failures) = (Enrollment::Active, 0);
+        if let Some(former) = former {
+            Self::drop_former(account, &former, now, draft);
+            (enrollment, failures) = (former.enrollment, former.failures);
+        }
+        let active = enrollment == Enrollment::Active;
+        account.authenticators.push(Authenticator {
+            id,
+            factor: Factor::Email(address.clone()),
+            enrollment,
+            failures,
+            origin: Origin::Provisioned,
+            created: now,
+            last_used: None,
+        });
+        draft.audit.authenticator = Some(id);
+        if active {
+            account.enrolled |= settings.email_may_authenticate;
+            // As a confirmation does: what first-factor sessions had begun is not needed any more.
+            account.lapse(|_, state| state.opened_by == Opener::FirstFactor);
+            draft.notify(account, Event::Added { authenticator: id, address: address.clone() }, now);
+        }
+        Ok(id)
+    }
+
+    fn drop_former(account: &mut Account, former: &Authenticator, now: Millis, draft: &mut Draft) {
+        account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == former.id);
+        let address = former.factor.address().clone();
+        draft.notify(account, Event::Removed { authenticator: former.id, address }, now);
+    }
+
+    /// Takes back a provisioned address. To move it, call [`provision`](Self::provision) with the new one alone: that
+    /// carries the failures over. The user stays enrolled, even if it was the last factor: losing an address opens
+    /// no door. A disabled one stays in the record, because its place there is what keeps it disabled.
+    ///
+    /// Denials: [`UnknownAuthenticator`](Denial::UnknownAuthenticator).
+    pub fn deprovision(&self, account: Account, address: &EmailAddress, now: OffsetDateTime) -> Step<()> {
+        let now = Millis::from(now);
+        let audit = AuditEvent::new(Command::Deprovision, account.subject.clone(), now);
+        decide(audit, account, now, |account, draft| {
+            let mut provisioned = account.authenticators.iter().filter(|known| known.is_provisioned());
+            let found = provisioned.find(|known| known.factor.address() == address);
+            let found = found.ok_or(Denial::UnknownAuthenticator)?;
+            let id = found.id;
+            draft.audit.authenticator = Some(id);
+            if !found.is_active() {
+                return Ok(Decision::Keep(()));
+            }
+            account.prune(now);
+            account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == id);
+            draft.notify(account, Event::Removed { authenticator: id, address: address.clone() }, now);
+            Ok(Decision::Store(Ok(())))
+        })
+    }
+}

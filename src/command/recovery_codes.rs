@@ -1,0 +1,147 @@
+//! `regenerate_recovery_codes` and `cancel`.
+
+use alloc::vec::Vec;
+use rand_core::TryCryptoRng;
+use time::OffsetDateTime;
+
+use crate::{
+    command::{
+        decide::{Decision, Draft, Stop, decide, decide_with},
+        verifier::Verifier,
+    },
+    crypto::seed::Seed,
+    keys::derive,
+    machine::challenge::{Cause, ChallengeInput, ChallengeState},
+    outcome::{
+        audit::{AuditEvent, Command},
+        denial::Denial,
+        notify::Event,
+        step::Step,
+    },
+    record::{
+        account::Account,
+        authenticator::Authenticator,
+        recovery::{LiveCode, Recovery},
+    },
+    session::{
+        oob_code::Handle,
+        session::{Grant, Session},
+    },
+    value::{
+        id::{AuthenticatorId, AuthenticatorKind},
+        instant::Millis,
+        recovery_code::RecoveryCode,
+    },
+};
+
+impl Verifier {
+    /// Replaces the recovery codes as a set: the old ones are dead, the new ones live at once and are shown once.
+    ///
+    /// Takes an elevated session with the scope `enroll`. First-factor sessions begun until now are refused from now on.
+    ///
+    /// Denials: [`InsufficientScope`](Denial::InsufficientScope), [`NotEnrolled`](Denial::NotEnrolled) if no active
+    /// authenticator may authenticate, [`TooManySends`](Denial::TooManySends), [`ExpiredToken`](Denial::ExpiredToken),
+    /// [`WrongRecord`](Denial::WrongRecord).
+    ///
+    /// # Errors
+    /// That of the random generator, before anything happened.
+    pub fn regenerate_recovery_codes<R: TryCryptoRng + ?Sized>(
+        &self,
+        session: &Session,
+        account: Account,
+        now: OffsetDateTime,
+        rng: &mut R,
+    ) -> Result<Step<Vec<RecoveryCode>>, R::Error> {
+        let now = Millis::from(now);
+        let audit = AuditEvent::of_session(Command::RegenerateRecoveryCodes, session, now);
+        decide_with(audit, account, now, |account, draft| {
+            self.try_regenerate(session, account, now, rng, draft)
+        })
+    }
+
+    fn try_regenerate<R: TryCryptoRng + ?Sized>(
+        &self,
+        session: &Session,
+        account: &mut Account,
+        now: Millis,
+        rng: &mut R,
+        draft: &mut Draft,
+    ) -> Result<Decision<Vec<RecoveryCode>>, Stop<R::Error>> {
+        match session.grant() {
+            Grant::Elevated(scopes) if scopes.enroll => {}
+            Grant::Elevated(_) | Grant::FirstFactor { .. } => return Err(Denial::InsufficientScope.into()),
+        }
+        Self::check_session(session, account, now)?;
+        account.prune(now);
+        let active = account.authenticators.iter().any(Authenticator::is_active);
+        if !account.enrolled || !active || !self.policy.settings().email_may_authenticate {
+            return Err(Denial::NotEnrolled.into());
+        }
+        // The account's holder is told of it by a message, and messages are budgeted.
+        if let Some(until) = account.ledger.sends_refused_until(&self.policy, now) {
+            return Err(Denial::TooManySends { until: until.to_datetime() }.into());
+        }
+        account.ledger.charge_send(&self.policy, now);
+        let id = AuthenticatorId::draw(AuthenticatorKind::RecoveryCode, rng).map_err(Stop::Source)?;
+        let mut seed = Seed([0; 16]);
+        rng.try_fill_bytes(&mut seed.0).map_err(Stop::Source)?;
+        let (key, subject) = (self.keys.durable(), &account.subject);
+        let indexes = 0..u32::from(self.policy.settings().recovery_codes);
+        let codes =
+            indexes.map(|index| derive::recovery_issue(&key.recovery_issue, subject, &id, &seed, index));
+        let codes: Vec<_> = codes.collect();
+        let live = codes.iter().map(|code| LiveCode::new(key, subject, code)).collect();
+        account.recovery = Some(Recovery { id, live, spent: Vec::new() });
+        account.refuse_until(now);
+        draft.audit.authenticator = Some(id);
+        draft.notify(account, Event::RecoveryRegenerated { recovery: id }, now);
+        Ok(Decision::Store(Ok(codes)))
+    }
+
+    /// Gives up a waiting challenge. Its attempts stay spent and its cool-down stays.
+    ///
+    /// Takes the session of the challenge's own transaction, of either kind.
+    ///
+    /// Denials: [`TransactionSpent`](Denial::TransactionSpent), [`ForeignOobCode`](Denial::ForeignOobCode),
+    /// [`ExpiredOobCode`](Denial::ExpiredOobCode), [`OobCodeUsed`](Denial::OobCodeUsed), [`AttemptsExhausted`](Denial::AttemptsExhausted),
+    /// [`ChallengeCancelled`](Denial::ChallengeCancelled), [`ExpiredToken`](Denial::ExpiredToken),
+    /// [`WrongRecord`](Denial::WrongRecord).
+    pub fn cancel(
+        &self,
+        session: &Session,
+        account: Account,
+        handle: &Handle,
+        now: OffsetDateTime,
+    ) -> Step<()> {
+        let now = Millis::from(now);
+        let audit = AuditEvent::of_session(Command::Cancel, session, now);
+        decide(audit, account, now, |account, draft| {
+            Self::check_session(session, account, now)?;
+            account.prune(now);
+            let transaction = session.transaction();
+            if account.is_spent(transaction) {
+                return Err(Denial::TransactionSpent);
+            }
+            if handle.transaction_tag != transaction.tag() {
+                return Err(Denial::ForeignOobCode);
+            }
+            let mut challenges = account.challenges.iter_mut();
+            let challenge =
+                challenges.find(|known| known.id == handle.challenge && known.transaction == transaction);
+            let challenge = challenge.ok_or(Denial::ExpiredOobCode)?;
+            draft.audit.authenticator = Some(challenge.authenticator);
+            let over = now >= challenge.deadline;
+            let input =
+                if over { ChallengeInput::Deadline } else { ChallengeInput::Cancel(Cause::Requested) };
+            let taken = challenge.state.apply(input);
+            match (&challenge.state, taken) {
+                (ChallengeState::Cancelled(_), Ok(())) => Ok(Decision::Store(Ok(()))),
+                (ChallengeState::Expired, Ok(())) => Ok(Decision::Store(Err(Denial::ExpiredOobCode))),
+                (ChallengeState::Cancelled(cause), Err(_)) => Err(Denial::ChallengeCancelled(*cause)),
+                (ChallengeState::Verified, _) => Err(Denial::OobCodeUsed),
+                (ChallengeState::Exhausted, _) => Err(Denial::AttemptsExhausted),
+                (ChallengeState::Pending(_) | ChallengeState::Expired, _) => Err(Denial::ExpiredOobCode),
+            }
+        })
+    }
+}

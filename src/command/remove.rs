@@ -1,0 +1,85 @@
+//! Removing an authenticator.
+
+use alloc::vec::Vec;
+use time::OffsetDateTime;
+
+use crate::{
+    command::{
+        decide::{Decision, Draft, decide},
+        verifier::Verifier,
+    },
+    machine::enrollment::EnrollmentInput,
+    outcome::{
+        audit::{AuditEvent, Command},
+        denial::Denial,
+        notify::Event,
+        step::Step,
+    },
+    record::{account::Account, authenticator::Authenticator},
+    session::session::{Grant, Session},
+    value::{id::AuthenticatorId, instant::Millis},
+};
+
+impl Verifier {
+    /// Removes an authenticator, with its challenges (`DELETE /mfa/authenticators/{id}`). The last active one takes
+    /// disabled ones and the recovery codes with it, and the user is not enrolled any more.
+    ///
+    /// Takes an elevated session with the scope `remove:authenticators`. First-factor sessions begun until now are refused
+    /// from now on, unless the one that was removed had never been confirmed.
+    ///
+    /// Denials: [`InsufficientScope`](Denial::InsufficientScope), [`UnknownAuthenticator`](Denial::UnknownAuthenticator),
+    /// [`ProvisionedAuthenticator`](Denial::ProvisionedAuthenticator), [`ExpiredToken`](Denial::ExpiredToken),
+    /// [`WrongRecord`](Denial::WrongRecord).
+    pub fn remove(
+        &self,
+        session: &Session,
+        account: Account,
+        authenticator: AuthenticatorId,
+        now: OffsetDateTime,
+    ) -> Step<()> {
+        let now = Millis::from(now);
+        let mut audit = AuditEvent::of_session(Command::Remove, session, now);
+        audit.authenticator = Some(authenticator);
+        decide(audit, account, now, |account, draft| {
+            Self::try_remove(session, account, authenticator, now, draft)
+        })
+    }
+
+    fn try_remove(
+        session: &Session,
+        account: &mut Account,
+        id: AuthenticatorId,
+        now: Millis,
+        draft: &mut Draft,
+    ) -> Result<Decision<()>, Denial> {
+        match session.grant() {
+            Grant::Elevated(scopes) if scopes.remove_authenticators => {}
+            Grant::Elevated(_) | Grant::FirstFactor { .. } => return Err(Denial::InsufficientScope),
+        }
+        Self::check_session(session, account, now)?;
+        account.prune(now);
+        let found = account.authenticator(id).ok_or(Denial::UnknownAuthenticator)?;
+        if found.is_provisioned() {
+            return Err(Denial::ProvisionedAuthenticator);
+        }
+        if found.is_unconfirmed() {
+            account.lapse(|known, _| known.id == id);
+            return Ok(Decision::Store(Ok(())));
+        }
+        let address = found.factor.address().clone();
+        account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == id);
+        draft.notify(account, Event::Removed { authenticator: id, address }, now);
+        if !account.authenticators.iter().any(Authenticator::is_active) {
+            let disabled = account.authenticators.iter().filter(|known| !known.is_unconfirmed());
+            let disabled: Vec<_> = disabled.map(|known| (known.id, known.factor.address().clone())).collect();
+            account.drop_authenticators(EnrollmentInput::Remove, |known| !known.is_unconfirmed());
+            for (authenticator, address) in disabled {
+                draft.notify(account, Event::Removed { authenticator, address }, now);
+            }
+            account.recovery = None;
+            account.enrolled = false;
+        }
+        account.refuse_until(now);
+        Ok(Decision::Store(Ok(())))
+    }
+}

@@ -1,0 +1,77 @@
+//! `render`: turns a stored descriptor into its message.
+
+use core::fmt;
+use time::OffsetDateTime;
+
+use crate::{
+    command::verifier::Verifier,
+    machine::challenge::ChallengeState,
+    outcome::send::{self, Descriptor, Message, SendEmail},
+    record::record::Record,
+    value::instant::Millis,
+};
+
+/// Why a descriptor gives no message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RenderError {
+    /// Its challenge was answered, ended or replaced, its code was rotated, or its deadline has passed: drop it.
+    NotLive,
+    /// The key of its challenge is not in the ring: drop it.
+    KeyUnknown,
+    /// **Misuse.** It belongs to another subject than the record.
+    WrongRecord,
+}
+
+impl fmt::Display for RenderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotLive => "the message is not live any more",
+            Self::KeyUnknown => "the key of the message's challenge is not in the ring",
+            Self::WrongRecord => "the message belongs to another subject",
+        })
+    }
+}
+
+impl core::error::Error for RenderError {}
+
+impl Verifier {
+    /// Derives the message that a descriptor stands for. The code is the one that was promised, and never in a store.
+    ///
+    /// # Errors
+    /// [`RenderError`] if the message is not worth sending any more.
+    pub fn render<R: Record>(
+        &self,
+        record: &R,
+        descriptor: &Descriptor,
+        now: OffsetDateTime,
+    ) -> Result<Message, RenderError> {
+        let now = Millis::from(now);
+        let email = match descriptor {
+            Descriptor::Notify(notify) if notify.subject == *record.subject() => {
+                return Ok(Message::Notify(notify.clone()));
+            }
+            Descriptor::SendEmail(email) if email.subject == *record.subject() => email,
+            Descriptor::Notify(_) | Descriptor::SendEmail(_) => return Err(RenderError::WrongRecord),
+        };
+        let challenge =
+            record.challenges().iter().find(|known| known.id == email.challenge && known.is_live(now));
+        let challenge = challenge.ok_or(RenderError::NotLive)?;
+        let authenticator = record.authenticators().iter().find(|known| known.id == challenge.authenticator);
+        let authenticator = authenticator.ok_or(RenderError::NotLive)?;
+        let same_code = match &challenge.state {
+            ChallengeState::Pending(pending) => pending.generation == email.generation,
+            ChallengeState::Verified
+            | ChallengeState::Exhausted
+            | ChallengeState::Expired
+            | ChallengeState::Cancelled(_) => false,
+        };
+        if !same_code || *authenticator.factor.address() != email.to {
+            return Err(RenderError::NotLive);
+        }
+        let message = send::message(&self.keys, record.subject(), authenticator, challenge);
+        let (message, _) = message.ok_or(RenderError::KeyUnknown)?;
+        // An earlier message of the same challenge keeps its own id.
+        Ok(Message::SendEmail(SendEmail { id: email.id, ..message }))
+    }
+}

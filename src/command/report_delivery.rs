@@ -1,0 +1,69 @@
+//! What became of a message, told by the host.
+
+use time::OffsetDateTime;
+
+use crate::{
+    command::{
+        decide::{Decision, decide},
+        verifier::Verifier,
+    },
+    outcome::{
+        audit::{AuditEvent, Command},
+        effect_id::EffectId,
+        send,
+        step::Step,
+    },
+    record::{challenge::Challenge, record::Record},
+    value::instant::Millis,
+};
+
+/// What became of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "there is no third way")]
+pub enum DeliveryReport {
+    /// It was handed over.
+    Delivered,
+    /// It could not be.
+    Failed,
+}
+
+impl Verifier {
+    /// Tells what became of a message, by its effect's id. A failed one lifts the cool-down of its pair once, so that its
+    /// user can ask again at once; the budgets stay charged.
+    ///
+    /// Says whether a cool-down was lifted.
+    pub fn report_delivery<R: Record>(
+        &self,
+        record: R,
+        message: EffectId,
+        report: DeliveryReport,
+        now: OffsetDateTime,
+    ) -> Step<bool, R> {
+        let now = Millis::from(now);
+        let audit = AuditEvent::new(Command::ReportDelivery, record.subject().clone(), now);
+        decide(audit, record, now, |record, draft| {
+            record.prune(now);
+            let is_latest = |challenge: &Challenge| {
+                let authenticator =
+                    record.authenticators().iter().find(|known| known.id == challenge.authenticator);
+                let channel = authenticator.map(|known| known.factor.channel());
+                let latest =
+                    channel.and_then(|channel| send::latest_send(record.subject(), channel, challenge));
+                latest == Some(message)
+            };
+            let Some(place) = record.challenges().iter().position(is_latest) else {
+                return Ok(Decision::Keep(false));
+            };
+            draft.audit.authenticator =
+                record.challenges().get(place).map(|challenge| challenge.authenticator);
+            let cool_down = record.pair_mut(place).map(|pair| &mut pair.last_send);
+            match (report, cool_down) {
+                (DeliveryReport::Failed, Some(last_send @ Some(_))) => {
+                    *last_send = None;
+                    Ok(Decision::Store(Ok(true)))
+                }
+                (DeliveryReport::Failed | DeliveryReport::Delivered, _) => Ok(Decision::Keep(false)),
+            }
+        })
+    }
+}

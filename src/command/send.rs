@@ -1,0 +1,224 @@
+//! Sending a code: for the first time, again, or not yet.
+//!
+//! Resending is asking again. While a challenge is live with at least half of its lifetime left, asking returns the same
+//! handle and sends again, the same code or a new one as the policy says; with less left, a new challenge takes its
+//! place. Inside the cool-down nothing is sent. Whatever is sent was charged first, to the account; attempts carry over,
+//! always.
+
+use rand_core::TryCryptoRng;
+use time::OffsetDateTime;
+
+use crate::{
+    command::{
+        decide::{Decision, Draft, Stop},
+        verifier::Verifier,
+    },
+    machine::challenge::{Cause, ChallengeInput},
+    outcome::{denial::Denial, send},
+    policy::settings::Resend,
+    record::{
+        account::Account,
+        authenticator::Authenticator,
+        challenge::{Challenge, Terms},
+        ledger::Ledger,
+        transaction::Pair,
+    },
+    session::session::Session,
+    value::{
+        id::{AuthenticatorId, TransactionId},
+        instant::{self, Millis},
+        name::Subject,
+        opaque::OobCode,
+        purpose::Purpose,
+    },
+};
+
+/// What became of the message that was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// A message is to be sent: it is among the effects.
+    Sent,
+    /// The last one is too recent. The same handle still holds; nothing is sent.
+    CoolingDown {
+        /// When asking again will send.
+        until: OffsetDateTime,
+    },
+}
+
+impl Delivery {
+    /// The record changed if and only if something was sent.
+    pub(crate) fn decision<T>(self, answer: T) -> Decision<T> {
+        match self {
+            Self::Sent => Decision::Store(Ok(answer)),
+            Self::CoolingDown { .. } => Decision::Keep(answer),
+        }
+    }
+}
+
+/// Whose code is sent, and against which budgets.
+pub(crate) struct Scene<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) authenticator: &'a Authenticator,
+    pub(crate) ledger: &'a mut Ledger,
+    pub(crate) pair: &'a mut Pair,
+    pub(crate) transaction: TransactionId,
+    pub(crate) purpose: Purpose,
+    pub(crate) lifetime_ms: u64,
+    /// No challenge outlives its transaction.
+    pub(crate) latest_deadline: Millis,
+}
+
+/// How the asking came out.
+pub(crate) enum Dispatch {
+    /// Nothing is sent; the present challenge stands.
+    CoolingDown { until: Millis },
+    /// The present challenge's code is sent again.
+    Resent,
+    /// A new challenge takes the place of any other of the pair.
+    New(Challenge),
+}
+
+impl Verifier {
+    /// Sends a code to an authenticator of the account, in the session's transaction, which has its entry.
+    #[allow(clippy::too_many_arguments, reason = "a command's whole input passes through")]
+    pub(crate) fn send_code<R: TryCryptoRng + ?Sized>(
+        &self,
+        session: &Session,
+        account: &mut Account,
+        id: AuthenticatorId,
+        purpose: Purpose,
+        now: Millis,
+        rng: &mut R,
+        draft: &mut Draft,
+    ) -> Result<Sending, Stop<R::Error>> {
+        let transaction = session.transaction();
+        let attempts_left = self.policy.settings().attempts;
+        if let Some(entry) = account.transaction_mut(transaction).filter(|entry| entry.pair(id).is_none()) {
+            entry.pairs.push(Pair { authenticator: id, attempts_left, last_send: None });
+        }
+        let Account { subject, authenticators, challenges, transactions, ledger, .. } = account;
+        let of_pair = |known: &Challenge| known.transaction == transaction && known.authenticator == id;
+        let scene = Scene {
+            subject,
+            authenticator: authenticators
+                .iter()
+                .find(|known| known.id == id)
+                .ok_or(Denial::UnknownAuthenticator)?,
+            ledger,
+            pair: transactions
+                .iter_mut()
+                .find(|known| known.id == transaction)
+                .and_then(|entry| entry.pair_mut(id))
+                .ok_or(Denial::UnknownAuthenticator)?,
+            transaction,
+            lifetime_ms: self.policy.lifetime_ms(&purpose, false),
+            purpose,
+            latest_deadline: session.expires_ms(),
+        };
+        let present = challenges.iter_mut().find(|known| of_pair(known) && known.is_live(now));
+        let delivery = match self.dispatch(scene, present, now, rng, draft)? {
+            Dispatch::CoolingDown { until } => Delivery::CoolingDown { until: until.to_datetime() },
+            Dispatch::Resent => Delivery::Sent,
+            Dispatch::New(challenge) => {
+                challenges.iter_mut().filter(|known| of_pair(known)).for_each(|known| supersede(known, now));
+                account.add_challenge(challenge, self.policy.settings().max_challenges);
+                Delivery::Sent
+            }
+        };
+        let current = account.challenges.iter().find(|known| of_pair(known) && known.is_live(now));
+        let current = current.ok_or(Denial::ExpiredOobCode)?;
+        let oob_code = current.handle(&self.keys, &account.subject).ok_or(Denial::ExpiredOobCode)?;
+        Ok(Sending { oob_code, deadline: current.deadline, delivery })
+    }
+
+    /// Sends the code of the pair's present challenge again, or that of a new one.
+    pub(crate) fn dispatch<R: TryCryptoRng + ?Sized>(
+        &self,
+        scene: Scene<'_>,
+        present: Option<&mut Challenge>,
+        now: Millis,
+        rng: &mut R,
+        draft: &mut Draft,
+    ) -> Result<Dispatch, Stop<R::Error>> {
+        let Scene {
+            subject,
+            authenticator,
+            ledger,
+            pair,
+            transaction,
+            purpose,
+            lifetime_ms,
+            latest_deadline,
+        } = scene;
+        if pair.attempts_left == 0 {
+            return Err(Denial::AttemptsExhausted.into());
+        }
+        let key_is_known = |challenge: &Challenge| self.keys.transient_by_id(challenge.key_id).is_some();
+        let live = present.filter(|challenge| {
+            challenge.is_live(now) && challenge.purpose == purpose && key_is_known(challenge)
+        });
+        let next_send =
+            pair.last_send.map(|sent| sent.after(instant::span(self.policy.settings().cool_down)));
+        if let Some(until) = next_send.filter(|&until| now < until) {
+            return match live {
+                Some(_) => Ok(Dispatch::CoolingDown { until }),
+                None => Err(Denial::CoolingDown { until: until.to_datetime() }.into()),
+            };
+        }
+        if let Some(until) = ledger.sends_refused_until(&self.policy, now) {
+            return Err(Denial::TooManySends { until: until.to_datetime() }.into());
+        }
+        ledger.charge_send(&self.policy, now);
+        pair.last_send = Some(now);
+
+        let deadline = now.after(lifetime_ms).min(latest_deadline);
+        // A new challenge that would die no later than the present one would help nobody.
+        let outlasts = |challenge: &Challenge| {
+            challenge.deadline.since(now).saturating_mul(2) >= lifetime_ms || challenge.deadline >= deadline
+        };
+        let (dispatch, sent) = match live {
+            Some(challenge) if outlasts(challenge) => {
+                let input = match self.policy.settings().resend {
+                    Resend::Repeat => ChallengeInput::Repeat,
+                    Resend::Rotate => ChallengeInput::Rotate,
+                };
+                // A live challenge is pending, and a pending one takes both.
+                let _ = challenge.state.apply(input);
+                (Dispatch::Resent, send::message(&self.keys, subject, authenticator, challenge))
+            }
+            Some(_) | None => {
+                let terms = Terms {
+                    transaction,
+                    authenticator: authenticator.id,
+                    purpose,
+                    digits: self.policy.settings().code_digits,
+                    deadline,
+                };
+                let new = Challenge::issue(self.keys.transient(), terms, rng).map_err(Stop::Source)?;
+                let sent = send::message(&self.keys, subject, authenticator, &new);
+                (Dispatch::New(new), sent)
+            }
+        };
+        if let Some((email, descriptor)) = sent {
+            draft.send(email, descriptor);
+        }
+        Ok(dispatch)
+    }
+}
+
+/// Ends a challenge whose place another takes.
+pub(crate) fn supersede(challenge: &mut Challenge, now: Millis) {
+    if now >= challenge.deadline {
+        // The machine refuses it for a challenge that ended otherwise.
+        let _ = challenge.state.apply(ChallengeInput::Deadline);
+    }
+    challenge.cancel(Cause::Superseded);
+}
+
+/// A code on its way, as the client is told of it.
+pub(crate) struct Sending {
+    pub(crate) oob_code: OobCode,
+    pub(crate) deadline: Millis,
+    pub(crate) delivery: Delivery,
+}

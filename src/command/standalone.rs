@@ -1,0 +1,201 @@
+//! `ask` and `answer`: the machines on their own, for a [`Standalone`] record.
+
+use rand_core::TryCryptoRng;
+use time::OffsetDateTime;
+
+use crate::{
+    command::{
+        decide::{Decision, Stop, decide, decide_with},
+        guess::{Judged, Readiness},
+        send::{Delivery, Dispatch, Scene},
+        verifier::Verifier,
+    },
+    machine::{
+        challenge::{Cause, ChallengeState},
+        enrollment::{Enrollment, EnrollmentInput, Fate},
+    },
+    outcome::{
+        audit::{AuditEvent, Command},
+        denial::Denial,
+        evidence::Evidence,
+        notify::Event,
+        step::Step,
+    },
+    record::{authenticator::Authenticator, challenge::Challenge, standalone::Standalone},
+    session::oob_code::{self, Handle},
+    value::{
+        binding_code::BindingCode, id::draw_transaction, instant::Millis, name::Subject, opaque::OobCode,
+        purpose::Purpose,
+    },
+};
+
+/// The answer to an `ask`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Asked {
+    /// The handle to answer with. Whoever lacks it cannot even spend an attempt.
+    pub oob_code: OobCode,
+    /// When the code dies.
+    pub expires: OffsetDateTime,
+    /// Whether a message is to be sent.
+    pub delivery: Delivery,
+}
+
+/// A code was right.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Answered {
+    /// What it was right for.
+    pub purpose: Purpose,
+    /// What it proves: control of the address, and nothing about anybody's first factor.
+    pub evidence: Evidence,
+}
+
+impl Verifier {
+    /// Sends a code for a purpose. Asking again for the same purpose resends; asking for another supersedes. Either way the
+    /// attempts carry over until the challenge's deadline; only then, or after a right code, do they begin anew, within the
+    /// ledger's budgets.
+    ///
+    /// Denials: [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if email may not authenticate and that is
+    /// the purpose, [`AddressInUse`](Denial::AddressInUse) if the address is confirmed already,
+    /// [`UnknownAuthenticator`](Denial::UnknownAuthenticator) if it is not and the purpose needs it,
+    /// [`AuthenticatorDisabled`](Denial::AuthenticatorDisabled), [`Locked`](Denial::Locked),
+    /// [`CoolingDown`](Denial::CoolingDown), [`TooManySends`](Denial::TooManySends),
+    /// [`AttemptsExhausted`](Denial::AttemptsExhausted).
+    ///
+    /// # Errors
+    /// That of the random generator, before anything happened.
+    pub fn ask<R: TryCryptoRng + ?Sized>(
+        &self,
+        record: Standalone,
+        purpose: &Purpose,
+        now: OffsetDateTime,
+        rng: &mut R,
+    ) -> Result<Step<Asked, Standalone>, R::Error> {
+        let now = Millis::from(now);
+        let mut audit = AuditEvent::new(Command::Ask, record.subject.clone(), now);
+        audit.authenticator = Some(record.authenticator.id);
+        decide_with(audit, record, now, |record, draft| {
+            self.check_standalone(purpose, &record.authenticator)?;
+            if let Some(until) = record.ledger.locked_until(&self.policy, now) {
+                return Err(Denial::Locked { until: until.to_datetime() }.into());
+            }
+            // Until the deadline of a challenge that failed, its attempts stay spent, whatever is asked.
+            let over = |challenge: &Challenge| {
+                now >= challenge.deadline || challenge.state == ChallengeState::Verified
+            };
+            if record.challenge.as_ref().is_none_or(over) {
+                record.transaction = draw_transaction(rng).map_err(Stop::Source)?;
+                record.pair.attempts_left = self.policy.settings().attempts;
+            }
+            let lifetime_ms = self.policy.lifetime_ms(purpose, true);
+            let scene = Scene {
+                subject: &record.subject,
+                authenticator: &record.authenticator,
+                ledger: &mut record.ledger,
+                pair: &mut record.pair,
+                transaction: record.transaction,
+                purpose: purpose.clone(),
+                lifetime_ms,
+                latest_deadline: now.after(lifetime_ms),
+            };
+            let delivery = match self.dispatch(scene, record.challenge.as_mut(), now, rng, draft)? {
+                Dispatch::CoolingDown { until } => Delivery::CoolingDown { until: until.to_datetime() },
+                Dispatch::Resent => Delivery::Sent,
+                Dispatch::New(challenge) => {
+                    record.challenge = Some(challenge);
+                    Delivery::Sent
+                }
+            };
+            let current = record.challenge.as_ref().ok_or(Denial::ExpiredOobCode)?;
+            let oob_code = current.handle(&self.keys, &record.subject).ok_or(Denial::ExpiredOobCode)?;
+            let answer = Asked { oob_code, expires: current.deadline.to_datetime(), delivery };
+            Ok(delivery.decision(answer))
+        })
+    }
+
+    /// Opens the handle of a standalone challenge. No storage is touched.
+    ///
+    /// # Errors
+    /// [`Denial::MalformedOobCode`].
+    pub fn open_standalone_code(&self, subject: &Subject, oob_code: &str) -> Result<Handle, Denial> {
+        oob_code::open_handle(&self.keys, subject, oob_code).ok_or(Denial::MalformedOobCode)
+    }
+
+    /// Takes a code for a purpose. A right one for [`Purpose::Confirm`] makes the address active. A wrong one is charged
+    /// in this step.
+    ///
+    /// Denials: those of [`verify_oob`](Self::verify_oob) that are about the challenge and the code;
+    /// [`ForeignOobCode`](Denial::ForeignOobCode) also for another purpose than the challenge's.
+    pub fn answer(
+        &self,
+        record: Standalone,
+        handle: &Handle,
+        purpose: &Purpose,
+        code: &BindingCode,
+        now: OffsetDateTime,
+    ) -> Step<Answered, Standalone> {
+        let now = Millis::from(now);
+        let mut audit = AuditEvent::new(Command::Answer, record.subject.clone(), now);
+        audit.authenticator = Some(record.authenticator.id);
+        decide(audit, record, now, |record, draft| {
+            let Standalone { subject, authenticator, transaction, pair, challenge, ledger, .. } = record;
+            let challenge = challenge.as_mut().filter(|known| known.id == handle.challenge);
+            let challenge = challenge.ok_or(Denial::ExpiredOobCode)?;
+            if handle.transaction_tag != transaction.tag() || challenge.purpose != *purpose {
+                return Err(Denial::ForeignOobCode);
+            }
+            if let Readiness::ExpiredNow = self.readiness(challenge, ledger, now)? {
+                return Ok(Decision::Store(Err(Denial::ExpiredOobCode)));
+            }
+            self.check_standalone(purpose, authenticator)?;
+            let judged = self.judge(subject, authenticator, challenge, (pair, ledger), code, now)?;
+            draft.audit.evaluated = true;
+            let id = authenticator.id;
+            Ok(Decision::Store(match judged {
+                Judged::Right => {
+                    if *purpose == Purpose::Confirm {
+                        let confirmed = authenticator.enrollment.apply(EnrollmentInput::Confirm);
+                        let Ok(Fate::Stays) = confirmed else { return Err(Denial::UnknownAuthenticator) };
+                    }
+                    let evidence = Evidence::new(id, Some(authenticator.factor.channel()), now);
+                    Ok(Answered { purpose: purpose.clone(), evidence })
+                }
+                Judged::Wrong { attempts_left, disabled, locked_until } => {
+                    if locked_until.is_some() {
+                        challenge.cancel(Cause::Locked);
+                    }
+                    if disabled {
+                        challenge.cancel(Cause::Disabled);
+                        let address = authenticator.factor.address().clone();
+                        draft.notify(record, Event::Disabled { authenticator: id, address }, now);
+                    }
+                    if let Some(until) = locked_until {
+                        draft.notify(record, Event::Locked { authenticator: id, until: until.0 }, now);
+                    }
+                    Err(Denial::InvalidBindingCode { attempts_left })
+                }
+            }))
+        })
+    }
+
+    /// Whether the address is in the state that the purpose needs.
+    fn check_standalone(&self, purpose: &Purpose, authenticator: &Authenticator) -> Result<(), Denial> {
+        let settings = self.policy.settings();
+        if authenticator.failures >= settings.failure_cap {
+            return Err(Denial::AuthenticatorDisabled);
+        }
+        if *purpose == Purpose::Authenticate && !settings.email_may_authenticate {
+            return Err(Denial::UnsupportedChallengeType);
+        }
+        match (purpose, &authenticator.enrollment) {
+            (Purpose::Confirm, Enrollment::Unconfirmed(_))
+            | (Purpose::Authenticate | Purpose::Custom(_), Enrollment::Active) => Ok(()),
+            (Purpose::Confirm, Enrollment::Active) => Err(Denial::AddressInUse),
+            (Purpose::Authenticate | Purpose::Custom(_), Enrollment::Unconfirmed(_)) => {
+                Err(Denial::UnknownAuthenticator)
+            }
+            (_, Enrollment::Disabled) => Err(Denial::AuthenticatorDisabled),
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! `verify_oob`: confirms an enrolment or answers a challenge (`POST /oauth/token`, grant `mfa-oob`).
+
+use time::OffsetDateTime;
+
+use crate::{
+    command::{
+        decide::{Decision, Draft, decide},
+        guess::{Judged, Readiness, cancel_all},
+        verifier::Verifier,
+    },
+    factor::factor::Channel,
+    machine::{
+        challenge::Cause,
+        enrollment::{Enrollment, EnrollmentInput, Fate, Opener, PendingRecovery},
+    },
+    outcome::{
+        audit::{AuditEvent, Command},
+        denial::Denial,
+        evidence::Evidence,
+        issue_token::IssueToken,
+        notify::Event,
+        step::Step,
+    },
+    record::{
+        account::Account,
+        challenge::Challenge,
+        recovery::{LiveCode, Recovery},
+        transaction::Spent,
+    },
+    session::{
+        oob_code::Handle,
+        session::{Grant, Session},
+    },
+    value::{binding_code::BindingCode, id::AuthenticatorId, instant::Millis, purpose::Purpose},
+};
+
+/// A binding code was right.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Verification {
+    /// What it was right for.
+    pub purpose: Purpose,
+    /// What it proves.
+    pub evidence: Evidence,
+    /// Whether it completed the transaction: then [`IssueToken`] is among the effects. If not, an enrolment was confirmed
+    /// and no more. To a first-factor session the host then answers `mfa_required` with the same `mfa_token`; to an
+    /// elevated one, with a token of that session's client, authentication time, scopes and expiry, never more.
+    pub completed: bool,
+    /// Whether the recovery codes that were shown with the enrolment are live now. They are not if the account had a set
+    /// by then, or if their key has left the ring: tell the user to throw them away.
+    pub recovery_codes_live: bool,
+}
+
+impl Verifier {
+    /// Takes a binding code: confirms the enrolment, or completes the login, that the handle's challenge stands for.
+    ///
+    /// A first-factor session must have named its client; an elevated one with the scope `enroll` may confirm only. A
+    /// wrong code is charged in this step, and can exhaust the attempts, disable the authenticator or lock the account.
+    ///
+    /// Denials: [`InvalidBindingCode`](Denial::InvalidBindingCode),
+    /// [`MalformedBindingCode`](Denial::MalformedBindingCode), [`ExpiredOobCode`](Denial::ExpiredOobCode),
+    /// [`OobCodeUsed`](Denial::OobCodeUsed), [`ForeignOobCode`](Denial::ForeignOobCode),
+    /// [`ChallengeCancelled`](Denial::ChallengeCancelled), [`AttemptsExhausted`](Denial::AttemptsExhausted),
+    /// [`Locked`](Denial::Locked), [`TransactionSpent`](Denial::TransactionSpent),
+    /// [`ClientRequired`](Denial::ClientRequired), [`InsufficientScope`](Denial::InsufficientScope),
+    /// [`AlreadyEnrolled`](Denial::AlreadyEnrolled), [`AddressInUse`](Denial::AddressInUse),
+    /// [`TooManyAuthenticators`](Denial::TooManyAuthenticators), [`ExpiredToken`](Denial::ExpiredToken),
+    /// [`WrongRecord`](Denial::WrongRecord).
+    pub fn verify_oob(
+        &self,
+        session: &Session,
+        account: Account,
+        handle: &Handle,
+        code: &BindingCode,
+        now: OffsetDateTime,
+    ) -> Step<Verification> {
+        let now = Millis::from(now);
+        let audit = AuditEvent::of_session(Command::VerifyOob, session, now);
+        decide(audit, account, now, |account, draft| {
+            self.try_verify_oob(session, account, handle, code, now, draft)
+        })
+    }
+
+    fn try_verify_oob(
+        &self,
+        session: &Session,
+        account: &mut Account,
+        handle: &Handle,
+        code: &BindingCode,
+        now: Millis,
+        draft: &mut Draft,
+    ) -> Result<Decision<Verification>, Denial> {
+        let confirm_only = match session.grant() {
+            Grant::FirstFactor { client_named: false, .. } => return Err(Denial::ClientRequired),
+            Grant::FirstFactor { .. } => false,
+            Grant::Elevated(scopes) if scopes.enroll => true,
+            Grant::Elevated(_) => return Err(Denial::InsufficientScope),
+        };
+        Self::check_session(session, account, now)?;
+        account.prune(now);
+        let transaction = session.transaction();
+        if handle.transaction_tag != transaction.tag() {
+            return Err(Denial::ForeignOobCode);
+        }
+        let named = |known: &Challenge| known.id == handle.challenge && known.transaction == transaction;
+        // The newest is asked for most, and is the last.
+        let place = account.challenges.iter().rposition(named).ok_or(Denial::ExpiredOobCode)?;
+        let challenge = account.challenges.get_mut(place).ok_or(Denial::ExpiredOobCode)?;
+        let (id, purpose) = (challenge.authenticator, challenge.purpose.clone());
+        draft.audit.authenticator = Some(id);
+        if let Readiness::ExpiredNow = self.readiness(challenge, &account.ledger, now)? {
+            return Ok(Decision::Store(Err(Denial::ExpiredOobCode)));
+        }
+        self.check_purpose(session, account, id, &purpose, confirm_only)?;
+
+        let Account { subject, authenticators, challenges, transactions, ledger, .. } = account;
+        let authenticator = authenticators.iter_mut().find(|known| known.id == id);
+        let authenticator = authenticator.ok_or(Denial::UnknownAuthenticator)?;
+        let entry = transactions.iter_mut().rev().find(|known| known.id == transaction);
+        let pair = entry.and_then(|entry| entry.pair_mut(id)).ok_or(Denial::AttemptsExhausted)?;
+        let challenge = challenges.get_mut(place).ok_or(Denial::ExpiredOobCode)?;
+        let judged = self.judge(subject, authenticator, challenge, (pair, ledger), code, now)?;
+        draft.audit.evaluated = true;
+        let channel = authenticator.factor.channel();
+        Ok(Decision::Store(match judged {
+            Judged::Right => Ok(self.accept(session, account, (id, channel), purpose, now, draft)?),
+            Judged::Wrong { attempts_left, disabled, locked_until } => {
+                if disabled {
+                    Self::end_capped(account, id, now, draft);
+                }
+                if let Some(until) = locked_until {
+                    cancel_all(account, Cause::Locked, |_| true);
+                    draft.notify(account, Event::Locked { authenticator: id, until: until.0 }, now);
+                }
+                Err(Denial::InvalidBindingCode { attempts_left })
+            }
+        }))
+    }
+
+    /// Whether a right code for this purpose would be good for anything.
+    fn check_purpose(
+        &self,
+        session: &Session,
+        account: &Account,
+        id: AuthenticatorId,
+        purpose: &Purpose,
+        confirm_only: bool,
+    ) -> Result<(), Denial> {
+        let authenticator = account.authenticator(id).ok_or(Denial::UnknownAuthenticator)?;
+        match (purpose, &authenticator.enrollment) {
+            (Purpose::Confirm, Enrollment::Unconfirmed(_)) => {
+                self.check_enrolment(session, account, authenticator.factor.address())
+            }
+            (Purpose::Authenticate, _) if confirm_only => Err(Denial::InsufficientScope),
+            (Purpose::Authenticate, _) if account.is_spent(session.transaction()) => {
+                Err(Denial::TransactionSpent)
+            }
+            (Purpose::Authenticate, _) if !self.policy.settings().email_may_authenticate => {
+                Err(Denial::UnsupportedChallengeType)
+            }
+            (Purpose::Authenticate, Enrollment::Active) => Ok(()),
+            (Purpose::Authenticate, Enrollment::Disabled) => Err(Denial::AuthenticatorDisabled),
+            // An account issues no others; an edited record may claim to.
+            (Purpose::Authenticate, Enrollment::Unconfirmed(_))
+            | (Purpose::Confirm, Enrollment::Active | Enrollment::Disabled)
+            | (Purpose::Custom(_), _) => Err(Denial::UnknownAuthenticator),
+        }
+    }
+
+    /// What a right code changes.
+    fn accept(
+        &self,
+        session: &Session,
+        account: &mut Account,
+        (id, channel): (AuthenticatorId, Channel),
+        purpose: Purpose,
+        now: Millis,
+        draft: &mut Draft,
+    ) -> Result<Verification, Denial> {
+        let recovery_codes_live =
+            if purpose == Purpose::Confirm { self.activate(account, id, now, draft)? } else { false };
+        let evidence = Evidence::new(id, Some(channel), now);
+        let may_complete = self.policy.settings().email_may_authenticate;
+        let completed = may_complete && self.complete(session, account, &evidence, now, draft)?;
+        Ok(Verification { purpose, evidence, completed, recovery_codes_live })
+    }
+
+    /// Spends the transaction of a first-factor session and issues its token; of an elevated one it does neither.
+    pub(crate) fn complete(
+        &self,
+        session: &Session,
+        account: &mut Account,
+        evidence: &Evidence,
+        now: Millis,
+        draft: &mut Draft,
+    ) -> Result<bool, Denial> {
+        let Some(token) = IssueToken::of(session, evidence) else { return Ok(false) };
+        let entry = account.transaction_mut(session.transaction()).ok_or(Denial::ExpiredToken)?;
+        entry.spent = Some(Spent { at: now, by: evidence.authenticator });
+        draft.issue(token);
+        Ok(true)
+    }
+
+    /// An enrolment is confirmed: the authenticator is active, its recovery codes go live, and what other first-factor
+    /// sessions had begun lapses. Says whether recovery codes went live.
+    fn activate(
+        &self,
+        account: &mut Account,
+        id: AuthenticatorId,
+        now: Millis,
+        draft: &mut Draft,
+    ) -> Result<bool, Denial> {
+        let authenticator = account.authenticators.iter_mut().find(|known| known.id == id);
+        let authenticator = authenticator.ok_or(Denial::UnknownAuthenticator)?;
+        let pending = match &authenticator.enrollment {
+            Enrollment::Unconfirmed(state) => state.recovery.clone(),
+            Enrollment::Active | Enrollment::Disabled => None,
+        };
+        let address = authenticator.factor.address().clone();
+        let confirmed = authenticator.enrollment.apply(EnrollmentInput::Confirm);
+        let Ok(Fate::Stays) = confirmed else { return Err(Denial::UnknownAuthenticator) };
+        account.lapse(|_, state| state.opened_by == Opener::FirstFactor);
+        let mut recovery_codes_live = false;
+        if self.policy.settings().email_may_authenticate {
+            account.enrolled = true;
+            if let Some(pending) = pending.filter(|_| account.recovery.is_none()) {
+                account.recovery = self.live_set(account, id, &pending);
+                recovery_codes_live = account.recovery.is_some();
+            }
+        }
+        draft.notify(account, Event::Added { authenticator: id, address }, now);
+        Ok(recovery_codes_live)
+    }
+
+    /// The recovery codes that were shown, as they are stored from now on; nothing if their key is gone.
+    fn live_set(
+        &self,
+        account: &Account,
+        id: AuthenticatorId,
+        pending: &PendingRecovery,
+    ) -> Option<Recovery> {
+        let codes = self.pending_codes(account, id, pending)?;
+        let key = self.keys.durable();
+        let live = codes.iter().map(|code| LiveCode::new(key, &account.subject, code)).collect();
+        Some(Recovery { id: pending.id, live, spent: alloc::vec::Vec::new() })
+    }
+
+    /// An active authenticator reached the cap: its challenges end, and so do the sessions that guessed.
+    fn end_capped(account: &mut Account, id: AuthenticatorId, now: Millis, draft: &mut Draft) {
+        let Some(authenticator) = account.authenticator(id) else { return };
+        let address = authenticator.factor.address().clone();
+        cancel_all(account, Cause::Disabled, |challenge| challenge.authenticator == id);
+        account.refuse_until(now);
+        draft.notify(account, Event::Disabled { authenticator: id, address }, now);
+    }
+}

@@ -1,0 +1,172 @@
+//! `verify_recovery`: completes a login with a recovery code (`POST /oauth/token`, grant `mfa-recovery-code`).
+//!
+//! Recovery stays open while the account is locked, so that guessing at the other factors starves nobody. Its own bounds
+//! are five wrong codes a transaction and the recovery bucket. Failure is uniform: a used code looks like a wrong one. A
+//! client that lost the answer may ask again with the same code in the same transaction and gets the same answer;
+//! anywhere else the code is wrong.
+
+use time::OffsetDateTime;
+
+use crate::{
+    command::{
+        decide::{Decision, Draft, decide},
+        gate::check_authenticating,
+        verifier::Verifier,
+    },
+    keys::derive,
+    outcome::{
+        audit::{AuditEvent, Command},
+        denial::Denial,
+        evidence::Evidence,
+        issue_token::IssueToken,
+        notify::Event,
+        step::Step,
+    },
+    policy::settings::{RecoveryThrottle, RecoveryUse},
+    record::{
+        account::Account,
+        recovery::{LiveCode, SpentCode},
+    },
+    session::session::Session,
+    value::{instant::Millis, recovery_code::RecoveryCode},
+};
+
+/// A recovery code was right, and is used up.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Recovered {
+    /// What it proves.
+    pub evidence: Evidence,
+    /// The code that takes its place, to be shown once; absent if the policy consumes codes.
+    pub replacement: Option<RecoveryCode>,
+    /// How many codes are left, this one included.
+    pub remaining: u8,
+    /// Whether this is the answer of before, given again: then nothing was used up now, and the token is the token of
+    /// before, whatever else the request says.
+    pub repeated: bool,
+}
+
+impl Verifier {
+    /// Takes a recovery code. [`IssueToken`] is among the effects of success.
+    ///
+    /// Takes a first-factor session whose client was named.
+    ///
+    /// Denials: [`InvalidRecoveryCode`](Denial::InvalidRecoveryCode), [`NoRecoveryCode`](Denial::NoRecoveryCode),
+    /// [`TooManyRecoveryAttempts`](Denial::TooManyRecoveryAttempts), [`NotEnrolled`](Denial::NotEnrolled),
+    /// [`TransactionSpent`](Denial::TransactionSpent), [`ClientRequired`](Denial::ClientRequired),
+    /// [`InsufficientScope`](Denial::InsufficientScope), [`ExpiredToken`](Denial::ExpiredToken),
+    /// [`WrongRecord`](Denial::WrongRecord).
+    pub fn verify_recovery(
+        &self,
+        session: &Session,
+        account: Account,
+        code: &RecoveryCode,
+        now: OffsetDateTime,
+    ) -> Step<Recovered> {
+        let now = Millis::from(now);
+        let audit = AuditEvent::of_session(Command::VerifyRecovery, session, now);
+        decide(audit, account, now, |account, draft| {
+            self.try_verify_recovery(session, account, code, now, draft)
+        })
+    }
+
+    fn try_verify_recovery(
+        &self,
+        session: &Session,
+        account: &mut Account,
+        code: &RecoveryCode,
+        now: Millis,
+        draft: &mut Draft,
+    ) -> Result<Decision<Recovered>, Denial> {
+        check_authenticating(session)?;
+        Self::check_session(session, account, now)?;
+        draft.audit.authenticator = account.recovery.as_ref().map(|recovery| recovery.id);
+        if account.is_spent(session.transaction()) {
+            return self.repeat(session, account, code, draft).map(Decision::Keep);
+        }
+        if !account.enrolled {
+            return Err(Denial::NotEnrolled);
+        }
+        account.prune(now);
+        account.enter(session);
+        let attempts_left =
+            account.transaction(session.transaction()).map_or(0, |entry| entry.recovery_attempts);
+        let Account { subject, recovery, ledger, .. } = account;
+        let recovery = recovery.as_mut().ok_or(Denial::NoRecoveryCode)?;
+        let Some(attempts_left) = attempts_left.checked_sub(1) else {
+            return Err(Denial::TooManyRecoveryAttempts { until: None });
+        };
+        if let (RecoveryThrottle::Refuse, Some(until)) =
+            (self.policy.settings().recovery_throttle, ledger.recovery_empty_until(&self.policy, now))
+        {
+            return Err(Denial::TooManyRecoveryAttempts { until: Some(until.to_datetime()) });
+        }
+        draft.audit.evaluated = true;
+        let Some(place) = recovery.find(&self.keys, subject, code) else {
+            let guessed = ledger
+                .charge_recovery(&self.policy, now)
+                .then_some(Event::RecoveryGuessed { recovery: recovery.id });
+            if let Some(entry) = account.transaction_mut(session.transaction()) {
+                entry.recovery_attempts = attempts_left;
+            }
+            if let Some(event) = guessed {
+                draft.notify(account, event, now);
+            }
+            return Ok(Decision::Store(Err(Denial::InvalidRecoveryCode)));
+        };
+        let replacement = match self.policy.settings().recovery_use {
+            RecoveryUse::Consume => None,
+            RecoveryUse::Replace => {
+                let key = self.keys.durable();
+                let transaction = session.transaction();
+                let next =
+                    derive::recovery_next(&key.recovery_next, subject, &recovery.id, &transaction, code);
+                Some((next, key))
+            }
+        };
+        let next = replacement.as_ref().map(|(next, key)| LiveCode::new(key, subject, next));
+        let used = recovery.take(place, next).ok_or(Denial::InvalidRecoveryCode)?;
+        recovery.spent.push(SpentCode {
+            transaction: session.transaction(),
+            code: used,
+            next_key_id: replacement.as_ref().map(|(_, key)| key.id),
+        });
+        let (id, remaining) = (recovery.id, recovery.remaining());
+        let evidence = Evidence::new(id, None, now);
+        self.complete(session, account, &evidence, now, draft)?;
+        draft.notify(account, Event::RecoveryUsed { recovery: id, remaining }, now);
+        Ok(Decision::Store(Ok(Recovered {
+            evidence,
+            replacement: replacement.map(|(code, _)| code),
+            remaining,
+            repeated: false,
+        })))
+    }
+
+    /// The same answer again, for the very code that completed the transaction.
+    fn repeat(
+        &self,
+        session: &Session,
+        account: &Account,
+        code: &RecoveryCode,
+        draft: &mut Draft,
+    ) -> Result<Recovered, Denial> {
+        let transaction = session.transaction();
+        let spent =
+            account.transaction(transaction).and_then(|entry| entry.spent).ok_or(Denial::TransactionSpent)?;
+        let recovery = account.recovery.as_ref().ok_or(Denial::TransactionSpent)?;
+        let entry = recovery.spent_in(&self.keys, &account.subject, transaction, code);
+        let entry = entry.ok_or(Denial::TransactionSpent)?;
+        let replacement = match entry.next_key_id {
+            None => None,
+            Some(key_id) => {
+                let key = self.keys.durable_by_id(key_id).ok_or(Denial::TransactionSpent)?;
+                let subject = &account.subject;
+                Some(derive::recovery_next(&key.recovery_next, subject, &recovery.id, &transaction, code))
+            }
+        };
+        let evidence = Evidence::new(recovery.id, None, spent.at);
+        draft.issue(IssueToken::of(session, &evidence).ok_or(Denial::InsufficientScope)?);
+        Ok(Recovered { evidence, replacement, remaining: recovery.remaining(), repeated: true })
+    }
+}

@@ -1,0 +1,241 @@
+//! Base64url without padding (RFC 4648 section 5), canonical only, with no table and no branch on the data.
+//!
+//! Handles and tokens carry secret tags, so a symbol is mapped by arithmetic instead of by a look-up whose address would
+//! depend on it: eight symbols in the eight bytes of an integer, so that no compiler finds a comparison to branch on. A
+//! text that is not the one encoding of its bytes is refused: one value, one spelling.
+
+use alloc::{string::String, vec::Vec};
+use subtle::ConstantTimeEq as _;
+
+use crate::crypto::declassify::reveal;
+
+/// How many symbols an integer maps, and how many bytes they stand for.
+const WORD: usize = 8;
+
+const WORD_BYTES: usize = 6;
+
+/// How many words are mapped in one go: enough for the widest registers.
+const WORDS: usize = 4;
+
+const LINE: usize = WORDS * WORD;
+
+const LINE_BYTES: usize = WORDS * WORD_BYTES;
+
+/// How large a buffer must be to decode up to `max` bytes in it: whole lines.
+pub(crate) const fn room(max: usize) -> usize {
+    max.next_multiple_of(LINE_BYTES)
+}
+
+/// Encodes `bytes`.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    let mut text = Vec::with_capacity(bytes.len().div_ceil(WORD_BYTES).saturating_mul(WORD));
+    for piece in bytes.chunks(WORD_BYTES) {
+        let mut bits = [0; WORD];
+        bits.iter_mut().skip(WORD - WORD_BYTES).zip(piece).for_each(|(slot, byte)| *slot = *byte);
+        text.extend(symbols(spread(u64::from_be_bytes(bits))).to_le_bytes());
+    }
+    text.truncate(bytes.len().saturating_mul(4).div_ceil(3));
+    // Symbols are ASCII, and say so in their highest bit: the check of UTF-8 looks at no other.
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// Decodes a canonical text of at most `max` bytes' worth into `buffer`, which has [`room`] for them; `None` if it is
+/// not one.
+#[inline]
+pub(crate) fn decode<'b>(text: &str, max: usize, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    if text.len() > max.saturating_mul(4).div_ceil(3) || text.len() % 4 == 1 || !fill(buffer, text.as_bytes())
+    {
+        return None;
+    }
+    buffer.get(..decoded_length(text.len()))
+}
+
+/// Writes what the symbols stand for, and says whether they are the one spelling of it.
+fn fill(buffer: &mut [u8], text: &[u8]) -> bool {
+    let (lines, rest) = text.as_chunks();
+    let (slots, _) = buffer.as_chunks_mut();
+    let needed = text.len().div_ceil(LINE);
+    if needed > slots.len() {
+        return false;
+    }
+    // A missing symbol counts as `A`, which is zero bits.
+    let mut last = [b'A'; LINE];
+    last.iter_mut().zip(rest).for_each(|(symbol, given)| *symbol = *given);
+    let lines = lines.iter().chain((!rest.is_empty()).then_some(&last));
+    let others = lines.zip(slots).fold(0, |sum, (line, slots)| sum | decode_line(line, slots));
+    // Of a last group that is not full, what its symbols do not fill must be zero; so is what was missing.
+    let surplus = buffer.get(decoded_length(text.len())..needed.saturating_mul(LINE_BYTES)).unwrap_or(&[]);
+    let faults = surplus.iter().fold(others, |sum, byte| sum | u64::from(*byte));
+    // Whether it is well formed is no secret.
+    reveal(faults.ct_eq(&0))
+}
+
+/// Maps a line, and sets a bit for what is no symbol.
+fn decode_line(line: &[u8; LINE], bytes: &mut [u8; LINE_BYTES]) -> u64 {
+    let (words, _) = line.as_chunks();
+    let (slots, _) = bytes.as_chunks_mut();
+    let (mut gathered, mut others) = ([0; WORDS], 0);
+    for (word, bits) in words.iter().zip(&mut gathered) {
+        let given = u64::from_le_bytes(*word);
+        let low = given & !HIGH;
+        others |= HIGH & (given | !are_symbols(low));
+        *bits = gather(values(low));
+    }
+    for (bits, slot) in gathered.iter().zip(slots) {
+        let [_, _, bytes @ ..] = bits.to_be_bytes();
+        *slot = bytes;
+    }
+    others
+}
+
+/// How many bytes so many symbols stand for.
+const fn decoded_length(symbols: usize) -> usize {
+    symbols.saturating_mul(3) / 4
+}
+
+/// The 48 bits of eight bytes of six bits each, the first byte the lowest and the highest bits: two bytes to 12 bits, two of
+/// these to 24, two of these to 48.
+const fn gather(values: u64) -> u64 {
+    let bits = ((values & 0x003f_003f_003f_003f) << 6) | ((values >> 8) & 0x003f_003f_003f_003f);
+    let bits = ((bits & 0x0000_0fff_0000_0fff) << 12) | ((bits >> 16) & 0x0000_0fff_0000_0fff);
+    ((bits & 0x0000_0000_00ff_ffff) << 24) | (bits >> 32)
+}
+
+/// Eight bytes of six bits each from 48 bits: [`gather`] the other way.
+const fn spread(bits: u64) -> u64 {
+    let bits = ((bits & 0x0000_0000_00ff_ffff) << 32) | (bits >> 24);
+    let bits = ((bits & 0x0000_0fff_0000_0fff) << 16) | ((bits >> 12) & 0x0000_0fff_0000_0fff);
+    ((bits & 0x003f_003f_003f_003f) << 8) | ((bits >> 6) & 0x003f_003f_003f_003f)
+}
+
+/// Each byte's highest bit.
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// The byte eight times.
+fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The symbols of eight six-bit values. Where a range of values begins, a step is added or taken away; no byte leaves 0 to
+/// 255 on the way. They are ASCII, as their highest bits say whatever the values.
+fn symbols(values: u64) -> u64 {
+    let upper = values.wrapping_add(each(b'A'));
+    let lower = upper.wrapping_add(step(values, 26, b'a' - b'Z' - 1));
+    let digit = lower.wrapping_sub(step(values, 52, b'z' + 1 - b'0'));
+    let dash = digit.wrapping_sub(step(values, 62, b'9' + 1 - b'-'));
+    let underscore = dash.wrapping_add(step(values, 63, b'_' - b'-' - 1));
+    underscore & !HIGH
+}
+
+/// The six-bit values of eight symbols, by the same ranges. What is no symbol gets some value below 128.
+fn values(symbols: u64) -> u64 {
+    let dash = symbols.wrapping_add(each(62 - b'-'));
+    let digit = dash.wrapping_sub(step(symbols, b'0', 62 - b'-' - (52 - b'0')));
+    let upper = digit.wrapping_sub(step(symbols, b'A', 52 - b'0' + b'A'));
+    let underscore = upper.wrapping_add(step(symbols, b'_', 63 + b'A' - b'_'));
+    underscore.wrapping_sub(step(symbols, b'a', 63 + b'a' - b'_' - 26))
+}
+
+/// The highest bit of each byte that is a symbol: it turns where a range begins and where it has ended.
+fn are_symbols(bytes: u64) -> u64 {
+    let bounds = [b'-', b'-' + 1, b'0', b'9' + 1, b'A', b'Z' + 1, b'_', b'_' + 1, b'a', b'z' + 1];
+    bounds.into_iter().fold(0, |turned, bound| turned ^ reached(bytes, bound))
+}
+
+/// `by` in each byte that is at least `from`, else zero. `by` is below 128.
+fn step(bytes: u64, from: u8, by: u8) -> u64 {
+    let reached = reached(bytes, from);
+    reached.wrapping_sub(reached >> 7) & each(by)
+}
+
+/// The highest bit of each byte that is at least `from`: the carry of an addition. The bytes are below 128, `from` is not
+/// zero.
+fn reached(bytes: u64, from: u8) -> u64 {
+    bytes.wrapping_add(each(0x80_u8.wrapping_sub(from))) & HIGH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(text: &str, max: usize) -> Option<Vec<u8>> {
+        decode(text, max, &mut alloc::vec![0xff; room(max)]).map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn rfc_4648_vectors_round_trip() {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg"),
+            ("fo", "Zm8"),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg"),
+            ("fooba", "Zm9vYmE"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(encode(bytes.as_bytes()), text);
+            assert_eq!(decoded(text, 6).as_deref(), Some(bytes.as_bytes()));
+        }
+        assert_eq!(encode(&[0xfb, 0xff, 0xbf]), "-_-_");
+    }
+
+    #[test]
+    fn every_byte_pattern_round_trips() {
+        let all: Vec<u8> = (0..=255).collect();
+        for length in 0..all.len() {
+            let bytes = all.get(..length).unwrap_or(&[]);
+            assert_eq!(decoded(&encode(bytes), 256).as_deref(), Some(bytes));
+        }
+    }
+
+    #[test]
+    fn only_the_canonical_spelling_decodes() {
+        for text in
+            ["Zh", "Zm9", "Zg==", "Zg=", "Z", "Zm9v\n", "Zm+v", "Zm/v", " Zm9v", "Zm9vé", "A", "AAAAA"]
+        {
+            assert_eq!(decoded(text, 64), None, "{text:?}");
+        }
+        for symbol in 0..=255_u8 {
+            let known = symbol.is_ascii_alphanumeric() || symbol == b'-' || symbol == b'_';
+            for place in 0..LINE {
+                let mut line = [b'A'; LINE];
+                line[place] = symbol;
+                assert_eq!(decode_line(&line, &mut [0; LINE_BYTES]) == 0, known, "{symbol} at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_fault_does_not_undo_another() {
+        let good = "A".repeat(2 * LINE);
+        assert!(decoded(&good, 48).is_some());
+        let twice = |place: usize, other: usize| {
+            let mut text = good.clone();
+            for place in [place, other] {
+                text.replace_range(place..=place, "!");
+            }
+            decoded(&text, 48)
+        };
+        assert_eq!(twice(0, LINE), None, "in two lines");
+        assert_eq!(twice(0, WORD), None, "in two words");
+        // Of two characters, the second has four bits too many: each has one fault or both.
+        let ascii = || (0..128_u8).map(char::from);
+        let texts = ascii().flat_map(|one| ascii().map(move |other| String::from_iter([one, other])));
+        assert_eq!(texts.filter(|text| decoded(text, 1).is_some()).count(), 256);
+    }
+
+    #[test]
+    fn longer_than_the_bound_is_refused_before_decoding() {
+        assert_eq!(decoded("Zm9v", 2), None);
+        assert!(decoded("Zm8", 2).is_some());
+        for length in 0..100 {
+            let text = encode(&alloc::vec![0xa5; length]);
+            for max in 0..100 {
+                assert_eq!(decoded(&text, max).is_some(), length <= max, "{length} in {max}");
+            }
+            // A buffer that is smaller than the bound says is no reason to write less.
+            let fits = decode(&text, 100, &mut [0; LINE_BYTES]).is_some();
+            assert_eq!(fits, length <= LINE_BYTES);
+        }
+    }
+}

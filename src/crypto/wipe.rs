@@ -1,0 +1,79 @@
+//! Erasing what was secret and is no longer needed.
+//!
+//! A secret that stays in freed memory or in a dead stack frame can turn up in a crash dump or a later allocation. Here
+//! it is overwritten at full speed, and a barrier keeps the compiler from leaving that out. This module must never decide
+//! what is secret, and a copy that the compiler made on its own it cannot reach.
+
+use core::ops::{Deref, DerefMut};
+
+/// Overwrites `bytes` with zeros.
+pub(crate) fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    zeroize::optimization_barrier(bytes);
+    #[cfg(test)]
+    tests::WIPED.set(tests::WIPED.get() + bytes.len());
+}
+
+/// A buffer on the stack, erased when it goes.
+#[derive(Clone)]
+pub(crate) struct Scratch<const N: usize>([u8; N]);
+
+impl<const N: usize> Scratch<N> {
+    pub(crate) const fn new() -> Self {
+        Self([0; N])
+    }
+}
+
+impl<const N: usize> Deref for Scratch<N> {
+    type Target = [u8; N];
+
+    fn deref(&self) -> &[u8; N] {
+        &self.0
+    }
+}
+
+impl<const N: usize> DerefMut for Scratch<N> {
+    fn deref_mut(&mut self) -> &mut [u8; N] {
+        &mut self.0
+    }
+}
+
+impl<const N: usize> Drop for Scratch<N> {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use core::cell::Cell;
+
+    std::thread_local! {
+        /// How many bytes this thread has wiped. What was wiped in memory that is freed, no safe code can look at.
+        pub(crate) static WIPED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// How many bytes are wiped when this goes.
+    pub(crate) fn wiped_with<T>(secret: T) -> usize {
+        let before = WIPED.get();
+        drop(secret);
+        WIPED.get() - before
+    }
+
+    #[test]
+    fn what_is_wiped_is_zero() {
+        let mut bytes = [7; 100];
+        wipe(&mut bytes);
+        assert_eq!(bytes, [0; 100]);
+    }
+
+    #[test]
+    fn a_buffer_holds_what_is_written_and_is_wiped_when_it_goes() {
+        let mut buffer = Scratch::<9>::new();
+        assert_eq!(*buffer, [0; 9]);
+        buffer[8] = 1;
+        assert_eq!(buffer[7..], [0, 1]);
+        assert_eq!(wiped_with(buffer), 9);
+    }
+}

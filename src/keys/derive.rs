@@ -1,0 +1,138 @@
+//! Everything that is derived instead of stored, each from a server key and, where it is secret, a seed in the record.
+//!
+//! The same inputs give the same code again, so a code can be sent again and never has to be kept. Each derivation has
+//! a label of its own and length-prefixed fields: no value of one kind can pass for another (domain separation), and
+//! none for the same kind in another account, transaction, challenge, purpose or generation. The vectors in
+//! `tests/vectors/` pin every one of them.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    crypto::{
+        mac::{Framed, Keyed, Tag},
+        seed::Seed,
+    },
+    value::{
+        binding_code::BindingCode,
+        id::{AuthenticatorId, ChallengeId, DestinationKey, TransactionId, first_16},
+        name::Subject,
+        recovery_code::RecoveryCode,
+    },
+};
+
+/// The version that stands in every token and handle.
+pub(crate) const VERSION: u8 = 1;
+
+/// What a binding code is bound to.
+pub(crate) struct Binding<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) authenticator: &'a AuthenticatorId,
+    pub(crate) channel: &'a str,
+    pub(crate) address: &'a str,
+    pub(crate) transaction: &'a TransactionId,
+    pub(crate) challenge: &'a ChallengeId,
+    /// The purpose in two pieces, so that a custom one needs no allocation.
+    pub(crate) purpose: (&'a str, &'a str),
+    pub(crate) generation: u32,
+    pub(crate) digits: u8,
+    pub(crate) seed: &'a Seed,
+}
+
+/// The binding code: MAC(binding; everything it is bound to), its first 16 bytes as an integer modulo 10^digits.
+pub(crate) fn binding_code(key: &Keyed, binding: &Binding<'_>) -> BindingCode {
+    BindingCode::from_tag(&binding_tag(key, binding), binding.digits)
+}
+
+fn binding_tag(key: &Keyed, binding: &Binding<'_>) -> Tag {
+    let (purpose, label) = binding.purpose;
+    let mut message = key.message();
+    message
+        .field(binding.subject.as_str().as_bytes())
+        .prefixed(binding.authenticator.prefix(), binding.authenticator.device())
+        .field(binding.channel.as_bytes())
+        .field(binding.address.as_bytes())
+        .fixed(&binding.transaction.0)
+        .fixed(&binding.challenge.0)
+        .joined(&[purpose.as_bytes(), label.as_bytes()])
+        .fixed(&binding.generation.to_be_bytes())
+        .fixed(&[binding.digits])
+        .fixed(&binding.seed.0);
+    message.tag()
+}
+
+/// The tag of an `oob_code` over its prefix.
+pub(crate) fn oob_tag(key: &Keyed, subject: &Subject, prefix: &[u8]) -> Tag {
+    let mut message = key.message();
+    message.field(subject.as_str().as_bytes()).field(prefix);
+    message.tag()
+}
+
+/// The tag of an `mfa_token` over its payload.
+pub(crate) fn token_tag(key: &Keyed, payload: &[u8]) -> Tag {
+    let mut message = key.message();
+    message.field(payload);
+    message.tag()
+}
+
+/// A recovery code of a new set. `authenticator` is the one that brings the set, or the set itself if it is made anew.
+pub(crate) fn recovery_issue(
+    key: &Keyed,
+    subject: &Subject,
+    authenticator: &AuthenticatorId,
+    seed: &Seed,
+    index: u32,
+) -> RecoveryCode {
+    let mut message = key.message();
+    message
+        .field(subject.as_str().as_bytes())
+        .prefixed(authenticator.prefix(), authenticator.device())
+        .fixed(&seed.0)
+        .fixed(&index.to_be_bytes());
+    RecoveryCode::from_tag(&message.tag())
+}
+
+/// The code that replaces a used one: the same whenever the same code is presented in the same transaction.
+pub(crate) fn recovery_next(
+    key: &Keyed,
+    subject: &Subject,
+    recovery: &AuthenticatorId,
+    transaction: &TransactionId,
+    presented: &RecoveryCode,
+) -> RecoveryCode {
+    let mut message = key.message();
+    message
+        .field(subject.as_str().as_bytes())
+        .prefixed(recovery.prefix(), recovery.device())
+        .fixed(&transaction.0)
+        .fixed(presented.symbols());
+    RecoveryCode::from_tag(&message.tag())
+}
+
+/// The stored form of a live recovery code.
+pub(crate) fn recovery_hash(key: &Keyed, subject: &Subject, code: &RecoveryCode) -> Tag {
+    let mut message = key.message();
+    message.field(subject.as_str().as_bytes()).fixed(code.symbols());
+    message.tag()
+}
+
+/// The key that tells a host which messages go to one mailbox.
+pub(crate) fn destination_key(key: &Keyed, channel: &str, address: &str) -> DestinationKey {
+    let mut message = key.message();
+    message.field(channel.as_bytes()).field(address.as_bytes());
+    DestinationKey(*message.tag().first())
+}
+
+/// The stable id of an effect: SHA-256 over public facts, first 16 bytes.
+pub(crate) fn effect_id(subject: &Subject, kind: &str, reference: &[&[u8]], sends: Option<u32>) -> [u8; 16] {
+    let mut message = Framed::new(Sha256::new());
+    message
+        .fixed(b"countersign/v1/effect")
+        .field(subject.as_str().as_bytes())
+        .field(kind.as_bytes())
+        .joined(reference);
+    match sends {
+        Some(sends) => message.fixed(&sends.to_be_bytes()),
+        None => message.fixed(&[]),
+    };
+    first_16(&message.digest())
+}

@@ -1,0 +1,158 @@
+//! The life of an authenticator.
+//!
+//! ```text
+//! Unconfirmed ──Confirm──▶ Active ──Cap──▶ Disabled
+//!      │                     │                │
+//!    Lapse                 Remove           Remove
+//!      ▼                     ▼                ▼
+//!    (gone)                (gone)           (gone)
+//! ```
+//!
+//! | state | `Confirm` | `Lapse` | `Cap` | `Remove` |
+//! |---|---|---|---|---|
+//! | [`Unconfirmed`](Enrollment::Unconfirmed) | Active | gone | refused | refused |
+//! | [`Active`](Enrollment::Active) | refused | refused | Disabled | gone |
+//! | [`Disabled`](Enrollment::Disabled) | refused | refused | refused | gone |
+//!
+//! There is no edge from `Disabled` back: an authenticator that reached the cap of wrong codes in a row must be enrolled
+//! anew (NIST SP 800-63B-4 section 3.2.2). A refused input leaves the state as it was. An unconfirmed authenticator that
+//! reaches the cap has no attempts left and lapses with its transaction. This module must never let an authenticator become active by anything but `Confirm`.
+
+use crate::{
+    crypto::seed::Seed,
+    machine::transition::IllegalTransition,
+    value::id::{AuthenticatorId, TransactionId},
+};
+
+/// Where an authenticator stands in its life.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[allow(clippy::exhaustive_enums, reason = "a machine's states are its definition")]
+pub enum Enrollment {
+    /// Its address is not proven yet. It satisfies no challenge, counts as no factor and lapses with its transaction.
+    Unconfirmed(Unconfirmed),
+    /// It was confirmed and can be challenged.
+    Active,
+    /// It reached the cap of wrong codes in a row, for good.
+    Disabled,
+}
+
+/// What an unconfirmed authenticator carries until it is confirmed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct Unconfirmed {
+    /// The transaction that opened it, with which it lapses.
+    pub(crate) transaction: TransactionId,
+    pub(crate) opened_by: Opener,
+    /// The recovery codes that were shown and go live when it is confirmed.
+    pub(crate) recovery: Option<PendingRecovery>,
+}
+
+impl Unconfirmed {
+    /// Which kind of session opened the enrolment.
+    #[must_use]
+    pub const fn opened_by(&self) -> Opener {
+        self.opened_by
+    }
+}
+
+/// Which kind of session opened an enrolment.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[allow(clippy::exhaustive_enums, reason = "these are the two kinds of session")]
+pub enum Opener {
+    /// A session of somebody who passed a first factor only.
+    FirstFactor,
+    /// A session that the host elevated.
+    Elevated,
+}
+
+/// Recovery codes that were shown but are not live. They are derived, so none of them is stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub(crate) struct PendingRecovery {
+    /// The id that the set will have.
+    pub(crate) id: AuthenticatorId,
+    pub(crate) key_id: u8,
+    pub(crate) count: u8,
+    pub(crate) seed: Seed,
+}
+
+/// What can happen to an authenticator.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "a machine's inputs are its definition")]
+pub enum EnrollmentInput {
+    /// The right code for its address was presented.
+    Confirm,
+    /// Its transaction ended, or another enrolment took its place.
+    Lapse,
+    /// The cap of wrong codes in a row was reached.
+    Cap,
+    /// Its user or the host removed it.
+    Remove,
+}
+
+/// Whether the authenticator is still there after an input.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[must_use = "an authenticator that is gone must leave the record"]
+#[allow(clippy::exhaustive_enums, reason = "there is no third way")]
+pub enum Fate {
+    /// It stays, in the state it has now.
+    Stays,
+    /// It is gone and must leave the record.
+    Gone,
+}
+
+impl Enrollment {
+    /// Takes one input.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] if the table has no edge for it; the state is then unchanged.
+    pub fn apply(&mut self, input: EnrollmentInput) -> Result<Fate, IllegalTransition> {
+        use EnrollmentInput::{Cap, Confirm, Lapse, Remove};
+        match (&*self, input) {
+            (Self::Unconfirmed(_), Confirm) => *self = Self::Active,
+            (Self::Active, Cap) => *self = Self::Disabled,
+            (Self::Unconfirmed(_), Lapse) | (Self::Active | Self::Disabled, Remove) => return Ok(Fate::Gone),
+            (Self::Unconfirmed(_), Cap | Remove)
+            | (Self::Active, Confirm | Lapse)
+            | (Self::Disabled, Confirm | Lapse | Cap) => return Err(IllegalTransition),
+        }
+        Ok(Fate::Stays)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_takes_every_input_as_the_table_says() {
+        use Enrollment::{Active, Disabled};
+        use EnrollmentInput::{Cap, Confirm, Lapse, Remove};
+        let state =
+            Unconfirmed { transaction: TransactionId([1; 16]), opened_by: Opener::Elevated, recovery: None };
+        let unconfirmed = Enrollment::Unconfirmed(state);
+        let gone = |state: &Enrollment| Some((state.clone(), Fate::Gone));
+        let table = [
+            (unconfirmed.clone(), Confirm, Some((Active, Fate::Stays))),
+            (unconfirmed.clone(), Lapse, gone(&unconfirmed)),
+            (unconfirmed.clone(), Cap, None),
+            (unconfirmed, Remove, None),
+            (Active, Confirm, None),
+            (Active, Lapse, None),
+            (Active, Cap, Some((Disabled, Fate::Stays))),
+            (Active, Remove, gone(&Active)),
+            (Disabled, Confirm, None),
+            (Disabled, Lapse, None),
+            (Disabled, Cap, None),
+            (Disabled, Remove, gone(&Disabled)),
+        ];
+        for (before, input, after) in table {
+            let mut state = before.clone();
+            let taken = state.apply(input);
+            assert_eq!(taken.ok(), after.as_ref().map(|(_, fate)| *fate), "{before:?} with {input:?}");
+            assert_eq!(state, after.map_or(before, |(state, _)| state), "{input:?}");
+        }
+    }
+}

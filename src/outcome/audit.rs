@@ -1,0 +1,86 @@
+//! The audit event: one for every decision, allowed or refused, with no secret in it.
+//!
+//! It names who, what and how it came out, and neither code, token, handle nor address. A host logs it as it is (ASVS 5.0
+//! requirements 16.2.5 and 16.3.1).
+
+use time::OffsetDateTime;
+
+use crate::{
+    outcome::denial::Denial,
+    session::session::Session,
+    value::{
+        id::{AuthenticatorId, TransactionId},
+        instant::Millis,
+        name::{ClientId, Subject},
+    },
+};
+
+/// Which command decided.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each is named after its method")]
+pub enum Command {
+    Associate,
+    Challenge,
+    VerifyOob,
+    VerifyRecovery,
+    Remove,
+    RegenerateRecoveryCodes,
+    Cancel,
+    Provision,
+    Deprovision,
+    ReportDelivery,
+    Unlock,
+    Reset,
+    Ask,
+    Answer,
+}
+
+/// What was decided.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct AuditEvent {
+    /// Which command decided.
+    pub command: Command,
+    /// About whom.
+    pub subject: Subject,
+    /// For which client; absent for the host's own commands.
+    pub client: Option<ClientId>,
+    /// In which transaction; absent for the host's own commands.
+    pub transaction: Option<TransactionId>,
+    /// About which authenticator or recovery set, where one is known.
+    pub authenticator: Option<AuthenticatorId>,
+    /// The name of the refusal ([`Denial::code`]); absent if the command was allowed.
+    pub denial: Option<&'static str>,
+    /// Whether a presented code was compared with the right one.
+    pub evaluated: bool,
+    /// When, in milliseconds since the Unix epoch.
+    pub at: u64,
+}
+
+impl AuditEvent {
+    pub(crate) const fn new(command: Command, subject: Subject, now: Millis) -> Self {
+        let (client, transaction, authenticator, denial) = (None, None, None, None);
+        Self { command, subject, client, transaction, authenticator, denial, evaluated: false, at: now.0 }
+    }
+
+    pub(crate) fn of_session(command: Command, session: &Session, now: Millis) -> Self {
+        let mut event = Self::new(command, session.subject().clone(), now);
+        event.client = Some(session.client().clone());
+        event.transaction = Some(session.transaction());
+        event
+    }
+
+    /// Notes how the command came out.
+    pub(crate) fn conclude(&mut self, denial: Option<Denial>) {
+        self.denial = denial.map(|denial| denial.code());
+    }
+
+    /// When it was decided.
+    #[must_use]
+    pub fn at(&self) -> OffsetDateTime {
+        Millis(self.at).to_datetime()
+    }
+}

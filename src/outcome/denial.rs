@@ -1,0 +1,172 @@
+//! Refusals: what a client was denied, and why.
+//!
+//! A denial is an outcome of a step and not an error: it may have cost an attempt, and it is read only after the record
+//! was stored. It is detailed, for the host's log. What a client may be told of it is less: a client must not learn from
+//! it whether a code it does not hold was nearly right, used or never issued. One denial is no client's doing but the
+//! host's; [`Denial::is_misuse`] tells it apart.
+
+use core::fmt;
+use time::OffsetDateTime;
+
+use crate::machine::challenge::Cause;
+
+/// Why a command was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Denial {
+    // The session.
+    /// The `mfa_token` is not one, or was not made with a known key, or lives longer than the policy allows.
+    MalformedToken,
+    /// The `mfa_token` or the elevated session has expired, or the account refuses sessions of its age.
+    ExpiredToken,
+    /// The `mfa_token` was not issued to this client.
+    WrongClient,
+    /// The command takes a session whose client was named, and none was.
+    ClientRequired,
+    /// The session is not of the kind, or lacks the scope, that the command takes.
+    InsufficientScope,
+    /// The transaction has issued its token.
+    TransactionSpent,
+    /// **Misuse.** The record belongs to another subject than the session.
+    WrongRecord,
+
+    // Enrolment.
+    /// The user is enrolled, so a first factor alone may not add an authenticator.
+    AlreadyEnrolled,
+    /// The account has an active authenticator for this address.
+    AddressInUse,
+    /// The account holds as many authenticators as the policy allows.
+    TooManyAuthenticators,
+    /// The user has nothing enrolled.
+    NotEnrolled,
+    /// No authenticator of the account is of a kind that was asked for and may authenticate.
+    UnsupportedChallengeType,
+    /// The account has no such authenticator, or it is not confirmed.
+    UnknownAuthenticator,
+    /// The authenticator is disabled.
+    AuthenticatorDisabled,
+    /// The authenticator was provisioned by the host and cannot be removed by its user.
+    ProvisionedAuthenticator,
+
+    // Limits.
+    /// Too many wrong codes: the account takes no binding code and sends none.
+    Locked {
+        /// When the first code will be taken again.
+        until: OffsetDateTime,
+    },
+    /// Too many messages were sent.
+    TooManySends {
+        /// When the next one may be.
+        until: OffsetDateTime,
+    },
+    /// The last message is too recent, and there is no challenge to answer with.
+    CoolingDown {
+        /// When the next message may be sent.
+        until: OffsetDateTime,
+    },
+    /// This authenticator has no attempt left in this transaction; only a new first factor helps. A standalone record has
+    /// attempts again once its challenge's deadline has passed.
+    AttemptsExhausted,
+
+    // The handle and the binding code.
+    /// The `oob_code` is not one, or was not made for this subject with a known key.
+    MalformedOobCode,
+    /// The `oob_code` belongs to another transaction than the `mfa_token`.
+    ForeignOobCode,
+    /// The challenge's deadline has passed, or the record does not know it any more.
+    ExpiredOobCode,
+    /// The challenge was answered already.
+    OobCodeUsed,
+    /// The challenge was ended before its time.
+    ChallengeCancelled(Cause),
+    /// The code cannot be the challenge's: it has another number of digits. That costs no attempt.
+    MalformedBindingCode,
+    /// The code is wrong, and was counted.
+    InvalidBindingCode {
+        /// How many attempts this authenticator has left in this transaction.
+        attempts_left: u8,
+    },
+
+    // Recovery.
+    /// The account has no recovery codes.
+    NoRecoveryCode,
+    /// The code is not a live one: never issued, used or replaced, which look alike. It was counted.
+    InvalidRecoveryCode,
+    /// Too many wrong recovery codes: in this transaction, for good, or in the account, until the given time.
+    TooManyRecoveryAttempts {
+        /// When the account will take one again; absent if only a new first factor helps.
+        until: Option<OffsetDateTime>,
+    },
+}
+
+impl Denial {
+    /// A stable name for logs and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::MalformedToken => "malformed_token",
+            Self::ExpiredToken => "expired_token",
+            Self::WrongClient => "wrong_client",
+            Self::ClientRequired => "client_required",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::TransactionSpent => "transaction_spent",
+            Self::WrongRecord => "wrong_record",
+            Self::AlreadyEnrolled => "already_enrolled",
+            Self::AddressInUse => "address_in_use",
+            Self::TooManyAuthenticators => "too_many_authenticators",
+            Self::NotEnrolled => "not_enrolled",
+            Self::UnsupportedChallengeType => "unsupported_challenge_type",
+            Self::UnknownAuthenticator => "unknown_authenticator",
+            Self::AuthenticatorDisabled => "authenticator_disabled",
+            Self::ProvisionedAuthenticator => "provisioned_authenticator",
+            Self::Locked { .. } => "locked",
+            Self::TooManySends { .. } => "too_many_sends",
+            Self::CoolingDown { .. } => "cooling_down",
+            Self::AttemptsExhausted => "attempts_exhausted",
+            Self::MalformedOobCode => "malformed_oob_code",
+            Self::ForeignOobCode => "foreign_oob_code",
+            Self::ExpiredOobCode => "expired_oob_code",
+            Self::OobCodeUsed => "oob_code_used",
+            Self::ChallengeCancelled(_) => "challenge_cancelled",
+            Self::MalformedBindingCode => "malformed_binding_code",
+            Self::InvalidBindingCode { .. } => "invalid_binding_code",
+            Self::NoRecoveryCode => "no_recovery_code",
+            Self::InvalidRecoveryCode => "invalid_recovery_code",
+            Self::TooManyRecoveryAttempts { .. } => "too_many_recovery_attempts",
+        }
+    }
+
+    /// Whether the host, and not a client, is at fault: it handed in another user's record.
+    #[must_use]
+    pub const fn is_misuse(&self) -> bool {
+        matches!(self, Self::WrongRecord)
+    }
+
+    /// Whether a presented code was compared and counted.
+    #[must_use]
+    pub const fn is_counted(&self) -> bool {
+        matches!(self, Self::InvalidBindingCode { .. } | Self::InvalidRecoveryCode)
+    }
+
+    /// When asking again may help, if the passing of time alone can.
+    #[must_use]
+    pub const fn retry_at(&self) -> Option<OffsetDateTime> {
+        if let Self::Locked { until }
+        | Self::TooManySends { until }
+        | Self::CoolingDown { until }
+        | Self::TooManyRecoveryAttempts { until: Some(until) } = self
+        {
+            Some(*until)
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl core::error::Error for Denial {}

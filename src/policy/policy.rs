@@ -1,0 +1,53 @@
+//! The checked policy. There must never be one that a setting out of range went into.
+
+use crate::{
+    policy::settings::{PolicyError, Settings},
+    value::{instant, purpose::Purpose},
+};
+
+/// Settings that were checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Policy(pub(super) Settings);
+
+impl Policy {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`PolicyError`] names the first setting that is out of its range.
+    pub fn new(settings: Settings) -> Result<Self, PolicyError> {
+        settings.out_of_range().map_or(Ok(Self(settings)), Err)
+    }
+
+    /// The preset of [`Settings::auth0`].
+    #[must_use]
+    pub fn auth0() -> Self {
+        Self(Settings::auth0())
+    }
+
+    /// The preset of [`Settings::strict`].
+    #[must_use]
+    pub fn strict() -> Self {
+        Self(Settings::strict())
+    }
+
+    /// The settings, to read or to build another policy from.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.0
+    }
+
+    /// How long a code for this purpose lives, in milliseconds.
+    pub(crate) fn lifetime_ms(&self, purpose: &Purpose, standalone: bool) -> u64 {
+        instant::span(match purpose {
+            Purpose::Confirm if standalone => self.0.confirmation_lifetime,
+            Purpose::Confirm | Purpose::Authenticate | Purpose::Custom(_) => self.0.code_lifetime,
+        })
+    }
+}
+
+impl Default for Policy {
+    /// The preset of [`Settings::default`].
+    fn default() -> Self {
+        Self(Settings::default())
+    }
+}

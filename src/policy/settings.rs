@@ -1,0 +1,310 @@
+//! The settings, their ranges and the presets. This module must never clamp a value: one out of range is refused by name.
+
+use core::fmt;
+use time::Duration;
+
+use crate::{
+    policy::{
+        bounds::{MAX_ATTEMPTS, MAX_AUTHENTICATORS, MAX_CHALLENGES, MAX_FAILURES, MAX_RECOVERY_CODES},
+        rate::Rate,
+    },
+    value::binding_code::BindingCode,
+};
+
+/// What a resend does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "a code is the same or it is another")]
+pub enum Resend {
+    /// The same code again: whichever message arrives, its code works.
+    Repeat,
+    /// A new code under the same handle and deadline; the earlier one is dead.
+    Rotate,
+}
+
+/// What an empty recovery bucket does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "there is no third way")]
+pub enum RecoveryThrottle {
+    /// The account's holder is notified; recovery stays open, so a thief cannot starve it.
+    Notify,
+    /// The same, and recovery codes are refused until it refills (Auth0).
+    Refuse,
+}
+
+/// What using a recovery code does to its set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "there is no third way")]
+pub enum RecoveryUse {
+    /// The code is gone; the set is replaced as a whole, on request.
+    Consume,
+    /// A new code takes its place and is shown (NIST SP 800-63B-4 section 4.2.1.1).
+    Replace,
+}
+
+/// What a [`Policy`] is built from. Take a preset, change what you must, build.
+///
+/// ```
+/// # fn main() -> Result<(), countersign::PolicyError> {
+/// use countersign::{Policy, Settings};
+///
+/// let mut settings = Settings::default();
+/// settings.code_digits = 8;
+/// let policy = Policy::new(settings)?;
+///
+/// let mut settings = Settings::default();
+/// settings.code_digits = 5;
+/// assert_eq!(Policy::new(settings).unwrap_err().setting(), "code_digits");
+/// # drop(policy); Ok(()) }
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Whether an email code completes a login, or only confirms an address.
+    pub email_may_authenticate: bool,
+    /// Digits of a binding code, 6 to 9.
+    pub code_digits: u8,
+    /// How long a code to confirm or authenticate lives, 1 to 600 s (NIST SP 800-63B-4 section 3.1.3.2: 10 minutes).
+    pub code_lifetime: Duration,
+    /// How long a code of a standalone confirmation lives, 1 to 86,400 s (section 4.2.1.2: 24 hours by email).
+    pub confirmation_lifetime: Duration,
+    /// Wrong codes for one authenticator in one transaction, 1 to 10.
+    pub attempts: u8,
+    /// How long an `mfa_token` lives, 1 to 600 s.
+    pub token_lifetime: Duration,
+    /// Wrong codes of the whole account. When it is empty the account is locked.
+    pub guess_bucket: Rate,
+    /// Wrong codes of the whole account in the long run. When it is empty the account is locked. `None` is off.
+    pub long_guess_budget: Option<Rate>,
+    /// Wrong codes in a row for one authenticator, after which it is disabled for good, 1 to 100 (NIST SP 800-63B-4
+    /// section 3.2.2).
+    pub failure_cap: u8,
+    /// Wrong recovery codes of the whole account.
+    pub recovery_bucket: Rate,
+    /// What an empty recovery bucket does.
+    pub recovery_throttle: RecoveryThrottle,
+    /// Messages to the whole account.
+    pub send_bucket: Rate,
+    /// How long no second message goes to one authenticator in one transaction, 0 (off) to 600 s.
+    pub cool_down: Duration,
+    /// Messages to the whole account in the long run. `None` is off.
+    pub long_send_budget: Option<Rate>,
+    /// What a resend does.
+    pub resend: Resend,
+    /// How many recovery codes a set has, 1 to 16.
+    pub recovery_codes: u8,
+    /// What using one does.
+    pub recovery_use: RecoveryUse,
+    /// How many confirmed authenticators an account may have, 1 to 64.
+    pub max_authenticators: u8,
+    /// How many unconfirmed ones beside them, 1 to 8.
+    pub max_unconfirmed: u8,
+    /// How many challenges the record holds, 1 to 16.
+    pub max_challenges: u8,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            email_may_authenticate: true,
+            code_digits: 6,
+            code_lifetime: Duration::seconds(300),
+            confirmation_lifetime: Duration::seconds(600),
+            attempts: 5,
+            token_lifetime: Duration::seconds(600),
+            guess_bucket: Rate::new(10, Duration::seconds(360)),
+            long_guess_budget: Some(Rate::new(30, Duration::days(1))),
+            failure_cap: 50,
+            recovery_bucket: Rate::new(10, Duration::seconds(360)),
+            recovery_throttle: RecoveryThrottle::Notify,
+            send_bucket: Rate::new(5, Duration::seconds(60)),
+            cool_down: Duration::seconds(30),
+            long_send_budget: Some(Rate::new(20, Duration::seconds(4_320))),
+            resend: Resend::Repeat,
+            recovery_codes: 10,
+            recovery_use: RecoveryUse::Consume,
+            max_authenticators: 16,
+            max_unconfirmed: 3,
+            max_challenges: 8,
+        }
+    }
+}
+
+impl Settings {
+    /// What Auth0 documents: one recovery code that is replaced on use, ten wrong codes and one more each six minutes,
+    /// twenty messages and one more each minute. Its lack of a long budget makes guessing likelier by two hundred times:
+    /// see [`Policy::guess_probability`].
+    #[must_use]
+    pub fn auth0() -> Self {
+        Self {
+            confirmation_lifetime: Duration::seconds(300),
+            attempts: 10,
+            long_guess_budget: None,
+            failure_cap: 100,
+            recovery_throttle: RecoveryThrottle::Refuse,
+            send_bucket: Rate::new(20, Duration::seconds(60)),
+            cool_down: Duration::ZERO,
+            long_send_budget: None,
+            recovery_codes: 1,
+            recovery_use: RecoveryUse::Replace,
+            max_authenticators: 50,
+            max_unconfirmed: 5,
+            ..Self::default()
+        }
+    }
+
+    /// The verifier-side limits of NIST SP 800-63B-4 and OWASP ASVS 5.0 level 3. Email only confirms addresses.
+    #[must_use]
+    pub fn strict() -> Self {
+        Self {
+            email_may_authenticate: false,
+            code_digits: 8,
+            attempts: 3,
+            guess_bucket: Rate::new(5, Duration::seconds(1_800)),
+            failure_cap: 20,
+            recovery_bucket: Rate::new(5, Duration::seconds(1_800)),
+            send_bucket: Rate::new(3, Duration::seconds(300)),
+            cool_down: Duration::seconds(60),
+            long_send_budget: Some(Rate::new(10, Duration::seconds(8_640))),
+            resend: Resend::Rotate,
+            recovery_use: RecoveryUse::Replace,
+            max_authenticators: 8,
+            max_unconfirmed: 2,
+            max_challenges: 4,
+            ..Self::default()
+        }
+    }
+
+    /// The first setting that is out of its range, with the range.
+    pub(super) fn out_of_range(&self) -> Option<PolicyError> {
+        const RATE: &str = "a burst of 1 to 1,000, and an interval of one second to 366 days";
+        let seconds =
+            |span: Duration, least, most| span >= Duration::seconds(least) && span <= Duration::seconds(most);
+        let digits = BindingCode::MIN_DIGITS..=BindingCode::MAX_DIGITS;
+        let rows = [
+            (digits.contains(&self.code_digits), "code_digits", "6 to 9"),
+            (seconds(self.code_lifetime, 1, 600), "code_lifetime", "1 to 600 s"),
+            (seconds(self.confirmation_lifetime, 1, 86_400), "confirmation_lifetime", "1 to 86,400 s"),
+            ((1..=MAX_ATTEMPTS).contains(&self.attempts), "attempts", "1 to 10"),
+            (seconds(self.token_lifetime, 1, 600), "token_lifetime", "1 to 600 s"),
+            (self.guess_bucket.is_bounded(), "guess_bucket", RATE),
+            (self.long_guess_budget.is_none_or(Rate::is_bounded), "long_guess_budget", RATE),
+            ((1..=MAX_FAILURES).contains(&self.failure_cap), "failure_cap", "1 to 100"),
+            (self.recovery_bucket.is_bounded(), "recovery_bucket", RATE),
+            (self.send_bucket.is_bounded(), "send_bucket", RATE),
+            (seconds(self.cool_down, 0, 600), "cool_down", "0 to 600 s"),
+            (self.long_send_budget.is_none_or(Rate::is_bounded), "long_send_budget", RATE),
+            (
+                (1..=MAX_RECOVERY_CODES).contains(&usize::from(self.recovery_codes)),
+                "recovery_codes",
+                "1 to 16",
+            ),
+            ((1..=64).contains(&self.max_authenticators), "max_authenticators", "1 to 64"),
+            ((1..=8).contains(&self.max_unconfirmed), "max_unconfirmed", "1 to 8"),
+            ((1..=MAX_CHALLENGES).contains(&usize::from(self.max_challenges)), "max_challenges", "1 to 16"),
+        ];
+        let row = rows.into_iter().find(|(in_range, ..)| !in_range);
+        row.map(|(_, setting, range)| PolicyError { setting, range })
+    }
+}
+
+const _: () = assert!(MAX_AUTHENTICATORS >= 64 + 8, "the record must hold what a policy may allow");
+
+/// A setting is out of its range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PolicyError {
+    setting: &'static str,
+    range: &'static str,
+}
+
+impl PolicyError {
+    /// The name of the setting, as [`Settings`] spells it.
+    #[must_use]
+    pub const fn setting(&self) -> &'static str {
+        self.setting
+    }
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is out of range: it takes {}", self.setting, self.range)
+    }
+}
+
+impl core::error::Error for PolicyError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::policy::Policy;
+
+    #[test]
+    fn the_presets_pass_their_own_checks() {
+        for settings in [Settings::default(), Settings::auth0(), Settings::strict()] {
+            assert_eq!(settings.out_of_range(), None);
+        }
+    }
+
+    #[test]
+    fn every_limit_is_refused_by_name_on_both_sides() {
+        type Change = fn(&mut Settings);
+        let long = Duration::days(367);
+        assert!(!Rate::new(1, long).is_bounded());
+        let rows: [(&str, Change, Change); 16] = [
+            ("code_digits", |s| s.code_digits = 5, |s| s.code_digits = 10),
+            (
+                "code_lifetime",
+                |s| s.code_lifetime = Duration::ZERO,
+                |s| s.code_lifetime = Duration::seconds(601),
+            ),
+            (
+                "confirmation_lifetime",
+                |s| s.confirmation_lifetime = Duration::seconds(-1),
+                |s| s.confirmation_lifetime = Duration::seconds(86_401),
+            ),
+            ("attempts", |s| s.attempts = 0, |s| s.attempts = 11),
+            (
+                "token_lifetime",
+                |s| s.token_lifetime = Duration::ZERO,
+                |s| s.token_lifetime = Duration::seconds(601),
+            ),
+            (
+                "guess_bucket",
+                |s| s.guess_bucket = Rate::new(0, Duration::SECOND),
+                |s| s.guess_bucket = Rate::new(1, Duration::ZERO),
+            ),
+            (
+                "long_guess_budget",
+                |s| s.long_guess_budget = Some(Rate::new(1_001, Duration::SECOND)),
+                |s| s.long_guess_budget = Some(Rate::new(1, Duration::days(367))),
+            ),
+            ("failure_cap", |s| s.failure_cap = 0, |s| s.failure_cap = 101),
+            (
+                "recovery_bucket",
+                |s| s.recovery_bucket = Rate::new(0, Duration::SECOND),
+                |s| s.recovery_bucket = Rate::new(1, Duration::MAX),
+            ),
+            (
+                "send_bucket",
+                |s| s.send_bucket = Rate::new(0, Duration::SECOND),
+                |s| s.send_bucket = Rate::new(1, Duration::milliseconds(999)),
+            ),
+            ("cool_down", |s| s.cool_down = Duration::seconds(-1), |s| s.cool_down = Duration::seconds(601)),
+            (
+                "long_send_budget",
+                |s| s.long_send_budget = Some(Rate::new(0, Duration::SECOND)),
+                |s| s.long_send_budget = Some(Rate::new(1, Duration::MIN)),
+            ),
+            ("recovery_codes", |s| s.recovery_codes = 0, |s| s.recovery_codes = 17),
+            ("max_authenticators", |s| s.max_authenticators = 0, |s| s.max_authenticators = 65),
+            ("max_unconfirmed", |s| s.max_unconfirmed = 0, |s| s.max_unconfirmed = 9),
+            ("max_challenges", |s| s.max_challenges = 0, |s| s.max_challenges = 17),
+        ];
+        for (setting, below, above) in rows {
+            for change in [below, above] {
+                let mut settings = Settings::default();
+                change(&mut settings);
+                assert_eq!(Policy::new(settings).err().map(|error| error.setting()), Some(setting));
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A challenge as the record keeps it: its state, its authenticator, its purpose and its deadline. This module must never
+//! compare a code or touch a budget.
+
+use rand_core::TryCryptoRng;
+use time::OffsetDateTime;
+
+use crate::{
+    crypto::seed::Seed,
+    keys::{
+        derive::{self, Binding},
+        keyring::{KeyRing, TransientKey},
+    },
+    machine::challenge::{Cause, ChallengeInput, ChallengeState, Pending},
+    record::authenticator::Authenticator,
+    value::{
+        binding_code::BindingCode,
+        id::{AuthenticatorId, ChallengeId, TransactionId},
+        instant::Millis,
+        name::Subject,
+        opaque::OobCode,
+        purpose::Purpose,
+    },
+};
+
+/// A challenge.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct Challenge {
+    pub(crate) id: ChallengeId,
+    pub(crate) key_id: u8,
+    pub(crate) transaction: TransactionId,
+    pub(crate) authenticator: AuthenticatorId,
+    pub(crate) purpose: Purpose,
+    pub(crate) digits: u8,
+    pub(crate) deadline: Millis,
+    pub(crate) state: ChallengeState,
+}
+
+impl Challenge {
+    /// The public id.
+    #[must_use]
+    pub const fn id(&self) -> ChallengeId {
+        self.id
+    }
+
+    /// What a right code is good for.
+    #[must_use]
+    pub const fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+
+    /// The authenticator that the code goes to.
+    #[must_use]
+    pub const fn authenticator(&self) -> AuthenticatorId {
+        self.authenticator
+    }
+
+    /// When its code dies, if nothing ends it before.
+    #[must_use]
+    pub fn deadline(&self) -> OffsetDateTime {
+        self.deadline.to_datetime()
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn state(&self) -> &ChallengeState {
+        &self.state
+    }
+
+    /// Issues a challenge, whose first message is counted as sent.
+    pub(crate) fn issue<R: TryCryptoRng + ?Sized>(
+        key: &TransientKey,
+        terms: Terms,
+        rng: &mut R,
+    ) -> Result<Self, R::Error> {
+        let mut id = [0; 16];
+        let mut seed = Seed([0; 16]);
+        rng.try_fill_bytes(&mut id)?;
+        rng.try_fill_bytes(&mut seed.0)?;
+        let Terms { transaction, authenticator, purpose, digits, deadline } = terms;
+        let state = ChallengeState::Pending(Pending { seed, generation: 0, sends: 1 });
+        Ok(Self {
+            id: ChallengeId(id),
+            key_id: key.id,
+            transaction,
+            authenticator,
+            purpose,
+            digits,
+            deadline,
+            state,
+        })
+    }
+
+    /// Cancels it, if it waits; one that is over stays as it is.
+    pub(crate) fn cancel(&mut self, cause: Cause) {
+        // The machine refuses it for a challenge that is over.
+        let _ = self.state.apply(ChallengeInput::Cancel(cause));
+    }
+
+    pub(crate) const fn is_pending(&self) -> bool {
+        self.state.is_pending()
+    }
+
+    pub(crate) fn is_live(&self, now: Millis) -> bool {
+        self.is_pending() && now < self.deadline
+    }
+
+    /// The code that answers it, while it waits and its key is known.
+    pub(crate) fn code(
+        &self,
+        keys: &KeyRing,
+        subject: &Subject,
+        authenticator: &Authenticator,
+    ) -> Option<BindingCode> {
+        let ChallengeState::Pending(pending) = &self.state else { return None };
+        let key = keys.transient_by_id(self.key_id)?;
+        let binding = Binding {
+            subject,
+            authenticator: &self.authenticator,
+            channel: authenticator.factor.channel().as_str(),
+            address: authenticator.factor.address().as_str(),
+            transaction: &self.transaction,
+            challenge: &self.id,
+            purpose: self.purpose.parts(),
+            generation: pending.generation,
+            digits: self.digits,
+            seed: &pending.seed,
+        };
+        Some(derive::binding_code(&key.binding, &binding))
+    }
+
+    /// The handle that names it, while its key is known.
+    pub(crate) fn handle(&self, keys: &KeyRing, subject: &Subject) -> Option<OobCode> {
+        let key = keys.transient_by_id(self.key_id)?;
+        Some(crate::session::oob_code::seal_handle(key, subject, &self.id, &self.transaction, self.deadline))
+    }
+}
+
+/// The terms that a challenge is issued on, fixed for its life.
+pub(crate) struct Terms {
+    pub(crate) transaction: TransactionId,
+    pub(crate) authenticator: AuthenticatorId,
+    pub(crate) purpose: Purpose,
+    pub(crate) digits: u8,
+    pub(crate) deadline: Millis,
+}

@@ -1,0 +1,115 @@
+//! Recovery codes at rest: keyed hashes, found by scanning the whole set, gone once used.
+//!
+//! A code is shown once, when its set is made or it replaces a used one, and never stored. Checking one costs one MAC for
+//! each key that the set still hangs on, whatever the set's size, and looks at every hash. This module must never tell
+//! "used" from "wrong", nor where in the set a code stood.
+
+use alloc::vec::Vec;
+use subtle::{Choice, ConditionallySelectable as _};
+
+use crate::{
+    crypto::{
+        declassify::{reveal, reveal_place},
+        mac::Tag,
+    },
+    keys::{
+        derive,
+        keyring::{DurableKey, KeyRing},
+    },
+    value::{
+        id::{AuthenticatorId, TransactionId},
+        name::Subject,
+        recovery_code::RecoveryCode,
+    },
+};
+
+/// The recovery codes of an account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub(crate) struct Recovery {
+    pub(crate) id: AuthenticatorId,
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            deserialize_with = "crate::value::stored::bounded::<_, _, { crate::policy::bounds::MAX_RECOVERY_CODES }>"
+        )
+    )]
+    pub(crate) live: Vec<LiveCode>,
+    /// Codes that completed a transaction which may still ask again, at most one for each.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            deserialize_with = "crate::value::stored::bounded::<_, _, { crate::policy::bounds::MAX_TRANSACTIONS }>"
+        )
+    )]
+    pub(crate) spent: Vec<SpentCode>,
+}
+
+/// A code that can be used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub(crate) struct LiveCode {
+    pub(crate) key_id: u8,
+    pub(crate) hash: Tag,
+}
+
+/// A code that was used, and the key of the code that replaced it, if one did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub(crate) struct SpentCode {
+    pub(crate) transaction: TransactionId,
+    pub(crate) code: LiveCode,
+    pub(crate) next_key_id: Option<u8>,
+}
+
+impl LiveCode {
+    pub(crate) fn new(key: &DurableKey, subject: &Subject, code: &RecoveryCode) -> Self {
+        Self { key_id: key.id, hash: derive::recovery_hash(&key.recovery, subject, code) }
+    }
+}
+
+impl Recovery {
+    /// Where the presented code stands among the live ones. Looks at all of them, whatever it finds.
+    pub(crate) fn find(&self, keys: &KeyRing, subject: &Subject, presented: &RecoveryCode) -> Option<usize> {
+        let mut found = 0_u32;
+        for key in keys.durable_keys() {
+            if !self.live.iter().any(|code| code.key_id == key.id) {
+                continue;
+            }
+            let hash = derive::recovery_hash(&key.recovery, subject, presented);
+            for (place, code) in (1_u32..).zip(&self.live) {
+                let hit = code.hash.matches(&hash) & Choice::from(u8::from(code.key_id == key.id));
+                found.conditional_assign(&place, hit);
+            }
+        }
+        usize::try_from(reveal_place(found).checked_sub(1)?).ok()
+    }
+
+    /// The entry of the code that was used in `transaction`, if `presented` is that very code.
+    pub(crate) fn spent_in(
+        &self,
+        keys: &KeyRing,
+        subject: &Subject,
+        transaction: TransactionId,
+        presented: &RecoveryCode,
+    ) -> Option<&SpentCode> {
+        let spent = self.spent.iter().find(|spent| spent.transaction == transaction)?;
+        let key = keys.durable_by_id(spent.code.key_id)?;
+        let hash = derive::recovery_hash(&key.recovery, subject, presented);
+        reveal(spent.code.hash.matches(&hash)).then_some(spent)
+    }
+
+    /// Takes a code out of the set, with another in its place if there is one; nothing if there is no such place.
+    pub(crate) fn take(&mut self, place: usize, next: Option<LiveCode>) -> Option<LiveCode> {
+        let slot = self.live.get_mut(place)?;
+        Some(match next {
+            Some(next) => core::mem::replace(slot, next),
+            None => self.live.remove(place),
+        })
+    }
+
+    /// How many codes can still be used.
+    pub(crate) fn remaining(&self) -> u8 {
+        u8::try_from(self.live.len()).unwrap_or(u8::MAX)
+    }
+}

@@ -1,0 +1,208 @@
+//! The machines on their own: one address, one challenge at a time, no account.
+//!
+//! For what is not a login: confirming an address before it means anything, resetting a password, approving a payment. A
+//! [`Standalone`] is a record like [`Account`](crate::Account), with the same driving rule and a [`Ledger`] of its own, so
+//! that the budgets hold here as they do there. It must never stand in for a second factor: nothing in it says that
+//! anybody passed a first one.
+//!
+//! Confirming an address, and then resetting a password by it:
+//!
+//! ```
+//! use std::{cell::RefCell, convert::Infallible};
+//!
+//! use countersign::{
+//!     BindingCode, Denial, Effect, EmailAddress, Label, Outcome, Purpose, Standalone, Step, Subject, Swap, Verifier,
+//! };
+//! # use countersign::{Key, KeyRing, Policy};
+//!
+//! /// A store of one row. A real one compares the revision in the statement that writes.
+//! #[derive(Default)]
+//! struct Row(RefCell<Option<Standalone>>);
+//!
+//! impl Row {
+//!     fn load(&self) -> Standalone {
+//!         self.0.borrow().clone().expect("the row was stored")
+//!     }
+//!
+//!     /// Stores a step and opens it. A host that lost a swap loads again and takes the step anew, a few times.
+//!     fn commit<T>(&self, step: Step<T, Standalone>) -> Outcome<T> {
+//!         let committed = step.commit(|write| {
+//!             let mut row = self.0.borrow_mut();
+//!             if row.as_ref().map(Standalone::revision) != write.expected {
+//!                 return Ok::<_, Infallible>(Swap::Lost);
+//!             }
+//!             *row = Some(write.record);
+//!             Ok(Swap::Stored)
+//!         });
+//!         committed.unwrap().done().expect("nobody else writes this row")
+//!     }
+//! }
+//!
+//! /// What the person reads in the mail.
+//! fn mailed<T>(outcome: &Outcome<T>) -> String {
+//!     let Some(Effect::SendEmail(mail)) = outcome.effects.first() else { panic!("no mail was sent") };
+//!     mail.code.expose().to_owned()
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let keys = KeyRing::new("docs", Key::new(1, &[1; 32])?, Key::new(1, &[2; 32])?)?;
+//! # let verifier = Verifier::new(keys, Policy::default());
+//! # let now = time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
+//! # let mut rng = getrandom::SysRng;
+//! let row = Row::default();
+//! let subject = Subject::new("user-1")?;
+//!
+//! // 1. Confirm an address: a code goes to it, and the handle to the client.
+//! let record = Standalone::unconfirmed(&subject, EmailAddress::parse("user@example.com")?, &mut rng)?;
+//! let asked = row.commit(verifier.ask(record, &Purpose::Confirm, now, &mut rng)?);
+//! let typed = BindingCode::parse(&mailed(&asked))?;
+//! let handle = verifier.open_standalone_code(&subject, asked.result?.oob_code.expose())?;
+//! let answered = row.commit(verifier.answer(row.load(), &handle, &Purpose::Confirm, &typed, now));
+//! assert_eq!(answered.result?.purpose, Purpose::Confirm);
+//!
+//! // 2. Reset a password by it, later. The purpose is part of the code: no code for anything else resets a password.
+//! let now = now + time::Duration::days(30);
+//! let reset = Purpose::Custom(Label::new("password-reset")?);
+//! let asked = row.commit(verifier.ask(row.load(), &reset, now, &mut rng)?);
+//! let code = mailed(&asked);
+//! let handle = verifier.open_standalone_code(&subject, asked.result?.oob_code.expose())?;
+//!
+//! // The ledger is part of the record: a wrong code is charged before its verdict can be read, and asking again at once
+//! // sends nothing.
+//! let wrong = BindingCode::parse(if code == "000000" { "000001" } else { "000000" })?;
+//! let answered = row.commit(verifier.answer(row.load(), &handle, &reset, &wrong, now));
+//! assert_eq!(answered.result.unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
+//! let again = row.commit(verifier.ask(row.load(), &reset, now, &mut rng)?);
+//! assert!(again.effects.is_empty());
+//!
+//! let answered = row.commit(verifier.answer(row.load(), &handle, &reset, &BindingCode::parse(&code)?, now));
+//! assert_eq!(answered.result?.purpose, reset);
+//! # Ok(()) }
+//! ```
+
+use rand_core::TryCryptoRng;
+
+use crate::{
+    factor::factor::Factor,
+    machine::enrollment::{Enrollment, Opener, Unconfirmed},
+    record::{
+        account::VERSION,
+        authenticator::{Authenticator, Origin},
+        challenge::Challenge,
+        ledger::Ledger,
+        transaction::Pair,
+    },
+    value::{
+        email_address::EmailAddress,
+        id::{AuthenticatorId, AuthenticatorKind, TransactionId, draw_transaction},
+        instant::Millis,
+        name::Subject,
+        revision::Revision,
+    },
+};
+
+/// The record of one address and its challenge. It belongs on the server, like [`Account`](crate::Account).
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(remote = "Self", deny_unknown_fields)
+)]
+pub struct Standalone {
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::value::stored::version::<_, VERSION>"))]
+    pub(crate) version: u8,
+    pub(crate) subject: Subject,
+    pub(crate) revision: Revision,
+    pub(crate) authenticator: Authenticator,
+    /// Binds the handle; drawn anew whenever a new challenge begins after an old one ended.
+    pub(crate) transaction: TransactionId,
+    pub(crate) pair: Pair,
+    pub(crate) challenge: Option<Challenge>,
+    pub(crate) ledger: Ledger,
+    pub(crate) updated: Millis,
+    #[cfg_attr(feature = "serde", serde(skip, default = "crate::value::stored::yes"))]
+    pub(crate) stored: bool,
+}
+
+impl Standalone {
+    /// A record for an address that is not proven. Only [`Purpose::Confirm`] can be asked of it.
+    ///
+    /// # Errors
+    /// That of the random generator.
+    pub fn unconfirmed<R: TryCryptoRng + ?Sized>(
+        subject: &Subject,
+        address: EmailAddress,
+        rng: &mut R,
+    ) -> Result<Self, R::Error> {
+        let transaction = draw_transaction(rng)?;
+        let state = Unconfirmed { transaction, opened_by: Opener::FirstFactor, recovery: None };
+        Self::draw(subject, address, (Enrollment::Unconfirmed(state), Origin::Enrolled), transaction, rng)
+    }
+
+    /// A record for an address that the host knows to be proven. Any purpose but [`Purpose::Confirm`] can be asked of it.
+    ///
+    /// # Errors
+    /// That of the random generator.
+    pub fn verified<R: TryCryptoRng + ?Sized>(
+        subject: &Subject,
+        address: EmailAddress,
+        rng: &mut R,
+    ) -> Result<Self, R::Error> {
+        let transaction = draw_transaction(rng)?;
+        Self::draw(subject, address, (Enrollment::Active, Origin::Provisioned), transaction, rng)
+    }
+
+    fn draw<R: TryCryptoRng + ?Sized>(
+        subject: &Subject,
+        address: EmailAddress,
+        (enrollment, origin): (Enrollment, Origin),
+        transaction: TransactionId,
+        rng: &mut R,
+    ) -> Result<Self, R::Error> {
+        let id = AuthenticatorId::draw(AuthenticatorKind::Email, rng)?;
+        Ok(Self {
+            version: VERSION,
+            subject: subject.clone(),
+            revision: Revision::draw(rng)?,
+            authenticator: Authenticator {
+                id,
+                factor: Factor::Email(address),
+                enrollment,
+                failures: 0,
+                origin,
+                created: Millis(0),
+                last_used: None,
+            },
+            transaction,
+            pair: Pair { authenticator: id, attempts_left: 0, last_send: None },
+            challenge: None,
+            ledger: Ledger::default(),
+            updated: Millis(0),
+            stored: false,
+        })
+    }
+
+    /// Whose record it is.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The revision.
+    #[must_use]
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The address, and whether it is proven.
+    #[must_use]
+    pub const fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
+    /// The latest challenge.
+    #[must_use]
+    pub const fn challenge(&self) -> Option<&Challenge> {
+        self.challenge.as_ref()
+    }
+}

@@ -1,0 +1,200 @@
+//! What must hold of a stored record before the core works on it.
+//!
+//! Bounds of lists and texts are checked while a record is read; this is what only the whole can show: references that
+//! lead somewhere, ids that are given once, states and counts that the core itself could have written. It must never
+//! repair or default anything.
+
+use core::fmt;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::{
+    machine::enrollment::{Enrollment, PendingRecovery},
+    policy::bounds::{MAX_ATTEMPTS, MAX_FAILURES, MAX_RECOVERY_CODES, RECOVERY_ATTEMPTS},
+    record::{
+        account::Account,
+        authenticator::Authenticator,
+        challenge::Challenge,
+        recovery::Recovery,
+        standalone::Standalone,
+        transaction::{Pair, Transaction},
+    },
+    value::{binding_code::BindingCode, id::AuthenticatorKind, purpose::Purpose, revision::Revision},
+};
+
+/// Why a stored record is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Inconsistent(&'static str);
+
+impl fmt::Display for Inconsistent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "inconsistent record: {}", self.0)
+    }
+}
+
+fn ensure(holds: bool, problem: &'static str) -> Result<(), Inconsistent> {
+    if holds { Ok(()) } else { Err(Inconsistent(problem)) }
+}
+
+/// Whether no two elements are alike. The lists are bounded, so that the square of their length is, too.
+fn distinct<T: PartialEq>(mut list: impl Iterator<Item = T> + Clone) -> bool {
+    while let Some(element) = list.next() {
+        if list.clone().any(|other| other == element) {
+            return false;
+        }
+    }
+    true
+}
+
+fn check_account(account: &Account) -> Result<(), Inconsistent> {
+    check_revision(account.revision)?;
+    ensure(
+        distinct(account.authenticators.iter().map(|known| known.id)),
+        "an authenticator id is given twice",
+    )?;
+    ensure(distinct(account.challenges.iter().map(|known| known.id)), "a challenge id is given twice")?;
+    ensure(distinct(account.transactions.iter().map(|known| known.id)), "a transaction id is given twice")?;
+    let provisioned = account.authenticators.iter().filter(|known| known.is_provisioned()).count();
+    ensure(provisioned <= 1, "more than one authenticator is provisioned")?;
+    for authenticator in &account.authenticators {
+        check_authenticator(authenticator)?;
+        if let Enrollment::Unconfirmed(state) = &authenticator.enrollment {
+            let transaction = account.transaction(state.transaction);
+            ensure(transaction.is_some(), "an unconfirmed authenticator belongs to no transaction")?;
+            state.recovery.as_ref().map_or(Ok(()), check_pending_recovery)?;
+        }
+    }
+    for transaction in &account.transactions {
+        check_transaction(transaction)?;
+        let known = |pair: &Pair| account.authenticator(pair.authenticator).is_some();
+        ensure(transaction.pairs.iter().all(known), "attempts are counted for an unknown authenticator")?;
+    }
+    for challenge in &account.challenges {
+        let authenticator = account.authenticator(challenge.authenticator);
+        let authenticator =
+            authenticator.ok_or(Inconsistent("a challenge is for an unknown authenticator"))?;
+        let transaction = account.transaction(challenge.transaction);
+        let transaction = transaction.ok_or(Inconsistent("a challenge belongs to no transaction"))?;
+        check_challenge(challenge, authenticator)?;
+        ensure(challenge.deadline <= transaction.expires, "a challenge outlives its transaction")?;
+        let counted = transaction.pair(challenge.authenticator).is_some();
+        ensure(counted, "a challenge has no count of attempts")?;
+        ensure(
+            !matches!(challenge.purpose, Purpose::Custom(_)),
+            "an account has a challenge for a custom purpose",
+        )?;
+    }
+    let pairs = account.challenges.iter().filter(|known| known.is_pending());
+    ensure(
+        distinct(pairs.map(|known| (known.transaction, known.authenticator))),
+        "two challenges wait for one pair",
+    )?;
+    if let Some(recovery) = &account.recovery {
+        ensure(account.enrolled, "there are recovery codes, and the user is not enrolled")?;
+        check_recovery(account, recovery)?;
+    }
+    Ok(())
+}
+
+fn check_standalone(record: &Standalone) -> Result<(), Inconsistent> {
+    check_revision(record.revision)?;
+    check_authenticator(&record.authenticator)?;
+    check_pair(&record.pair)?;
+    if let Enrollment::Unconfirmed(state) = &record.authenticator.enrollment {
+        state.recovery.as_ref().map_or(Ok(()), check_pending_recovery)?;
+    }
+    ensure(
+        record.pair.authenticator == record.authenticator.id,
+        "attempts are counted for an unknown authenticator",
+    )?;
+    if let Some(challenge) = &record.challenge {
+        check_challenge(challenge, &record.authenticator)?;
+        ensure(
+            challenge.authenticator == record.authenticator.id,
+            "the challenge is for an unknown authenticator",
+        )?;
+        ensure(challenge.transaction == record.transaction, "the challenge belongs to another transaction")?;
+    }
+    Ok(())
+}
+
+fn check_revision(revision: Revision) -> Result<(), Inconsistent> {
+    ensure(revision <= Revision::MAX, "the revision is above 2^63")
+}
+
+fn check_authenticator(authenticator: &Authenticator) -> Result<(), Inconsistent> {
+    let kind = authenticator.id.kind();
+    ensure(kind == authenticator.factor.kind(), "an authenticator's id is of another kind than its factor")?;
+    ensure(authenticator.failures <= MAX_FAILURES, "an authenticator has more than 100 failures")?;
+    let unproven = authenticator.is_provisioned() && authenticator.is_unconfirmed();
+    ensure(!unproven, "a provisioned authenticator is unconfirmed")
+}
+
+fn check_pending_recovery(pending: &PendingRecovery) -> Result<(), Inconsistent> {
+    let count = usize::from(pending.count);
+    ensure((1..=MAX_RECOVERY_CODES).contains(&count), "a pending recovery set has not 1 to 16 codes")?;
+    let kind = pending.id.kind();
+    ensure(kind == AuthenticatorKind::RecoveryCode, "a pending recovery set has an id of another kind")
+}
+
+fn check_challenge(challenge: &Challenge, authenticator: &Authenticator) -> Result<(), Inconsistent> {
+    let digits = BindingCode::MIN_DIGITS..=BindingCode::MAX_DIGITS;
+    ensure(digits.contains(&challenge.digits), "a challenge has not 6 to 9 digits")?;
+    let fits = match &challenge.purpose {
+        Purpose::Confirm => authenticator.is_unconfirmed(),
+        Purpose::Authenticate | Purpose::Custom(_) => authenticator.is_active(),
+    };
+    ensure(!challenge.is_pending() || fits, "a waiting challenge does not fit the state of its authenticator")
+}
+
+fn check_transaction(transaction: &Transaction) -> Result<(), Inconsistent> {
+    ensure(transaction.begun <= transaction.expires, "a transaction ends before it begins")?;
+    let attempts = transaction.recovery_attempts;
+    ensure(attempts <= RECOVERY_ATTEMPTS, "a transaction has more than 5 recovery attempts left")?;
+    let pairs = transaction.pairs.iter();
+    ensure(
+        distinct(pairs.clone().map(|pair| pair.authenticator)),
+        "attempts are counted twice for one authenticator",
+    )?;
+    pairs.clone().try_for_each(check_pair)
+}
+
+fn check_pair(pair: &Pair) -> Result<(), Inconsistent> {
+    ensure(pair.attempts_left <= MAX_ATTEMPTS, "more than 10 attempts are left")
+}
+
+fn check_recovery(account: &Account, recovery: &Recovery) -> Result<(), Inconsistent> {
+    let kind = recovery.id.kind();
+    ensure(kind == AuthenticatorKind::RecoveryCode, "the recovery set has an id of another kind")?;
+    ensure(distinct(recovery.live.iter()), "a recovery code is live twice")?;
+    ensure(
+        distinct(recovery.spent.iter().map(|spent| spent.transaction)),
+        "a transaction spent two recovery codes",
+    )?;
+    ensure(
+        recovery.spent.iter().all(|spent| account.is_spent(spent.transaction)),
+        "a recovery code spent no transaction",
+    )
+}
+
+/// Reads and writes a record by its derived form, and checks the whole once it is read.
+macro_rules! checked_record {
+    ($record:ty, $check:path) => {
+        impl Serialize for $record {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Self::serialize(self, serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $record {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let record = Self::deserialize(deserializer)?;
+                $check(&record).map_err(D::Error::custom)?;
+                Ok(record)
+            }
+        }
+    };
+}
+
+checked_record!(Account, check_account);
+
+checked_record!(Standalone, check_standalone);

@@ -1,0 +1,150 @@
+//! `mfa_token` and `oob_code`: sealed texts that say themselves whose and how old they are.
+//!
+//! Both are checked without touching the store, so a forged, garbled or foreign one costs one MAC and no more. The length
+//! comes first, then the encoding, then the key id, then the MAC in constant time; only then is a field believed. Nothing
+//! unsigned may ever leave this module.
+
+use alloc::vec::Vec;
+use zeroize::Zeroizing;
+
+use crate::{
+    crypto::{base64url, declassify::reveal, mac::Tag, wipe::Scratch},
+    keys::{
+        derive::{self, VERSION},
+        keyring::{KeyRing, TransientKey},
+    },
+    session::session::FirstFactor,
+    value::{
+        id::TransactionId,
+        instant::Millis,
+        name::{Audience, ClientId, Scope, Subject},
+        opaque::MfaToken,
+    },
+};
+
+/// The greatest length of an `mfa_token` before encoding.
+const MAX_TOKEN_BYTES: usize = 2
+    + 4 * 4
+    + Subject::MAX_BYTES
+    + ClientId::MAX_BYTES
+    + Audience::MAX_BYTES
+    + Scope::MAX_BYTES
+    + 16
+    + 8
+    + 8
+    + 32;
+
+/// What an `mfa_token` says.
+#[derive(Debug)]
+pub(crate) struct TokenClaims {
+    pub(crate) first_factor: FirstFactor,
+    pub(crate) transaction: TransactionId,
+    pub(crate) begun: Millis,
+    pub(crate) expires: Millis,
+}
+
+/// Makes an `mfa_token`.
+pub(crate) fn seal_token(key: &TransientKey, claims: &TokenClaims) -> MfaToken {
+    let FirstFactor { subject, client, audience, scope } = &claims.first_factor;
+    let mut token = Zeroizing::new(Vec::with_capacity(MAX_TOKEN_BYTES));
+    token.extend([VERSION, key.id]);
+    for text in [subject.as_str(), client.as_str(), audience.as_str(), scope.as_str()] {
+        token.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
+        token.extend(text.as_bytes());
+    }
+    token.extend(claims.transaction.0);
+    token.extend(claims.begun.0.to_be_bytes());
+    token.extend(claims.expires.0.to_be_bytes());
+    let tag = derive::token_tag(&key.token, &token);
+    token.extend(tag.0);
+    MfaToken(Zeroizing::new(base64url::encode(&token)))
+}
+
+/// The length that few tokens exceed, in symbols and in bytes.
+const SHORT: usize = 256;
+
+const SHORT_BYTES: usize = base64url::room(SHORT.div_ceil(4).saturating_mul(3));
+
+/// Reads an `mfa_token`; `None` if it is not one that a known key made.
+pub(crate) fn open_token(keys: &KeyRing, text: &str) -> Option<TokenClaims> {
+    // To clear a buffer for the longest token costs more than to decode a short one.
+    if text.len() <= SHORT {
+        read_token(keys, text, Scratch::<SHORT_BYTES>::new().as_mut_slice())
+    } else {
+        read_token(keys, text, Scratch::<{ base64url::room(MAX_TOKEN_BYTES) }>::new().as_mut_slice())
+    }
+}
+
+fn read_token(keys: &KeyRing, text: &str, buffer: &mut [u8]) -> Option<TokenClaims> {
+    let token = base64url::decode(text, MAX_TOKEN_BYTES, buffer)?;
+    let (payload, tag) = token.split_last_chunk::<32>()?;
+    let [VERSION, key_id, rest @ ..] = payload else { return None };
+    let key = keys.transient_by_id(*key_id)?;
+    if reveal(derive::token_tag(&key.token, payload).matches(&Tag(*tag))) { claims(rest) } else { None }
+}
+
+/// Reads what was authenticated. A function of its own, which nothing enters before the verdict.
+#[inline(never)]
+fn claims(payload: &[u8]) -> Option<TokenClaims> {
+    let (subject, rest) = text_field(payload)?;
+    let (client, rest) = text_field(rest)?;
+    let (audience, rest) = text_field(rest)?;
+    let (scope, rest) = text_field(rest)?;
+    let (transaction, rest) = rest.split_first_chunk::<16>()?;
+    let (begun, rest) = rest.split_first_chunk::<8>()?;
+    let expires: &[u8; 8] = rest.try_into().ok()?;
+    let first_factor = FirstFactor::new(
+        Subject::new(subject).ok()?,
+        ClientId::new(client).ok()?,
+        Audience::new(audience).ok()?,
+        Scope::new(scope).ok()?,
+    );
+    Some(TokenClaims {
+        first_factor,
+        transaction: TransactionId(*transaction),
+        begun: Millis(u64::from_be_bytes(*begun)),
+        expires: Millis(u64::from_be_bytes(*expires)),
+    })
+}
+
+fn text_field(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (text, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+    Some((core::str::from_utf8(text).ok()?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::keyring::{Key, KeyRing};
+
+    fn keys() -> KeyRing {
+        KeyRing::new("t", Key::new(1, &[1; 32]).unwrap(), Key::new(1, &[2; 32]).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_token_of_every_length_opens_and_the_longest_is_as_long_as_any_may_be() {
+        let keys = keys();
+        for scope in (0..=Scope::MAX_BYTES).step_by(32) {
+            for name in [1, 100, 255] {
+                let text = "x".repeat(name);
+                let first_factor = FirstFactor::new(
+                    Subject::new(&text).unwrap(),
+                    ClientId::new(&text).unwrap(),
+                    Audience::new(&text).unwrap(),
+                    Scope::new(&"s".repeat(scope)).unwrap(),
+                );
+                let (begun, expires) = (Millis(1), Millis(2));
+                let transaction = TransactionId([3; 16]);
+                let claims = TokenClaims { first_factor: first_factor.clone(), transaction, begun, expires };
+                let token = seal_token(keys.transient(), &claims);
+                let opened = open_token(&keys, token.expose()).unwrap();
+                assert_eq!((opened.first_factor, opened.transaction), (first_factor, transaction));
+                assert_eq!((opened.begun, opened.expires), (begun, expires));
+                if (scope, name) == (Scope::MAX_BYTES, 255) {
+                    assert_eq!(token.expose().len(), (MAX_TOKEN_BYTES * 4).div_ceil(3));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Tests of what no public function shows.
+
+mod vectors;

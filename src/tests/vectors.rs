@@ -1,0 +1,251 @@
+//! The published vectors in `tests/vectors/`, which a second implementation computed, against the derivations here.
+
+use alloc::{
+    string::{String, ToString as _},
+    vec::Vec,
+};
+
+use serde_json::Value;
+
+use crate::{
+    crypto::{
+        mac::{Keyed, Tag},
+        seed::Seed,
+    },
+    keys::{
+        derive::{self, Binding},
+        keyring::{DurableKey, Key, KeyRing, TransientKey},
+    },
+    session::{
+        mfa_token::{self, TokenClaims},
+        oob_code,
+        session::FirstFactor,
+    },
+    value::{
+        binding_code::BindingCode,
+        id::{AuthenticatorId, ChallengeId, TransactionId, base62},
+        instant::Millis,
+        name::{Audience, ClientId, Scope, Subject},
+        recovery_code::RecoveryCode,
+    },
+};
+
+/// One case of a vector file.
+struct Case(Value);
+
+impl Case {
+    fn text(&self, name: &str) -> &str {
+        self.0[name].as_str().unwrap_or_else(|| panic!("{name} in {}", self.0))
+    }
+
+    fn number<T: TryFrom<u64>>(&self, name: &str) -> T {
+        let number = self.0[name].as_u64().unwrap_or_else(|| panic!("{name} in {}", self.0));
+        T::try_from(number).ok().unwrap()
+    }
+
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        let hex = self.text(name).as_bytes();
+        hex.chunks(2)
+            .map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect()
+    }
+
+    fn array<const N: usize>(&self, name: &str) -> [u8; N] {
+        self.bytes(name).try_into().unwrap()
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::new(self.text("subject")).unwrap()
+    }
+
+    fn id(&self, name: &str) -> AuthenticatorId {
+        self.text(name).parse().unwrap()
+    }
+
+    fn key(&self) -> Key {
+        Key::new(self.number("key_id"), &self.bytes("master_key")).unwrap()
+    }
+
+    fn transient(&self) -> TransientKey {
+        TransientKey::new(&self.key(), self.text("context"))
+    }
+
+    fn durable(&self) -> DurableKey {
+        DurableKey::new(&self.key(), self.text("context"))
+    }
+
+    /// The whole MAC of the case's message, by way of the sub-key that the case names.
+    fn assert_mac(&self, keyed: &Keyed) {
+        let label = self.text("label");
+        let message = self.bytes("message");
+        assert_eq!(raw_mac(keyed, &message).0.to_vec(), self.bytes("mac"), "{label}");
+    }
+}
+
+/// The MAC of a message that is already framed.
+fn raw_mac(keyed: &Keyed, framed: &[u8]) -> Tag {
+    let mut rest = framed;
+    let mut message = keyed.message();
+    while let Some((length, tail)) = rest.split_first_chunk::<4>() {
+        let (field, tail) = tail.split_at(usize::try_from(u32::from_be_bytes(*length)).unwrap());
+        message.field(field);
+        rest = tail;
+    }
+    message.tag()
+}
+
+fn cases(file: &str) -> Vec<Case> {
+    let file: Value = serde_json::from_str(file).unwrap();
+    let cases: Vec<_> = file["cases"].as_array().unwrap().iter().cloned().map(Case).collect();
+    assert!(cases.len() >= 6, "a vector file has cases");
+    cases
+}
+
+macro_rules! vectors {
+    ($name:literal) => {
+        cases(include_str!(concat!("../../tests/vectors/", $name, ".json")))
+    };
+}
+
+#[test]
+fn sub_keys() {
+    for case in vectors!("sub_key") {
+        let key = Key::new(1, &case.bytes("master_key")).unwrap();
+        let sub_key = key.sub_key_bytes(case.text("label"), case.text("context"));
+        assert_eq!(sub_key.0.to_vec(), case.bytes("output"));
+    }
+}
+
+#[test]
+fn mfa_tokens() {
+    for case in vectors!("mfa_token") {
+        let claims = TokenClaims {
+            first_factor: FirstFactor::new(
+                case.subject(),
+                ClientId::new(case.text("client")).unwrap(),
+                Audience::new(case.text("audience")).unwrap(),
+                Scope::new(case.text("scope")).unwrap(),
+            ),
+            transaction: TransactionId(case.array("transaction")),
+            begun: Millis(case.number("begun")),
+            expires: Millis(case.number("expires")),
+        };
+        let key = case.transient();
+        case.assert_mac(&key.token);
+        assert_eq!(mfa_token::seal_token(&key, &claims).expose(), case.text("output"));
+        let keys = KeyRing::new(case.text("context"), case.key(), Key::new(0, &[9; 32]).unwrap()).unwrap();
+        let opened = mfa_token::open_token(&keys, case.text("output")).unwrap();
+        assert_eq!((opened.first_factor, opened.transaction), (claims.first_factor, claims.transaction));
+        assert_eq!((opened.begun, opened.expires), (claims.begun, claims.expires));
+    }
+}
+
+#[test]
+fn oob_codes() {
+    for case in vectors!("oob_code") {
+        let key = case.transient();
+        case.assert_mac(&key.oob);
+        let (challenge, transaction) = (ChallengeId(case.array("challenge_id")), case.array("transaction"));
+        let transaction = TransactionId(transaction);
+        let deadline = Millis(case.number("deadline"));
+        let handle = oob_code::seal_handle(&key, &case.subject(), &challenge, &transaction, deadline);
+        assert_eq!(handle.expose(), case.text("output"));
+        assert_eq!(transaction.tag().to_vec(), case.bytes("tag"));
+        let keys = KeyRing::new(case.text("context"), case.key(), Key::new(0, &[9; 32]).unwrap()).unwrap();
+        let opened = oob_code::open_handle(&keys, &case.subject(), case.text("output")).unwrap();
+        assert_eq!((opened.challenge, opened.transaction_tag), (challenge, transaction.tag()));
+    }
+}
+
+#[test]
+fn binding_codes() {
+    for case in vectors!("binding_code") {
+        let key = case.transient();
+        case.assert_mac(&key.binding);
+        let code = BindingCode::from_tag(&Tag(case.array("mac")), case.number("digits"));
+        assert_eq!(code.expose(), case.text("output"));
+        // The ids of other channels are of kinds that come with their factors: of those the message above is checked.
+        let Ok(authenticator) = case.text("authenticator_id").parse() else {
+            assert!(matches!(case.text("channel"), "sms" | "voice"));
+            continue;
+        };
+        let purpose = case.text("purpose");
+        let purpose = purpose.split_once(':').map_or((purpose, ""), |(_, label)| ("custom:", label));
+        let binding = Binding {
+            subject: &case.subject(),
+            authenticator: &authenticator,
+            channel: case.text("channel"),
+            address: case.text("address"),
+            transaction: &TransactionId(case.array("transaction")),
+            challenge: &ChallengeId(case.array("challenge_id")),
+            purpose,
+            generation: case.number("generation"),
+            digits: case.number("digits"),
+            seed: &Seed(case.array("seed")),
+        };
+        assert_eq!(derive::binding_code(&key.binding, &binding).expose(), case.text("output"));
+    }
+}
+
+#[test]
+fn recovery_codes() {
+    for case in vectors!("recovery_issue") {
+        let key = case.durable();
+        case.assert_mac(&key.recovery_issue);
+        let (id, seed) = (case.id("authenticator_id"), Seed(case.array("seed")));
+        let code =
+            derive::recovery_issue(&key.recovery_issue, &case.subject(), &id, &seed, case.number("index"));
+        assert_eq!(code.expose(), case.text("output"));
+    }
+    for case in vectors!("recovery_next") {
+        let key = case.durable();
+        case.assert_mac(&key.recovery_next);
+        let presented = RecoveryCode::parse(case.text("presented")).unwrap();
+        let transaction = TransactionId(case.array("transaction"));
+        let id = case.id("recovery_id");
+        let code = derive::recovery_next(&key.recovery_next, &case.subject(), &id, &transaction, &presented);
+        assert_eq!(code.expose(), case.text("output"));
+    }
+    for case in vectors!("recovery_hash") {
+        let key = case.durable();
+        case.assert_mac(&key.recovery);
+        let code = RecoveryCode::parse(case.text("code")).unwrap();
+        assert_eq!(
+            derive::recovery_hash(&key.recovery, &case.subject(), &code).0.to_vec(),
+            case.bytes("output")
+        );
+    }
+}
+
+#[test]
+fn destination_keys() {
+    for case in vectors!("destination_key") {
+        let key = case.durable();
+        case.assert_mac(&key.destination);
+        let output = derive::destination_key(&key.destination, case.text("channel"), case.text("address"));
+        assert_eq!(output.as_bytes().to_vec(), case.bytes("output"));
+    }
+}
+
+#[test]
+fn effect_ids() {
+    for case in vectors!("effect_id") {
+        let sends = case.0["sends"].as_u64().map(|sends| u32::try_from(sends).unwrap());
+        let reference = case.bytes("reference");
+        let output = derive::effect_id(&case.subject(), case.text("kind"), &[&reference], sends);
+        assert_eq!(output.to_vec(), case.bytes("output"));
+        let split = reference.split_at(reference.len() / 2);
+        assert_eq!(derive::effect_id(&case.subject(), case.text("kind"), &[split.0, split.1], sends), output);
+    }
+}
+
+#[test]
+fn elevated_transactions_and_device_ids() {
+    for case in vectors!("transaction") {
+        assert_eq!(TransactionId::from_token_id(case.text("token_id")).0.to_vec(), case.bytes("output"));
+    }
+    for case in vectors!("device_id") {
+        let device = base62(case.array("random"));
+        assert_eq!(String::from_utf8(device.to_vec()).unwrap(), case.text("output").to_string());
+    }
+}

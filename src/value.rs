@@ -1,0 +1,14 @@
+//! Parsed, bounded and immutable values. A value must never exist that its type does not admit.
+
+pub(crate) mod binding_code;
+pub(crate) mod email_address;
+pub(crate) mod id;
+pub(crate) mod instant;
+pub(crate) mod name;
+pub(crate) mod opaque;
+pub(crate) mod purpose;
+pub(crate) mod recovery_code;
+pub(crate) mod revision;
+#[cfg(feature = "serde")]
+pub(crate) mod stored;
+pub(crate) mod typed;

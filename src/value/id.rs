@@ -1,0 +1,269 @@
+//! Kinds and ids: of authenticators, challenges, transactions and destinations. The texts of kinds are stored and derived from,
+//! so this list only grows. An id must never hold anything that its holder may not know.
+
+use core::{fmt, str::FromStr};
+use rand_core::TryCryptoRng;
+use sha2::{Digest as _, Sha256};
+
+/// What an id stands for: the `type` of an authenticator in Auth0's lists.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum AuthenticatorKind {
+    /// A code sent to an email address, `email`.
+    Email,
+    /// The account's set of recovery codes, `recovery-code`.
+    RecoveryCode,
+}
+
+impl AuthenticatorKind {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::RecoveryCode => "recovery-code",
+        }
+    }
+
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Email => "email|dev_",
+            Self::RecoveryCode => "recovery-code|dev_",
+        }
+    }
+}
+
+/// The public id of an authenticator or of a recovery set: its kind, `|dev_` and 16 base-62 characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AuthenticatorId {
+    kind: AuthenticatorKind,
+    device: [u8; 16],
+}
+
+impl AuthenticatorId {
+    /// What the id stands for.
+    #[must_use]
+    pub const fn kind(&self) -> AuthenticatorKind {
+        self.kind
+    }
+
+    /// Draws a new id.
+    pub(crate) fn draw<R: TryCryptoRng + ?Sized>(
+        kind: AuthenticatorKind,
+        rng: &mut R,
+    ) -> Result<Self, R::Error> {
+        let mut random = [0; 16];
+        rng.try_fill_bytes(&mut random)?;
+        Ok(Self { kind, device: base62(random) })
+    }
+
+    pub(crate) const fn prefix(&self) -> &'static [u8] {
+        self.kind.prefix().as_bytes()
+    }
+
+    pub(crate) const fn device(&self) -> &[u8; 16] {
+        &self.device
+    }
+
+    fn device_str(&self) -> &str {
+        core::str::from_utf8(&self.device).unwrap_or("")
+    }
+}
+
+/// 16 random bytes as an integer modulo 62^16, in base 62, most significant digit first. The modulus is below 2^96, so
+/// no id is more likely than another by more than 2^-32.
+pub(crate) fn base62(random: [u8; 16]) -> [u8; 16] {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut number = u128::from_be_bytes(random);
+    let mut device = [b'0'; 16];
+    for slot in device.iter_mut().rev() {
+        let [digit, ..] = (number % 62).to_le_bytes();
+        *slot = DIGITS.get(usize::from(digit)).copied().unwrap_or(b'0');
+        number /= 62;
+    }
+    device
+}
+
+impl fmt::Display for AuthenticatorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.prefix())?;
+        f.write_str(self.device_str())
+    }
+}
+
+impl fmt::Debug for AuthenticatorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text is not the id of any authenticator.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InvalidAuthenticatorId;
+
+impl fmt::Display for InvalidAuthenticatorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an authenticator id")
+    }
+}
+
+impl core::error::Error for InvalidAuthenticatorId {}
+
+impl FromStr for AuthenticatorId {
+    type Err = InvalidAuthenticatorId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAuthenticatorId> {
+        [AuthenticatorKind::Email, AuthenticatorKind::RecoveryCode]
+            .into_iter()
+            .find_map(|kind| Some((kind, text.strip_prefix(kind.prefix())?)))
+            .and_then(|(kind, device)| Some(Self { kind, device: device.as_bytes().try_into().ok()? }))
+            .filter(|id| id.device.iter().all(u8::is_ascii_alphanumeric))
+            .ok_or(InvalidAuthenticatorId)
+    }
+}
+
+/// For people the whole id; in bytes the kind and the sixteen characters.
+#[cfg(feature = "serde")]
+impl serde::Serialize for AuthenticatorId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            (self.kind, self.device).serialize(serializer)
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for AuthenticatorId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            return crate::value::stored::parsed(deserializer);
+        }
+        let (kind, device) = <(AuthenticatorKind, [u8; 16])>::deserialize(deserializer)?;
+        if device.iter().all(u8::is_ascii_alphanumeric) {
+            Ok(Self { kind, device })
+        } else {
+            Err(serde::de::Error::custom(InvalidAuthenticatorId))
+        }
+    }
+}
+
+/// The public id of a challenge: 16 random bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChallengeId(pub(crate) [u8; 16]);
+
+impl ChallengeId {
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ChallengeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::crypto::base64url::encode(&self.0))
+    }
+}
+
+/// The transaction of a host's own access token: the first 16 bytes of SHA-256 of the token's id.
+pub(crate) fn elevated_transaction(token_id: &str) -> [u8; 16] {
+    first_16(&Sha256::digest(token_id.as_bytes()).into())
+}
+
+pub(crate) fn first_16(digest: &[u8; 32]) -> [u8; 16] {
+    *digest.first_chunk().unwrap_or(&[0; 16])
+}
+
+/// A keyed hash of a destination, the same for one address across accounts, so that a host can limit the mail to one
+/// mailbox without comparing addresses. It changes when the current durable key does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DestinationKey(pub(crate) [u8; 16]);
+
+impl DestinationKey {
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DestinationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DestinationKey({})", crate::crypto::base64url::encode(&self.0))
+    }
+}
+
+pub(crate) fn draw_transaction<R: TryCryptoRng + ?Sized>(rng: &mut R) -> Result<TransactionId, R::Error> {
+    let mut transaction = [0; 16];
+    rng.try_fill_bytes(&mut transaction)?;
+    Ok(TransactionId(transaction))
+}
+
+#[cfg(feature = "serde")]
+crate::crypto::stored_bytes::stored_as_bytes!(DestinationKey);
+
+#[cfg(feature = "serde")]
+crate::crypto::stored_bytes::stored_as_bytes!(ChallengeId);
+
+#[cfg(feature = "serde")]
+crate::crypto::stored_bytes::stored_as_bytes!(TransactionId);
+
+/// The id of a transaction: 16 random bytes drawn by [`begin`](crate::Verifier::begin), or, for an elevated session, a
+/// hash of the host's access token. It is public and grants nothing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransactionId(pub(crate) [u8; 16]);
+
+impl TransactionId {
+    /// The transaction of an elevated session: the first 16 bytes of SHA-256 of the id of the host's access token (its
+    /// `jti`, RFC 7519 section 4.1.7), so that it is stable for that token and different for another.
+    #[must_use]
+    pub fn from_token_id(token_id: &str) -> Self {
+        Self(elevated_transaction(token_id))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// What a handle carries of it: the first 8 bytes.
+    pub(crate) fn tag(&self) -> [u8; 8] {
+        *self.0.first_chunk().unwrap_or(&[0; 8])
+    }
+}
+
+impl fmt::Debug for TransactionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::crypto::base64url::encode(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn ids_parse_what_they_print_and_nothing_else() {
+        for text in ["email|dev_0123456789ABCDef", "recovery-code|dev_zzzzzzzzzzzzzzzz"] {
+            assert_eq!(text.parse::<AuthenticatorId>().map(|id| id.to_string()), Ok(text.to_string()));
+        }
+        for text in [
+            "",
+            "email|dev_",
+            "email|dev_0123456789ABCDe",
+            "email|dev_0123456789ABCDefg",
+            "email|dev_0123456789ABCD-_",
+            "sms|dev_0123456789ABCDef",
+            "Email|dev_0123456789ABCDef",
+            "email%7Cdev_0123456789ABCDef",
+            "email|dev_0123456789ABCDeé",
+        ] {
+            assert_eq!(text.parse::<AuthenticatorId>(), Err(InvalidAuthenticatorId), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Opaque names that the host supplies: who is authenticated, for which client, with which audience and scope.
+//!
+//! The core compares them byte for byte and puts them into its MACs; it never interprets, folds or trims them. A
+//! [`Subject`] must be the host's canonical account identifier and never something that a person typed: two spellings
+//! of one account would be two budgets (CVE-2025-24806).
+
+use alloc::sync::Arc;
+use core::fmt;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $min:literal..=$max:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The greatest length, in bytes.
+            pub const MAX_BYTES: usize = $max;
+
+            #[doc = concat!("Checks and takes ", $what, ": ", stringify!($min), " to ", stringify!($max),
+                " bytes of UTF-8 without control characters, kept exactly as given.")]
+            ///
+            /// # Errors
+            /// [`NameError`] says which bound the text breaks.
+            pub fn new(text: &str) -> Result<Self, NameError> {
+                #[allow(unused_comparisons, clippy::absurd_extreme_comparisons, reason = "some names may be empty")]
+                let problem = if text.len() < $min {
+                    Some(NameProblem::Empty)
+                } else if text.len() > Self::MAX_BYTES {
+                    Some(NameProblem::TooLong { max_bytes: Self::MAX_BYTES })
+                } else if has_control(text) {
+                    Some(NameProblem::ControlCharacter)
+                } else {
+                    None
+                };
+                problem.map_or_else(|| Ok(Self(Arc::from(text))), |problem| Err(NameError { what: $what, problem }))
+            }
+
+            /// The text, as it was given.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl core::str::FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                crate::value::stored::parsed(deserializer)
+            }
+        }
+    };
+}
+
+name! {
+    /// The account that a second factor belongs to: the host's stable, canonical and opaque identifier.
+    ///
+    /// It is readable by whoever holds an `mfa_token`, so it should not be personal data.
+    Subject, "subject", 1..=255
+}
+
+name! {
+    /// The OAuth client (`client_id`, RFC 6749 section 2.2) that a transaction was begun for.
+    ClientId, "client_id", 1..=255
+}
+
+name! {
+    /// The audience of the token that the host will issue; empty if the client asked for none.
+    Audience, "audience", 0..=255
+}
+
+name! {
+    /// The scope of the token that the host will issue (RFC 6749 section 3.3), opaque here; may be empty.
+    Scope, "scope", 0..=1024
+}
+
+/// A host handed in a name that the core does not take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NameError {
+    what: &'static str,
+    problem: NameProblem,
+}
+
+impl NameError {
+    /// Which bound the name breaks.
+    #[must_use]
+    pub const fn problem(&self) -> NameProblem {
+        self.problem
+    }
+}
+
+/// The bound that a refused name breaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum NameProblem {
+    /// It is empty and may not be.
+    Empty,
+    /// It is longer than its bound.
+    TooLong {
+        /// The bound.
+        max_bytes: usize,
+    },
+    /// It contains a control character.
+    ControlCharacter,
+    /// It contains a character outside the alphabet of its kind.
+    Alphabet,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.what)?;
+        match self.problem {
+            NameProblem::Empty => f.write_str("is empty"),
+            NameProblem::TooLong { max_bytes } => write!(f, "is longer than {max_bytes} bytes"),
+            NameProblem::ControlCharacter => f.write_str("contains a control character"),
+            NameProblem::Alphabet => f.write_str("contains a character outside [a-z0-9_-]"),
+        }
+    }
+}
+
+impl core::error::Error for NameError {}
+
+/// Whether a control character is in the text (Unicode's category Cc). Most names are ASCII, which its bytes tell.
+fn has_control(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_control())
+        || (!text.is_ascii() && text.chars().any(char::is_control))
+}
+
+/// The label of a purpose of the host's own, such as `password-reset`: 1 to 32 bytes of `[a-z0-9_-]`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Label(Arc<str>);
+
+impl Label {
+    /// The greatest length, in bytes.
+    pub const MAX_BYTES: usize = 32;
+
+    /// Checks and takes a label.
+    ///
+    /// # Errors
+    /// [`NameError`] if it is empty, longer than 32 bytes, or has a character outside `[a-z0-9_-]`.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        let allowed =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-';
+        let problem = if text.is_empty() {
+            NameProblem::Empty
+        } else if text.len() > Self::MAX_BYTES {
+            NameProblem::TooLong { max_bytes: Self::MAX_BYTES }
+        } else if !text.bytes().all(allowed) {
+            NameProblem::Alphabet
+        } else {
+            return Ok(Self(Arc::from(text)));
+        };
+        Err(NameError { what: "label", problem })
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl core::str::FromStr for Label {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::new(text)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Label {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Label {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::value::stored::parsed(deserializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn names_are_bounded_and_kept_exactly() {
+        assert_eq!(Subject::new(" Ünï ").map(|s| s.to_string()), Ok(" Ünï ".to_string()));
+        assert_eq!(Subject::new("").map_err(|e| e.problem()), Err(NameProblem::Empty));
+        assert!(Audience::new("").is_ok());
+        assert!(Subject::new(&"s".repeat(255)).is_ok());
+        let long = Subject::new(&"s".repeat(256)).map_err(|e| e.to_string());
+        assert_eq!(long, Err("subject is longer than 255 bytes".to_string()));
+        assert_eq!(ClientId::new("a\nb").map_err(|e| e.problem()), Err(NameProblem::ControlCharacter));
+        assert!(ClientId::new("a\u{a0}b").is_ok());
+        assert_eq!(ClientId::new("a\u{85}b").map_err(|e| e.problem()), Err(NameProblem::ControlCharacter));
+    }
+
+    #[test]
+    fn labels_have_their_alphabet() {
+        assert!(Label::new("password-reset_2").is_ok());
+        assert!(Label::new(&"l".repeat(32)).is_ok());
+        for bad in ["", "Upper", "with space", "ü", &"l".repeat(33)] {
+            assert!(Label::new(bad).is_err(), "{bad:?}");
+        }
+    }
+}
