@@ -12,8 +12,8 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// `burst` at once, and one more each `every`. The policy takes bursts of 1 to 1,000 and whole milliseconds from one
-    /// second to 366 days.
+    /// `burst` at once, and one more each `every`. The policy takes bursts of 1 to 1,000 and whole milliseconds from
+    /// one second to 366 days.
     #[must_use]
     pub const fn new(burst: u32, every: Duration) -> Self {
         Self { burst, every }
@@ -39,6 +39,7 @@ impl Rate {
         (1..=1_000).contains(&self.burst)
             && self.every >= Duration::SECOND
             && self.every <= Duration::days(366)
+            && instant::is_whole(self.every)
     }
 
     /// The most that `span` admits from a full bucket.

@@ -1,4 +1,5 @@
-//! The settings, their ranges and the presets. This module must never clamp a value: one out of range is refused by name.
+//! The settings, their ranges and the presets. This module must never clamp a value: one out of range is refused by
+//! name.
 
 use core::fmt;
 use time::Duration;
@@ -8,7 +9,7 @@ use crate::{
         bounds::{MAX_ATTEMPTS, MAX_AUTHENTICATORS, MAX_CHALLENGES, MAX_FAILURES, MAX_RECOVERY_CODES},
         rate::Rate,
     },
-    value::binding_code::BindingCode,
+    value::{binding_code::BindingCode, instant},
 };
 
 /// What a resend does.
@@ -41,7 +42,7 @@ pub enum RecoveryUse {
     Replace,
 }
 
-/// What a [`Policy`] is built from. Take a preset, change what you must, build.
+/// What a [`Policy`](crate::Policy) is built from. Take a preset, change what you must, build.
 ///
 /// ```
 /// # fn main() -> Result<(), countersign::PolicyError> {
@@ -130,9 +131,9 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What Auth0 documents: one recovery code that is replaced on use, ten wrong codes and one more each six minutes,
-    /// twenty messages and one more each minute. Its lack of a long budget makes guessing likelier by two hundred times:
-    /// see [`Policy::guess_probability`].
+    /// What Auth0 documents: one recovery code that is replaced on use, ten wrong codes and one more each six
+    /// minutes, twenty messages and one more each minute. Its lack of a long budget makes guessing likelier by two
+    /// hundred times: see [`Policy::guess_probability`](crate::Policy::guess_probability).
     #[must_use]
     pub fn auth0() -> Self {
         Self {
@@ -176,22 +177,28 @@ impl Settings {
 
     /// The first setting that is out of its range, with the range.
     pub(super) fn out_of_range(&self) -> Option<PolicyError> {
-        const RATE: &str = "a burst of 1 to 1,000, and an interval of one second to 366 days";
-        let seconds =
-            |span: Duration, least, most| span >= Duration::seconds(least) && span <= Duration::seconds(most);
+        const RATE: &str =
+            "a burst of 1 to 1,000, and an interval of one second to 366 days in whole milliseconds";
+        let seconds = |span: Duration, least, most| {
+            span >= Duration::seconds(least) && span <= Duration::seconds(most) && instant::is_whole(span)
+        };
         let digits = BindingCode::MIN_DIGITS..=BindingCode::MAX_DIGITS;
         let rows = [
             (digits.contains(&self.code_digits), "code_digits", "6 to 9"),
-            (seconds(self.code_lifetime, 1, 600), "code_lifetime", "1 to 600 s"),
-            (seconds(self.confirmation_lifetime, 1, 86_400), "confirmation_lifetime", "1 to 86,400 s"),
+            (seconds(self.code_lifetime, 1, 600), "code_lifetime", "1 to 600 s in whole milliseconds"),
+            (
+                seconds(self.confirmation_lifetime, 1, 86_400),
+                "confirmation_lifetime",
+                "1 to 86,400 s in whole milliseconds",
+            ),
             ((1..=MAX_ATTEMPTS).contains(&self.attempts), "attempts", "1 to 10"),
-            (seconds(self.token_lifetime, 1, 600), "token_lifetime", "1 to 600 s"),
+            (seconds(self.token_lifetime, 1, 600), "token_lifetime", "1 to 600 s in whole milliseconds"),
             (self.guess_bucket.is_bounded(), "guess_bucket", RATE),
             (self.long_guess_budget.is_none_or(Rate::is_bounded), "long_guess_budget", RATE),
             ((1..=MAX_FAILURES).contains(&self.failure_cap), "failure_cap", "1 to 100"),
             (self.recovery_bucket.is_bounded(), "recovery_bucket", RATE),
             (self.send_bucket.is_bounded(), "send_bucket", RATE),
-            (seconds(self.cool_down, 0, 600), "cool_down", "0 to 600 s"),
+            (seconds(self.cool_down, 0, 600), "cool_down", "0 to 600 s in whole milliseconds"),
             (self.long_send_budget.is_none_or(Rate::is_bounded), "long_send_budget", RATE),
             (
                 (1..=MAX_RECOVERY_CODES).contains(&usize::from(self.recovery_codes)),
@@ -304,6 +311,34 @@ mod tests {
                 let mut settings = Settings::default();
                 change(&mut settings);
                 assert_eq!(Policy::new(settings).err().map(|error| error.setting()), Some(setting));
+            }
+        }
+    }
+
+    /// L24: a rate of one per 360.0005 s was accepted, and cut.
+    #[test]
+    fn a_fraction_of_a_millisecond_is_refused_by_name() {
+        type Change = fn(&mut Settings, Duration);
+        let rows: [(&str, Change); 9] = [
+            ("code_lifetime", |s, span| s.code_lifetime = span),
+            ("confirmation_lifetime", |s, span| s.confirmation_lifetime = span),
+            ("token_lifetime", |s, span| s.token_lifetime = span),
+            ("guess_bucket", |s, span| s.guess_bucket = Rate::new(1, span)),
+            ("long_guess_budget", |s, span| s.long_guess_budget = Some(Rate::new(1, span))),
+            ("recovery_bucket", |s, span| s.recovery_bucket = Rate::new(1, span)),
+            ("send_bucket", |s, span| s.send_bucket = Rate::new(1, span)),
+            ("cool_down", |s, span| s.cool_down = span),
+            ("long_send_budget", |s, span| s.long_send_budget = Some(Rate::new(1, span))),
+        ];
+        for (setting, change) in rows {
+            let mut settings = Settings::default();
+            change(&mut settings, Duration::milliseconds(360_001));
+            assert!(Policy::new(settings.clone()).is_ok(), "{setting}");
+            for nanoseconds in [1, 500_000, 999_999] {
+                change(&mut settings, Duration::new(360, nanoseconds));
+                let error = Policy::new(settings.clone()).unwrap_err();
+                assert_eq!(error.setting(), setting, "{nanoseconds} ns");
+                assert!(alloc::format!("{error}").contains("whole milliseconds"), "{error}");
             }
         }
     }

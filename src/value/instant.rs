@@ -42,6 +42,11 @@ impl From<OffsetDateTime> for Millis {
     }
 }
 
+/// Whether a span has no part of a millisecond, which the record could not hold.
+pub(crate) const fn is_whole(span: Duration) -> bool {
+    span.subsec_nanoseconds() % 1_000_000 == 0
+}
+
 /// A span in whole milliseconds; a negative one is zero.
 pub(crate) fn span(duration: Duration) -> u64 {
     let (seconds, rest) = (duration.whole_seconds(), duration.subsec_milliseconds());
