@@ -79,6 +79,7 @@ mod parameter;
 mod refusal;
 mod reply;
 mod request;
+mod secret;
 
 pub use parameter::Parameter;
 pub use refusal::{Endpoint, Refusal, refuse};
@@ -90,3 +91,4 @@ pub use request::{
     AssociateBody, ChallengeBody, ClientCredentials, GRANT_MFA_OOB, GRANT_MFA_OTP, GRANT_MFA_RECOVERY_CODE,
     GRANT_PASSWORD, TokenBody, TokenGrant,
 };
+pub use secret::Secret;

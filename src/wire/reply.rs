@@ -16,6 +16,7 @@ use crate::{
     policy::policy::Policy,
     record::authenticator::{AuthenticatorView, Standing},
     value::{id::AuthenticatorKind, opaque::MfaToken, recovery_code::RecoveryCode},
+    wire::secret::Secret,
 };
 
 /// The 403 `mfa_required`: a first factor was accepted, and a second is wanted.
@@ -27,7 +28,7 @@ pub struct MfaRequired {
     /// `Multifactor authentication required`.
     pub error_description: &'static str,
     /// The transaction's token.
-    pub mfa_token: String,
+    pub mfa_token: Secret,
     /// What the user has, or must enrol.
     pub mfa_requirements: MfaRequirements,
 }
@@ -48,7 +49,7 @@ impl MfaRequired {
         Self {
             error: "mfa_required",
             error_description: "Multifactor authentication required",
-            mfa_token: mfa_token.to_owned(),
+            mfa_token: mfa_token.into(),
             mfa_requirements: MfaRequirements::new(requirements),
         }
     }
@@ -96,11 +97,11 @@ pub struct AssociateReply {
     pub binding_method: &'static str,
     /// The recovery codes, once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub recovery_codes: Option<Vec<String>>,
+    pub recovery_codes: Option<Vec<Secret>>,
     /// How the code travels.
     pub oob_channel: &'static str,
     /// The handle.
-    pub oob_code: String,
+    pub oob_code: Secret,
     /// For how many seconds the code is good.
     pub expires_in: u64,
     /// After how many seconds asking again sends again.
@@ -113,13 +114,13 @@ impl AssociateReply {
     #[must_use]
     pub fn new(answer: &Associated, policy: &Policy, now: OffsetDateTime) -> Self {
         let codes = answer.recovery_codes.as_ref();
-        let codes = codes.map(|codes| codes.iter().map(|code| code.expose().to_owned()).collect());
+        let codes = codes.map(|codes| codes.iter().map(|code| code.expose().into()).collect());
         Self {
             authenticator_type: authenticator_type(Some(answer.channel)),
             binding_method: "prompt",
             recovery_codes: codes,
             oob_channel: answer.channel.as_str(),
-            oob_code: answer.oob_code.expose().to_owned(),
+            oob_code: answer.oob_code.expose().into(),
             expires_in: seconds(answer.expires, now),
             resend_in: resend_in(answer.delivery, policy, now),
         }
@@ -133,7 +134,7 @@ pub struct ChallengeReply {
     /// `oob`.
     pub challenge_type: &'static str,
     /// The handle.
-    pub oob_code: String,
+    pub oob_code: Secret,
     /// `prompt`: the user types the code.
     pub binding_method: &'static str,
     /// For how many seconds the code is good.
@@ -149,7 +150,7 @@ impl ChallengeReply {
     pub fn new(answer: &Challenged, policy: &Policy, now: OffsetDateTime) -> Self {
         Self {
             challenge_type: authenticator_type(Some(answer.channel)),
-            oob_code: answer.oob_code.expose().to_owned(),
+            oob_code: answer.oob_code.expose().into(),
             binding_method: "prompt",
             expires_in: seconds(answer.expires, now),
             resend_in: resend_in(answer.delivery, policy, now),
@@ -211,7 +212,7 @@ impl AuthenticatorEntry {
 #[non_exhaustive]
 pub struct TokenReply {
     /// The token.
-    pub access_token: String,
+    pub access_token: Secret,
     /// `Bearer`.
     pub token_type: &'static str,
     /// For how many seconds it is good.
@@ -220,16 +221,16 @@ pub struct TokenReply {
     pub scope: String,
     /// Who signed in, if `openid` was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub id_token: Option<String>,
+    pub id_token: Option<Secret>,
     /// The recovery code that takes the place of the presented one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub recovery_code: Option<String>,
+    pub recovery_code: Option<Secret>,
 }
 
 impl TokenReply {
     /// From what the host issued.
     #[must_use]
-    pub fn new(access_token: String, expires_in: u64, scope: &str) -> Self {
+    pub fn new(access_token: Secret, expires_in: u64, scope: &str) -> Self {
         Self {
             access_token,
             token_type: "Bearer",
@@ -242,14 +243,14 @@ impl TokenReply {
 
     /// With an `id_token`.
     #[must_use]
-    pub fn with_id_token(self, id_token: Option<String>) -> Self {
+    pub fn with_id_token(self, id_token: Option<Secret>) -> Self {
         Self { id_token, ..self }
     }
 
     /// With the recovery code that takes the place of the presented one.
     #[must_use]
     pub fn with_recovery_code(self, code: Option<&RecoveryCode>) -> Self {
-        Self { recovery_code: code.map(|code| code.expose().to_owned()), ..self }
+        Self { recovery_code: code.map(|code| code.expose().into()), ..self }
     }
 }
 

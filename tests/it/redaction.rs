@@ -1,12 +1,13 @@
 //! What shows in `Debug`, in audit events and in what is stored for later: never a secret.
 
-use std::fmt::Debug;
+use std::{collections::BTreeSet, fmt::Debug, fs, path::Path};
 
 use countersign::{
-    Account, BindingCode, ChallengeRequest, Committed, Effect, Key, KeyRing, MfaToken, Policy, Purpose,
-    RecoveryCode, Standalone, Swap, Verifier,
+    Account, Audience, AuthenticatorKind, BindingCode, ChallengeRequest, ChallengeState, Committed,
+    Descriptor, Effect, Enrollment, FirstFactor, Key, KeyRing, MfaToken, NewFactor, Policy, Purpose,
+    RecoveryCode, Requirements, Scope, Standalone, Swap, Verifier, wire,
 };
-use countersign_testkit::{World, address, subject};
+use countersign_testkit::{World, address, client, subject};
 
 /// The secrets of a world, in every spelling in which one could slip out.
 #[derive(Default)]
@@ -109,6 +110,22 @@ fn nothing_public_shows_a_secret() {
     secrets.check("Account", &pending);
     secrets.check("Authenticator", &pending.authenticators());
     secrets.check("Challenge", &pending.challenges());
+    secrets.check("ChallengeState", &pending.challenges()[0].state());
+    secrets.check("ChallengeId", &pending.challenges()[0].id());
+    secrets.check("TransactionId", &session.transaction());
+    secrets.check("Enrollment", &pending.authenticators()[0].enrollment());
+    let Enrollment::Unconfirmed(unconfirmed) = pending.authenticators()[0].enrollment() else { panic!() };
+    secrets.check("Unconfirmed", unconfirmed);
+    let ChallengeState::Pending(waiting) = pending.challenges()[0].state() else { panic!() };
+    secrets.check("Pending", waiting);
+    secrets.check("Factor", &pending.authenticators()[0].factor());
+    secrets.check("OobCode", &associated.oob_code);
+    secrets.check("StaleKeys", &world.verifier.stale_keys(&pending));
+    secrets.check("EmailAddress", &address("user@example.com"));
+    secrets.check("NewFactor", &NewFactor::from(address("user@example.com")));
+    secrets.check("ChallengeRequest", &ChallengeRequest::default());
+    let scope = Scope::new("openid").unwrap();
+    secrets.check("FirstFactor", &FirstFactor::new(subject(), client(), Audience::new("").unwrap(), scope));
     secrets.check("Handle", &handle);
     secrets.check("Session", &session);
     secrets.check("MfaToken", &token);
@@ -121,6 +138,9 @@ fn nothing_public_shows_a_secret() {
     secrets.check("KeyRing", &countersign_testkit::keys());
     let descriptors = world.store.outbox.borrow().clone();
     secrets.check("Descriptor", &descriptors);
+    let Some(Descriptor::SendEmail(email)) = descriptors.first() else { panic!() };
+    secrets.check("EmailDescriptor", email);
+    secrets.check("DestinationKey", &mail.destination_key);
     secrets.check("Message", &world.verifier.render(&pending, &descriptors[0], world.now).unwrap());
 
     // Confirmed, challenged, recovered.
@@ -128,12 +148,28 @@ fn nothing_public_shows_a_secret() {
     let oob_code = associated.oob_code.expose().to_owned();
     let verification = world.verify(&session, &oob_code, &code).unwrap();
     secrets.check("Verification", &verification);
+    // L10: the replies showed mfa_token, oob_code and recovery codes.
+    let policy = world.verifier.policy().clone();
+    secrets.check("AssociateReply", &wire::AssociateReply::new(associated, &policy, world.now));
+    let requirements = Requirements::Challenge(vec![AuthenticatorKind::Email]);
+    let required = wire::MfaRequired::new(&token, &requirements);
+    secrets.check("MfaRequired", &required);
+    secrets.check("Secret", &required.mfa_token);
+    secrets.text("an access token");
+    secrets.text("an id token");
+    let reply = wire::TokenReply::new("an access token".into(), 60, "openid");
+    let reply = reply.with_id_token(Some("an id token".into())).with_recovery_code(Some(&recovery[0]));
+    secrets.check("TokenReply", &reply);
+    // What a client is sent holds them all the same.
+    let sent = serde_json::to_string(&reply).unwrap();
+    assert!(sent.contains("an access token") && sent.contains(recovery[0].expose()), "{sent}");
     world.pass(60);
     let session = world.login();
     let challenged = world.challenge_with(&session, &ChallengeRequest::default()).unwrap();
     secrets.text(challenged.oob_code.expose());
     secrets.text(world.mail().code.expose());
     secrets.check("Challenged", &challenged);
+    secrets.check("ChallengeReply", &wire::ChallengeReply::new(&challenged, &policy, world.now));
     let session = world.login();
     let recovered = world.recover(&session, &recovery[0]).unwrap();
     secrets.text(recovered.replacement.as_ref().unwrap().expose());
@@ -142,7 +178,17 @@ fn nothing_public_shows_a_secret() {
     secrets.seeds(&account);
     secrets.check("Account", &account);
     secrets.check("IssueToken", &world.tokens);
+    secrets.check("Evidence", &world.tokens[0].evidence);
+    let row = &world.verifier.authenticators(&session, &account, world.now);
+    let entries = row.iter().flatten().map(wire::AuthenticatorEntry::new).collect::<Vec<_>>();
+    secrets.check("AuthenticatorEntry", &entries);
     secrets.check("AuditEvent", &world.audits);
+    let session = world.elevated();
+    let id = account.authenticators()[0].id();
+    let (_, sealed) = world.verifier.remove(&session, account, id, world.now).into_parts();
+    let outcome = sealed.open(Swap::Stored).done().unwrap();
+    let Some(Effect::Notify(notify)) = outcome.effects.first() else { panic!() };
+    secrets.check("Notify", notify);
 
     // What is logged and what waits in the outbox holds none in its stored form, either.
     secrets.absent_from("stored audit events", &serde_json::to_string(&world.audits).unwrap());
@@ -167,6 +213,83 @@ fn standalone_records_show_no_secret() {
     secrets.text(outcome.result.as_ref().unwrap().oob_code.expose());
     secrets.check("Standalone", &record);
     secrets.check("Asked", &outcome);
+
+    let oob_code = outcome.result.as_ref().unwrap().oob_code.expose();
+    let handle = verifier.open_standalone_code(&subject(), oob_code).unwrap();
+    let answer = verifier.answer(record, &handle, &Purpose::Confirm, &mail.code, countersign_testkit::START);
+    let (write, sealed) = answer.into_parts();
+    secrets.check("Standalone", &write.unwrap().record);
+    let outcome = sealed.open(Swap::Stored).done().unwrap();
+    secrets.check("Answered", outcome.result.as_ref().unwrap());
+}
+
+#[test]
+fn bodies_of_requests_show_no_secret() {
+    let mut secrets = Secrets::default();
+    let fields =
+        ["client_secret", "password", "mfa_token", "oob_code", "binding_code", "otp", "recovery_code"];
+    let body: serde_json::Map<_, _> =
+        fields.iter().map(|name| ((*name).to_owned(), format!("secret of {name}").into())).collect();
+    fields.iter().for_each(|name| secrets.text(&format!("secret of {name}")));
+    let text = serde_json::Value::from(body).to_string();
+    let token: wire::TokenBody = serde_json::from_str(&text).unwrap();
+    secrets.check("TokenBody", &token);
+    secrets.check("Parameter", &token.mfa_token);
+    secrets.check("ClientCredentials", &token.client());
+    for grant in [wire::GRANT_MFA_OOB, wire::GRANT_MFA_OTP, wire::GRANT_MFA_RECOVERY_CODE] {
+        let mut complete = token.clone();
+        complete.grant_type = serde_json::from_value(grant.into()).ok();
+        secrets.check("TokenGrant", &complete.grant().unwrap());
+    }
+    secrets.check("ChallengeBody", &serde_json::from_str::<wire::ChallengeBody>(&text).unwrap());
+    secrets.check("AssociateBody", &serde_json::from_str::<wire::AssociateBody>(&text).unwrap());
+}
+
+/// Types that hold no secret: kinds, errors, settings, names that everybody may read, and what a kit reports.
+const PLAIN: &str = "AddressError AsyncKit Audience AuthenticatorId AuthenticatorKind Cause ChallengeInput ChallengeTypes \
+    Channel Check Checked ClientId Command Crowd Delivery DeliveryReport Denial EffectId ElevatedScopes Endpoint \
+    EnrollmentInput Event Fate Finding Flaw IllegalTransition InvalidAuthenticatorId KeyError Kit Label Ledger Malformed \
+    MfaRequirements NameError NameProblem NotARun NotAShare Opener Origin Part Policy PolicyError Purpose Rate \
+    RecoveryThrottle RecoveryUse Refusal RenderError Report Request RequiredType Requirements Resend Revision Run Scope \
+    Settings Share Standing Subject Swap Verdict";
+
+/// The public types that print, by the listing of the public surface.
+fn printing() -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api");
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let listing = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in listing.lines().filter(|line| line.starts_with("impl")) {
+            let Some((_, of)) = line.split_once("core::fmt::Debug for countersign::") else { continue };
+            let path = of.split(['<', ' ']).next().unwrap();
+            found.insert(path.rsplit("::").next().unwrap().to_owned());
+        }
+    }
+    found
+}
+
+/// The types that a test of this file prints: each is named in a call of `check` or `absent_from`.
+fn walked(source: &str) -> BTreeSet<String> {
+    let calls = source.split(['(', '\n']).filter_map(|call| call.trim_start().strip_prefix('"'));
+    let names = calls.filter_map(|rest| rest.split('"').next());
+    names.flat_map(|names| names.split(" and ")).map(str::to_owned).collect()
+}
+
+/// L10: a public type that no test prints could show a secret.
+#[test]
+fn every_public_type_that_prints_is_walked() {
+    let plain: BTreeSet<_> = PLAIN.split_whitespace().map(str::to_owned).collect();
+    let (printing, walked) = (printing(), walked(include_str!("redaction.rs")));
+    assert!(printing.len() > 100, "the listing was read: {printing:?}");
+    let missing: Vec<_> =
+        printing.iter().filter(|name| !plain.contains(*name) && !walked.contains(*name)).collect();
+    assert!(missing.is_empty(), "no test prints {missing:?}");
+    let gone: Vec<_> =
+        plain.iter().filter(|name| !printing.contains(*name) || walked.contains(*name)).collect();
+    assert!(gone.is_empty(), "PLAIN names {gone:?} for nothing");
+    // The control: without its line, a type is missing.
+    assert!(!super::redaction::walked("secrets.check(\"Account\", &account);").contains("TokenReply"));
+    assert!(super::redaction::walked("secrets.check(\"TokenReply\", &reply);").contains("TokenReply"));
 }
 
 #[test]

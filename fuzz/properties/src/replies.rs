@@ -197,8 +197,8 @@ fn tokens(text: &str, expires_in: u64) {
     let (token, scope) = text.split_at(half);
     let code = countersign::RecoveryCode::parse(text).ok();
     let id_token = (expires_in % 2 == 1).then(|| scope.to_owned());
-    let reply = TokenReply::new(token.to_owned(), expires_in, scope)
-        .with_id_token(id_token.clone())
+    let reply = TokenReply::new(token.into(), expires_in, scope)
+        .with_id_token(id_token.clone().map(Into::into))
         .with_recovery_code(code.as_ref());
     let mut expected = json!({
         "access_token": token, "token_type": "Bearer", "expires_in": expires_in, "scope": scope,

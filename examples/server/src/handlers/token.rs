@@ -64,7 +64,8 @@ pub(crate) async fn token(
     .map(Json)
 }
 
-/// What the request presents. The library does not know the grant that names a realm; it presents the same as a password.
+/// What the request presents. The library does not know the grant that names a realm; it presents the same as a
+/// password.
 fn presented<'a>(body: &'a TokenBody, grant_type: &str) -> Result<TokenGrant<'a>, Refusal> {
     if grant_type != GRANT_PASSWORD_REALM {
         return body.grant();
@@ -234,8 +235,8 @@ async fn issue(app: &App, due: &IssueToken, asked: &Asked, grant: Issued) -> Res
         app.metrics.audit.record(HostEvent::Token(TokenCheck::Ended), about);
         ApiError::from(refuse(Endpoint::Token, &Denial::ExpiredToken))
     })?;
-    // Which API the first factor was for is known only here. One of another is not given instead, although the client may
-    // ask for it: what its user signed in to is what the token is for.
+    // Which API the first factor was for is known only here. One of another is not given instead, although the client
+    // may ask for it: what its user signed in to is what the token is for.
     if let Some(asked) = &asked.audience
         && asked.as_str() != app.signer.mfa_audience()
         && asked.as_str() != app.signer.due_audience(due)
@@ -247,8 +248,8 @@ async fn issue(app: &App, due: &IssueToken, asked: &Asked, grant: Issued) -> Res
     let (audience, scope) = (asked.audience.as_ref(), asked.scope.as_ref());
     let signed = app.signer.issue(due, &user, audience.map(Audience::as_str), scope.map(Scope::as_str))?;
     issued(app, grant, &due.subject, &due.client);
-    let reply = TokenReply::new(signed.access_token, signed.expires_in, &signed.scope);
-    Ok(reply.with_id_token(signed.id_token))
+    let reply = TokenReply::new(signed.access_token.into(), signed.expires_in, &signed.scope);
+    Ok(reply.with_id_token(signed.id_token.map(Into::into)))
 }
 
 fn issued(app: &App, grant: Issued, subject: &Subject, client: &ClientId) {
@@ -258,5 +259,5 @@ fn issued(app: &App, grant: Issued, subject: &Subject, client: &ClientId) {
 
 fn same_token(token: &Parameter, claims: &Claims) -> TokenReply {
     let left = claims.exp.saturating_sub(OffsetDateTime::now_utc().unix_timestamp());
-    TokenReply::new(token.expose().to_owned(), u64::try_from(left).unwrap_or(0), &claims.scope)
+    TokenReply::new(token.expose().into(), u64::try_from(left).unwrap_or(0), &claims.scope)
 }
