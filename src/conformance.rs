@@ -1,9 +1,9 @@
 //! A kit that tries a host's own store, and says what to mend.
 //!
-//! Every budget of the core rests on one promise of the host's store: a write is conditional on the revision it replaces,
-//! and every later load reads it. The kit takes the two closures that keep that promise and runs against the real store
-//! what would break it: volleys over one revision, stale copies, loads beside writes, refusals, crashes between the swap
-//! and the effects, and the races that attackers run.
+//! Every budget of the core rests on one promise of the host's store: a write is conditional on the revision it
+//! replaces, and every later load reads it. The kit takes the two closures that keep that promise and runs against
+//! the real store what would break it: volleys over one revision, stale copies, loads beside writes, refusals,
+//! crashes between the swap and the effects, and the races that attackers run.
 //!
 //! ```
 //! # use std::{collections::BTreeMap, convert::Infallible, sync::Mutex};
@@ -33,20 +33,20 @@
 //! # Ok(()) }
 //! ```
 //!
-//! An asynchronous store has the [`AsyncKit`]. It does things at once as tasks of one future, on any executor; give it the
-//! executor's [`spawn`](AsyncKit::spawn) and it does them in parallel, too.
+//! An asynchronous store has the [`AsyncKit`]. It does things at once as tasks of one future, on any executor; give
+//! it the executor's [`spawn`](AsyncKit::spawn) and it does them in parallel, too.
 //!
 //! # What it needs, what it costs, what it leaves
 //!
-//! - **Hand over what the handlers use**: the same pool, the same statements, the same isolation level. A store that was
-//!   written for the kit proves nothing about another.
-//! - With eight rounds, which is the default, it makes some three thousand loads and swaps each, of which more than half
-//!   are lost; the report counts them. It has no clock, takes the time as an argument, and draws nothing but
+//! - **Hand over what the handlers use**: the same pool, the same statements, the same isolation level. A store that
+//!   was written for the kit proves nothing about another.
+//! - With eight rounds, which is the default, it makes some three thousand loads and swaps each, of which more than
+//!   half are lost; the report counts them. It has no clock, takes the time as an argument, and draws nothing but
 //!   [`Run::draw`].
-//! - Its records are those of users whose subjects begin with `conformance-` and the run's id, so that it can run on a
-//!   database that has real ones. With [`delete`](Kit::delete) it deletes them at the end; without, the report lists
-//!   them. Its addresses end in `.invalid`, and its keys are its own, so no message of it can reach anybody; still, stop
-//!   whatever sends from the outbox while the kit looks at it.
+//! - Its records are those of users whose subjects begin with `conformance-` and the run's id, so that it can run on
+//!   a database that has real ones. With [`delete`](Kit::delete) it deletes them at the end; without, the report
+//!   lists them. Its addresses end in `.invalid`, and its keys are its own, so no message of it can reach anybody;
+//!   still, stop whatever sends from the outbox while the kit looks at it.
 //!
 //! # What it cannot see
 //!
@@ -63,9 +63,10 @@
 //!
 //! # Several processes
 //!
-//! Each takes one [`Part`] of the same [`Run`] with [`take_part`](Kit::take_part), at the same time. They meet in the store
-//! and play the same scenes on the same records; no other channel is needed. Their [shares](Share) are text, and
-//! [`Share::judge`] judges all of them together. The first process deletes the records, if it was given the means.
+//! Each takes one [`Part`] of the same [`Run`] with [`take_part`](Kit::take_part), at the same time. They meet in the
+//! store and play the same scenes on the same records; no other channel is needed. Their [shares](Share) are text,
+//! and [`Share::judge`] judges all of them together. The first process deletes the records, if it was given the
+//! means.
 
 mod bench;
 mod check;
@@ -227,8 +228,8 @@ impl<'a> Kit<'a> {
     }
 
     /// A whole request as a handler runs it, its transaction and its loop included: load the record of
-    /// [`Request::subject`], take [`Request::step`], swap, end the request in the way that fits its result, and only then
-    /// give that result.
+    /// [`Request::subject`], take [`Request::step`], swap, end the request in the way that fits its result, and only
+    /// then give that result.
     pub fn request<E: fmt::Display>(
         mut self,
         request: impl Fn(Request) -> Result<Result<Verification, Denial>, E> + Send + Sync + 'a,
@@ -245,8 +246,8 @@ impl<'a> Kit<'a> {
         block_on(check_all(self.hooks, self.rounds, run, now, crowds))
     }
 
-    /// Plays the scenes together with other processes, and waits up to a minute for each of them. Their times may differ by a
-    /// minute.
+    /// Plays the scenes together with other processes, and waits up to a minute for each of them. Their times may
+    /// differ by a minute.
     pub fn take_part(self, part: &Part, now: OffsetDateTime) -> Share {
         block_on(play_part(self.hooks, self.rounds, part, now, Muster::Threads))
     }
@@ -303,8 +304,8 @@ impl<'a> AsyncKit<'a> {
         self
     }
 
-    /// The executor's way of starting a task, which should have several threads: `|task| { tokio::spawn(task); }`. With a
-    /// spawner that needs `'static`, the closures must own what they use.
+    /// The executor's way of starting a task, which should have several threads: `|task| { tokio::spawn(task); }`.
+    /// With a spawner that needs `'static`, the closures must own what they use.
     pub fn spawn(mut self, spawn: impl Fn(Later<'a, ()>) + Send + Sync + 'a) -> Self {
         self.spawn = Some(Arc::new(spawn));
         self
@@ -316,8 +317,8 @@ impl<'a> AsyncKit<'a> {
         check_all(self.hooks, self.rounds, run, now, crowds).await
     }
 
-    /// Plays the scenes together with other processes, and waits up to a minute for each of them. Their times may differ by a
-    /// minute.
+    /// Plays the scenes together with other processes, and waits up to a minute for each of them. Their times may
+    /// differ by a minute.
     pub async fn take_part(self, part: &Part, now: OffsetDateTime) -> Share {
         let muster = self.spawn.map_or(Muster::Tasks, Muster::Spawned);
         play_part(self.hooks, self.rounds, part, now, muster).await

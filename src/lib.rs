@@ -1,9 +1,10 @@
-//! An embeddable second-factor core: one-time codes by email and recovery codes, as explicit state machines without I/O.
+//! An embeddable second-factor core: one-time codes by email and recovery codes, as explicit state machines without
+//! I/O.
 //!
-//! `countersign` decides; the host acts. It owns no socket, no clock, no entropy, no mailer, no database and no thread. A
-//! host gives it a record, a request, the time and randomness; it gives back the next record, and the effects to carry
-//! out once that record is safely stored. Its words are those of Auth0's MFA API: associate, challenge, `oob_code`,
-//! `binding_code`, recovery code, `mfa_token`.
+//! `countersign` decides; the host acts. It owns no socket, no clock, no entropy, no mailer, no database and no
+//! thread. A host gives it a record, a request, the time and randomness; it gives back the next record, and the
+//! effects to carry out once that record is safely stored. Its words are those of Auth0's MFA API: associate,
+//! challenge, `oob_code`, `binding_code`, recovery code, `mfa_token`.
 //!
 //! # The one rule
 //!
@@ -46,9 +47,9 @@
 //! }
 //! ```
 //!
-//! A rejection is an outcome and not an error: a wrong code changes the record, so every command that can write returns a
-//! [`Step`], and its verdict is sealed until the record that was charged for it is stored. Twenty parallel guesses on
-//! three servers cost twenty attempts, or start over.
+//! A rejection is an outcome and not an error: a wrong code changes the record, so every command that can write
+//! returns a [`Step`], and its verdict is sealed until the record that was charged for it is stored. Twenty parallel
+//! guesses on three servers cost twenty attempts, or start over.
 //!
 //! # Where to look
 //!

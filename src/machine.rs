@@ -1,5 +1,5 @@
-//! The machines as pure data: states and the inputs that move them. A machine must never see a code, a budget, a clock or a
-//! record.
+//! The machines as pure data: states and the inputs that move them. A machine must never see a code, a budget, a
+//! clock or a record.
 
 pub mod challenge;
 pub mod enrollment;

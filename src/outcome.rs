@@ -1,5 +1,5 @@
-//! What a step gives back: a verdict, effects, and an audit event, all sealed until the record is stored. None of them may
-//! ever be read before.
+//! What a step gives back: a verdict, effects, and an audit event, all sealed until the record is stored. None of
+//! them may ever be read before.
 
 pub(crate) mod audit;
 pub(crate) mod denial;

@@ -20,9 +20,9 @@
 //! | recovery codes | 10, consumed | 1, replaced on use | 10, each replaced on use |
 //! | authenticators, unconfirmed, challenges | 16, 3, 8 | 50, 5, 8 | 8, 2, 4 |
 //!
-//! `default` keeps email as a factor and claims no assurance level for it. `auth0` follows what Auth0 documents. `strict`
-//! enforces the verifier-side limits of NIST SP 800-63B-4 and OWASP ASVS 5.0 level 3: there email may confirm an address
-//! and never authenticate (SP 800-63B-4 section 3.1.3.1, ASVS 6.3.6).
+//! `default` keeps email as a factor and claims no assurance level for it. `auth0` follows what Auth0 documents.
+//! `strict` enforces the verifier-side limits of NIST SP 800-63B-4 and OWASP ASVS 5.0 level 3: there email may
+//! confirm an address and never authenticate (SP 800-63B-4 section 3.1.3.1, ASVS 6.3.6).
 
 #![allow(clippy::module_inception, reason = "the room has the name of its main type")]
 

@@ -1,4 +1,5 @@
-//! Who asks, and on what grant; and the sealed texts that carry it between requests. Nothing unsealed may ever be believed.
+//! Who asks, and on what grant; and the sealed texts that carry it between requests. Nothing unsealed may ever be
+//! believed.
 
 #![allow(clippy::module_inception, reason = "the room has the name of its main type")]
 

@@ -2,20 +2,20 @@
 //!
 //! # Why six digits are enough, and when
 //!
-//! A six-digit code is one in a million. That is enough only because all of the following hold together; none of them may
-//! be dropped.
+//! A six-digit code is one in a million. That is enough only because all of the following hold together; none of them
+//! may be dropped.
 //!
-//! 1. A code answers one challenge only: it is bound to its handle by a MAC, so eight live challenges do not make a guess
-//!    eight times as likely.
-//! 2. A wrong guess is charged in the same step that judges it, and the verdict is sealed until that is stored. Parallel
-//!    guesses cost what they cost in a row.
-//! 3. Guesses are charged to the account. New challenges, resends, tokens, enrolments, factors and servers draw on the same
-//!    buckets, and nothing but time refills them.
-//! 4. The long budget admits 30 guesses and one more a day: a chance of about 0.0004 a year against somebody who already
-//!    has the password and never stops. [`Policy::guess_probability`](crate::Policy::guess_probability) computes it for any
-//!    policy; without the long budget (`auth0`) it is about 0.084.
-//! 5. Only somebody who passed a first factor can spend an attempt, so locking an account takes its password. A standalone
-//!    record knows no first factor: there only the holder of the challenge's handle can spend one.
+//! 1. A code answers one challenge only: it is bound to its handle by a MAC, so eight live challenges do not make a
+//!    guess eight times as likely.
+//! 2. A wrong guess is charged in the same step that judges it, and the verdict is sealed until that is stored.
+//!    Parallel guesses cost what they cost in a row.
+//! 3. Guesses are charged to the account. New challenges, resends, tokens, enrolments, factors and servers draw on
+//!    the same buckets, and nothing but time refills them.
+//! 4. The long budget admits 30 guesses and one more a day: a chance of about 0.0004 a year against somebody who
+//!    already has the password and never stops. [`Policy::guess_probability`](crate::Policy::guess_probability)
+//!    computes it for any policy; without the long budget (`auth0`) it is about 0.084.
+//! 5. Only somebody who passed a first factor can spend an attempt, so locking an account takes its password. A
+//!    standalone record knows no first factor: there only the holder of the challenge's handle can spend one.
 //!
 //! One guess at each of a million accounts hits one of them, and no bound of one account can see that. Count the audit
 //! events with `evaluated` across accounts, and watch the share that is wrong.
@@ -34,38 +34,41 @@
 //!
 //! # What the host must do
 //!
-//! - Store by compare-and-swap, on one row per user, and read what was written: a store in which the last write wins, or
-//!   that reads from a stale replica, undoes the budgets. The feature `conformance` tries the host's own store.
+//! - Store by compare-and-swap, on one row per user, and read what was written: a store in which the last write wins,
+//!   or that reads from a stale replica, undoes the budgets. The feature `conformance` tries the host's own store.
 //! - Commit the record even if the request fails: a wrong code that is rolled back was never charged.
 //! - Take the time from a clock that clients do not control, and randomness from a cryptographic generator.
 //! - Keep the keys out of the database.
-//! - Think before letting email authenticate where it could only confirm addresses (from `strict` to another policy): an
-//!   address that somebody confirmed with a first factor alone becomes a factor with the account's first enrolment. Reset
-//!   the accounts that have such addresses, or keep the policy.
-//! - Answer a refused client with less than a [`Denial`](crate::Denial) says, and no faster for a name it does not know.
+//! - Think before letting email authenticate where it could only confirm addresses (from `strict` to another policy):
+//!   an address that somebody confirmed with a first factor alone becomes a factor with the account's first
+//!   enrolment. Reset the accounts that have such addresses, or keep the policy.
+//! - Answer a refused client with less than a [`Denial`](crate::Denial) says, and no faster for a name it does not
+//!   know.
 //! - Limit requests by client and address, as a courtesy to itself: no bound here depends on a network address.
 //!
 //! # Timing
 //!
-//! Secret are the keys and all that is derived with them, the seeds, the codes and the tags of tokens and handles, stored or
-//! presented. Public are lengths, key ids, how many recovery codes there are, what a token says, the state of the record,
-//! whether a text is well formed and where its separators stand; then whether a code was right, and if so which of its set.
+//! Secret are the keys and all that is derived with them, the seeds, the codes and the tags of tokens and handles,
+//! stored or presented. Public are lengths, key ids, how many recovery codes there are, what a token says, the state
+//! of the record, whether a text is well formed and where its separators stand; then whether a code was right, and if
+//! so which of its set.
 //!
-//! **Claimed:** on x86-64 Linux, no branch and no address depends on a secret before its verdict, nor on anything but the
-//! verdict after it, from a code as it was typed, a token or a handle to the sealed step, and in making them.
-//! `verification/constant_time/check.sh` shows it: valgrind's memcheck runs the verifications with every secret marked as
-//! undefined, at optimisation 0, s, 3, and 3 with link-time optimisation, as compiled by the compiler at hand. In the
-//! build as it is shipped, what shows are the verdicts, one branch each. Comparisons that leak are caught in the same
-//! runs, and so is the library with one put into it. Beside it a statistical test (dudect) times wrong input that differs
-//! early or late from what is right.
+//! **Claimed:** on x86-64 Linux, no branch and no address depends on a secret before its verdict, nor on anything but
+//! the verdict after it, from a code as it was typed, a token or a handle to the sealed step, and in making them.
+//! `verification/constant_time/check.sh` shows it: valgrind's memcheck runs the verifications with every secret
+//! marked as undefined, at optimisation 0, s, 3, and 3 with link-time optimisation, as compiled by the compiler at
+//! hand. In the build as it is shipped, what shows are the verdicts, one branch each. Comparisons that leak are
+//! caught in the same runs, and so is the library with one put into it. Beside it a statistical test (dudect) times
+//! wrong input that differs early or late from what is right.
 //!
 //! **Not claimed:**
 //!
 //! - anything of another compiler, target or build than those: run the check in yours. It needs x86-64 Linux.
-//! - the processor's own SHA-256 instructions: memcheck examines `sha2`'s software code. Only the statistical test, which
-//!   finds no difference but proves none, runs on them.
-//! - instructions that take a time of their own, which memcheck does not look at. Codes are reduced by constants, for which
-//!   an optimising compiler multiplies; the check sees to it that there is no division. Without optimisation there is.
+//! - the processor's own SHA-256 instructions: memcheck examines `sha2`'s software code. Only the statistical test,
+//!   which finds no difference but proves none, runs on them.
+//! - instructions that take a time of their own, which memcheck does not look at. Codes are reduced by constants, for
+//!   which an optimising compiler multiplies; the check sees to it that there is no division. Without optimisation
+//!   there is.
 //! - codes typed in anything but ASCII, reading and writing the stored form, comparing whole records.
 //! - what the host does: its store, its mail, its answer to a name that it does not know.
 //! - power, radiation, speculation, and a neighbour on the same core.

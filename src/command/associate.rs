@@ -58,8 +58,8 @@ pub struct Associated {
     pub channel: Channel,
     /// The handle to confirm with.
     pub oob_code: OobCode,
-    /// The recovery codes, to be shown once. They go live when the authenticator is confirmed. Absent if the account has
-    /// recovery codes already, or if the factor may not authenticate.
+    /// The recovery codes, to be shown once. They go live when the authenticator is confirmed. Absent if the account
+    /// has recovery codes already, or if the factor may not authenticate.
     pub recovery_codes: Option<Vec<RecoveryCode>>,
     /// When the code dies.
     pub expires: OffsetDateTime,
@@ -70,8 +70,8 @@ pub struct Associated {
 impl Verifier {
     /// Begins the enrolment of a factor: a code is sent to it, and [`verify_oob`](Self::verify_oob) confirms it.
     ///
-    /// A first-factor session may while the user is not enrolled; an elevated one with the scope `enroll` always may. For
-    /// the same address in the same transaction it resends, with the same handle and the same recovery codes.
+    /// A first-factor session may while the user is not enrolled; an elevated one with the scope `enroll` always may.
+    /// For the same address in the same transaction it resends, with the same handle and the same recovery codes.
     ///
     /// Denials: [`AlreadyEnrolled`](Denial::AlreadyEnrolled), [`InsufficientScope`](Denial::InsufficientScope),
     /// [`AddressInUse`](Denial::AddressInUse), [`TooManyAuthenticators`](Denial::TooManyAuthenticators),
@@ -130,7 +130,9 @@ impl Verifier {
             None => {
                 let new = self.draw_unconfirmed(session, account, address, now, rng).map_err(Stop::Source)?;
                 let id = new.id;
-                account.add_unconfirmed(new, transaction, self.policy.settings())?;
+                if !account.add_unconfirmed(new, transaction, self.policy.settings()) {
+                    return Err(Denial::TooManyAuthenticators.into());
+                }
                 id
             }
         };

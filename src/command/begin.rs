@@ -21,8 +21,8 @@ use crate::{
 };
 
 impl Verifier {
-    /// Begins a transaction: the host accepted a first factor and answers `mfa_required` with this `mfa_token`. Nothing is
-    /// stored.
+    /// Begins a transaction: the host accepted a first factor and answers `mfa_required` with this `mfa_token`.
+    /// Nothing is stored.
     ///
     /// # Errors
     /// That of the random generator.
@@ -47,9 +47,9 @@ impl Verifier {
 
     /// Opens an `mfa_token`. No storage is touched.
     ///
-    /// `client` is the request's `client_id`, as the host authenticated it. Where Auth0's clients send none (`associate`
-    /// and `authenticators`) it may be absent: the token's own client then counts, and the session is good for those
-    /// commands only.
+    /// `client` is the request's `client_id`, as the host authenticated it. Where Auth0's clients send none
+    /// (`associate` and `authenticators`) it may be absent: the token's own client then counts, and the session is
+    /// good for those commands only.
     ///
     /// # Errors
     /// [`Denial::MalformedToken`], [`Denial::ExpiredToken`], [`Denial::WrongClient`].

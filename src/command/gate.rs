@@ -1,4 +1,5 @@
-//! The gates of the commands: whether a session may do this, on this record, at this time. A gate must never look at a code.
+//! The gates of the commands: whether a session may do this, on this record, at this time. A gate must never look at
+//! a code.
 
 use crate::{
     command::verifier::Verifier,

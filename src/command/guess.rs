@@ -1,9 +1,9 @@
 //! Judging one presented binding code: the charge and the verdict, in one step.
 //!
-//! Before anything is compared: the challenge must wait, its deadline lie ahead, the account be unlocked, an attempt be
-//! left, and the code have the challenge's number of digits. A refused code is neither evaluated nor counted, right or
-//! wrong. A wrong one that was evaluated is charged to the guess bucket, the long budget, the pair and the authenticator's
-//! failures in a row; a right one charges nothing and clears only those failures.
+//! Before anything is compared: the challenge must wait, its deadline lie ahead, the account be unlocked, an attempt
+//! be left, and the code have the challenge's number of digits. A refused code is neither evaluated nor counted,
+//! right or wrong. A wrong one that was evaluated is charged to the guess bucket, the long budget, the pair and the
+//! authenticator's failures in a row; a right one charges nothing and clears only those failures.
 
 use crate::{
     command::verifier::Verifier,

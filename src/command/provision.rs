@@ -30,10 +30,10 @@ use crate::{
 };
 
 impl Verifier {
-    /// Makes an address that the host has verified itself an active authenticator: Auth0's implicit enrolment. There is
-    /// at most one such; a new address takes the place of the old one, and with it its failures, and stays disabled if it
-    /// was. An address that is there already, active or disabled, is left as it is; one that its user enrolled takes the
-    /// place of a provisioned one that is active, with its failures.
+    /// Makes an address that the host has verified itself an active authenticator: Auth0's implicit enrolment. There
+    /// is at most one such; a new address takes the place of the old one, and with it its failures, and stays
+    /// disabled if it was. An address that is there already, active or disabled, is left as it is; one that its user
+    /// enrolled takes the place of a provisioned one that is active, with its failures.
     ///
     /// Gives the id of the authenticator. Denials: [`TooManyAuthenticators`](Denial::TooManyAuthenticators).
     ///

@@ -37,7 +37,8 @@ use crate::{
 impl Verifier {
     /// Replaces the recovery codes as a set: the old ones are dead, the new ones live at once and are shown once.
     ///
-    /// Takes an elevated session with the scope `enroll`. First-factor sessions begun until now are refused from now on.
+    /// Takes an elevated session with the scope `enroll`. First-factor sessions begun until now are refused from now
+    /// on.
     ///
     /// Denials: [`InsufficientScope`](Denial::InsufficientScope), [`NotEnrolled`](Denial::NotEnrolled) if no active
     /// authenticator may authenticate, [`TooManySends`](Denial::TooManySends), [`ExpiredToken`](Denial::ExpiredToken),
@@ -103,9 +104,9 @@ impl Verifier {
     /// Takes the session of the challenge's own transaction, of either kind.
     ///
     /// Denials: [`TransactionSpent`](Denial::TransactionSpent), [`ForeignOobCode`](Denial::ForeignOobCode),
-    /// [`ExpiredOobCode`](Denial::ExpiredOobCode), [`OobCodeUsed`](Denial::OobCodeUsed), [`AttemptsExhausted`](Denial::AttemptsExhausted),
-    /// [`ChallengeCancelled`](Denial::ChallengeCancelled), [`ExpiredToken`](Denial::ExpiredToken),
-    /// [`WrongRecord`](Denial::WrongRecord).
+    /// [`ExpiredOobCode`](Denial::ExpiredOobCode), [`OobCodeUsed`](Denial::OobCodeUsed),
+    /// [`AttemptsExhausted`](Denial::AttemptsExhausted), [`ChallengeCancelled`](Denial::ChallengeCancelled),
+    /// [`ExpiredToken`](Denial::ExpiredToken), [`WrongRecord`](Denial::WrongRecord).
     pub fn cancel(
         &self,
         session: &Session,

@@ -24,10 +24,11 @@ impl Verifier {
     /// Removes an authenticator, with its challenges (`DELETE /mfa/authenticators/{id}`). The last active one takes
     /// disabled ones and the recovery codes with it, and the user is not enrolled any more.
     ///
-    /// Takes an elevated session with the scope `remove:authenticators`. First-factor sessions begun until now are refused
-    /// from now on, unless the one that was removed had never been confirmed.
+    /// Takes an elevated session with the scope `remove:authenticators`. First-factor sessions begun until now are
+    /// refused from now on, unless the one that was removed had never been confirmed.
     ///
-    /// Denials: [`InsufficientScope`](Denial::InsufficientScope), [`UnknownAuthenticator`](Denial::UnknownAuthenticator),
+    /// Denials: [`InsufficientScope`](Denial::InsufficientScope),
+    /// [`UnknownAuthenticator`](Denial::UnknownAuthenticator),
     /// [`ProvisionedAuthenticator`](Denial::ProvisionedAuthenticator), [`ExpiredToken`](Denial::ExpiredToken),
     /// [`WrongRecord`](Denial::WrongRecord).
     pub fn remove(

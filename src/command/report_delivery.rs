@@ -28,8 +28,8 @@ pub enum DeliveryReport {
 }
 
 impl Verifier {
-    /// Tells what became of a message, by its effect's id. A failed one lifts the cool-down of its pair once, so that its
-    /// user can ask again at once; the budgets stay charged.
+    /// Tells what became of a message, by its effect's id. A failed one lifts the cool-down of its pair once, so that
+    /// its user can ask again at once; the budgets stay charged.
     ///
     /// Says whether a cool-down was lifted.
     pub fn report_delivery<R: Record>(

@@ -52,12 +52,12 @@ pub struct Answered {
 }
 
 impl Verifier {
-    /// Sends a code for a purpose. Asking again for the same purpose resends; asking for another supersedes. Either way the
-    /// attempts carry over until the challenge's deadline; only then, or after a right code, do they begin anew, within the
-    /// ledger's budgets.
+    /// Sends a code for a purpose. Asking again for the same purpose resends; asking for another supersedes. Either
+    /// way the attempts carry over until the challenge's deadline; only then, or after a right code, do they begin
+    /// anew, within the ledger's budgets.
     ///
-    /// Denials: [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if email may not authenticate and that is
-    /// the purpose, [`AddressInUse`](Denial::AddressInUse) if the address is confirmed already,
+    /// Denials: [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if email may not authenticate and that
+    /// is the purpose, [`AddressInUse`](Denial::AddressInUse) if the address is confirmed already,
     /// [`UnknownAuthenticator`](Denial::UnknownAuthenticator) if it is not and the purpose needs it,
     /// [`AuthenticatorDisabled`](Denial::AuthenticatorDisabled), [`Locked`](Denial::Locked),
     /// [`CoolingDown`](Denial::CoolingDown), [`TooManySends`](Denial::TooManySends),
@@ -122,8 +122,8 @@ impl Verifier {
         oob_code::open_handle(&self.keys, subject, oob_code).ok_or(Denial::MalformedOobCode)
     }
 
-    /// Takes a code for a purpose. A right one for [`Purpose::Confirm`] makes the address active. A wrong one is charged
-    /// in this step.
+    /// Takes a code for a purpose. A right one for [`Purpose::Confirm`] makes the address active. A wrong one is
+    /// charged in this step.
     ///
     /// Denials: those of [`verify_oob`](Self::verify_oob) that are about the challenge and the code;
     /// [`ForeignOobCode`](Denial::ForeignOobCode) also for another purpose than the challenge's.

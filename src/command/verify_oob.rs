@@ -42,12 +42,13 @@ pub struct Verification {
     pub purpose: Purpose,
     /// What it proves.
     pub evidence: Evidence,
-    /// Whether it completed the transaction: then [`IssueToken`] is among the effects. If not, an enrolment was confirmed
-    /// and no more. To a first-factor session the host then answers `mfa_required` with the same `mfa_token`; to an
-    /// elevated one, with a token of that session's client, authentication time, scopes and expiry, never more.
+    /// Whether it completed the transaction: then [`IssueToken`] is among the effects. If not, an enrolment was
+    /// confirmed and no more. To a first-factor session the host then answers `mfa_required` with the same
+    /// `mfa_token`; to an elevated one, with a token of that session's client, authentication time, scopes and
+    /// expiry, never more.
     pub completed: bool,
-    /// Whether the recovery codes that were shown with the enrolment are live now. They are not if the account had a set
-    /// by then, or if their key has left the ring: tell the user to throw them away.
+    /// Whether the recovery codes that were shown with the enrolment are live now. They are not if the account had a
+    /// set by then, or if their key has left the ring: tell the user to throw them away.
     pub recovery_codes_live: bool,
 }
 

@@ -1,9 +1,9 @@
 //! `verify_recovery`: completes a login with a recovery code (`POST /oauth/token`, grant `mfa-recovery-code`).
 //!
-//! Recovery stays open while the account is locked, so that guessing at the other factors starves nobody. Its own bounds
-//! are five wrong codes a transaction and the recovery bucket. Failure is uniform: a used code looks like a wrong one. A
-//! client that lost the answer may ask again with the same code in the same transaction and gets the same answer;
-//! anywhere else the code is wrong.
+//! Recovery stays open while the account is locked, so that guessing at the other factors starves nobody. Its own
+//! bounds are five wrong codes a transaction and the recovery bucket. Failure is uniform: a used code looks like a
+//! wrong one. A client that lost the answer may ask again with the same code in the same transaction and gets the
+//! same answer; anywhere else the code is wrong.
 
 use time::OffsetDateTime;
 

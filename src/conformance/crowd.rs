@@ -1,7 +1,7 @@
 //! Doing several things at once: in threads, as tasks of one future, or on the host's own executor.
 //!
-//! Whatever waits here can be left: a job that panics, fails or never starts lets the others through every gate. Nothing
-//! here reads a clock or knows an executor.
+//! Whatever waits here can be left: a job that panics, fails or never starts lets the others through every gate.
+//! Nothing here reads a clock or knows an executor.
 
 use alloc::{boxed::Box, sync::Arc, task::Wake, vec::Vec};
 use core::{

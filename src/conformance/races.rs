@@ -12,6 +12,7 @@ use super::{
 use crate::{
     outcome::step::{Swap, Write},
     record::account::Account,
+    value::name::Subject,
 };
 
 /// A job that did not come to its end.
@@ -164,7 +165,7 @@ async fn pass(ticket: Option<super::crowd::Ticket>) {
 
 async fn look(
     bench: &Bench<'_>,
-    subject: &crate::Subject,
+    subject: &Subject,
     stored: &AtomicU64,
     seen: &mut u64,
     notes: &mut Notes,

@@ -19,7 +19,7 @@ use crate::{
         send::{self, Descriptor, Message},
         step::{Committed, Outcome, Step, Swap, Write},
     },
-    record::account::Account,
+    record::{account::Account, authenticator::Authenticator},
     value::recovery_code::RecoveryCode,
 };
 
@@ -91,7 +91,7 @@ pub(super) async fn denied_request(bench: &Bench<'_>, notes: &mut Notes) -> Resu
             || format!("the request with wrong code number {spent} was answered {answer:?}"),
         );
         let account = bench.reload(&stage.subject).await?;
-        let failures = account.authenticators().first().map_or(0, crate::Authenticator::failures);
+        let failures = account.authenticators().first().map_or(0, Authenticator::failures);
         notes.expect(failures == spent, Flaw::Vanished, || {
             format!("{spent} requests were refused for a wrong code, and the record counts {failures}")
         });
@@ -149,7 +149,8 @@ fn unseen<T>(step: Step<T>) -> Result<Write, Finding> {
     write.ok_or_else(|| Finding::kit("the right code was refused"))
 }
 
-/// Stores a write and gives the record from a fresh load, which is the second: what only the writer saw is gone by then.
+/// Stores a write and gives the record from a fresh load, which is the second: what only the writer saw is gone by
+/// then.
 async fn keep(bench: &Bench<'_>, notes: &mut Notes, write: Write) -> Result<Account, Finding> {
     let record = write.record.clone();
     bench.store(write).await?;

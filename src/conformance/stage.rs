@@ -38,8 +38,8 @@ use crate::{
     },
 };
 
-/// The id of the kit's keys. A host's ring starts at the other end, so a worker of the host finds that it has no key for a
-/// message of the kit, and drops it.
+/// The id of the kit's keys. A host's ring starts at the other end, so a worker of the host finds that it has no key
+/// for a message of the kit, and drops it.
 const KEY: u8 = 255;
 
 /// How many wrong codes the kit's policy takes, which are the default's.

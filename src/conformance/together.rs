@@ -1,5 +1,5 @@
-//! One run in several processes: they meet in the store, play the same scenes on the same records, and each brings home a
-//! share. Only all shares together can be judged.
+//! One run in several processes: they meet in the store, play the same scenes on the same records, and each brings
+//! home a share. Only all shares together can be judged.
 
 use alloc::{format, string::String, vec::Vec};
 use core::{fmt, str::FromStr, time::Duration};

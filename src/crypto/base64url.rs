@@ -1,8 +1,8 @@
 //! Base64url without padding (RFC 4648 section 5), canonical only, with no table and no branch on the data.
 //!
-//! Handles and tokens carry secret tags, so a symbol is mapped by arithmetic instead of by a look-up whose address would
-//! depend on it: eight symbols in the eight bytes of an integer, so that no compiler finds a comparison to branch on. A
-//! text that is not the one encoding of its bytes is refused: one value, one spelling.
+//! Handles and tokens carry secret tags, so a symbol is mapped by arithmetic instead of by a look-up whose address
+//! would depend on it: eight symbols in the eight bytes of an integer, so that no compiler finds a comparison to
+//! branch on. A text that is not the one encoding of its bytes is refused: one value, one spelling.
 
 use alloc::{string::String, vec::Vec};
 use subtle::ConstantTimeEq as _;
@@ -93,8 +93,8 @@ const fn decoded_length(symbols: usize) -> usize {
     symbols.saturating_mul(3) / 4
 }
 
-/// The 48 bits of eight bytes of six bits each, the first byte the lowest and the highest bits: two bytes to 12 bits, two of
-/// these to 24, two of these to 48.
+/// The 48 bits of eight bytes of six bits each, the first byte the lowest and the highest bits: two bytes to 12 bits,
+/// two of these to 24, two of these to 48.
 const fn gather(values: u64) -> u64 {
     let bits = ((values & 0x003f_003f_003f_003f) << 6) | ((values >> 8) & 0x003f_003f_003f_003f);
     let bits = ((bits & 0x0000_0fff_0000_0fff) << 12) | ((bits >> 16) & 0x0000_0fff_0000_0fff);
@@ -116,8 +116,8 @@ fn each(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// The symbols of eight six-bit values. Where a range of values begins, a step is added or taken away; no byte leaves 0 to
-/// 255 on the way. They are ASCII, as their highest bits say whatever the values.
+/// The symbols of eight six-bit values. Where a range of values begins, a step is added or taken away; no byte leaves
+/// 0 to 255 on the way. They are ASCII, as their highest bits say whatever the values.
 fn symbols(values: u64) -> u64 {
     let upper = values.wrapping_add(each(b'A'));
     let lower = upper.wrapping_add(step(values, 26, b'a' - b'Z' - 1));
@@ -148,8 +148,8 @@ fn step(bytes: u64, from: u8, by: u8) -> u64 {
     reached.wrapping_sub(reached >> 7) & each(by)
 }
 
-/// The highest bit of each byte that is at least `from`: the carry of an addition. The bytes are below 128, `from` is not
-/// zero.
+/// The highest bit of each byte that is at least `from`: the carry of an addition. The bytes are below 128, `from` is
+/// not zero.
 fn reached(bytes: u64, from: u8) -> u64 {
     bytes.wrapping_add(each(0x80_u8.wrapping_sub(from))) & HIGH
 }

@@ -1,10 +1,10 @@
 //! Where something secret becomes a fact that the code branches on: how a comparison came out, and nothing else.
 //!
-//! Whatever is computed from keys, seeds, codes or tags takes the same path and touches the same addresses whatever their
-//! value. At the end there is one verdict, which the machines must branch on; it passes through here. That gives the
-//! check in `verification/constant_time` one place to let a verdict out at: it marks every secret as undefined, a build with
-//! `--cfg countersign_constant_time` tells it of each verdict, and any other branch on a secret shows. No other build
-//! has the hook. Nothing but a verdict may ever pass through this module.
+//! Whatever is computed from keys, seeds, codes or tags takes the same path and touches the same addresses whatever
+//! their value. At the end there is one verdict, which the machines must branch on; it passes through here. That
+//! gives the check in `verification/constant_time` one place to let a verdict out at: it marks every secret as
+//! undefined, a build with `--cfg countersign_constant_time` tells it of each verdict, and any other branch on a
+//! secret shows. No other build has the hook. Nothing but a verdict may ever pass through this module.
 
 use subtle::Choice;
 

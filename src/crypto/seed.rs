@@ -1,5 +1,5 @@
-//! Sixteen secret bytes of the record, from which codes are derived. A seed must never show its bytes, and never leave the
-//! record.
+//! Sixteen secret bytes of the record, from which codes are derived. A seed must never show its bytes, and never
+//! leave the record.
 
 use core::fmt;
 use subtle::ConstantTimeEq as _;

@@ -1,5 +1,5 @@
-//! The stored form of byte newtypes: bytes where the format has them, base64url where it is text. It must never read bytes of
-//! another length, or a text that is not canonical.
+//! The stored form of byte newtypes: bytes where the format has them, base64url where it is text. It must never read
+//! bytes of another length, or a text that is not canonical.
 
 use core::fmt;
 use serde::{

@@ -1,8 +1,8 @@
 //! Erasing what was secret and is no longer needed.
 //!
-//! A secret that stays in freed memory or in a dead stack frame can turn up in a crash dump or a later allocation. Here
-//! it is overwritten at full speed, and a barrier keeps the compiler from leaving that out. This module must never decide
-//! what is secret, and a copy that the compiler made on its own it cannot reach.
+//! A secret that stays in freed memory or in a dead stack frame can turn up in a crash dump or a later allocation.
+//! Here it is overwritten at full speed, and a barrier keeps the compiler from leaving that out. This module must
+//! never decide what is secret, and a copy that the compiler made on its own it cannot reach.
 
 use core::ops::{Deref, DerefMut};
 

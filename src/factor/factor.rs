@@ -1,5 +1,6 @@
-//! The factors, each an address or a secret behind an authenticator, and the channels that codes go by. A new one is a variant
-//! here; the compiler then names every place that must decide about it. This module must never send anything.
+//! The factors, each an address or a secret behind an authenticator, and the channels that codes go by. A new one is
+//! a variant here; the compiler then names every place that must decide about it. This module must never send
+//! anything.
 
 use crate::value::{email_address::EmailAddress, id::AuthenticatorKind};
 

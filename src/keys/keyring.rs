@@ -1,5 +1,5 @@
-//! The ring: two classes of keys, each with its current key and up to two older ones. It must never print a key, or fall back
-//! to another one.
+//! The ring: two classes of keys, each with its current key and up to two older ones. It must never print a key, or
+//! fall back to another one.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;

@@ -13,9 +13,10 @@
 //! | [`Pending`](ChallengeState::Pending) | Pending | Pending | Verified | Pending or Exhausted | Expired | Cancelled |
 //! | every other | refused | refused | refused | refused | refused | refused |
 //!
-//! Every state but `Pending` is final, and in none of them is there a code: the seed goes with the state. The attempts
-//! themselves are counted outside (for an account in its transaction, and in its ledger), so that a new challenge refills
-//! nothing (NIST SP 800-63B-4 section 3.1.3.2). This module must never compare a code or touch a budget on its own.
+//! Every state but `Pending` is final, and in none of them is there a code: the seed goes with the state. The
+//! attempts themselves are counted outside (for an account in its transaction, and in its ledger), so that a new
+//! challenge refills nothing (NIST SP 800-63B-4 section 3.1.3.2). This module must never compare a code or touch a
+//! budget on its own.
 
 use crate::{crypto::seed::Seed, machine::transition::IllegalTransition};
 

@@ -14,9 +14,10 @@
 //! | [`Active`](Enrollment::Active) | refused | refused | Disabled | gone |
 //! | [`Disabled`](Enrollment::Disabled) | refused | refused | refused | gone |
 //!
-//! There is no edge from `Disabled` back: an authenticator that reached the cap of wrong codes in a row must be enrolled
-//! anew (NIST SP 800-63B-4 section 3.2.2). A refused input leaves the state as it was. An unconfirmed authenticator that
-//! reaches the cap has no attempts left and lapses with its transaction. This module must never let an authenticator become active by anything but `Confirm`.
+//! There is no edge from `Disabled` back: an authenticator that reached the cap of wrong codes in a row must be
+//! enrolled anew (NIST SP 800-63B-4 section 3.2.2). A refused input leaves the state as it was. An unconfirmed
+//! authenticator that reaches the cap has no attempts left and lapses with its transaction. This module must never
+//! let an authenticator become active by anything but `Confirm`.
 
 use crate::{
     crypto::seed::Seed,

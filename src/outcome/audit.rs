@@ -1,7 +1,7 @@
 //! The audit event: one for every decision, allowed or refused, with no secret in it.
 //!
-//! It names who, what and how it came out, and neither code, token, handle nor address. A host logs it as it is (ASVS 5.0
-//! requirements 16.2.5 and 16.3.1).
+//! It names who, what and how it came out, and neither code, token, handle nor address. A host logs it as it is (ASVS
+//! 5.0 requirements 16.2.5 and 16.3.1).
 
 use time::OffsetDateTime;
 

@@ -1,9 +1,9 @@
 //! Refusals: what a client was denied, and why.
 //!
-//! A denial is an outcome of a step and not an error: it may have cost an attempt, and it is read only after the record
-//! was stored. It is detailed, for the host's log. What a client may be told of it is less: a client must not learn from
-//! it whether a code it does not hold was nearly right, used or never issued. One denial is no client's doing but the
-//! host's; [`Denial::is_misuse`] tells it apart.
+//! A denial is an outcome of a step and not an error: it may have cost an attempt, and it is read only after the
+//! record was stored. It is detailed, for the host's log. What a client may be told of it is less: a client must not
+//! learn from it whether a code it does not hold was nearly right, used or never issued. One denial is no client's
+//! doing but the host's; [`Denial::is_misuse`] tells it apart.
 
 use core::fmt;
 use time::OffsetDateTime;
@@ -64,8 +64,8 @@ pub enum Denial {
         /// When the next message may be sent.
         until: OffsetDateTime,
     },
-    /// This authenticator has no attempt left in this transaction; only a new first factor helps. A standalone record has
-    /// attempts again once its challenge's deadline has passed.
+    /// This authenticator has no attempt left in this transaction; only a new first factor helps. A standalone record
+    /// has attempts again once its challenge's deadline has passed.
     AttemptsExhausted,
 
     // The handle and the binding code.

@@ -37,8 +37,8 @@ impl Evidence {
     }
 
     /// The Authentication Method Reference values (RFC 8176 section 2) that this alone supports: `mca` for an emailed
-    /// code, because a second channel took part; none for a recovery code, because none is registered. Whether `mfa` may
-    /// be added only the host can know: it takes two distinct factors, and the host judged the first.
+    /// code, because a second channel took part; none for a recovery code, because none is registered. Whether `mfa`
+    /// may be added only the host can know: it takes two distinct factors, and the host judged the first.
     #[must_use]
     pub const fn amr(&self) -> &'static [&'static str] {
         match self.kind() {

@@ -1,5 +1,5 @@
-//! The token that a host issues after the second factor. It must never name an audience or a scope that the first factor did
-//! not.
+//! The token that a host issues after the second factor. It must never name an audience or a scope that the first
+//! factor did not.
 
 use crate::{
     outcome::{effect_id::EffectId, evidence::Evidence},
@@ -11,8 +11,8 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct IssueToken {
-    /// The idempotency key, one for each transaction. Asking again for a recovery's answer gives the same effect again: a
-    /// host that must not issue two tokens keeps the ids it has carried out.
+    /// The idempotency key, one for each transaction. Asking again for a recovery's answer gives the same effect
+    /// again: a host that must not issue two tokens keeps the ids it has carried out.
     pub id: EffectId,
     /// For whom.
     pub subject: Subject,

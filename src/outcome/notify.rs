@@ -7,8 +7,8 @@ use crate::{
     value::{email_address::EmailAddress, id::AuthenticatorId, instant::Millis, name::Subject},
 };
 
-/// Tell the account's holder that something happened. The host chooses the addresses: NIST SP 800-63B-4 section 4.6 wants
-/// them independent of what changed.
+/// Tell the account's holder that something happened. The host chooses the addresses: NIST SP 800-63B-4 section 4.6
+/// wants them independent of what changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]

@@ -1,5 +1,5 @@
-//! Messages: the code that a host sends now, and the descriptor that its outbox keeps for later. A descriptor must never hold
-//! a code.
+//! Messages: the code that a host sends now, and the descriptor that its outbox keeps for later. A descriptor must
+//! never hold a code.
 
 use time::OffsetDateTime;
 
@@ -38,8 +38,8 @@ pub struct SendEmail {
     pub destination_key: DestinationKey,
 }
 
-/// A message to send, without the code: what a host stores in its outbox, in the transaction that stores the record, and
-/// later turns into the message with [`render`](crate::Verifier::render).
+/// A message to send, without the code: what a host stores in its outbox, in the transaction that stores the record,
+/// and later turns into the message with [`render`](crate::Verifier::render).
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]

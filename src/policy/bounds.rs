@@ -1,5 +1,5 @@
-//! The hard bounds of the record, whatever the policy says. A record beyond one is refused when it is read, so a bound must
-//! never shrink.
+//! The hard bounds of the record, whatever the policy says. A record beyond one is refused when it is read, so a
+//! bound must never shrink.
 
 /// The most authenticators that a record may hold, confirmed and unconfirmed.
 pub(crate) const MAX_AUTHENTICATORS: usize = 72;

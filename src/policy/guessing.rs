@@ -6,8 +6,8 @@ use crate::policy::policy::Policy;
 
 impl Policy {
     /// The chance that somebody who holds the first factor for a whole year, and guesses as often as this policy lets
-    /// them, hits a binding code once: 1 − (1 − 10^−digits)^guesses, where guesses is what the tighter of the guess bucket
-    /// and the long budget admits in 365 days.
+    /// them, hits a binding code once: 1 − (1 − 10^−digits)^guesses, where guesses is what the tighter of the guess
+    /// bucket and the long budget admits in 365 days.
     ///
     /// The cap on wrong codes in a row is left out: the account's holder may clear it by logging in meanwhile. One code
     /// is acceptable at a time, because a code is bound to its handle. For the presets this gives about 0.00039

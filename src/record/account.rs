@@ -12,7 +12,6 @@ use rand_core::TryCryptoRng;
 
 use crate::{
     machine::enrollment::{Enrollment, EnrollmentInput, Fate, Unconfirmed},
-    outcome::denial::Denial,
     policy::{bounds::MAX_TRANSACTIONS, settings::Settings},
     record::{
         authenticator::Authenticator,
@@ -80,8 +79,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// The record of a user who has none. Its revision is random, so that a row that was deleted and made anew cannot be
-    /// overwritten by a copy from before.
+    /// The record of a user who has none. Its revision is random, so that a row that was deleted and made anew cannot
+    /// be overwritten by a copy from before.
     ///
     /// # Errors
     /// That of the random generator.
@@ -243,13 +242,15 @@ impl Account {
     }
 
     /// Adds an unconfirmed authenticator; if there are as many as the policy allows, the oldest of the same transaction
-    /// lapses, or the oldest. One of the same transaction that was guessed at stays: with it would go its count.
+    /// lapses, or the oldest. One of the same transaction that was guessed at stays: with it would go its count. Says
+    /// whether there was room.
+    #[must_use]
     pub(crate) fn add_unconfirmed(
         &mut self,
         authenticator: Authenticator,
         transaction: TransactionId,
         settings: &Settings,
-    ) -> Result<(), Denial> {
+    ) -> bool {
         let guessed = |id| {
             let pair = self.transaction(transaction).and_then(|entry| entry.pair(id));
             pair.is_some_and(|pair| pair.attempts_left < settings.attempts)
@@ -262,11 +263,11 @@ impl Account {
             // The list is in the order of enrolment, and the first of equals is found.
             let oldest =
                 unconfirmed.filter(|(id, _)| !guessed(*id)).min_by_key(|(_, of_another)| *of_another);
-            let (oldest, _) = oldest.ok_or(Denial::TooManyAuthenticators)?;
+            let Some((oldest, _)) = oldest else { return false };
             self.lapse(|known, _| known.id == oldest);
         }
         self.authenticators.push(authenticator);
-        Ok(())
+        true
     }
 
     /// Adds a challenge; if there are `max` already, a finished one goes, or the oldest of the same transaction, or the

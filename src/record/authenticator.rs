@@ -1,7 +1,7 @@
 //! Authenticators: what an account has enrolled, how each is named, and what a list of them shows.
 //!
-//! The factor is fixed when an authenticator is made: another address is another authenticator, with an enrolment of its
-//! own. A further factor (SMS, voice, TOTP) is a variant of [`Factor`], of [`Channel`] where it sends, and of
+//! The factor is fixed when an authenticator is made: another address is another authenticator, with an enrolment of
+//! its own. A further factor (SMS, voice, TOTP) is a variant of [`Factor`], of [`Channel`] where it sends, and of
 //! [`AuthenticatorKind`]; the compiler then names every place that must decide about it.
 
 use alloc::string::String;

@@ -1,5 +1,5 @@
-//! A challenge as the record keeps it: its state, its authenticator, its purpose and its deadline. This module must never
-//! compare a code or touch a budget.
+//! A challenge as the record keeps it: its state, its authenticator, its purpose and its deadline. This module must
+//! never compare a code or touch a budget.
 
 use rand_core::TryCryptoRng;
 use time::OffsetDateTime;

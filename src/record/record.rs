@@ -15,7 +15,8 @@ use crate::{
     value::{instant::Millis, name::Subject, revision::Revision},
 };
 
-/// A record that a [`Step`](crate::Step) writes: an [`Account`] or a [`Standalone`]. It cannot be implemented elsewhere.
+/// A record that a [`Step`](crate::Step) writes: an [`Account`] or a [`Standalone`]. It cannot be implemented
+/// elsewhere.
 pub trait Record: internal::Internal {}
 
 impl Record for Account {}

@@ -1,9 +1,9 @@
 //! The machines on their own: one address, one challenge at a time, no account.
 //!
-//! For what is not a login: confirming an address before it means anything, resetting a password, approving a payment. A
-//! [`Standalone`] is a record like [`Account`](crate::Account), with the same driving rule and a [`Ledger`] of its own, so
-//! that the budgets hold here as they do there. It must never stand in for a second factor: nothing in it says that
-//! anybody passed a first one.
+//! For what is not a login: confirming an address before it means anything, resetting a password, approving a
+//! payment. A [`Standalone`] is a record like [`Account`](crate::Account), with the same driving rule and a
+//! [`Ledger`] of its own, so that the budgets hold here as they do there. It must never stand in for a second factor:
+//! nothing in it says that anybody passed a first one.
 //!
 //! Confirming an address, and then resetting a password by it:
 //!
@@ -125,7 +125,8 @@ pub struct Standalone {
 }
 
 impl Standalone {
-    /// A record for an address that is not proven. Only [`Purpose::Confirm`] can be asked of it.
+    /// A record for an address that is not proven. Only [`Purpose::Confirm`](crate::Purpose::Confirm) can be asked of
+    /// it.
     ///
     /// # Errors
     /// That of the random generator.
@@ -139,7 +140,8 @@ impl Standalone {
         Self::draw(subject, address, (Enrollment::Unconfirmed(state), Origin::Enrolled), transaction, rng)
     }
 
-    /// A record for an address that the host knows to be proven. Any purpose but [`Purpose::Confirm`] can be asked of it.
+    /// A record for an address that the host knows to be proven. Any purpose but
+    /// [`Purpose::Confirm`](crate::Purpose::Confirm) can be asked of it.
     ///
     /// # Errors
     /// That of the random generator.

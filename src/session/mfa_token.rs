@@ -1,8 +1,8 @@
 //! `mfa_token` and `oob_code`: sealed texts that say themselves whose and how old they are.
 //!
-//! Both are checked without touching the store, so a forged, garbled or foreign one costs one MAC and no more. The length
-//! comes first, then the encoding, then the key id, then the MAC in constant time; only then is a field believed. Nothing
-//! unsigned may ever leave this module.
+//! Both are checked without touching the store, so a forged, garbled or foreign one costs one MAC and no more. The
+//! length comes first, then the encoding, then the key id, then the MAC in constant time; only then is a field
+//! believed. Nothing unsigned may ever leave this module.
 
 use alloc::vec::Vec;
 use zeroize::Zeroizing;

@@ -1,4 +1,5 @@
-//! The `oob_code`: a sealed handle of one challenge. It is checked without the store, and must never be believed unsealed.
+//! The `oob_code`: a sealed handle of one challenge. It is checked without the store, and must never be believed
+//! unsealed.
 
 use alloc::vec::Vec;
 use zeroize::Zeroizing;

@@ -88,9 +88,9 @@ pub(crate) enum Grant {
 }
 
 impl Session {
-    /// A session that the host elevated, after checking an access token of its own: whose and which client's it is, the
-    /// transaction that is stable for that token ([`TransactionId::from_token_id`]), what it may do, when its holder was
-    /// last authenticated with a second factor, and when it expires.
+    /// A session that the host elevated, after checking an access token of its own: whose and which client's it is,
+    /// the transaction that is stable for that token ([`TransactionId::from_token_id`]), what it may do, when its
+    /// holder was last authenticated with a second factor, and when it expires.
     #[must_use]
     pub fn elevated(
         subject: Subject,

@@ -1,5 +1,5 @@
-//! Kinds and ids: of authenticators, challenges, transactions and destinations. The texts of kinds are stored and derived from,
-//! so this list only grows. An id must never hold anything that its holder may not know.
+//! Kinds and ids: of authenticators, challenges, transactions and destinations. The texts of kinds are stored and
+//! derived from, so this list only grows. An id must never hold anything that its holder may not know.
 
 use core::{fmt, str::FromStr};
 use rand_core::TryCryptoRng;

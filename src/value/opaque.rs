@@ -1,5 +1,5 @@
-//! The opaque secrets that a client carries between requests: `oob_code` and `mfa_token`. This module must never look into
-//! them.
+//! The opaque secrets that a client carries between requests: `oob_code` and `mfa_token`. This module must never look
+//! into them.
 
 use alloc::string::String;
 use core::fmt;

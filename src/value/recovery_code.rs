@@ -57,8 +57,9 @@ impl RecoveryCode {
     }
 }
 
-/// The symbol of the low five bits: `2` to `9`, then the letters without `I` and `O`, by arithmetic instead of a look-up.
-/// A plain mask will not do: optimising for size, the compiler makes a branch of it. It does not see through a `Choice`.
+/// The symbol of the low five bits: `2` to `9`, then the letters without `I` and `O`, by arithmetic instead of a
+/// look-up. A plain mask will not do: optimising for size, the compiler makes a branch of it. It does not see through
+/// a `Choice`.
 fn symbol(bits: u64) -> u8 {
     let [value, ..] = (bits & 0x1f).to_le_bytes();
     let above = |limit: u8, skipped: u8| u8::conditional_select(&0, &skipped, value.ct_gt(&limit));

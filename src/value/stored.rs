@@ -1,7 +1,7 @@
 //! Pieces of the stored form: byte strings, parsed texts and bounded lists.
 //!
-//! A stored byte is input like any other. Nothing here may allocate more than the bound that its caller names, or take a
-//! value that its type's own constructor would refuse.
+//! A stored byte is input like any other. Nothing here may allocate more than the bound that its caller names, or
+//! take a value that its type's own constructor would refuse.
 
 use alloc::vec::Vec;
 use core::{fmt, marker::PhantomData, str::FromStr};

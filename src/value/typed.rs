@@ -4,8 +4,8 @@
 //! nothing else is guessed. In particular no Unicode case folding (it would turn `ß` into `SS` and a dotless `ı` into
 //! `I`) and no look-alikes (`O` for `0`): what is left must be in the alphabet of its code, or the input is malformed.
 //!
-//! A typed code may be the right one, so nothing looks at a symbol but to find that it is one. That holds for codes typed
-//! in ASCII; Unicode is taken apart by its own rules.
+//! A typed code may be the right one, so nothing looks at a symbol but to find that it is one. That holds for codes
+//! typed in ASCII; Unicode is taken apart by its own rules.
 
 use core::fmt;
 use subtle::{Choice, ConstantTimeGreater as _};
@@ -115,8 +115,8 @@ const fn is_dash(c: char) -> bool {
     )
 }
 
-/// Characters that show nothing: Unicode's Default_Ignorable_Code_Point (soft hyphen, joiners, zero-width spaces, direction
-/// marks, variation selectors, tags, fillers), interlinear marks and the blank Braille pattern.
+/// Characters that show nothing: Unicode's Default_Ignorable_Code_Point (soft hyphen, joiners, zero-width spaces,
+/// direction marks, variation selectors, tags, fillers), interlinear marks and the blank Braille pattern.
 pub(crate) const fn is_invisible(c: char) -> bool {
     matches!(
         c,

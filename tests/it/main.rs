@@ -14,6 +14,7 @@ mod presets;
 mod races;
 mod races_async;
 mod redaction;
+mod rooms;
 mod rotation;
 mod sessions;
 mod standalone;

@@ -125,14 +125,14 @@ def listed(names):
 
 
 def essence(root, mutant):
-    """What stays of a mutant when its function moves: the function's text, the place in it, and the replacement."""
+    """What stays of a mutant when its function moves: the function's text without comments, the place, the replacement."""
     lines = (root / mutant["file"]).read_text(encoding="utf-8").split("\n")
 
     def text(start, end):
         within = lines[start["line"] - 1 : end["line"]]
         within[-1] = within[-1][: end["column"] - 1]
         within[0] = within[0][start["column"] - 1 :]
-        return " ".join(" ".join(within).split())
+        return " ".join(" ".join(line for line in within if not line.lstrip().startswith("//")).split())
 
     # A mutant of a constant has no function.
     whole, span = (mutant.get("function") or mutant)["span"], mutant["span"]
@@ -503,7 +503,7 @@ def gate(jobs):
 
 def control():
     """With a test taken out, mutants that it alone catches must be reported as missed, and else as caught."""
-    name, test = "src/challenge.rs", "a_pending_challenge_counts_its_messages"
+    name, test = "src/machine/challenge.rs", "a_pending_challenge_counts_its_messages"
     chosen = [m for m in listed([name])[name] if re.search(r"replace Pending::(generation|sends) -> u32 with 0$", m)]
     if len(chosen) != 2:
         raise SurveyError(f"the control's mutants are not there: {chosen}")

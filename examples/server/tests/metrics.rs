@@ -129,7 +129,7 @@ fn counters_exist_before_the_first_event_and_no_event_adds_one() {
 /// The names of the core's denials, so that each has its counter from the start.
 #[test]
 fn every_denial_of_the_core_has_its_counter() {
-    let source = include_str!("../../../src/denial.rs");
+    let source = include_str!("../../../src/outcome/denial.rs");
     let body = source.split_once("pub const fn code(&self)").unwrap().1.split_once("\n    }\n").unwrap().0;
     let mut known: BTreeSet<_> = body.split('"').skip(1).step_by(2).collect();
     assert!(known.len() >= 29, "{known:?}");
