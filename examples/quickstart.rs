@@ -1,8 +1,8 @@
 //! The whole journey in a terminal: enrol, confirm, sign in, mistype, resend, recover, remove.
 //!
-//! `cargo run --example quickstart` asks at a prompt; `cargo run --example quickstart -- --script` plays both sides by
-//! itself and exits 0 only if every step came out as it should. Everything that a host needs is in this file: a store with
-//! a compare-and-swap, a clock, a source of randomness, a mailer, and the loop that joins them.
+//! `cargo run --example quickstart` asks at a prompt; `cargo run --example quickstart -- --script` plays both sides
+//! by itself and exits 0 only if every step came out as it should. Everything that a host needs is in this file: a
+//! store with a compare-and-swap, a clock, a source of randomness, a mailer, and the loop that joins them.
 
 use std::{
     collections::BTreeMap,
@@ -72,8 +72,8 @@ impl Host {
         Err("the store is too busy".into())
     }
 
-    /// The conditional write. In SQL: `UPDATE … SET record = $1, revision = $2 WHERE subject = $3 AND revision = $4`, or
-    /// `INSERT … ON CONFLICT DO NOTHING`; one row means stored, none means lost.
+    /// The conditional write. In SQL: `UPDATE … SET record = $1, revision = $2 WHERE subject = $3 AND revision = $4`,
+    /// or `INSERT … ON CONFLICT DO NOTHING`; one row means stored, none means lost.
     fn swap(&mut self, write: Write) -> Result<Swap, Error> {
         if self.rows.get(self.subject.as_str()).map(Account::revision) != write.expected {
             return Ok(Swap::Lost);

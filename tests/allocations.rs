@@ -1,5 +1,5 @@
-//! How often a command allocates, counted by the allocator. What the host brings (the record from its store, the texts of
-//! the request) is no part of a command, nor is dropping what it keeps: only what happens in between counts.
+//! How often a command allocates, counted by the allocator. What the host brings (the record from its store, the
+//! texts of the request) is no part of a command, nor is dropping what it keeps: only what happens in between counts.
 
 use std::{convert::Infallible, hint::black_box};
 

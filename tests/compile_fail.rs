@@ -1,7 +1,7 @@
 //! What does not compile: reading a verdict, its effects or a code before the store has answered, and storing a code.
 //!
-//! Each case in `tests/compile_fail/` has its compiler message beside it, so that it fails for the reason that is meant;
-//! `commits.rs` is the control that compiles.
+//! Each case in `tests/compile_fail/` has its compiler message beside it, so that it fails for the reason that is
+//! meant; `commits.rs` is the control that compiles.
 
 use countersign::{BindingCode, Effect, Handle, MfaToken, OobCode, RecoveryCode, SendEmail, Session};
 use static_assertions::{assert_impl_all, assert_not_impl_any};

@@ -1,5 +1,5 @@
-//! Doors that stay shut: what somebody with a first factor alone cannot reach, and what nobody can take from the account's
-//! holder.
+//! Doors that stay shut: what somebody with a first factor alone cannot reach, and what nobody can take from the
+//! account's holder.
 
 use countersign::{Denial, Event, Policy, RecoveryCode, Requirements, Verifier};
 use countersign_testkit::{World, keys, policy, wrong};

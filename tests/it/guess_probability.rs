@@ -6,8 +6,8 @@ use countersign_testkit::{World, wrong};
 use rand::{Rng as _, SeedableRng as _, rngs::ChaCha20Rng};
 use time::Duration;
 
-/// How many wrong codes a thief gets evaluated in `period`, with a new first factor, challenge or resend whenever one is
-/// needed, asking at every instant at which the core says that asking may help.
+/// How many wrong codes a thief gets evaluated in `period`, with a new first factor, challenge or resend whenever one
+/// is needed, asking at every instant at which the core says that asking may help.
 fn evaluated_guesses(policy: &Policy, period: Duration) -> u64 {
     let mut world = World::new(policy.clone());
     world.enrol("user@example.com");

@@ -1,7 +1,7 @@
 //! Random operations under a clock that jumps both ways, against what must hold after every step.
 //!
-//! The checks read the record in its JSON form and know nothing of the library's own code: they compute locks, charges and
-//! final states for themselves. `PROPTEST_CASES` raises the number of runs.
+//! The checks read the record in its JSON form and know nothing of the library's own code: they compute locks,
+//! charges and final states for themselves. `PROPTEST_CASES` raises the number of runs.
 
 use std::collections::BTreeMap;
 

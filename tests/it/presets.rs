@@ -1,7 +1,7 @@
 //! The presets to the number: every burst, and every refill to the millisecond, read off what the commands do.
 //!
-//! A test opens the budgets that it is not about, so that only the one it measures can refuse; the numbers themselves are
-//! written out here and not taken from the settings.
+//! A test opens the budgets that it is not about, so that only the one it measures can refuse; the numbers themselves
+//! are written out here and not taken from the settings.
 
 use countersign::{
     ChallengeRequest, Delivery, Denial, Enrollment, Event, Policy, Purpose, Rate, RecoveryCode, Session,

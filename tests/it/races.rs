@@ -1,7 +1,8 @@
-//! Races: whatever the order in which nodes load and swap one record, what is revealed was charged, and within its bounds.
+//! Races: whatever the order in which nodes load and swap one record, what is revealed was charged, and within its
+//! bounds.
 //!
-//! Each scene is played with a store that swaps conditionally, where the bounds must hold in every order, and with one in
-//! which the last write wins, where they must break in some order: the first could have failed.
+//! Each scene is played with a store that swaps conditionally, where the bounds must hold in every order, and with
+//! one in which the last write wins, where they must break in some order: the first could have failed.
 
 use countersign::{
     Authenticator, BindingCode, ChallengeRequest, Denial, Enrollment, Handle, Policy, Rate, RecoveryCode,

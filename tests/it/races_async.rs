@@ -86,8 +86,8 @@ impl std::fmt::Display for ConnectionLost {
 
 impl std::error::Error for ConnectionLost {}
 
-/// Rows under compare-and-swap. The first loads wait for each other, so that every handler begins with a copy from before
-/// any swap; later ones yield, and so does each swap, so that the handlers interleave.
+/// Rows under compare-and-swap. The first loads wait for each other, so that every handler begins with a copy from
+/// before any swap; later ones yield, and so does each swap, so that the handlers interleave.
 struct Rows {
     rows: Mutex<BTreeMap<String, Account>>,
     failure: Failure,
@@ -209,7 +209,8 @@ async fn an_error_of_the_store_reveals_nothing() {
             let outcomes = spawn_all(&world.verifier, &rows, attempts).await;
             let revealed: Vec<_> = outcomes.into_iter().filter_map(Result::ok).collect();
             assert_eq!(tokens(&revealed), 0, "{failure:?}");
-            // Whoever comes after the last write reads a record that needs none, and is told only what that record says.
+            // Whoever comes after the last write reads a record that needs none, and is told only what that record
+            // says.
             let settled = if right { Denial::OobCodeUsed } else { Denial::AttemptsExhausted };
             assert!(revealed.iter().all(|outcome| outcome.result == Err(settled)), "{failure:?}");
             let (failed, charged) = (HANDLERS - revealed.len(), bucket(&rows.account(), "guess"));

@@ -1,5 +1,5 @@
-//! Key rotation: what an older key made still verifies, what is new hangs on the new key, and a key that left the ring takes
-//! what it made with it.
+//! Key rotation: what an older key made still verifies, what is new hangs on the new key, and a key that left the
+//! ring takes what it made with it.
 
 use countersign::{Denial, Key, KeyRing, Policy, Resend, Verifier};
 use countersign_testkit::{World, wrong};

@@ -1,8 +1,8 @@
 //! Golden records: what an earlier build stored, a later one must read; and what no build stored, none may.
 //!
-//! `tests/golden/` holds one full account and one standalone record, in JSON and in postcard, as version 1 wrote them. They
-//! are never regenerated: a change that cannot read them is a break of the stored form. `--ignored write` writes the files
-//! that are missing, for a new version.
+//! `tests/golden/` holds one full account and one standalone record, in JSON and in postcard, as version 1 wrote
+//! them. They are never regenerated: a change that cannot read them is a break of the stored form. `--ignored write`
+//! writes the files that are missing, for a new version.
 
 use std::{fmt::Debug, fs, path::PathBuf};
 
@@ -19,8 +19,8 @@ fn read(name: &str) -> Vec<u8> {
     fs::read(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Five active authenticators, ten recovery codes, three live challenges in three transactions: the account whose size is
-/// bounded.
+/// Five active authenticators, ten recovery codes, three live challenges in three transactions: the account whose
+/// size is bounded.
 fn full() -> World {
     let mut world = World::new(Policy::default());
     world.enrol("first.person@example.com");

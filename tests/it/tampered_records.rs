@@ -19,8 +19,8 @@ fn a_recovery_code_is_live_once() {
     }
 }
 
-/// A host may prolong the session whose hash is the transaction: what is written then can be read again, and the attempts
-/// that are spent stay spent.
+/// A host may prolong the session whose hash is the transaction: what is written then can be read again, and the
+/// attempts that are spent stay spent.
 #[test]
 fn a_prolonged_session_leaves_a_record_that_can_be_read() {
     let mut world = World::new(Policy::default());
@@ -46,7 +46,8 @@ fn a_prolonged_session_leaves_a_record_that_can_be_read() {
     assert_eq!(world.associate(&elevated, "new@example.com").unwrap_err(), Denial::AttemptsExhausted);
 }
 
-/// Whoever compares records, as a store's tests do, is not told that two are the same because what they hide looks alike.
+/// Whoever compares records, as a store's tests do, is not told that two are the same because what they hide looks
+/// alike.
 #[test]
 fn records_that_differ_in_a_secret_alone_are_different() {
     let mut world = World::new(Policy::default());

@@ -1,9 +1,9 @@
 //! The floors: what an operation's HMACs cost by themselves.
 //!
-//! A floor is built from public facts, the fixture's keys and the stored seed, and must come out at the very tag that the
-//! library made: so it computes the same HMACs over the same messages, and not merely as many. It clones a keyed state,
-//! hashes the message in one piece, and compares the tag as four integers through `subtle`. The raw compressions beside it
-//! are what the hash function alone must do for that.
+//! A floor is built from public facts, the fixture's keys and the stored seed, and must come out at the very tag that
+//! the library made: so it computes the same HMACs over the same messages, and not merely as many. It clones a keyed
+//! state, hashes the message in one piece, and compares the tag as four integers through `subtle`. The raw
+//! compressions beside it are what the hash function alone must do for that.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Sha256, block_api::compress256};
@@ -46,8 +46,8 @@ impl Floor {
         difference.ct_eq(&0).into()
     }
 
-    /// How many blocks the two passes of HMAC compress once the key is absorbed (RFC 6234: a bit, zeros and eight bytes of
-    /// length behind the message), the outer one always one.
+    /// How many blocks the two passes of HMAC compress once the key is absorbed (RFC 6234: a bit, zeros and eight
+    /// bytes of length behind the message), the outer one always one.
     pub fn compressions(&self) -> usize {
         (self.message.len() + 9).div_ceil(64) + 1
     }

@@ -1,6 +1,6 @@
-//! The accounts that are measured: one as empty as an enrolled one can be, and one as full as the default policy lets it
-//! become, each with a challenge that waits, its handle, its token and its right code. Built through the library's own
-//! commands under its own clock and budgets.
+//! The accounts that are measured: one as empty as an enrolled one can be, and one as full as the default policy lets
+//! it become, each with a challenge that waits, its handle, its token and its right code. Built through the library's
+//! own commands under its own clock and budgets.
 
 use countersign::{
     Account, Audience, BindingCode, FirstFactor, Handle, Policy, Purpose, RecoveryCode, Scope, Session,

@@ -2,8 +2,8 @@
 //!
 //! A meter must never measure what a host brings or keeps: neither making the input nor dropping the result.
 
-/// Something that measures a case: what `setup` gives is what the host has, `routine` works on it and leaves in it what the
-/// host keeps. Neither making the one nor dropping the other is measured.
+/// Something that measures a case: what `setup` gives is what the host has, `routine` works on it and leaves in it
+/// what the host keeps. Neither making the one nor dropping the other is measured.
 pub trait Meter {
     fn case<S>(&mut self, name: &str, setup: impl FnMut() -> S, routine: impl FnMut(&mut S));
 

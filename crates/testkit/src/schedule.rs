@@ -1,8 +1,8 @@
 //! A race: several nodes work on stale copies of one record, in every order in which their loads and swaps can fall.
 //!
-//! A step is a function of the copy that it was given and of its own randomness, so its place between its node's load and
-//! swap can make no difference; the orders enumerated here are those of the loads and swaps. Orders that have led to the
-//! same state go on from there together.
+//! A step is a function of the copy that it was given and of its own randomness, so its place between its node's load
+//! and swap can make no difference; the orders enumerated here are those of the loads and swaps. Orders that have led
+//! to the same state go on from there together.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,6 @@
-//! A world to test in: one store with a real compare-and-swap, one clock that the test moves, one seeded generator, and a
-//! mailbox. It drives the library as a host would and keeps everything that came out, so that a test can count it.
+//! A world to test in: one store with a real compare-and-swap, one clock that the test moves, one seeded generator,
+//! and a mailbox. It drives the library as a host would and keeps everything that came out, so that a test can count
+//! it.
 
 use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
 

@@ -1,7 +1,7 @@
 //! The processes that faults are done to, and the faults.
 //!
-//! Every child is bound to this process: the kernel kills it when this one dies, whatever the reason. Everything listens on
-//! 127.0.0.1, on a port that was free. This module must never touch a process that it did not start.
+//! Every child is bound to this process: the kernel kills it when this one dies, whatever the reason. Everything
+//! listens on 127.0.0.1, on a port that was free. This module must never touch a process that it did not start.
 
 use std::{
     fs::File,
@@ -228,8 +228,8 @@ impl Server {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
-    /// The server's clock, in seconds ahead of this one's: what it shows on its panel. (The `Date` of its answers is kept
-    /// for as long as it is not in the past, so it does not show a clock that was set back.)
+    /// The server's clock, in seconds ahead of this one's: what it shows on its panel. (The `Date` of its answers is
+    /// kept for as long as it is not in the past, so it does not show a clock that was set back.)
     pub async fn offset(&self) -> Result<i64, String> {
         let mut client = Client::new(self.address, Duration::from_secs(5));
         let reply = client.get("/demo/state?username=user@example.com", None).await;

@@ -1,8 +1,9 @@
-//! What users do: enrol, sign in, recover, and guess. Every step is entered into the ledger before it is taken and after.
+//! What users do: enrol, sign in, recover, and guess. Every step is entered into the ledger before it is taken and
+//! after.
 //!
-//! A user whose request got no answer, or was told that the server is busy, asks again until somebody answers. What was
-//! already carried out then shows as a refusal, which is no failure here: the ledger judges. This module must never decide
-//! by itself whether a server was right.
+//! A user whose request got no answer, or was told that the server is busy, asks again until somebody answers. What
+//! was already carried out then shows as a refusal, which is no failure here: the ledger judges. This module must
+//! never decide by itself whether a server was right.
 
 use std::{
     collections::BTreeMap,

@@ -1,8 +1,8 @@
 //! The ledger that is kept outside: what was asked, mailed, presented and answered, in the order in which it was seen.
 //!
-//! Every entry goes to an append-only file before it counts. The checks read the ledger alone and hold whatever happened to
-//! the server, so they must never ask it anything. A request without an answer is one without [`Event::Answered`]: it may
-//! have been carried out or not.
+//! Every entry goes to an append-only file before it counts. The checks read the ledger alone and hold whatever
+//! happened to the server, so they must never ask it anything. A request without an answer is one without
+//! [`Event::Answered`]: it may have been carried out or not.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -232,8 +232,8 @@ fn audit(entries: &[(u64, Event)], limits: Limits) -> Vec<Violation> {
             Event::Unlocked { user } => users.entry(user.clone()).or_default().unlocked += 1,
             Event::Clock { offset } => {
                 wild = *offset != 0;
-                // A jump further ahead than any before gains what the time is worth, one bucket at most; coming back to it
-                // gains nothing.
+                // A jump further ahead than any before gains what the time is worth, one bucket at most; coming back
+                // to it gains nothing.
                 if *offset > furthest {
                     let time = u64::try_from(*offset - furthest).unwrap_or(0);
                     gained += usize::try_from(time.div_ceil(limits.refill)).unwrap_or(0).min(limits.burst);
@@ -323,8 +323,8 @@ fn audit(entries: &[(u64, Event)], limits: Limits) -> Vec<Violation> {
     violations
 }
 
-/// Whether a code is without doubt that of a transaction: the only one that was mailed since it began, never mailed before,
-/// and no message of an earlier transaction can still have been under way.
+/// Whether a code is without doubt that of a transaction: the only one that was mailed since it began, never mailed
+/// before, and no message of an earlier transaction can still have been under way.
 fn is_right(
     user: &User,
     begun: usize,

@@ -1,8 +1,8 @@
-//! What both drivers of the reference host share: users and their journeys, the servers that they go to, the mail that comes
-//! back, and the ledger that is kept outside.
+//! What both drivers of the reference host share: users and their journeys, the servers that they go to, the mail
+//! that comes back, and the ledger that is kept outside.
 //!
-//! `countersign-chaos` does faults to the servers and holds them to their promises; `countersign-load` starts journeys on a
-//! schedule and says what they cost.
+//! `countersign-chaos` does faults to the servers and holds them to their promises; `countersign-load` starts
+//! journeys on a schedule and says what they cost.
 
 pub mod client;
 pub mod faults;

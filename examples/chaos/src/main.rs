@@ -1,8 +1,8 @@
 //! Faults and load for the reference host: `kill -9`, PostgreSQL restarted, mail that fails, a full disk, a wild clock.
 //!
-//! Users go through thousands of journeys at real servers while faults are done to them. A ledger outside keeps what was
-//! asked, mailed and answered; afterwards it is held against what the servers say. `ci/chaos.sh` builds all that is needed
-//! and runs every scene. Exit 0 means that nothing was violated, and that every fault was really there.
+//! Users go through thousands of journeys at real servers while faults are done to them. A ledger outside keeps what
+//! was asked, mailed and answered; afterwards it is held against what the servers say. `ci/chaos.sh` builds all that
+//! is needed and runs every scene. Exit 0 means that nothing was violated, and that every fault was really there.
 
 mod scenes;
 

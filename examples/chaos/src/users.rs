@@ -1,6 +1,7 @@
 //! The users of a store: thousands at once, who all have the password of [`crate::journey::PASSWORD`].
 //!
-//! Hashing it for each of them would take minutes, so they share the hash that the server made for its demonstration user.
+//! Hashing it for each of them would take minutes, so they share the hash that the server made for its demonstration
+//! user.
 
 use std::path::Path;
 

@@ -1,8 +1,8 @@
-//! The commands that are not the server: users, clients, keys, backup. Each does one thing and ends; a server that is running
-//! sees it at the next request, except for keys, which it reads when it starts.
+//! The commands that are not the server: users, clients, keys, backup. Each does one thing and ends; a server that is
+//! running sees it at the next request, except for keys, which it reads when it starts.
 //!
-//! Whoever may run them may read the key file and the database: they check nobody's rights. This module must never change a
-//! record but by a step of the core, or print a secret other than the new one of a client.
+//! Whoever may run them may read the key file and the database: they check nobody's rights. This module must never
+//! change a record but by a step of the core, or print a secret other than the new one of a client.
 
 mod acts;
 mod answer;

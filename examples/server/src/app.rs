@@ -45,7 +45,8 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// Woken when something was put into the outbox.
     pub(crate) mail_waits: Notify,
-    /// As many as steps are taken at once. The end of the server takes them all, and so waits for those that are stored.
+    /// As many as steps are taken at once. The end of the server takes them all, and so waits for those that are
+    /// stored.
     pub(crate) steps: Arc<Semaphore>,
     pub(crate) limits: Limits,
     pub(crate) issuer: String,
@@ -87,8 +88,8 @@ impl App {
     /// The messages among the effects are in the outbox already, in the transaction that wrote the record; what is left
     /// to the caller is [`Effect::IssueToken`].
     ///
-    /// The caller may be dropped at any time. Until the swap begins that ends the step; from there on the step goes to its
-    /// end by itself, since what was charged must be stored and logged, and no transaction be left half-way.
+    /// The caller may be dropped at any time. Until the swap begins that ends the step; from there on the step goes
+    /// to its end by itself, since what was charged must be stored and logged, and no transaction be left half-way.
     pub(crate) async fn step<T, F>(
         self: &Arc<Self>,
         subject: &Subject,

@@ -1,7 +1,8 @@
 //! What a request for a token asks for, and whether its client may: the audience and the scope.
 //!
-//! It is read before a password or a code is looked at, so a request that cannot be answered says nothing about either and
-//! uses none up. This module must never take an audience or a word of a scope that is not registered for the client.
+//! It is read before a password or a code is looked at, so a request that cannot be answered says nothing about
+//! either and uses none up. This module must never take an audience or a word of a scope that is not registered for
+//! the client.
 
 use std::borrow::Cow;
 

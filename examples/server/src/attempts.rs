@@ -1,9 +1,9 @@
 //! The answer to a wrong binding code: how many attempts are left, and until when none is taken.
 //!
-//! Auth0's error is the same for each wrong code, and it stays: the count is a field beside it, which clients that do not
-//! know it ignore. The field must never tell more than the client can count by itself. The core counts attempts for one
-//! authenticator in one transaction, both of which the client holds; a lock and a disabled authenticator, which depend on
-//! other transactions, are what its next request is told anyway.
+//! Auth0's error is the same for each wrong code, and it stays: the count is a field beside it, which clients that do
+//! not know it ignore. The field must never tell more than the client can count by itself. The core counts attempts
+//! for one authenticator in one transaction, both of which the client holds; a lock and a disabled authenticator,
+//! which depend on other transactions, are what its next request is told anyway.
 
 use countersign::{
     Denial, Effect, Event,

@@ -1,16 +1,16 @@
 //! Audit events: the decisions of the host and of the core, each logged and counted by [`Audit`].
 //!
-//! [`HostEvent`] lists the decisions that the host makes by itself: first factors, clients, tokens, requests, and the acts
-//! of administrators. The core's decisions are its own [`AuditEvent`]. Both are recorded at the one place where the
-//! decision is made. The reasons are closed enums, so the labels of the counters are bounded, and every counter exists
-//! from the start with 0.
+//! [`HostEvent`] lists the decisions that the host makes by itself: first factors, clients, tokens, requests, and the
+//! acts of administrators. The core's decisions are its own [`AuditEvent`]. Both are recorded at the one place where
+//! the decision is made. The reasons are closed enums, so the labels of the counters are bounded, and every counter
+//! exists from the start with 0.
 //!
-//! This module must never be handed a text that a client sent. A user appears as the subject of a known user, a client as
-//! the identifier of a registered client, and otherwise neither appears: an unknown name may be a password that was typed
-//! into the wrong field. Codes, tokens, handles, secrets and addresses of users have no field here.
+//! This module must never be handed a text that a client sent. A user appears as the subject of a known user, a
+//! client as the identifier of a registered client, and otherwise neither appears: an unknown name may be a password
+//! that was typed into the wrong field. Codes, tokens, handles, secrets and addresses of users have no field here.
 //!
-//! The lines that are written during a request, these among them, stand in its span, which has the request's id, its route
-//! and its peer: see [`crate::request_id`].
+//! The lines that are written during a request, these among them, stand in its span, which has the request's id, its
+//! route and its peer: see [`crate::request_id`].
 
 pub(crate) mod administrator;
 mod reasons;

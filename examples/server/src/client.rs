@@ -1,7 +1,7 @@
 //! Clients, and what each was registered for: grants, audiences, scopes, and the origins of its pages.
 //!
-//! What is not registered is refused (RFC 9700 section 2.3). A client's id is never an audience, so that a token for one
-//! is never taken for a token for the other. This module must never widen what an administrator registered.
+//! What is not registered is refused (RFC 9700 section 2.3). A client's id is never an audience, so that a token for
+//! one is never taken for a token for the other. This module must never widen what an administrator registered.
 
 mod audience;
 mod grant;
@@ -39,8 +39,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Whether the client proved itself. A public one needs no secret and has none to be right; an empty one is the same
-    /// as none (RFC 6749 section 2.3.1).
+    /// Whether the client proved itself. A public one needs no secret and has none to be right; an empty one is the
+    /// same as none (RFC 6749 section 2.3.1).
     pub(crate) fn check_secret(&self, secret: Option<&str>) -> ClientCheck {
         match (&self.secret_hash, secret.filter(|secret| !secret.is_empty())) {
             (None, None) => ClientCheck::Accepted,

@@ -1,8 +1,8 @@
 //! `countersign-server conformance`: the library's kit on this server's own store.
 //!
-//! It runs on the database that the server is given, with the same connections, statements and loop. The kit's records
-//! belong to subjects of its own and are deleted at the end. Then several processes, each this binary once more, play the
-//! races together.
+//! It runs on the database that the server is given, with the same connections, statements and loop. The kit's
+//! records belong to subjects of its own and are deleted at the end. Then several processes, each this binary once
+//! more, play the races together.
 
 use std::{
     process::{Command, Stdio},
@@ -22,8 +22,8 @@ use crate::{
     store::Database,
 };
 
-/// Runs the kit. The answer is its report; a store that breaks its promise is an error, which is the report, too. With a
-/// part of somebody's run, the answer is this process's share.
+/// Runs the kit. The answer is its report; a store that breaks its promise is an error, which is the report, too.
+/// With a part of somebody's run, the answer is this process's share.
 pub(crate) async fn run(options: &Conformance, data: &Data) -> Result<String, String> {
     let database = admin::open(data).await?;
     let kit = kit(&database, options);

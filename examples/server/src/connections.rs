@@ -1,8 +1,8 @@
 //! The connections: which are taken, what each may wait for, and how they end.
 //!
-//! A connection waits for a request, reads its head, or serves it, and each of these has its own deadline: see [`progress`].
-//! How many there are is bounded in all and by peer: see [`Open`]. This module must never let a client decide how long it
-//! holds a connection, and never wait for one client before it takes the next.
+//! A connection waits for a request, reads its head, or serves it, and each of these has its own deadline: see
+//! [`progress`]. How many there are is bounded in all and by peer: see [`Open`]. This module must never let a client
+//! decide how long it holds a connection, and never wait for one client before it takes the next.
 
 mod open;
 mod progress;
@@ -66,8 +66,8 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// Takes connections until told to stop. Then those that are open finish their request, for as long as the end of the
-    /// server may take, and are closed. The answer is when that time is over.
+    /// Takes connections until told to stop. Then those that are open finish their request, for as long as the end of
+    /// the server may take, and are closed. The answer is when that time is over.
     pub(crate) async fn serve(self, listener: TcpListener, until: impl Future<Output = ()>) -> Instant {
         let shared = Arc::new(self);
         let (open, telling) = (Open::new(&shared.app.limits), Arc::new(Semaphore::new(TELLING)));
@@ -185,7 +185,8 @@ impl Connections {
     }
 }
 
-/// Tells a connection that it is not taken, and waits for it to go: closed with something unread, the answer might be lost.
+/// Tells a connection that it is not taken, and waits for it to go: closed with something unread, the answer might be
+/// lost.
 async fn tell(mut stream: TcpStream) -> std::io::Result<()> {
     stream.write_all(REFUSAL.as_bytes()).await?;
     stream.shutdown().await?;

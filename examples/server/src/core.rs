@@ -1,5 +1,5 @@
-//! The library, and how long it works: every call of the [`Verifier`] goes through [`Core::call`], which takes the time.
-//! This module must never let the verifier out, for a call beside it would not be counted.
+//! The library, and how long it works: every call of the [`Verifier`] goes through [`Core::call`], which takes the
+//! time. This module must never let the verifier out, for a call beside it would not be counted.
 
 use countersign::{Policy, Verifier};
 

@@ -1,10 +1,11 @@
 //! Pages from other origins: which of them may read what the endpoints answer that browsers call (the Fetch standard,
 //! section 3.3).
 //!
-//! An origin is let in for the clients that registered it. A preflight names no client, so any registered origin passes
-//! it; the answer to the request itself is for the origins of the client that the request named or whose token it had, and
-//! only an answer to no client in particular is for all registered ones. There are no cookies here, so credentials are
-//! never let through. This module must never answer with a wildcard or with an origin that is not registered.
+//! An origin is let in for the clients that registered it. A preflight names no client, so any registered origin
+//! passes it; the answer to the request itself is for the origins of the client that the request named or whose token
+//! it had, and only an answer to no client in particular is for all registered ones. There are no cookies here, so
+//! credentials are never let through. This module must never answer with a wildcard or with an origin that is not
+//! registered.
 
 use std::{
     cell::RefCell,

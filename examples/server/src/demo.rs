@@ -1,5 +1,5 @@
-//! Demonstration data, and what the page's panel shows of it. Only on loopback addresses, and never a code, token, handle
-//! or seed.
+//! Demonstration data, and what the page's panel shows of it. Only on loopback addresses, and never a code, token,
+//! handle or seed.
 
 use std::{collections::VecDeque, sync::Mutex};
 
@@ -25,8 +25,8 @@ pub(crate) const CLIENT_SECRET: &str = "demo-secret";
 /// How many steps the panel keeps.
 const STEPS: usize = 50;
 
-/// Adds the demonstration user and client to an empty store, and says whether the store has them. A store with data of its
-/// own gets none, so its server shows no panel.
+/// Adds the demonstration user and client to an empty store, and says whether the store has them. A store with data
+/// of its own gets none, so its server shows no panel.
 pub(crate) async fn seed(
     database: &dyn Database,
     first_factors: &FirstFactors,

@@ -18,9 +18,10 @@ const BUSY: &str = "The server is busy. Try again.";
 pub(crate) enum ApiError {
     /// The client was refused.
     Refused(Refusal),
-    /// A client was refused that tried HTTP Basic, which is answered with `WWW-Authenticate` (RFC 6749 section 5.2), or that
-    /// was refused elsewhere than at the token endpoint, where every 401 has that header (RFC 9110 section 15.5.2). At the
-    /// token endpoint some libraries drop the error of a client that authenticated in the body if the header is there.
+    /// A client was refused that tried HTTP Basic, which is answered with `WWW-Authenticate` (RFC 6749 section 5.2),
+    /// or that was refused elsewhere than at the token endpoint, where every 401 has that header (RFC 9110 section
+    /// 15.5.2). At the token endpoint some libraries drop the error of a client that authenticated in the body if the
+    /// header is there.
     RefusedBasic(Refusal),
     /// A binding code was wrong.
     WrongCode {

@@ -1,8 +1,8 @@
 //! The first factor: a password, hashed with Argon2id, and the client that presents it.
 //!
 //! A name that nobody has costs as long as a wrong password, also when users were hashed with other parameters: see
-//! [`InUse`]. Hashing takes memory and time, so only a few run at once, in memory that [`Hashing`] lends, and none on the
-//! threads that serve requests. This module must never say which part of a first factor was wrong.
+//! [`InUse`]. Hashing takes memory and time, so only a few run at once, in memory that [`Hashing`] lends, and none on
+//! the threads that serve requests. This module must never say which part of a first factor was wrong.
 
 use std::sync::Arc;
 
@@ -146,7 +146,8 @@ impl FirstFactors {
         self.slow(None, move |memory| hash(&params, &password, memory)).await
     }
 
-    /// Does slow work in memory that is lent, on a thread for such work. Work that nobody waits for any more is not begun.
+    /// Does slow work in memory that is lent, on a thread for such work. Work that nobody waits for any more is not
+    /// begun.
     async fn slow<T: Send + 'static>(
         &self,
         turn: Turn,
@@ -194,8 +195,8 @@ fn is_right(stored: &str, password: &str, memory: &mut Memory) -> Result<bool, F
     Ok(constant_time::verify_slices_are_equal(&output, expected.as_bytes()).is_ok())
 }
 
-/// A client's secret as it is stored. The server makes the secrets itself, with more than 128 random bits, so a plain hash
-/// is enough.
+/// A client's secret as it is stored. The server makes the secrets itself, with more than 128 random bits, so a plain
+/// hash is enough.
 pub(crate) fn secret_hash(secret: &str) -> Vec<u8> {
     digest::digest(&digest::SHA256, secret.as_bytes()).as_ref().to_vec()
 }
@@ -211,8 +212,8 @@ mod tests {
 
     use super::*;
 
-    /// Memory that another hash has left its blocks in gives what new memory gives, whatever the parameters, and what the
-    /// crate itself makes and reads.
+    /// Memory that another hash has left its blocks in gives what new memory gives, whatever the parameters, and what
+    /// the crate itself makes and reads.
     #[test]
     fn lent_memory_makes_no_difference() {
         let mut memory = Memory::default();

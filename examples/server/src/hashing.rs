@@ -1,9 +1,10 @@
 //! The memory of password hashes, and whose turn it is to have some.
 //!
-//! Argon2 wants megabytes for each hash. They are made once, as many sets as hashes are computed at once, and lent: an
-//! allocator that gets and gives them up again and again, on many threads, keeps many times as much. Who waits for a set
-//! stands in a line that has a bound. The peer that had least in the last seconds comes first, so that one that asks without
-//! end is in nobody's way. This module must never let anybody wait without end, and never let a set be lost.
+//! Argon2 wants megabytes for each hash. They are made once, as many sets as hashes are computed at once, and lent:
+//! an allocator that gets and gives them up again and again, on many threads, keeps many times as much. Who waits for
+//! a set stands in a line that has a bound. The peer that had least in the last seconds comes first, so that one that
+//! asks without end is in nobody's way. This module must never let anybody wait without end, and never let a set be
+//! lost.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -45,8 +46,8 @@ struct State {
     idle: Vec<Memory>,
     /// Those of one turn, the first to come in front. No queue is empty.
     waiting: BTreeMap<Turn, VecDeque<Waiter>>,
-    /// How many sets each turn had in the last seconds. There are no more turns in it than hashes were computed in a minute
-    /// or so.
+    /// How many sets each turn had in the last seconds. There are no more turns in it than hashes were computed in a
+    /// minute or so.
     had: BTreeMap<Turn, usize>,
     /// When half of that was forgotten last.
     forgotten: Instant,
@@ -125,8 +126,8 @@ impl Hashing {
         Self::new(1, 0, Duration::ZERO)
     }
 
-    /// Lends a set as soon as it is this turn's. With the line full, the last one of the turn that had and wants most gives
-    /// way, if that is more than this one would.
+    /// Lends a set as soon as it is this turn's. With the line full, the last one of the turn that had and wants most
+    /// gives way, if that is more than this one would.
     pub(crate) async fn lend(self: &Arc<Self>, turn: Turn) -> Result<Lent, Busy> {
         let mut place = {
             let mut state = self.state();

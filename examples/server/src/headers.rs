@@ -1,5 +1,5 @@
-//! What the headers of a request say and those of a reply must say, as pure functions of text and time: `fuzz/properties`
-//! reads this very file. It must never look at a clock or at anything else of the server.
+//! What the headers of a request say and those of a reply must say, as pure functions of text and time:
+//! `fuzz/properties` reads this very file. It must never look at a clock or at anything else of the server.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use time::OffsetDateTime;

@@ -1,9 +1,9 @@
 //! The names that the server answers to while everybody who reaches it reads its mail or knows its password.
 //!
-//! A web page of a stranger can give its own name the address of this machine (DNS rebinding). Its scripts then read from
-//! this server as from their own, and only the name in the request tells. So while the demonstration runs or mail stays in
-//! memory, requests for other names are refused, on every route. This module must never answer a request that does not
-//! name exactly one host (RFC 9112 section 3.2).
+//! A web page of a stranger can give its own name the address of this machine (DNS rebinding). Its scripts then read
+//! from this server as from their own, and only the name in the request tells. So while the demonstration runs or
+//! mail stays in memory, requests for other names are refused, on every route. This module must never answer a
+//! request that does not name exactly one host (RFC 9112 section 3.2).
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},

@@ -1,9 +1,9 @@
 //! Whether the keys are those that the data hangs on.
 //!
-//! The database keeps a check value of each durable key that a server was started with: an HMAC by the key itself, which
-//! says nothing about it. A server whose keys give other values, or lack a key that recovery codes still hang on, would
-//! refuse codes that are right, so it does not start. Files that are rolled out from server to server pass: a staged key
-//! counts as known, and a key that nothing hangs on may go.
+//! The database keeps a check value of each durable key that a server was started with: an HMAC by the key itself,
+//! which says nothing about it. A server whose keys give other values, or lack a key that recovery codes still hang
+//! on, would refuse codes that are right, so it does not start. Files that are rolled out from server to server pass:
+//! a staged key counts as known, and a key that nothing hangs on may go.
 //!
 //! This module must never make a key file beside a database that hangs on another, unless it was told that the keys are
 //! lost.

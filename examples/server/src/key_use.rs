@@ -1,7 +1,8 @@
 //! What hangs on keys: how many recovery codes of which records were made with which durable key.
 //!
-//! Only the library knows how a record names its keys. It tells how many codes hang on another key than the current one, so
-//! it is asked once for each id with that id as the current one. No secret is needed for that, and none is used.
+//! Only the library knows how a record names its keys. It tells how many codes hang on another key than the current
+//! one, so it is asked once for each id with that id as the current one. No secret is needed for that, and none is
+//! used.
 
 use std::collections::BTreeMap;
 

@@ -1,11 +1,11 @@
 //! The key file: what it holds, how it is made, and how its keys are rotated.
 //!
-//! The file is JSON: a context that separates this tenant from every other, and for each class a list of keys, the one in
-//! use first. A key is current, staged or former. A staged one stands behind the current one and is marked as such; every
-//! other key behind the first is a former one. [`rotation`] moves them.
+//! The file is JSON: a context that separates this tenant from every other, and for each class a list of keys, the
+//! one in use first. A key is current, staged or former. A staged one stands behind the current one and is marked as
+//! such; every other key behind the first is a former one. [`rotation`] moves them.
 //!
-//! This module must never write a key anywhere but into a file that its owner alone can read, or make a file that was not
-//! asked for.
+//! This module must never write a key anywhere but into a file that its owner alone can read, or make a file that was
+//! not asked for.
 
 mod rotation;
 

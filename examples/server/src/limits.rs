@@ -1,7 +1,8 @@
 //! How much the server takes on, and how long it waits: the settings, and their defaults.
 //!
-//! Whatever a client can make the server wait for has a deadline here, and whatever clients can pile up has a bound. This
-//! module must never hold a limit that has no option: an operator's proxy has deadlines of its own, which these must fit.
+//! Whatever a client can make the server wait for has a deadline here, and whatever clients can pile up has a bound.
+//! This module must never hold a limit that has no option: an operator's proxy has deadlines of its own, which these
+//! must fit.
 
 use std::{num::NonZero, thread::available_parallelism, time::Duration};
 
@@ -17,12 +18,13 @@ const DEFAULT_MOST_HASHES: usize = 8;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits and deadlines")]
 pub(crate) struct Limits {
-    /// How many connections may be open. With all of them in use the one that has been idle longest is closed for the next;
-    /// if none is idle, the next is answered with 503.
+    /// How many connections may be open. With all of them in use the one that has been idle longest is closed for the
+    /// next; if none is idle, the next is answered with 503.
     #[arg(long, env = "COUNTERSIGN_MAX_CONNECTIONS", default_value = "1024", value_name = "COUNT", value_parser = count(1..=1_000_000))]
     pub(crate) max_connections: usize,
 
-    /// How many of them one address may have (for IPv6: one /64). The next is answered with 503. Not for trusted proxies.
+    /// How many of them one address may have (for IPv6: one /64). The next is answered with 503. Not for trusted
+    /// proxies.
     #[arg(long, env = "COUNTERSIGN_MAX_CONNECTIONS_PER_PEER", default_value = "100", value_name = "COUNT", value_parser = count(1..=1_000_000))]
     pub(crate) max_connections_per_peer: usize,
 

@@ -1,4 +1,5 @@
-//! The entries of `GET /mfa/authenticators`: Auth0's, and beside them the fields that only an elevated session is shown.
+//! The entries of `GET /mfa/authenticators`: Auth0's, and beside them the fields that only an elevated session is
+//! shown.
 //!
 //! An `mfa_token` is proof of a password alone, so its list must never hold an address in full, the number of recovery
 //! codes, or anything else that Auth0's list does not have.

@@ -1,7 +1,7 @@
 //! The language of messages: what a request asks for, and the best match among the locales that have templates.
 //!
-//! `x-request-language`, the header of Auth0's API, comes before `Accept-Language`; both are read alike. This module must
-//! never let a text of a client further than a comparison: what travels on is the name of a known locale.
+//! `x-request-language`, the header of Auth0's API, comes before `Accept-Language`; both are read alike. This module
+//! must never let a text of a client further than a comparison: what travels on is the name of a known locale.
 
 use std::{cmp::Reverse, fmt, str::FromStr};
 
@@ -15,7 +15,8 @@ const MAX_HEADER: usize = 1_024;
 /// How many languages of one header are looked at.
 const MAX_RANGES: usize = 32;
 
-/// A locale that has templates: a well-formed BCP 47 tag of language, script, region and variants, in its canonical case.
+/// A locale that has templates: a well-formed BCP 47 tag of language, script, region and variants, in its canonical
+/// case.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Locale(String);
 
@@ -63,8 +64,8 @@ pub(crate) fn of_headers<'a>(headers: &HeaderMap, available: &'a [Locale]) -> Op
     })
 }
 
-/// The languages of a header, the most wanted first (RFC 9110 section 12.5.4). One that cannot be read is left out, and so
-/// is one that is not wanted at all.
+/// The languages of a header, the most wanted first (RFC 9110 section 12.5.4). One that cannot be read is left out,
+/// and so is one that is not wanted at all.
 fn ranges(header: &str) -> Vec<&str> {
     if header.len() > MAX_HEADER {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! How messages leave: by SMTP, or into a mailbox in memory for development. This module must never log a message or its
-//! recipient, and never send one in clear to another machine.
+//! How messages leave: by SMTP, or into a mailbox in memory for development. This module must never log a message or
+//! its recipient, and never send one in clear to another machine.
 
 mod letter;
 mod relay;

@@ -1,8 +1,8 @@
 //! A reference host for `countersign`: Auth0's MFA API over HTTP.
 //!
-//! The core decides, and this acts: it keeps records in SQLite or PostgreSQL, sends mail by SMTP, signs tokens, and speaks
-//! HTTP. The loop that every command goes through is [`app::App::step`]; everything else is plumbing, cut so that each
-//! piece can be taken on its own.
+//! The core decides, and this acts: it keeps records in SQLite or PostgreSQL, sends mail by SMTP, signs tokens, and
+//! speaks HTTP. The loop that every command goes through is [`app::App::step`]; everything else is plumbing, cut so
+//! that each piece can be taken on its own.
 
 mod admin;
 mod app;

@@ -1,5 +1,5 @@
-//! The metrics, under Prometheus' conventions: counters end in `_total`, times are in seconds and sizes in bytes, labels are
-//! closed lists, and each counter exists from the start with 0.
+//! The metrics, under Prometheus' conventions: counters end in `_total`, times are in seconds and sizes in bytes,
+//! labels are closed lists, and each counter exists from the start with 0.
 //!
 //! No label is about a user or taken from what a client sent. This module must never be handed a request's body or an
 //! effect's content.
@@ -176,7 +176,8 @@ impl Metrics {
         self.pool_max.set(size.most.into());
     }
 
-    /// Takes over what the database counted of administrators' acts. Names that this version does not know are left out.
+    /// Takes over what the database counted of administrators' acts. Names that this version does not know are left
+    /// out.
     pub(crate) fn note_acts(&self, counted: &[(String, String, i64)]) {
         let Ok(_alone) = self.taking_over.lock() else { return };
         for act in Act::VARIANTS {

@@ -1,14 +1,14 @@
 //! The worker that sends what the outbox holds.
 //!
-//! A message is put into the outbox in the transaction that writes its record, so it survives a crash; its code is derived
-//! again here, and so is never stored. A message is claimed for a while, sent and settled. If the server dies in between,
-//! another sends it again, with the same id: mail arrives at least once. What cannot be sent is reported to the core, which
-//! lets the user ask again at once.
+//! A message is put into the outbox in the transaction that writes its record, so it survives a crash; its code is
+//! derived again here, and so is never stored. A message is claimed for a while, sent and settled. If the server dies
+//! in between, another sends it again, with the same id: mail arrives at least once. What cannot be sent is reported
+//! to the core, which lets the user ask again at once.
 //!
-//! A message is claimed only when a sender is free for it, and whatever is done with it has an end before the claim has: so
-//! one that hangs holds up no other, and none is sent a second time because it had to wait. This module must never send a
-//! message that [`render`](countersign::Verifier::render) does not vouch for, and never go by this server's clock in saying
-//! what is due.
+//! A message is claimed only when a sender is free for it, and whatever is done with it has an end before the claim
+//! has: so one that hangs holds up no other, and none is sent a second time because it had to wait. This module must
+//! never send a message that [`render`](countersign::Verifier::render) does not vouch for, and never go by this
+//! server's clock in saying what is due.
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,8 +36,8 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 const LONG_PAUSE: Duration = Duration::from_secs(60);
 /// A day of trying, or a little more. A code is given up when it is dead, anything else after that.
 const MAX_TRIES: i64 = 1_440;
-/// How often to look without being woken: for messages that were put off or left by a server that died, and for a database
-/// that was away.
+/// How often to look without being woken: for messages that were put off or left by a server that died, and for a
+/// database that was away.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a sender that is free waits for others, while more than half are not: to claim many at once costs less.
 const GATHER: Duration = Duration::from_millis(20);
@@ -134,8 +134,8 @@ async fn send(app: &App, message: &Queued) -> Fate {
         Ok(opened) => opened,
         Err(error) => return failed(error),
     };
-    // A relay may have taken its time, and the user may have asked again meanwhile: the message is written when it can be
-    // handed over, unless it has given way to a later one. From here on there is no way back.
+    // A relay may have taken its time, and the user may have asked again meanwhile: the message is written when it
+    // can be handed over, unless it has given way to a later one. From here on there is no way back.
     let written = in_time(async {
         if app.database.is_held(message).await? { write(app, message, descriptor).await } else { Ok(None) }
     });
@@ -167,8 +167,8 @@ async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
     tokio::time::timeout(WRITE_LIMIT, work).await.map_err(|_| StoreError::Silent)?
 }
 
-/// A message in words: a code goes to the address that it is about, a notice to the user's own. Nothing if it is not live
-/// any more, or nobody is to read it.
+/// A message in words: a code goes to the address that it is about, a notice to the user's own. Nothing if it is not
+/// live any more, or nobody is to read it.
 async fn write(app: &App, queued: &Queued, descriptor: &Descriptor) -> Result<Option<Letter>, StoreError> {
     let subject = match descriptor {
         Descriptor::SendEmail(email) => &email.subject,
@@ -234,8 +234,8 @@ async fn conclude(app: &Arc<App>, message: &Queued, fate: Fate) -> Result<(), St
     }
 }
 
-/// Takes a message out of the outbox. A database that is away for a moment is asked again while the claim lasts, since what
-/// stays is sent again.
+/// Takes a message out of the outbox. A database that is away for a moment is asked again while the claim lasts,
+/// since what stays is sent again.
 async fn settle(app: &App, message: &Queued) -> Result<(), StoreError> {
     let settled = async {
         while let Err(error) = app.database.settle(&message.id).await {

@@ -1,9 +1,9 @@
 //! The page: its files, which are part of the binary, and the content security policies.
 //!
 //! The policy of the page names no inline script and no inline style, and lets only this origin be asked for any. All
-//! else that this origin serves is JSON or plain text with `nosniff`, which no browser runs as a script. A new file of the
-//! page goes into [`FILES`]. This module must never serve what is not in that list, and must never put text that came
-//! from outside into a page without [`escaped`].
+//! else that this origin serves is JSON or plain text with `nosniff`, which no browser runs as a script. A new file
+//! of the page goes into [`FILES`]. This module must never serve what is not in that list, and must never put text
+//! that came from outside into a page without [`escaped`].
 
 /// The content security policy of everything that is not the page.
 pub(crate) const CSP_NOTHING: &str =

@@ -1,9 +1,10 @@
 //! The parameters with which stored passwords were hashed, and what every attempt therefore computes.
 //!
-//! An operator changes `--argon2-memory`, and users keep what they were hashed with until they sign in again. A hash of other
-//! parameters takes another time, which would tell a user from a name that nobody has. So each attempt computes one hash of
-//! every set of parameters in use: the user's own, and a stand-in for each other set. With one set, which is the rule, that
-//! is one hash. This module must never let the work of an attempt depend on whether its user exists.
+//! An operator changes `--argon2-memory`, and users keep what they were hashed with until they sign in again. A hash
+//! of other parameters takes another time, which would tell a user from a name that nobody has. So each attempt
+//! computes one hash of every set of parameters in use: the user's own, and a stand-in for each other set. With one
+//! set, which is the rule, that is one hash. This module must never let the work of an attempt depend on whether its
+//! user exists.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -12,14 +13,15 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 
 use crate::random;
 
-/// The most sets of parameters that an attempt computes. Users with others sign in, and their names can be told by the time.
+/// The most sets of parameters that an attempt computes. Users with others sign in, and their names can be told by
+/// the time.
 const MAX_SETS: usize = 4;
 
 /// The most memory that a stored hash may ask for, in KiB: 1 GiB. Rows can be edited.
 const MAX_MEMORY_KIB: u32 = 1 << 20;
 
-/// How many characters of a stored hash come after its parameters: `$`, a salt of 16 bytes, `$` and a hash of 32, both in
-/// base64.
+/// How many characters of a stored hash come after its parameters: `$`, a salt of 16 bytes, `$` and a hash of 32,
+/// both in base64.
 pub(crate) const AFTER_PARAMETERS: i64 = 67;
 
 /// The sets in use, the current one first, each with its stand-in.
@@ -55,8 +57,8 @@ impl InUse {
         Ok(taken)
     }
 
-    /// The hashes that an attempt computes, the user's own first if there is a user. A set that is seen for the first time is
-    /// among those of every later attempt.
+    /// The hashes that an attempt computes, the user's own first if there is a user. A set that is seen for the first
+    /// time is among those of every later attempt.
     pub(crate) fn work(&self, stored: Option<&str>) -> Result<Vec<String>, getrandom::Error> {
         let own = stored.map(parameters);
         if let Some(own) = own {

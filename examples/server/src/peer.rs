@@ -1,8 +1,8 @@
 //! The address of the peer of a request: the client's, behind a proxy that the operator trusts, or the connection's.
 //!
-//! A header that names an address is read only if the connection comes from a trusted proxy, and only the one header that the
-//! operator named: a proxy overwrites or extends one of them and hands the other through as the client wrote it. This module
-//! must never believe an address that no trusted proxy has vouched for.
+//! A header that names an address is read only if the connection comes from a trusted proxy, and only the one header
+//! that the operator named: a proxy overwrites or extends one of them and hands the other through as the client wrote
+//! it. This module must never believe an address that no trusted proxy has vouched for.
 
 use std::{
     fmt,
@@ -19,8 +19,8 @@ use ipnet::IpNet;
 pub(crate) struct Peer(IpAddr);
 
 impl Peer {
-    /// What counts as one peer where something is shared out among peers: an IPv4 address, or the /64 of an IPv6 address,
-    /// of which one subscriber has all.
+    /// What counts as one peer where something is shared out among peers: an IPv4 address, or the /64 of an IPv6
+    /// address, of which one subscriber has all.
     pub(crate) fn network(self) -> Network {
         Network(match self.0 {
             IpAddr::V4(_) => self.0,
@@ -88,8 +88,8 @@ impl Proxies {
         self.trusted_proxies.iter().any(|network| network.contains(&address))
     }
 
-    /// The peer of a request: the rightmost address of the header that is not a trusted proxy's. Where the header breaks off
-    /// or names nobody, it is the last trusted proxy that was reached.
+    /// The peer of a request: the rightmost address of the header that is not a trusted proxy's. Where the header
+    /// breaks off or names nobody, it is the last trusted proxy that was reached.
     pub(crate) fn peer(&self, connection: SocketAddr, headers: &HeaderMap) -> Peer {
         let mut peer = connection.ip().to_canonical();
         if !self.trusts(peer) {
@@ -118,8 +118,8 @@ impl Proxies {
     }
 }
 
-/// The address of `for=` in one element of `Forwarded` (RFC 7239 section 4). An address holds neither comma nor semicolon,
-/// so an element that does, within quotes, is no address.
+/// The address of `for=` in one element of `Forwarded` (RFC 7239 section 4). An address holds neither comma nor
+/// semicolon, so an element that does, within quotes, is no address.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
     let pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
     let mut of = pairs.filter(|(name, _)| name.eq_ignore_ascii_case("for")).map(|(_, value)| value);

@@ -33,8 +33,8 @@ pub(crate) const MAX_BODY: usize = 16_384;
 
 /// Reads a body as JSON or as a form.
 ///
-/// All of it must have come by the deadline (RFC 9110 section 15.5.9): a client that sends a byte now and then gets no more
-/// time for it.
+/// All of it must have come by the deadline (RFC 9110 section 15.5.9): a client that sends a byte now and then gets
+/// no more time for it.
 pub(crate) async fn read<T: DeserializeOwned>(
     app: &App,
     headers: &HeaderMap,

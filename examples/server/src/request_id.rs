@@ -1,8 +1,8 @@
 //! The id of a request: in the reply's `X-Request-Id`, and in every line that is logged while the request is worked on.
 //!
-//! The id of a request that comes from a trusted proxy is the proxy's, so that its log and this one can be joined. Any other
-//! id is drawn here. This module must never take an id from a client: it could write what it likes into the log, or give two
-//! requests one id.
+//! The id of a request that comes from a trusted proxy is the proxy's, so that its log and this one can be joined.
+//! Any other id is drawn here. This module must never take an id from a client: it could write what it likes into the
+//! log, or give two requests one id.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Span;

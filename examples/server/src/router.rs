@@ -75,7 +75,8 @@ async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
 async fn answer(app: &Arc<App>, request: Request, next: Next, route: &str) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
-    // A client that goes away, or the limit, ends the work: what must not be left half-way goes on by itself, see App::step.
+    // A client that goes away, or the limit, ends the work: what must not be left half-way goes on by itself, see
+    // App::step.
     let locale = locale::of_headers(request.headers(), app.templates.locales()).cloned();
     let mut work = JoinSet::new();
     let _in_flight = Counted::new(&app.metrics.in_flight);

@@ -1,5 +1,5 @@
-//! The signals to finish and stop: SIGTERM, SIGINT and SIGHUP. This module must never take up a signal that the process was
-//! started to ignore.
+//! The signals to finish and stop: SIGTERM, SIGINT and SIGHUP. This module must never take up a signal that the
+//! process was started to ignore.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

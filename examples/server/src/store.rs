@@ -36,24 +36,24 @@ pub(crate) trait Store: Send + Sync {
     /// The record of a user, if there is one.
     fn load<'a>(&'a self, subject: &'a Subject) -> Later<'a, Option<Account>>;
 
-    /// Writes a record in place of the expected revision, and its messages into the outbox, in one transaction. They are to
-    /// be in the locale, if one is known. A message with a code takes the place of any other of the same challenge that
-    /// still waits: whoever has asked again is to get one message, with the code that is valid.
+    /// Writes a record in place of the expected revision, and its messages into the outbox, in one transaction. They
+    /// are to be in the locale, if one is known. A message with a code takes the place of any other of the same
+    /// challenge that still waits: whoever has asked again is to get one message, with the code that is valid.
     fn swap<'a>(&'a self, write: Write, locale: Option<&'a Locale>) -> Later<'a, Swap>;
 }
 
 /// The messages that wait to be sent. What is due is a matter of the database's clock alone: servers whose own clocks
 /// disagree must not take each other's claims for expired.
 pub(crate) trait Outbox: Send + Sync {
-    /// Takes at most so many messages that are due, and puts them off, so that no other server takes them, and so that they
-    /// come back if this one dies.
+    /// Takes at most so many messages that are due, and puts them off, so that no other server takes them, and so
+    /// that they come back if this one dies.
     fn claim(&self, most: usize, hold: Duration) -> Later<'_, Vec<Queued>>;
 
     /// Puts a message off that could not be sent, unless somebody else has claimed it since.
     fn postpone<'a>(&'a self, message: &'a Queued, pause: Duration) -> Later<'a, ()>;
 
-    /// Whether a claimed message is still there, and claimed by nobody else since. A message that has given way to a later
-    /// one is not.
+    /// Whether a claimed message is still there, and claimed by nobody else since. A message that has given way to a
+    /// later one is not.
     fn is_held<'a>(&'a self, message: &'a Queued) -> Later<'a, bool>;
 
     /// Drops a message that was sent, or never will be.
@@ -133,7 +133,8 @@ pub(crate) trait Administration: Send + Sync {
     /// Forgets a key.
     fn forget_key_check(&self, key: u8) -> Later<'_, ()>;
 
-    /// Writes a copy of the database into an empty file; `false` if this kind of database has tools of its own for that.
+    /// Writes a copy of the database into an empty file; `false` if this kind of database has tools of its own for
+    /// that.
     fn copy_into<'a>(&'a self, file: &'a Path) -> Later<'a, bool>;
 }
 

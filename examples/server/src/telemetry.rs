@@ -1,7 +1,7 @@
 //! The log: its form, its filter and its destination.
 //!
-//! The lines of a request, or of an administrator's command, stand in its span, whatever is filtered. Decisions are logged by
-//! [`crate::audit`]. This module must never be handed a request's body or an effect's content.
+//! The lines of a request, or of an administrator's command, stand in its span, whatever is filtered. Decisions are
+//! logged by [`crate::audit`]. This module must never be handed a request's body or an effect's content.
 
 use std::{
     io::{IsTerminal, stderr, stdout},

@@ -1,8 +1,9 @@
-//! What messages say: templates in the syntax of Jinja, built in for English and German, which a host can replace and add to.
+//! What messages say: templates in the syntax of Jinja, built in for English and German, which a host can replace and
+//! add to.
 //!
-//! Everything is tried when the server starts, so that no message is lost to a typing error later. A code stands in the
-//! body and never in the subject, which shows on locked screens and in logs (NIST SP 800-63B-4 section 3.1.3.1). This module
-//! must never fill a value into HTML unescaped.
+//! Everything is tried when the server starts, so that no message is lost to a typing error later. A code stands in
+//! the body and never in the subject, which shows on locked screens and in logs (NIST SP 800-63B-4 section 3.1.3.1).
+//! This module must never fill a value into HTML unescaped.
 
 mod check;
 mod files;
@@ -42,8 +43,8 @@ pub(crate) struct Templates {
 }
 
 impl Templates {
-    /// The built-in templates, with those of a folder in their place. The default locale is that of messages for which no
-    /// other one is known.
+    /// The built-in templates, with those of a folder in their place. The default locale is that of messages for
+    /// which no other one is known.
     pub(crate) fn load(folder: Option<&Path>, default: &Locale) -> Result<Self, String> {
         let named = |error| format!("--templates: {error}");
         let built_in = Shelf::of(&Files::built_in()?)?;

@@ -1,8 +1,9 @@
 //! Access tokens and `id_token`s: JWTs signed with RS256.
 //!
-//! An access token has the type `at+jwt` and the claims of RFC 9068; its audience is a URI, and that of an `id_token` the
-//! id of a client, which never is one. So neither is taken for the other, nor a token for one service for one for another. Everything in a token comes from the core's evidence and not from the clock, so the
-//! same effect issued again is the same token. This module must never accept another algorithm than RS256.
+//! An access token has the type `at+jwt` and the claims of RFC 9068; its audience is a URI, and that of an `id_token`
+//! the id of a client, which never is one. So neither is taken for the other, nor a token for one service for one for
+//! another. Everything in a token comes from the core's evidence and not from the clock, so the same effect issued
+//! again is the same token. This module must never accept another algorithm than RS256.
 
 use aws_lc_rs::{rand::SystemRandom, rsa::KeyPair, signature::RSA_PKCS1_SHA256};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -1,5 +1,5 @@
-//! The published vulnerabilities that a host can have even if its second-factor core has none: a test each, named by its
-//! number in `docs/advisories.md`, against the real binary.
+//! The published vulnerabilities that a host can have even if its second-factor core has none: a test each, named by
+//! its number in `docs/advisories.md`, against the real binary.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -44,8 +44,8 @@ fn challenged_as(server: &Server, username: &str) -> (String, Value, String) {
     (mfa_token, challenged.body["oob_code"].clone(), wrong(&server.code(before + 1)))
 }
 
-/// HackerOne 3692149 (Ory Kratos): of answers that arrive at once with the right code, one gets a token, on SQLite as on
-/// PostgreSQL.
+/// HackerOne 3692149 (Ory Kratos): of answers that arrive at once with the right code, one gets a token, on SQLite as
+/// on PostgreSQL.
 #[test]
 fn v03_answers_at_once_give_one_token() {
     let server = Server::start();
@@ -146,8 +146,8 @@ fn v17_spellings_of_a_name_share_one_budget() {
     assert_eq!(wrong, 10);
 }
 
-/// CVE-2024-1722 (Keycloak): whoever lacks the password spends no guess of the account and locks nobody out; and a lock of the
-/// second factor is none of the first.
+/// CVE-2024-1722 (Keycloak): whoever lacks the password spends no guess of the account and locks nobody out; and a
+/// lock of the second factor is none of the first.
 #[test]
 fn v20_wrong_passwords_lock_nobody_out() {
     let server = Server::with(&["--policy", "auth0", "--implicit-email"]);
@@ -185,7 +185,8 @@ fn v21_a_server_without_settings_bounds_guessing() {
     assert_eq!(wrong_codes, 10);
 }
 
-/// CVE-2026-56081 (Cap-go): an address that nobody verified is no factor, also where verified ones are without being asked.
+/// CVE-2026-56081 (Cap-go): an address that nobody verified is no factor, also where verified ones are without being
+/// asked.
 #[test]
 fn v32_an_unverified_address_is_no_factor() {
     let directory = Arc::new(Directory::new());
@@ -238,8 +239,8 @@ fn v33_recovery_codes_of_a_client_are_not_taken() {
     assert_eq!(server.recover(&token, shown).status, 200);
 }
 
-/// django-allauth 65.3 and others: a name that nobody has is refused to the letter like a wrong password, whatever state the
-/// account behind a name is in.
+/// django-allauth 65.3 and others: a name that nobody has is refused to the letter like a wrong password, whatever
+/// state the account behind a name is in.
 #[test]
 fn v37_an_unknown_name_is_refused_like_a_wrong_password() {
     let server = Server::with(&["--policy", "auth0", "--implicit-email"]);
@@ -313,7 +314,8 @@ fn v38_a_host_header_comes_into_no_message() {
     assert!(!discovery.text.contains(EVIL));
 }
 
-/// CodeLens#272 and others: nothing is sent to whoever has passed no first factor, and a password alone sends nothing either.
+/// CodeLens#272 and others: nothing is sent to whoever has passed no first factor, and a password alone sends nothing
+/// either.
 #[test]
 fn v39_nothing_is_sent_without_a_first_factor() {
     let server = Server::start();

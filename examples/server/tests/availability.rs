@@ -1,4 +1,5 @@
-//! Clients that keep the server waiting, ask for more than it can do, or go away: none of them is in an honest user's way.
+//! Clients that keep the server waiting, ask for more than it can do, or go away: none of them is in an honest user's
+//! way.
 //!
 //! What takes its time under load, and the memory, is measured by `ci/load.sh`.
 
@@ -85,8 +86,8 @@ fn metric(server: &Server, name: &str) -> u64 {
     line.unwrap_or_else(|| panic!("no {name} in\n{metrics}")).parse().unwrap()
 }
 
-/// H2. Sign-ins beyond what the queue of the password hash takes are answered at once with 503 and a time to come back, and
-/// whoever waited in it longer than a bound, too.
+/// H2. Sign-ins beyond what the queue of the password hash takes are answered at once with 503 and a time to come
+/// back, and whoever waited in it longer than a bound, too.
 #[test]
 fn sign_ins_beyond_the_queue_are_refused_at_once() {
     let slow = ["--argon2-memory", "200000", "--password-hashes", "1"];
@@ -128,8 +129,8 @@ fn a_sign_in_waits_for_its_hash_no_longer_than_a_bound() {
     assert!(statuses.contains(&403) && statuses.contains(&503), "{statuses:?}");
 }
 
-/// H2. Password grants whose clients have hung up do no work: honest users sign in while as many as would take minutes were
-/// asked for.
+/// H2. Password grants whose clients have hung up do no work: honest users sign in while as many as would take
+/// minutes were asked for.
 #[test]
 fn sign_ins_whose_clients_have_gone_are_given_up() {
     // Nothing else is in the way of those that go away.
@@ -241,8 +242,8 @@ fn the_memory_of_password_hashes_is_made_once() {
     assert!(many < few + 30 && many < 180, "{few} MiB, then {many} MiB");
 }
 
-/// H9. A connection that was idle for longer than a head may take still takes the next request; one that is idle for longer
-/// than its own limit does not.
+/// H9. A connection that was idle for longer than a head may take still takes the next request; one that is idle for
+/// longer than its own limit does not.
 #[test]
 fn keep_alive_and_the_head_have_deadlines_of_their_own() {
     let server = server(&["--header-timeout", "1", "--keep-alive", "5"]);
@@ -270,7 +271,8 @@ fn the_default_of_keep_alive_is_longer_than_the_balancers() {
     assert!(default.parse::<u32>().unwrap() > 60, "{default}");
 }
 
-/// H3, H9. A head that trickles ends at its deadline: the first one, one that follows a reply, and a client that says nothing.
+/// H3, H9. A head that trickles ends at its deadline: the first one, one that follows a reply, and a client that says
+/// nothing.
 #[test]
 fn a_head_that_trickles_is_cut_off_at_its_deadline() {
     let server = server(&["--header-timeout", "2", "--keep-alive", "60"]);
@@ -295,7 +297,8 @@ fn a_head_that_trickles_is_cut_off_at_its_deadline() {
     eventually("no more connections", || (connections(&server) == 1).then_some(()));
 }
 
-/// H3. Requests that are sent at once are answered one after the other, and none of them shortens or prolongs a deadline.
+/// H3. Requests that are sent at once are answered one after the other, and none of them shortens or prolongs a
+/// deadline.
 #[test]
 fn pipelined_requests_are_answered_in_order() {
     let server = server(&["--header-timeout", "2", "--keep-alive", "4"]);

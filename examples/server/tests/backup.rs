@@ -1,5 +1,5 @@
-//! Backup and restore: what a copy has, what a restored database revives, and what to do about it. `docs/backup.md` says the
-//! same in words.
+//! Backup and restore: what a copy has, what a restored database revives, and what to do about it. `docs/backup.md`
+//! says the same in words.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

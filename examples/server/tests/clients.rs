@@ -32,8 +32,8 @@ fn what_an_abandoned_request_did_is_done_logged_and_in_nobodys_way() {
     // The database takes the next write.
     let token = server.mfa_token();
     assert_eq!(server.recover(&token, &recovery_codes[0]).status, 200);
-    // Whatever began to be stored was carried out whole: each message that was charged stands in the log. Those that were
-    // abandoned before are not done at all, and the last ones had time enough.
+    // Whatever began to be stored was carried out whole: each message that was charged stands in the log. Those that
+    // were abandoned before are not done at all, and the last ones had time enough.
     let challenges = || server.audit().iter().filter(|event| event["command"] == "challenge").count();
     let messages = || server.codes().len() - mails;
     let seen = || (challenges(), messages());

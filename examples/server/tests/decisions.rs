@@ -30,8 +30,8 @@ fn count(server: &Server, event: &str, reason: &str) -> u64 {
     line.unwrap_or_else(|| panic!("no {series}")).parse().unwrap()
 }
 
-/// Makes a request, and requires one event with this reason as the last of the host's, with the id of the request, and one
-/// count more.
+/// Makes a request, and requires one event with this reason as the last of the host's, with the id of the request,
+/// and one count more.
 #[track_caller]
 fn decides(server: &Server, event: &str, reason: &str, request: impl FnOnce() -> Reply) -> (Reply, Value) {
     let (before, known) = (count(server, event, reason), host_events(server).len());
@@ -245,7 +245,8 @@ fn the_readme_lists_every_event_and_reason() {
     assert_eq!(listed, counted);
 }
 
-/// A whole journey, with right values and wrong ones: nothing that a client sends or is given, and no address, is in the log.
+/// A whole journey, with right values and wrong ones: nothing that a client sends or is given, and no address, is in
+/// the log.
 #[test]
 fn no_line_of_the_log_shows_a_secret_or_an_address() {
     for format in ["json", "text"] {

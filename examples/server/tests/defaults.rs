@@ -449,7 +449,8 @@ fn a_hangup_that_is_ignored_stays_so() {
     assert!(!server.log_mentions("finishing what was begun"));
 }
 
-/// H7: a server without TLS that asks for the password in clear. `0.0.0.0` leads to this machine, and is no loopback address.
+/// H7: a server without TLS that asks for the password in clear. `0.0.0.0` leads to this machine, and is no loopback
+/// address.
 #[test]
 fn no_password_goes_to_another_machine_in_clear() {
     let directory = Directory::new();

@@ -261,7 +261,8 @@ fn mail_survives_a_crash_without_its_code_being_stored() {
     }
 }
 
-/// H23: greylisting holds messages back while the user asks again and again: one message arrives, with the code that is valid.
+/// H23: greylisting holds messages back while the user asks again and again: one message arrives, with the code that
+/// is valid.
 #[test]
 fn an_undelivered_message_gives_way_to_a_later_one_of_its_challenge() {
     let sink = Sink::start();
@@ -290,8 +291,8 @@ fn an_undelivered_message_gives_way_to_a_later_one_of_its_challenge() {
     assert_eq!(server.answer(&token, &asked.body["oob_code"], &mail.code().unwrap()).status, 200);
 }
 
-/// H23, its race: a message that is being sent when the user asks again is not sent after the later one has taken its place,
-/// and what was handed over already does not come back.
+/// H23, its race: a message that is being sent when the user asks again is not sent after the later one has taken its
+/// place, and what was handed over already does not come back.
 #[test]
 fn a_message_that_gave_way_while_the_relay_lingered_is_not_sent() {
     let sink = Sink::start();

@@ -229,8 +229,8 @@ fn a_second_factor_reaches_no_other_api() {
     assert_eq!(recover(API).status, 200);
 }
 
-/// What a relying party does with an id_token (OpenID Connect Core section 3.1.3.7), and what an API does with an access
-/// token (RFC 9068 section 4), but for its type.
+/// What a relying party does with an id_token (OpenID Connect Core section 3.1.3.7), and what an API does with an
+/// access token (RFC 9068 section 4), but for its type.
 fn passes(server: &Server, token: &Value, audience: &str) -> bool {
     let jwks: JwkSet = serde_json::from_value(server.get("/.well-known/jwks.json").body).unwrap();
     let mut validation = Validation::new(Algorithm::RS256);

@@ -1,4 +1,5 @@
-//! The description of the API has the routes of the server, and no others. `ci/openapi.sh` holds real replies against it.
+//! The description of the API has the routes of the server, and no others. `ci/openapi.sh` holds real replies against
+//! it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

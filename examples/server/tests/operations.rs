@@ -251,8 +251,8 @@ fn metrics_count_what_happened() {
     let code = server.code(2);
     server.answer(&token, &oob_code, &common::wrong(&code));
     server.associate(&token, "b@example.com");
-    // Each call of the library: twice two for the passwords, three for each code, two for the refused enrolment, and two
-    // each for the enrolment and the challenge. Its worker renders both codes and the notice of the new address,
+    // Each call of the library: twice two for the passwords, three for each code, two for the refused enrolment, and
+    // two each for the enrolment and the challenge. Its worker renders both codes and the notice of the new address,
     // each before it asks the relay and again when that is ready.
     let metrics = eventually("the last message", || {
         let metrics = server.get("/metrics");

@@ -52,7 +52,8 @@ fn a_right_password_is_hashed_with_the_parameters_of_today() {
     assert!(stored(directory.path()).contains("$m=64,"));
 }
 
-/// H26: sign-ins that hash anew at the same time as an administrator sets another password do not bring the old one back.
+/// H26: sign-ins that hash anew at the same time as an administrator sets another password do not bring the old one
+/// back.
 #[test]
 fn a_password_that_is_set_meanwhile_stays() {
     let directory = Arc::new(Directory::new());

@@ -1,6 +1,6 @@
-//! The server behind Debian's PgBouncer in transaction mode. `ci/postgres.sh` starts it, on very few connections, names it
-//! in `COUNTERSIGN_TEST_PGBOUNCER`, and runs these; without it they fail. The same script runs the tests of `postgres.rs`
-//! through it.
+//! The server behind Debian's PgBouncer in transaction mode. `ci/postgres.sh` starts it, on very few connections,
+//! names it in `COUNTERSIGN_TEST_PGBOUNCER`, and runs these; without it they fail. The same script runs the tests of
+//! `postgres.rs` through it.
 
 #![allow(
     clippy::unwrap_used,

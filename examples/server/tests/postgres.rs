@@ -36,8 +36,8 @@ use common::{
 };
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-/// H23 on two servers: whichever is asked, and whichever was about to send, one message arrives, with the code that is valid.
-/// H12: in the language of the request that caused it.
+/// H23 on two servers: whichever is asked, and whichever was about to send, one message arrives, with the code that
+/// is valid. H12: in the language of the request that caused it.
 #[test]
 #[ignore = "needs PostgreSQL: run ci/postgres.sh"]
 fn an_undelivered_message_gives_way_on_another_server() {

@@ -1,5 +1,5 @@
-//! PostgreSQL off the loopback. `ci/postgres.sh` starts one with TLS, under a name that this process alone resolves, and
-//! runs these; without it they fail.
+//! PostgreSQL off the loopback. `ci/postgres.sh` starts one with TLS, under a name that this process alone resolves,
+//! and runs these; without it they fail.
 
 #![allow(
     clippy::unwrap_used,

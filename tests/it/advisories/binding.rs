@@ -100,7 +100,8 @@ fn v26_a_handle_is_good_in_its_own_transaction_only() {
     assert!(world.verify(&session, oob_code, &right).is_ok());
 }
 
-/// CVE-2025-12421 (Mattermost): the purpose and the authenticator are inside the code, so none crosses into another flow.
+/// CVE-2025-12421 (Mattermost): the purpose and the authenticator are inside the code, so none crosses into another
+/// flow.
 #[test]
 fn v27_a_code_crosses_into_no_other_flow() {
     let mut world = World::new(roomy(|_| {}));
@@ -235,7 +236,8 @@ fn v30_nothing_is_authenticated_before_its_second_factor() {
     assert_eq!(world.challenge(&session).unwrap_err(), Denial::NotEnrolled);
 }
 
-/// CVE-2026-44584 (Paymenter): an address is fixed in its authenticator and inside each code, so a change proves nothing.
+/// CVE-2026-44584 (Paymenter): an address is fixed in its authenticator and inside each code, so a change proves
+/// nothing.
 #[test]
 fn v31_a_changed_address_is_not_verified() {
     let (mut world, _) = enrolled(roomy(|_| {}));

@@ -105,8 +105,8 @@ fn v08_every_kind_of_code_is_budgeted() {
     assert!(matches!(alone.ask(&purposes[0]).unwrap_err(), Denial::Locked { .. }));
 }
 
-/// CVE-2025-64102 (ZITADEL): no limit is zero or absent, none is skipped by another path, and a lock shuts nobody out for
-/// good.
+/// CVE-2025-64102 (ZITADEL): no limit is zero or absent, none is skipped by another path, and a lock shuts nobody out
+/// for good.
 #[test]
 fn v09_limits_are_on_everywhere_and_starve_nobody() {
     type Change = fn(&mut Settings);
@@ -293,8 +293,8 @@ fn v16_nothing_that_a_caller_varies_splits_a_budget() {
     }
 }
 
-/// CVE-2025-24806 (Authelia): another spelling of a subject is another subject, which can do nothing to this record; and
-/// two spellings of an address share its account's one budget.
+/// CVE-2025-24806 (Authelia): another spelling of a subject is another subject, which can do nothing to this record;
+/// and two spellings of an address share its account's one budget.
 #[test]
 fn v17_another_spelling_of_a_name_opens_no_second_budget() {
     let (mut world, codes) = enrolled(roomy(|_| {}));
@@ -417,8 +417,8 @@ fn v19_a_lock_ends_every_challenge() {
     assert_eq!(late.unwrap_err(), Denial::ChallengeCancelled(Cause::Locked));
 }
 
-/// CVE-2024-1722 (Keycloak): who holds no genuine token and handle of this account can spend none of its budget, and who
-/// does cannot make a lock longer.
+/// CVE-2024-1722 (Keycloak): who holds no genuine token and handle of this account can spend none of its budget, and
+/// who does cannot make a lock longer.
 #[test]
 fn v20_outsiders_spend_nothing_and_a_lock_grows_no_longer() {
     let (mut world, codes) = enrolled(roomy(|_| {}));

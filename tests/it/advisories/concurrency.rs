@@ -8,7 +8,8 @@ use time::Duration;
 use super::{ADDRESS, challenged, charged_guesses, charged_recoveries, contend, enrolled, guess_out, roomy};
 use countersign_testkit::{Store, address, subject, wrong};
 
-/// CVE-2026-33624 (Parse Server): of parallel logins with one recovery code, one gets a token and the others are charged.
+/// CVE-2026-33624 (Parse Server): of parallel logins with one recovery code, one gets a token and the others are
+/// charged.
 #[test]
 fn v01_parallel_recovery_codes_are_consumed_once() {
     let (mut world, codes) = enrolled(Policy::default());

@@ -71,8 +71,8 @@ fn v39_messages_are_budgeted_and_a_refused_one_has_no_effect() {
     assert_eq!(subject().as_str(), "user-1");
 }
 
-/// activepieces#14751 and others: asking again sends or says when it will, and what the user holds stays good unless the
-/// policy rotates it; then the new code answers the same handle.
+/// activepieces#14751 and others: asking again sends or says when it will, and what the user holds stays good unless
+/// the policy rotates it; then the new code answers the same handle.
 #[test]
 fn v40_asking_again_is_never_silent() {
     type Change = fn(&mut Settings);

@@ -47,8 +47,8 @@ fn asked(world: &mut World) -> (Standalone, OobCode, BindingCode) {
     (write.unwrap().record, outcome.result.unwrap().oob_code, mail.code.clone())
 }
 
-/// zitadel PR 12266 and others: a code is 128 bits of a MAC modulo exactly 10^n, over a seed that is drawn for it, and every
-/// symbol of a recovery code is drawn.
+/// zitadel PR 12266 and others: a code is 128 bits of a MAC modulo exactly 10^n, over a seed that is drawn for it,
+/// and every symbol of a recovery code is drawn.
 #[test]
 fn v34_codes_are_uniform_over_their_whole_range() {
     let sub_key = mac(&[0x11; 32], &[b"countersign/v1/binding", b"tests"]);
@@ -151,8 +151,8 @@ macro_rules! compares {
     }};
 }
 
-/// better-auth/utils#24: secrets have no `==`, are compared over their whole width, and a recovery code is looked for in the
-/// whole set.
+/// better-auth/utils#24: secrets have no `==`, are compared over their whole width, and a recovery code is looked for
+/// in the whole set.
 #[test]
 fn v36_secrets_are_compared_whole() {
     assert!(compares!(u8) && compares!(Denial));

@@ -1,12 +1,13 @@
 //! One test for each known vulnerability of a second-factor system that can apply to emailed codes and recovery codes:
 //! each states the invariant that rules the vulnerability out, and fails if the invariant does not hold.
 //!
-//! The numbers are those of a survey of forty published vulnerabilities and issues. `verification/negative_controls` takes
-//! the guard behind each test out of the library, one at a time, and requires the test to fail.
+//! The numbers are those of a survey of forty published vulnerabilities and issues. `verification/negative_controls`
+//! takes the guard behind each test out of the library, one at a time, and requires the test to fail.
 //!
-//! `docs/advisories.md` says for each of the forty how it is held. Not here are V12, V22 and V23, which are about TOTP, a
-//! factor that the library does not have; and V38, the host name of a link in a mail, as no effect carries a link or a text.
-//! What a host can get wrong by itself is tested with the reference host, in `examples/server/tests/advisories.rs`.
+//! `docs/advisories.md` says for each of the forty how it is held. Not here are V12, V22 and V23, which are about
+//! TOTP, a factor that the library does not have; and V38, the host name of a link in a mail, as no effect carries a
+//! link or a text. What a host can get wrong by itself is tested with the reference host, in
+//! `examples/server/tests/advisories.rs`.
 
 mod binding;
 mod budgets;
@@ -64,8 +65,8 @@ fn session_of(world: &mut World, subject: &str, client: &str) -> Session {
     world.verifier.open(token.expose(), Some(&client), world.now).unwrap()
 }
 
-/// Servers that each hold one request. In every round all of them load the same record and take their step before any of
-/// them stores; whoever loses the swap starts over. Gives what each was told, in the order in which it was told.
+/// Servers that each hold one request. In every round all of them load the same record and take their step before any
+/// of them stores; whoever loses the swap starts over. Gives what each was told, in the order in which it was told.
 fn contend<T: Debug>(
     world: &mut World,
     servers: usize,

@@ -72,8 +72,8 @@ fn v24_a_verdict_is_no_use_under_another_name() {
     assert_eq!(world.tokens.len(), 2);
 }
 
-/// CVE-2026-28268 (Vikunja): expiry is decided at use from the given time, and no clean-up is needed for it; a token that
-/// is shown in the wrong place is neither used up nor kept alive.
+/// CVE-2026-28268 (Vikunja): expiry is decided at use from the given time, and no clean-up is needed for it; a token
+/// that is shown in the wrong place is neither used up nor kept alive.
 #[test]
 fn v28_expiry_is_decided_at_use() {
     let (mut world, codes) = enrolled(roomy(|settings| settings.code_lifetime = Duration::seconds(60)));

@@ -1,9 +1,10 @@
 //! An open-loop load on the reference host: whole journeys, started on a schedule that waits for nobody.
 //!
-//! Journeys begin when they are due, whether or not earlier ones have ended, and the first request of each is timed from
-//! that moment: a server that falls behind shows it. The servers count how long they work on requests, and how long of that
-//! in the library; what they counted is held against what was sent. Exit 0 means that every answer was the expected one,
-//! that the ledger has no violation, and that the library's share of the requests' time is below the bound.
+//! Journeys begin when they are due, whether or not earlier ones have ended, and the first request of each is timed
+//! from that moment: a server that falls behind shows it. The servers count how long they work on requests, and how
+//! long of that in the library; what they counted is held against what was sent. Exit 0 means that every answer was
+//! the expected one, that the ledger has no violation, and that the library's share of the requests' time is below
+//! the bound.
 //!
 //! Everything is on 127.0.0.1 and gone afterwards. `benches/host.py` builds all that is needed and takes the project's
 //! figures.

@@ -1,9 +1,9 @@
 //! Clocks that are set: of one server, an hour back and a day forward and right again; and of one of two servers.
 //!
-//! What is promised: a code that was seen to expire stays dead, what is spent stays spent, a jump ahead gives back one full
-//! bucket of guesses at most, no message is sent by both servers, and once the clock is right the service is back for
-//! whoever comes. A user whom a wild clock met may be locked until that time; an administrator's `unlock` ends that. Not
-//! promised, and so not asked for: that a token or a code made under one clock is good under another.
+//! What is promised: a code that was seen to expire stays dead, what is spent stays spent, a jump ahead gives back
+//! one full bucket of guesses at most, no message is sent by both servers, and once the clock is right the service is
+//! back for whoever comes. A user whom a wild clock met may be locked until that time; an administrator's `unlock`
+//! ends that. Not promised, and so not asked for: that a token or a code made under one clock is good under another.
 
 use std::time::Duration;
 
@@ -100,8 +100,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<Row, String> {
     stage.reach(&world, settings.journeys, Duration::from_secs(60)).await;
     stage.curtain(playing).await?;
 
-    // Whom the wild clock had locked, an administrator lets in again: at once, or, where messages were sent under it, as
-    // soon as the budget for these has one more. That is not given back.
+    // Whom the wild clock had locked, an administrator lets in again: at once, or, where messages were sent under it,
+    // as soon as the budget for these has one more. That is not given back.
     let mut unlocked = 0;
     for Player { person, .. } in &mut locked {
         server.command(&["unlock", &person.email]).await?;

@@ -1,4 +1,5 @@
-//! Load without faults: every client thinks, asks and goes on for as long as it is told. No error may come but refusals.
+//! Load without faults: every client thinks, asks and goes on for as long as it is told. No error may come but
+//! refusals.
 
 use std::time::{Duration, Instant};
 

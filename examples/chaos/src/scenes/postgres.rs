@@ -14,7 +14,8 @@ use countersign_chaos::{
 /// Rounds of faults: each kills a server, and all but every second restarts PostgreSQL.
 const ROUNDS: usize = 8;
 
-/// A PostgreSQL with its users, and two servers on it that share a key file; the second goes by `clock`, if there is one.
+/// A PostgreSQL with its users, and two servers on it that share a key file; the second goes by `clock`, if there is
+/// one.
 pub(super) async fn two_servers(
     settings: &Settings,
     stage: &Stage,

@@ -1,8 +1,9 @@
 //! A relay that hangs, refuses for now, drops connections, and recovers, under load.
 //!
-//! Users here ask once and wait: what brings their mail in the end is the outbox. A relay that hangs does so for as long as
-//! the server holds out, and for one message alone it holds up no other. A refusal for good is told to the core, which lifts
-//! the cool-down, once. A message may come twice only where the relay broke off after it had taken it.
+//! Users here ask once and wait: what brings their mail in the end is the outbox. A relay that hangs does so for as
+//! long as the server holds out, and for one message alone it holds up no other. A refusal for good is told to the
+//! core, which lifts the cool-down, once. A message may come twice only where the relay broke off after it had taken
+//! it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -78,8 +79,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<Row, String> {
     Ok(row)
 }
 
-/// Under a policy with a cool-down of thirty seconds: after a message was refused for good the user may ask again at once,
-/// and then not again.
+/// Under a policy with a cool-down of thirty seconds: after a message was refused for good the user may ask again at
+/// once, and then not again.
 async fn lifted_once(settings: &Settings) -> Result<bool, String> {
     let stage = Stage::set().await?;
     stage.sink.behave(Mode::RefusesForGood);

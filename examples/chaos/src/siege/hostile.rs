@@ -23,8 +23,8 @@ use crate::{
 
 /// How long a client that was cut off waits before it comes back: the load is to be the server's and not the kernel's.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How many clients flood, and how often each: together 200 requests in a second, which is some times what the server can
-/// hash, and not more than a build for tests can answer.
+/// How many clients flood, and how often each: together 200 requests in a second, which is some times what the server
+/// can hash, and not more than a build for tests can answer.
 const FLOODING: usize = 20;
 const BETWEEN_TWO: Duration = Duration::from_millis(100);
 /// How long a client that guesses waits after each answer: with 500 of them, half as many in a second.

@@ -1,7 +1,7 @@
 //! What a command says: a text for people, JSON for scripts, and an exit code.
 //!
-//! The shapes of the JSON and the codes are promises to scripts: `docs/administration.md` has them. A member may be added;
-//! none goes, and none changes its meaning.
+//! The shapes of the JSON and the codes are promises to scripts: `docs/administration.md` has them. A member may be
+//! added; none goes, and none changes its meaning.
 
 use serde_json::Value;
 

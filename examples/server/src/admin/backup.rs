@@ -1,7 +1,7 @@
 //! `backup`: a copy of the SQLite database, whole and of one instant, beside servers that go on writing.
 //!
-//! A copy of the file alone lacks what is still in the write-ahead log, and may be of two instants: `docs/backup.md`. This
-//! module must never write over a file, or leave a half-written one under the name that was asked for.
+//! A copy of the file alone lacks what is still in the write-ahead log, and may be of two instants: `docs/backup.md`.
+//! This module must never write over a file, or leave a half-written one under the name that was asked for.
 
 use std::{
     fs::{self, OpenOptions},

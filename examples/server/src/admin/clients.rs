@@ -1,4 +1,5 @@
-//! The commands about clients. A secret is shown once, when it is made, and never again: the database has only its hash.
+//! The commands about clients. A secret is shown once, when it is made, and never again: the database has only its
+//! hash.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! The commands about a key file.
 //!
-//! What a change would kill is counted in the database first, and asked. This module must never print a secret, or write the
-//! file before the answer.
+//! What a change would kill is counted in the database first, and asked. This module must never print a secret, or
+//! write the file before the answer.
 
 use std::path::Path;
 

@@ -1,7 +1,8 @@
 //! The commands about users.
 //!
-//! A record changes by steps of the core alone; the password, the end of the sessions and the row itself are the host's.
-//! Where a command ends sessions it does that first: if it is cut off then, the user signs in anew and nothing else happened.
+//! A record changes by steps of the core alone; the password, the end of the sessions and the row itself are the
+//! host's. Where a command ends sessions it does that first: if it is cut off then, the user signs in anew and
+//! nothing else happened.
 
 mod show;
 
@@ -126,8 +127,8 @@ async fn reset(data: &Data, Named { email }: &Named) -> Result<Answer, Failure> 
     Ok(done(&user, format!("{email} has no second factors any more.")))
 }
 
-/// One that the user enrolled is removed as the user would do it, in a session that the host elevates for this one step. One
-/// that the host provisioned is taken back.
+/// One that the user enrolled is removed as the user would do it, in a session that the host elevates for this one
+/// step. One that the host provisioned is taken back.
 async fn remove_authenticator(data: &Data, user: &Named, id: &str) -> Result<Answer, Failure> {
     let email = &user.email;
     let unknown =
@@ -196,8 +197,8 @@ impl From<StepFailure> for Failure {
     }
 }
 
-/// The policy of the server that started last on this database. It is kept with the data and is no option of a command: an
-/// administrator who forgot it would change an account by other limits than those that hold for it.
+/// The policy of the server that started last on this database. It is kept with the data and is no option of a
+/// command: an administrator who forgot it would change an account by other limits than those that hold for it.
 async fn running_policy(database: &dyn Database) -> Result<Policy, Failure> {
     let name = database.policy().await?;
     let preset = match &name {

@@ -1,11 +1,13 @@
 //! The acts of administrators: every command of this program beside the server itself.
 //!
-//! A command is a process that ends, so nobody reads its counters. Its act is logged to the standard error, in the form of the
-//! server's log, with the user of the operating system who ran it; and it is counted in the database, from where every
-//! server's `/metrics` has it. A key file has no database, so a command on a key file alone is only logged.
+//! A command is a process that ends, so nobody reads its counters. Its act is logged to the standard error, in the
+//! form of the server's log, with the user of the operating system who ran it; and it is counted in the database,
+//! from where every server's `/metrics` has it. A key file has no database, so a command on a key file alone is only
+//! logged.
 //!
-//! The lines of a command stand in its span, which has the act, that user, and what the act is about. This module must never
-//! be handed an address that was typed: [`concerns_user`] takes the subject of a user whom the database has.
+//! The lines of a command stand in its span, which has the act, that user, and what the act is about. This module
+//! must never be handed an address that was typed: [`concerns_user`] takes the subject of a user whom the database
+//! has.
 
 use std::future::Future;
 
@@ -55,8 +57,8 @@ pub(crate) fn concerns_client(client_id: &str) {
     Span::current().record("client", client_id);
 }
 
-/// The user who runs this process: the name, if the system knows one, and the number. The real one and not the effective
-/// one: a set-user-ID bit does not change who it was.
+/// The user who runs this process: the name, if the system knows one, and the number. The real one and not the
+/// effective one: a set-user-ID bit does not change who it was.
 fn operator() -> (Option<String>, u32) {
     let uid = Uid::current();
     (User::from_uid(uid).ok().flatten().map(|user| user.name), uid.as_raw())

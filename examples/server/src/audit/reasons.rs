@@ -1,7 +1,7 @@
 //! The reasons of every audit event: closed lists, since they are labels of counters.
 //!
-//! A reason is a word of this file and never a text of a client. A new decision gets a new variant here, and a row in the
-//! table of the README, which a test compares with the counters.
+//! A reason is a word of this file and never a text of a client. A new decision gets a new variant here, and a row in
+//! the table of the README, which a test compares with the counters.
 
 use strum::{IntoStaticStr, VariantArray};
 
@@ -242,8 +242,8 @@ pub(super) const COMMANDS: [&str; 12] = [
     "reset",
 ];
 
-/// How a command of the core can end: allowed, or refused with one of the names of [`Denial::code`](countersign::Denial::code).
-/// A test compares this list with the library's.
+/// How a command of the core can end: allowed, or refused with one of the names of
+/// [`Denial::code`](countersign::Denial::code). A test compares this list with the library's.
 pub(super) const DENIALS: [&str; 30] = [
     "accepted",
     "malformed_token",

@@ -1,4 +1,5 @@
-//! The grants that a client can be registered for. Only what the server has is here: no name stands for a grant to come.
+//! The grants that a client can be registered for. Only what the server has is here: no name stands for a grant to
+//! come.
 
 use std::{fmt, str::FromStr};
 

@@ -1,7 +1,7 @@
 //! How many connections are open, in all and by peer.
 //!
-//! With all of them in use, the one that has waited longest for a request gives way to the next. This module must never let
-//! a connection that is serving a request give way.
+//! With all of them in use, the one that has waited longest for a request gives way to the next. This module must
+//! never let a connection that is serving a request give way.
 
 use std::{
     collections::HashMap,

@@ -1,8 +1,8 @@
 //! What a connection is at, and until when it may be.
 //!
-//! It waits for a request, receives a head, or serves the request until the body of the reply is handed over. A head has its
-//! deadline from its first byte on; before it, the connection is idle, which has another. This module must never prolong a
-//! deadline because a byte came.
+//! It waits for a request, receives a head, or serves the request until the body of the reply is handed over. A head
+//! has its deadline from its first byte on; before it, the connection is idle, which has another. This module must
+//! never prolong a deadline because a byte came.
 
 use std::{
     io,

@@ -1,7 +1,7 @@
 //! `POST /mfa/recovery-codes`: a new set of recovery codes in the place of the old one.
 //!
-//! Auth0 has no such request; the token, its scope and the errors are those of `/mfa/associate`. The new codes are shown
-//! once, in this reply. They must never be in a log, nor in any other reply.
+//! Auth0 has no such request; the token, its scope and the errors are those of `/mfa/associate`. The new codes are
+//! shown once, in this reply. They must never be in a log, nor in any other reply.
 
 use std::sync::Arc;
 

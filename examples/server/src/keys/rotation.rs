@@ -1,9 +1,9 @@
 //! How keys come and go in a file: staged, promoted, rotated, dropped.
 //!
-//! A class holds the current key, at most one staged one behind it, and former ones from the newest to the oldest, three in
-//! all. Whatever would be a fourth takes the place of the oldest former key. What was dropped is told, so that its caller can
-//! ask before the file is written. This module must never put a former key in front again: it may be former because it
-//! leaked.
+//! A class holds the current key, at most one staged one behind it, and former ones from the newest to the oldest,
+//! three in all. Whatever would be a fourth takes the place of the oldest former key. What was dropped is told, so
+//! that its caller can ask before the file is written. This module must never put a former key in front again: it may
+//! be former because it leaked.
 
 use time::OffsetDateTime;
 
@@ -233,8 +233,8 @@ fn retire_current<K: Held>(keys: &mut [K]) {
     }
 }
 
-/// An id above all others, or the least that is free. Nothing that a transient key made outlives its last place in the file,
-/// so the id of one that is gone may come again.
+/// An id above all others, or the least that is free. Nothing that a transient key made outlives its last place in
+/// the file, so the id of one that is gone may come again.
 fn next_transient(others: &[Secret]) -> u8 {
     let newest = others.iter().map(|known| known.id).max().unwrap_or(0);
     let free = |id: &u8| others.iter().all(|known| known.id != *id);

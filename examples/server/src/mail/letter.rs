@@ -1,5 +1,5 @@
-//! A message in the form that travels: headers and two parts (RFC 5322, RFC 2046). This module must never put a text into a
-//! header that was not checked or written on one line.
+//! A message in the form that travels: headers and two parts (RFC 5322, RFC 2046). This module must never put a text
+//! into a header that was not checked or written on one line.
 
 use lettre::{
     Message as Mail,
@@ -49,8 +49,8 @@ impl Letter {
     }
 }
 
-/// An address with its domain in ASCII (RFC 5891), as every relay takes it. A local part that is not in ASCII needs a relay
-/// with SMTPUTF8 (RFC 6531) and stays as it is.
+/// An address with its domain in ASCII (RFC 5891), as every relay takes it. A local part that is not in ASCII needs a
+/// relay with SMTPUTF8 (RFC 6531) and stays as it is.
 fn in_ascii(address: &str) -> String {
     let Some((local, domain)) = address.rsplit_once('@') else { return address.to_owned() };
     if !local.is_ascii() {

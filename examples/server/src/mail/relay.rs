@@ -1,5 +1,5 @@
-//! The option `--smtp`: which relay, and how safely. This module must never take a URL with a password in it, nor one that
-//! sends mail in clear to another machine.
+//! The option `--smtp`: which relay, and how safely. This module must never take a URL with a password in it, nor one
+//! that sends mail in clear to another machine.
 
 use std::net::Ipv6Addr;
 

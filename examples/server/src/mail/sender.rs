@@ -1,5 +1,5 @@
-//! Who writes: the sender's mailbox and the name that this server introduces itself with, both by default of the issuer's
-//! host. This module must never let through what could add a line to a header or a command.
+//! Who writes: the sender's mailbox and the name that this server introduces itself with, both by default of the
+//! issuer's host. This module must never let through what could add a line to a header or a command.
 
 use std::{net::IpAddr, str::FromStr};
 

@@ -1,4 +1,5 @@
-//! A relay, and how to speak to it. This module must never log what the relay says: its words often repeat the recipient.
+//! A relay, and how to speak to it. This module must never log what the relay says: its words often repeat the
+//! recipient.
 
 use std::time::Duration;
 

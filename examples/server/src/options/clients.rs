@@ -60,20 +60,20 @@ pub(crate) enum Clearable {
 
 #[derive(Args, Debug)]
 pub(crate) struct Registered {
-    /// A grant that it may use: password, mfa-oob, mfa-otp or mfa-recovery-code. May be given several times. Without it:
-    /// all of them.
+    /// A grant that it may use: password, mfa-oob, mfa-otp or mfa-recovery-code. May be given several times. Without
+    /// it: all of them.
     #[arg(long, value_name = "GRANT")]
     pub(crate) grant: Vec<Grant>,
-    /// The absolute URI of an API that it may ask for a token for. May be given several times. The audience of the MFA API
-    /// need not be: it goes with the scopes enroll, read:authenticators and remove:authenticators.
+    /// The absolute URI of an API that it may ask for a token for. May be given several times. The audience of the
+    /// MFA API need not be: it goes with the scopes enroll, read:authenticators and remove:authenticators.
     #[arg(long, value_name = "URI")]
     pub(crate) audience: Vec<AudienceUri>,
-    /// The words that it may ask for in a scope, with spaces between them; "" for none. Without it: openid profile email
-    /// enroll read:authenticators remove:authenticators
+    /// The words that it may ask for in a scope, with spaces between them; "" for none. Without it: openid profile
+    /// email enroll read:authenticators remove:authenticators
     #[arg(long, value_name = "WORDS", value_parser = Words::read)]
     pub(crate) scope: Option<Words>,
-    /// An origin whose pages may call the server as this client, such as `https://app.example.com`. May be given several
-    /// times.
+    /// An origin whose pages may call the server as this client, such as `https://app.example.com`. May be given
+    /// several times.
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) origin: Vec<Origin>,
 }

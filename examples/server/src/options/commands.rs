@@ -1,7 +1,7 @@
 //! The commands that are not the server.
 //!
-//! Each group (`users`, `clients`, `keys`) takes `--json` in front of its action or behind it. The names from before the
-//! groups stay as hidden aliases.
+//! Each group (`users`, `clients`, `keys`) takes `--json` in front of its action or behind it. The names from before
+//! the groups stay as hidden aliases.
 
 use std::path::PathBuf;
 
@@ -27,9 +27,9 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Copies the built-in templates of messages, or shows what messages look like. See docs/templates.md.
     Templates(Templates),
-    /// Tries the store on the database: swaps, reads, refusals, crashes, races, alone and in several processes. Prints a
-    /// report, deletes its records, and fails if the store breaks its promise. Stop the servers before: they would send
-    /// off the messages that it looks for.
+    /// Tries the store on the database: swaps, reads, refusals, crashes, races, alone and in several processes.
+    /// Prints a report, deletes its records, and fails if the store breaks its promise. Stop the servers before: they
+    /// would send off the messages that it looks for.
     Conformance(Conformance),
     /// `users add` by its former name.
     #[command(hide = true)]

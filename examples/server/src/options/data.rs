@@ -24,7 +24,8 @@ pub(crate) struct Data {
     #[arg(long, global = true, env = "COUNTERSIGN_KEY_FILE", value_name = "FILE")]
     pub(crate) keys: Option<PathBuf>,
 
-    /// How much memory a new password hash takes, in KiB. A stored hash of another size is made anew when its user signs in.
+    /// How much memory a new password hash takes, in KiB. A stored hash of another size is made anew when its user
+    /// signs in.
     #[arg(long, global = true, env = "COUNTERSIGN_ARGON2_MEMORY", default_value_t = 19_456, value_name = "KIB", value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
     pub(crate) argon2_memory: u32,
 }

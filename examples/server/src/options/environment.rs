@@ -1,6 +1,6 @@
-//! The environment as options read it: a variable that is empty counts as one that is not set, for every option alike.
-//! Compose files and unit files pass empty values on for what their user left out. This module must never print the value
-//! of an option that can hold a password.
+//! The environment as options read it: a variable that is empty counts as one that is not set, for every option
+//! alike. Compose files and unit files pass empty values on for what their user left out. This module must never
+//! print the value of an option that can hold a password.
 
 use clap::{
     Command, CommandFactory as _, FromArgMatches as _,

@@ -1,5 +1,5 @@
-//! The address to listen on, by number or by name. This module must never take a name for a loopback address unless every
-//! address that it stands for is one.
+//! The address to listen on, by number or by name. This module must never take a name for a loopback address unless
+//! every address that it stands for is one.
 
 use std::{
     fmt,

@@ -18,8 +18,8 @@ pub(crate) struct Words {
     #[arg(long, env = "COUNTERSIGN_SERVICE_NAME", value_name = "NAME")]
     pub(crate) service_name: Option<ServiceName>,
 
-    /// A folder with templates that replace the built-in ones file by file, or add locales: see docs/templates.md. All of
-    /// them are checked at the start.
+    /// A folder with templates that replace the built-in ones file by file, or add locales: see docs/templates.md.
+    /// All of them are checked at the start.
     #[arg(long, env = "COUNTERSIGN_TEMPLATES", value_name = "FOLDER")]
     pub(crate) templates: Option<PathBuf>,
 
@@ -44,8 +44,8 @@ pub(crate) struct MailOptions {
     #[command(flatten)]
     pub(crate) words: Words,
 
-    /// The sender of the mail, as in "Example <no-reply@example.com>". Without it: no-reply at the issuer's host, in the
-    /// service's name.
+    /// The sender of the mail, as in "Example <no-reply@example.com>". Without it: no-reply at the issuer's host, in
+    /// the service's name.
     #[arg(long, env = "COUNTERSIGN_MAIL_FROM", value_name = "MAILBOX", value_parser = mail::mailbox)]
     pub(crate) mail_from: Option<Mailbox>,
 
@@ -53,8 +53,8 @@ pub(crate) struct MailOptions {
     #[arg(long, env = "COUNTERSIGN_MAIL_REPLY_TO", value_name = "MAILBOX", value_parser = mail::mailbox)]
     pub(crate) mail_reply_to: Option<Mailbox>,
 
-    /// The name of this server in the greeting to the relay (EHLO): a domain, or an address in brackets. Without it: the
-    /// issuer's host.
+    /// The name of this server in the greeting to the relay (EHLO): a domain, or an address in brackets. Without it:
+    /// the issuer's host.
     #[arg(long, env = "COUNTERSIGN_SMTP_HELLO", value_name = "DOMAIN")]
     pub(crate) smtp_hello: Option<Hello>,
 }

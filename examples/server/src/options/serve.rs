@@ -31,8 +31,8 @@ pub(crate) struct Serve {
     #[arg(long, env = "COUNTERSIGN_ISSUER", value_name = "URL", value_parser = issuer)]
     pub(crate) issuer: Option<String>,
 
-    /// The keys that the database hangs on are lost for good: start with those of the key file, or with new ones, and say
-    /// what is lost with the former. For one start.
+    /// The keys that the database hangs on are lost for good: start with those of the key file, or with new ones, and
+    /// say what is lost with the former. For one start.
     #[arg(long)]
     pub(crate) keys_lost: bool,
 
@@ -61,8 +61,9 @@ pub(crate) struct Serve {
     #[arg(long, env = "COUNTERSIGN_ALLOW_DEMO_CREDENTIALS", value_parser = BoolishValueParser::new())]
     pub(crate) allow_demo_credentials: bool,
 
-    /// Send mail through smtp://HOST:PORT (loopback only), smtp+starttls://HOST:PORT or smtps://HOST:PORT. The credentials
-    /// are taken from COUNTERSIGN_SMTP_USERNAME and COUNTERSIGN_SMTP_PASSWORD. Without it, mail stays in memory.
+    /// Send mail through smtp://HOST:PORT (loopback only), smtp+starttls://HOST:PORT or smtps://HOST:PORT. The
+    /// credentials are taken from COUNTERSIGN_SMTP_USERNAME and COUNTERSIGN_SMTP_PASSWORD. Without it, mail stays in
+    /// memory.
     #[arg(long, env = "COUNTERSIGN_SMTP", hide_env_values = true, value_name = "URL", value_parser = Relay::parse)]
     pub(crate) smtp: Option<Relay>,
 
@@ -87,8 +88,8 @@ impl Serve {
         ))
     }
 
-    /// Whether there is demonstration data. What looks like more than a trial gets none by itself: its password is known
-    /// to everybody, and would stay.
+    /// Whether there is demonstration data. What looks like more than a trial gets none by itself: its password is
+    /// known to everybody, and would stay.
     pub(crate) fn demo(&self) -> Result<bool, String> {
         let loopback = self.listen.is_loopback();
         match self.demo {

@@ -23,7 +23,8 @@ pub(crate) enum TemplatesAction {
         /// The folder, which is made if it is not there.
         folder: PathBuf,
     },
-    /// Checks templates as the server does at its start, and writes a message of each kind in each locale into a folder.
+    /// Checks templates as the server does at its start, and writes a message of each kind in each locale into a
+    /// folder.
     Render {
         /// The folder for the messages, which is made if it is not there.
         folder: PathBuf,

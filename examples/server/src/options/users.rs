@@ -45,8 +45,8 @@ pub(crate) enum UsersAction {
     Add(NewUser),
     /// Removes a user with the record and the messages that wait. Tokens from before are refused.
     Remove(Named),
-    /// Gives a user another password and ends the sessions. It is asked for on a terminal, or read from the first line of
-    /// the standard input.
+    /// Gives a user another password and ends the sessions. It is asked for on a terminal, or read from the first
+    /// line of the standard input.
     SetPassword(Named),
     /// Drops all second factors of a user whose identity was proven anew, and ends the sessions.
     Reset(Named),

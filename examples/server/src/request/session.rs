@@ -76,8 +76,8 @@ pub(crate) async fn first_factor_session(
     Ok(session)
 }
 
-/// Refuses a session that an administrator ended, and the session of a user who was removed. Every session passes here before
-/// its account is touched.
+/// Refuses a session that an administrator ended, and the session of a user who was removed. Every session passes
+/// here before its account is touched.
 pub(crate) async fn alive(app: &App, session: &Session, endpoint: Endpoint) -> Result<(), ApiError> {
     let user = app.database.user(session.subject()).await?;
     let alive = user.is_some_and(|user| !user.has_ended(session.begun()));

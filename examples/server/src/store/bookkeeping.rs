@@ -1,4 +1,5 @@
-//! What the server and the administrators' commands keep beside the users' data: the running policy and the counts of acts.
+//! What the server and the administrators' commands keep beside the users' data: the running policy and the counts of
+//! acts.
 
 use super::Later;
 use crate::metrics::PoolSize;

@@ -135,9 +135,10 @@ fn bounded<'a, T: 'a>(work: impl Future<Output = Result<T, StoreError>> + Send +
     Box::pin(async move { tokio::time::timeout(LIMIT, work).await.map_err(|_| StoreError::Silent)? })
 }
 
-/// A connection of the pool while it is used. One that nobody [gives back](Self::give_back), because its work failed or was
-/// given up, has a moment to come to the end of it, as it does where a client has gone: a new connection costs more than the
-/// rest of a statement. After that it is cut off: nobody knows what it is waiting for, and the pool would wait with it.
+/// A connection of the pool while it is used. One that nobody [gives back](Self::give_back), because its work failed
+/// or was given up, has a moment to come to the end of it, as it does where a client has gone: a new connection costs
+/// more than the rest of a statement. After that it is cut off: nobody knows what it is waiting for, and the pool
+/// would wait with it.
 struct Held(Option<PoolConnection<sqlx::Postgres>>);
 
 impl Held {

@@ -1,8 +1,8 @@
 //! SQLite: a file beside one server.
 //!
-//! The file is in WAL mode with `synchronous = FULL`, so that a charge that was answered is on the disk. Writers wait in
-//! line for one connection, and each begins by taking the write lock, so no transaction fails half-way for the lock.
-//! This module must never write a record without naming the revision that it replaces.
+//! The file is in WAL mode with `synchronous = FULL`, so that a charge that was answered is on the disk. Writers wait
+//! in line for one connection, and each begins by taking the write lock, so no transaction fails half-way for the
+//! lock. This module must never write a record without naming the revision that it replaces.
 
 mod administration;
 mod bookkeeping;

@@ -13,7 +13,8 @@ const SERVICE: &str = "<service>";
 const ISSUER: &str = "<issuer>";
 const ADDRESS: &str = "<address>";
 
-/// Every placeholder has a value, every code is shown, every value is escaped, in every locale and for every kind of message.
+/// Every placeholder has a value, every code is shown, every value is escaped, in every locale and for every kind of
+/// message.
 pub(super) fn check(shelf: &Shelf) -> Result<(), String> {
     known_names(shelf, LAYOUT, &values::layout_names())?;
     for (purpose, name) in &shelf.names {

@@ -1,5 +1,5 @@
-//! Which template files there are: the built-in ones, and those of a folder, by their names. This module must never guess what
-//! a file with an unknown name was meant for.
+//! Which template files there are: the built-in ones, and those of a folder, by their names. This module must never
+//! guess what a file with an unknown name was meant for.
 
 use std::{
     collections::BTreeMap,
@@ -174,7 +174,8 @@ fn purpose(name: &str, default: Option<&Locale>) -> Option<Use> {
     Some(Use { locale, kind, part })
 }
 
-/// The names in a folder, in order. Hidden ones are passed over: a volume that Kubernetes makes of a ConfigMap has some.
+/// The names in a folder, in order. Hidden ones are passed over: a volume that Kubernetes makes of a ConfigMap has
+/// some.
 fn names(folder: &Path) -> Result<Vec<String>, String> {
     let unreadable = |error: io::Error| format!("the folder {} cannot be read: {error}", folder.display());
     let mut names = Vec::new();

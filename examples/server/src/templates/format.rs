@@ -1,5 +1,6 @@
-//! Numbers and times as people of a locale write them, by the rules of Unicode's CLDR. Times are UTC on a clock of 24 hours:
-//! where a reader lives is not known. This module must never fail: a rule that is missing gives the general form.
+//! Numbers and times as people of a locale write them, by the rules of Unicode's CLDR. Times are UTC on a clock of 24
+//! hours: where a reader lives is not known. This module must never fail: a rule that is missing gives the general
+//! form.
 
 use icu_datetime::{
     DateTimeFormatterPreferences, FixedCalendarDateTimeFormatter, NoCalendarFormatter,

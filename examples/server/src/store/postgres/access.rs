@@ -2,11 +2,11 @@
 //! machine unless the URL asks for it, and must never leave a setting, a lock or a statement on a connection that a
 //! pooler lends to others.
 //!
-//! A pooler in transaction mode, such as PgBouncer, gives each transaction any of its connections. What a client sets for
-//! its session then holds for other clients, and what it prepared is missing. Hence nothing here is set with `SET`. A
-//! direct connection gets its time-outs as parameters of its start, which poolers refuse or drop: that is how one is
-//! recognised. Behind a pooler each transaction sets its own with `SET LOCAL`, and each statement is in a transaction,
-//! since the driver parses and executes it in two steps.
+//! A pooler in transaction mode, such as PgBouncer, gives each transaction any of its connections. What a client sets
+//! for its session then holds for other clients, and what it prepared is missing. Hence nothing here is set with
+//! `SET`. A direct connection gets its time-outs as parameters of its start, which poolers refuse or drop: that is
+//! how one is recognised. Behind a pooler each transaction sets its own with `SET LOCAL`, and each statement is in a
+//! transaction, since the driver parses and executes it in two steps.
 
 use std::{borrow::Cow, net::IpAddr, str::FromStr as _, time::Duration};
 

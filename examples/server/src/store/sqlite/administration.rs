@@ -112,8 +112,8 @@ impl Administration for Sqlite {
 
     fn copy_into<'a>(&'a self, file: &'a Path) -> Later<'a, bool> {
         Box::pin(async move {
-            // One read transaction: what other connections write meanwhile is in it whole or not at all, and none of them
-            // waits.
+            // One read transaction: what other connections write meanwhile is in it whole or not at all, and none of
+            // them waits.
             let file = file.to_str().ok_or_else(|| std::io::Error::other("the path is not in UTF-8"))?;
             sqlx::query("VACUUM INTO $1").bind(file).execute(&self.readers).await?;
             Ok(true)
