@@ -162,6 +162,7 @@ fn secrets_show_their_type_alone() {
     let mut world = World::new(Policy::default());
     assert_eq!(debug(&world.begin()), "MfaToken(..)");
     assert_eq!(debug(&code("123456")), "BindingCode(..)");
+    assert_eq!(debug(&countersign::wire::Secret::from("a token")), "Secret(..)");
     let (_, codes) = world.enrol("user@example.com");
     assert_eq!(debug(&codes[0]), "RecoveryCode(..)");
     world.pass(3600);
