@@ -78,7 +78,7 @@ echo "ok: the public surface is what docs/api says, in $(cat docs/api/*.txt | wc
 
 # The control: one function that is public for the first time, and one that no longer is, must both show.
 mkdir "$scratch/copy"
-cp -r src Cargo.toml Cargo.lock README.md "$scratch/copy"
+cp -r src crates Cargo.toml Cargo.lock README.md "$scratch/copy"
 python3 - "$scratch/copy" <<'PY'
 import pathlib, re, sys
 

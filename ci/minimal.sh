@@ -13,7 +13,7 @@ trap 'rm -rf "$scratch"' EXIT
 target=${CARGO_TARGET_DIR:-$PWD/target}
 export CARGO_TARGET_DIR="$target/minimal" CARGO_PROFILE_DEV_DEBUG=0
 
-cp -r src tests README.md CHANGELOG.md Cargo.toml Cargo.lock "$scratch"
+cp -r src tests crates README.md CHANGELOG.md Cargo.toml Cargo.lock "$scratch"
 mkdir "$scratch/examples"
 cp examples/*.rs "$scratch/examples"
 cd "$scratch"
