@@ -99,6 +99,19 @@ fn a_user_enrols_signs_in_recovers_and_removes() {
     let next = recovered.body["recovery_code"].as_str().unwrap().to_owned();
     let repeated = server.recover(&token, &first);
     assert_eq!(repeated.body, recovered.body, "the same answer, token and all");
+    // What the first request asked for is not known any more, so one that asks gets no other token than before.
+    let mut asking = json!({ "grant_type": countersign::wire::GRANT_MFA_RECOVERY_CODE, "mfa_token": token, "recovery_code": first });
+    for (name, value) in [("audience", server.mfa_audience()), ("scope", "openid".to_owned())] {
+        asking[name] = value.into();
+        let refused = server.token(&asking);
+        refused.is_refused(
+            400,
+            "invalid_request",
+            "The recovery_code was accepted before. Send the request without audience and scope, or sign in again.",
+        );
+        asking.as_object_mut().unwrap().remove(name);
+    }
+    assert_eq!(server.token(&asking).body, recovered.body);
     let token = server.mfa_token();
     server.recover(&token, &first).is_refused(403, "invalid_grant", "MFA Authorization rejected.");
     assert_eq!(server.recover(&token, &next).status, 200);

@@ -213,8 +213,13 @@ async fn recovery_grant(
     let outcome = app.step(session.subject(), step).await?;
     let recovered = outcome.result.map_err(denied)?;
     let due = token_due(&outcome.effects).ok_or(Trouble::Misuse("a recovery without its token"))?;
-    // The answer of before is the token of before: asking otherwise now gets no other.
-    let asked = if recovered.repeated { Asked::default() } else { asked };
+    // The answer of before is the token of before, and what that one was asked for is not known any more.
+    if recovered.repeated && (asked.audience.is_some() || asked.scope.is_some()) {
+        let about = About::subject(&due.subject).and_client(due.client.as_str());
+        app.metrics.audit.record(HostEvent::TokenRequest(TokenRequest::OtherAudience), about);
+        let description = "The recovery_code was accepted before. Send the request without audience and scope, or sign in again.";
+        return Err(Refusal::new(400, "invalid_request", description).into());
+    }
     let reply = issue(app, due, &asked, Issued::RecoveryCode).await?;
     Ok(reply.with_recovery_code(recovered.replacement.as_ref()))
 }
