@@ -129,6 +129,32 @@ fn users_are_listed_page_by_page_and_by_state() {
     assert!(!empty.path().join("countersign.db").exists());
 }
 
+/// What a page's end names is taken by the next command, also if an address begins with a hyphen.
+#[test]
+fn a_page_begins_behind_any_address() {
+    let directory = Directory::new();
+    for email in ["-a@example.com", "-b@example.com"] {
+        let mut command = command(directory.path(), &["users", "add", "--argon2-memory", "64", "--", email]);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"a long password\n").unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+    let listed = administrate(&directory, &["users", "list", "--limit", "1"], "");
+    let text = String::from_utf8(listed.stdout).unwrap();
+    let more = text.lines().find_map(|line| line.strip_prefix("more with ")).unwrap();
+    let next = administrate(&directory, &["users", "list", more], "");
+    assert!(String::from_utf8_lossy(&next.stdout).contains("-b@example.com"), "{next:?}");
+}
+
+#[test]
+fn a_password_that_no_request_takes_is_refused() {
+    let directory = Directory::new();
+    done(&directory, &["users", "add", "a@example.com"], &format!("{}\n", "x".repeat(4_096)));
+    let long = format!("{}\n", "x".repeat(4_097));
+    fails(&directory, &["users", "add", "b@example.com"], &long, 1, "at most 4096 bytes");
+    fails(&directory, &["users", "set-password", "a@example.com"], &long, 1, "at most 4096 bytes");
+}
+
 #[test]
 fn a_user_is_shown_with_lock_authenticators_codes_and_keys() {
     let directory = Arc::new(Directory::new());

@@ -62,6 +62,9 @@ fn a_backup_beside_a_running_server_is_whole_and_its_owners_alone() {
     assert_eq!(again.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&again.stderr).contains("copy.db is there already: give another name"));
     assert_eq!(fs::metadata(&copy).unwrap().len(), meta.len());
+    // SQLite would read this name as a URI.
+    done(&directory, &["backup", "file:x?mode=memory", "--json"]);
+    assert!(directory.path().join("file:x?mode=memory").is_file());
     let nowhere = run(directory.path(), &["backup", "missing/copy.db"]);
     assert_eq!(nowhere.status.code(), Some(1));
     let no_database = run(directory.path(), &["backup", "x.db", "--database", "elsewhere.db"]);

@@ -25,7 +25,8 @@ pub(super) async fn run(file: &Path, data: &Data) -> Result<Answer, Failure> {
         return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
     }
     let database = open_existing(data).await?;
-    let mut beside = file.as_os_str().to_owned();
+    // SQLite would take a name that begins with `file:` for a URI; a whole path never does.
+    let mut beside = std::path::absolute(file).map_err(failed)?.into_os_string();
     beside.push(format!(".{}.part", std::process::id()));
     let beside = Path::new(&beside);
     // SQLite writes into an empty file, so its owner alone can read it from the first byte on.

@@ -5,6 +5,8 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
+use countersign::wire::Parameter;
+
 use super::Failure;
 
 /// The least length of a password, in characters.
@@ -45,6 +47,13 @@ pub(super) fn new_password() -> Result<String, Failure> {
     };
     if password.chars().count() < SHORTEST {
         return Err(format!("a password has at least {SHORTEST} characters").into());
+    }
+    if password.len() > Parameter::MAX_BYTES {
+        return Err(format!(
+            "a password has at most {} bytes: no request takes a longer one",
+            Parameter::MAX_BYTES
+        )
+        .into());
     }
     Ok(password)
 }

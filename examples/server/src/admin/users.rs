@@ -116,7 +116,12 @@ async fn unlock(data: &Data, Named { email }: &Named) -> Result<Answer, Failure>
     let database = open_existing(data).await?;
     let user = find(&*database, email).await?;
     step(&*database, data, &user, |verifier, account, now| verifier.unlock(account, now)).await?;
-    Ok(done(&user, format!("{email} can type codes again.")))
+    Ok(done(
+        &user,
+        format!(
+            "{email} can type mailed codes again. Recovery codes have a limit of their own, which time lifts."
+        ),
+    ))
 }
 
 async fn reset(data: &Data, Named { email }: &Named) -> Result<Answer, Failure> {

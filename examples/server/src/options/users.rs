@@ -25,7 +25,13 @@ pub(crate) enum UsersAction {
         only: Option<Filter>,
 
         /// Begin behind this address: the `next` of the page before.
-        #[arg(long, value_name = "EMAIL", default_value = "", hide_default_value = true)]
+        #[arg(
+            long,
+            value_name = "EMAIL",
+            default_value = "",
+            hide_default_value = true,
+            allow_hyphen_values = true
+        )]
         after: String,
 
         /// How many a page has.

@@ -71,7 +71,7 @@ pub(super) async fn list(data: &Data, page: &Page) -> Result<Answer, Failure> {
         texts.push("no users".to_owned());
     }
     if let Some(next) = &next {
-        texts.push(format!("more with --after {next}"));
+        texts.push(format!("more with --after={next}"));
     }
     Ok(Answer::new(texts.join("\n"), json!({ "users": rows, "next": next })))
 }
