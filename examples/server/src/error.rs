@@ -133,13 +133,13 @@ impl IntoResponse for ApiError {
             Self::Trouble(Trouble::Overloaded) => busy(BUSY),
             Self::Trouble(trouble) => {
                 tracing::error!(error = %trouble, "a request failed");
-                let is_busy = matches!(
-                    trouble,
-                    Trouble::Store(_)
-                        | Trouble::Contended
-                        | Trouble::Gone
-                        | Trouble::FirstFactor(FirstFactorError::Store(_))
-                );
+                let is_busy = match &trouble {
+                    Trouble::Store(error) | Trouble::FirstFactor(FirstFactorError::Store(error)) => {
+                        !error.is_unreadable()
+                    }
+                    Trouble::Contended | Trouble::Gone => true,
+                    _ => false,
+                };
                 if is_busy { busy(BUSY) } else { refused(&Refusal::server_error()) }
             }
         }

@@ -16,7 +16,7 @@ use countersign::Subject;
 
 use crate::{
     hashing::{Busy, Hashing, Memory, Turn},
-    password_parameters::{InUse, computable},
+    password_parameters::{InUse, hasher, is_computable},
     random,
     store::{Database, StoreError, User},
 };
@@ -90,8 +90,16 @@ impl FirstFactors {
             Some(email) => database.user_by_email(&email).await?,
             None => None,
         };
-        let work = self.in_use.work(user.as_ref().map(|user| user.password_hash.as_str()))?;
-        let own = user.as_ref().map(|user| user.password_hash.clone());
+        // A row that was edited to something else than a hash is nobody's password, and looks like a name that nobody has.
+        let own = user.as_ref().map(|user| user.password_hash.clone()).filter(|own| is_computable(own));
+        if let (Some(user), None) = (&user, &own) {
+            tracing::error!(
+                subject = user.subject.as_str(),
+                "the stored password hash of this user cannot be computed: `countersign-server users set-password` makes a \
+                 new one"
+            );
+        }
+        let work = self.in_use.work(own.as_deref())?;
         let params =
             own.as_deref().is_some_and(|own| !self.in_use.is_current(own)).then(|| self.params.clone());
         let password = password.to_owned();
@@ -183,11 +191,8 @@ fn hash(params: &Params, password: &str, memory: &mut Memory) -> Result<String, 
 fn is_right(stored: &str, password: &str, memory: &mut Memory) -> Result<bool, FirstFactorError> {
     let hash = PasswordHash::new(stored).map_err(|_| FirstFactorError::Hash)?;
     let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else { return Err(FirstFactorError::Hash) };
-    let algorithm = Algorithm::try_from(hash.algorithm.as_str()).map_err(|_| FirstFactorError::Hash)?;
-    let version = hash.version.map_or(Ok(Version::default()), Version::try_from);
-    let params = computable(&hash).ok_or(FirstFactorError::Hash)?;
-    let blocks = memory.blocks(params.block_count());
-    let argon2 = Argon2::new(algorithm, version.map_err(|_| FirstFactorError::Hash)?, params);
+    let argon2 = hasher(&hash).ok_or(FirstFactorError::Hash)?;
+    let blocks = memory.blocks(argon2.params().block_count());
     let mut output = vec![0; expected.len()];
     argon2
         .hash_password_into_with_memory(password.as_bytes(), salt, &mut output, blocks)

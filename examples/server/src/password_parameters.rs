@@ -8,7 +8,7 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use argon2::{Params, password_hash::phc::PasswordHash};
+use argon2::{Algorithm, Argon2, Params, Version, password_hash::phc::PasswordHash};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 
 use crate::random;
@@ -17,8 +17,10 @@ use crate::random;
 /// the time.
 const MAX_SETS: usize = 4;
 
-/// The most memory that a stored hash may ask for, in KiB: 1 GiB. Rows can be edited.
+/// The most memory that a stored hash may ask for, in KiB, and the most of it over all passes: what `--argon2-memory` takes
+/// at most. Rows can be edited, and every attempt computes every set in use.
 const MAX_MEMORY_KIB: u32 = 1 << 20;
+const MAX_WORK_KIB: u64 = 2 << 20;
 
 /// How many characters of a stored hash come after its parameters: `$`, a salt of 16 bytes, `$` and a hash of 32,
 /// both in base64.
@@ -49,7 +51,7 @@ impl InUse {
         }
         let salt = STANDARD_NO_PAD.encode(random::<16>()?);
         let hash = format!("{parameters}${salt}${}", STANDARD_NO_PAD.encode(random::<32>()?));
-        let computable = PasswordHash::new(&hash).is_ok_and(|hash| computable(&hash).is_some());
+        let computable = PasswordHash::new(&hash).is_ok_and(|hash| hasher(&hash).is_some());
         let taken = computable && sets.len() < MAX_SETS;
         if taken {
             sets.push(StandIn { parameters: parameters.to_owned(), hash });
@@ -76,9 +78,21 @@ impl InUse {
     }
 }
 
-/// The parameters of a stored hash, if the server computes hashes of that size.
-pub(crate) fn computable(hash: &PasswordHash) -> Option<Params> {
-    Params::try_from(hash).ok().filter(|params| params.m_cost() <= MAX_MEMORY_KIB)
+/// What computes a stored hash, if it is whole and of a size that the server computes.
+pub(crate) fn hasher(hash: &PasswordHash) -> Option<Argon2<'static>> {
+    hash.salt.as_ref()?;
+    hash.hash.as_ref()?;
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+    let version = hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
+    let params = Params::try_from(hash).ok()?;
+    let work = u64::from(params.m_cost()) * u64::from(params.t_cost());
+    let bounded = params.m_cost() <= MAX_MEMORY_KIB && work <= MAX_WORK_KIB;
+    bounded.then(|| Argon2::new(algorithm, version, params))
+}
+
+/// Whether a stored text is a hash that the server can compute.
+pub(crate) fn is_computable(stored: &str) -> bool {
+    PasswordHash::new(stored).is_ok_and(|hash| hasher(&hash).is_some())
 }
 
 /// What stands before the salt in a PHC string.
@@ -137,6 +151,9 @@ mod tests {
             "$argon2id$v=19$m=x",
             "$argon2id$v=19$m=4294967296,t=2,p=1",
             "$argon2id$v=19$m=1048577,t=2,p=1",
+            "$argon2id$v=19$m=64,t=4294967295,p=1",
+            "$argon2id$v=99$m=64,t=2,p=1",
+            "$bcrypt$v=19$m=64,t=2,p=1",
         ] {
             assert!(!odd.note(text).unwrap(), "{text:?}");
         }

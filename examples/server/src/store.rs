@@ -228,6 +228,8 @@ pub(crate) enum StoreError {
     Unreadable(String, std::io::Error),
     #[error("it is no regular file")]
     Irregular,
+    #[error("it is not an SQLite database")]
+    Foreign,
     #[error("{0} can be read by others and belongs to another user: chmod 600 it")]
     Exposed(PathBuf),
     #[error("a stored record cannot be read: {0}")]
@@ -236,6 +238,27 @@ pub(crate) enum StoreError {
     Name(#[from] countersign::NameError),
     #[error("a stored client cannot be read: {0}")]
     Client(String),
+}
+
+impl StoreError {
+    /// Whether the store answered, and what it holds cannot be read: trying again does not help.
+    pub(crate) const fn is_unreadable(&self) -> bool {
+        match self {
+            Self::Record(_) | Self::Name(_) | Self::Client(_) => true,
+            Self::Database(error) => {
+                matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
+            }
+            Self::Silent
+            | Self::NoTls(_)
+            | Self::Untrusted(..)
+            | Self::Migration(_)
+            | Self::File(_)
+            | Self::Unreadable(..)
+            | Self::Irregular
+            | Self::Foreign
+            | Self::Exposed(_) => false,
+        }
+    }
 }
 
 /// The registration of a client, from its columns.

@@ -82,7 +82,15 @@ fn bad_options_are_refused_in_one_sentence() {
     fails(&directory, &with(&["--database", "folder.db"]), "the file folder.db cannot be used");
     fs::write(directory.path().join("garbage.db"), "this is no database, and long enough to be sure")
         .unwrap();
-    fails(&directory, &with(&["--database", "garbage.db"]), "the file garbage.db cannot be used");
+    let garbage = directory.path().join("garbage.db");
+    fs::set_permissions(&garbage, fs::Permissions::from_mode(0o644)).unwrap();
+    fails(
+        &directory,
+        &with(&["--database", "garbage.db"]),
+        "the file garbage.db cannot be used: it is not an SQLite database",
+    );
+    let mode = fs::metadata(&garbage).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o644, "a file that was named by mistake is left as it is");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     fails(&directory, &["--listen", &address], &format!("cannot listen on {address}"));

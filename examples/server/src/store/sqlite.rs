@@ -8,9 +8,9 @@ mod administration;
 mod bookkeeping;
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     future::Future,
-    io,
+    io::{self, Read as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     pin::Pin,
@@ -41,6 +41,9 @@ use crate::{
 /// The database's clock, in milliseconds since 1970.
 const NOW_MS: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
 
+/// What every SQLite file begins with (the "Database File Format" of its documentation, section 1.3).
+const SQLITE: &[u8; 16] = b"SQLite format 3\0";
+
 pub(super) struct Sqlite {
     readers: SqlitePool,
     writer: SqlitePool,
@@ -53,7 +56,9 @@ impl Sqlite {
             return Err(StoreError::Irregular);
         }
         // The file holds addresses: its owner alone may read it. What SQLite puts beside it inherits that.
-        OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        if !is_ours(OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?)? {
+            return Err(StoreError::Foreign);
+        }
         for suffix in ["", "-wal", "-shm", "-journal"] {
             let mut file = path.as_os_str().to_owned();
             file.push(suffix);
@@ -80,6 +85,13 @@ impl Sqlite {
         let readers = pool(4).connect_with(options).await?;
         Ok(Self { readers, writer, form })
     }
+}
+
+/// Whether a file is empty or an SQLite database. Any other was named by mistake, and must be left as it is. The file is
+/// closed here: closing it later would take away the locks that SQLite has on it by then.
+fn is_ours(mut file: File) -> io::Result<bool> {
+    let mut begin = [0; SQLITE.len()];
+    Ok(file.metadata()?.len() == 0 || (file.read_exact(&mut begin).is_ok() && begin == *SQLITE))
 }
 
 /// Takes away the permissions of others on a file, if it is there. Whoever copied it there may have given them.

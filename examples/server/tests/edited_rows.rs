@@ -1,0 +1,79 @@
+//! Rows that somebody edited: the server goes on for everybody else, and says what is wrong.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use common::{Directory, PASSWORD, Reply, Server, json, within};
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
+
+fn sql(directory: &Path, statement: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let path = directory.join("countersign.db").display().to_string();
+        let mut connection = SqliteConnection::connect(&path).await.unwrap();
+        connection.execute(statement).await.unwrap();
+    });
+}
+
+fn attempt(server: &Server, username: &str) -> Reply {
+    server.token(&json!({ "grant_type": "password", "username": username, "password": PASSWORD }))
+}
+
+/// A hash that nobody can compute is nobody's password: its user looks like a name that nobody has, and others sign in.
+#[test]
+fn a_password_hash_that_cannot_be_computed_stops_nobody() {
+    let directory = Arc::new(Directory::new());
+    let mut server = Server::start_in(&directory, &[]);
+    common::command(directory.path(), &["users", "add", "eve@example.com", "--argon2-memory", "64"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .map(|mut child| {
+            std::io::Write::write_all(&mut child.stdin.take().unwrap(), format!("{PASSWORD}\n").as_bytes())
+                .unwrap();
+            assert!(child.wait().unwrap().success());
+        })
+        .unwrap();
+    assert_eq!(attempt(&server, "eve@example.com").error(), "mfa_required");
+    let tail = "'||substr(password_hash, -66)";
+    for hash in [
+        format!("'$argon2id$v=19$m=64,t=4294967295,p=1${tail}"),
+        format!("'$argon2id$v=19$m=4294967295,t=1,p=1${tail}"),
+        format!("'$argon2id$v=99$m=64,t=2,p=1${tail}"),
+        format!("'$bcrypt$v=19$m=64,t=2,p=1${tail}"),
+        "'$argon2id$v=19$m=64,t=2,p=1'".to_owned(),
+        "'x'".to_owned(),
+        "''".to_owned(),
+    ] {
+        sql(
+            directory.path(),
+            &format!("UPDATE users SET password_hash = {hash} WHERE email = 'eve@example.com'"),
+        );
+        let unknown = attempt(&server, "nobody@example.com");
+        let edited = attempt(&server, "eve@example.com");
+        assert_eq!((edited.status, edited.text), (unknown.status, unknown.text), "{hash}");
+        assert_eq!(attempt(&server, "user@example.com").error(), "mfa_required", "{hash}");
+    }
+    assert!(server.log_mentions("users set-password"));
+    server.terminate();
+    within(Duration::from_secs(9), "the end", || server.has_ended().then_some(()));
+    // A server that starts with such a row learns no parameters from it.
+    let server = Server::start_in(&directory, &[]);
+    assert_eq!(attempt(&server, "user@example.com").error(), "mfa_required");
+}
+
+/// Trying again does not help, so the answer is not that the server is busy.
+#[test]
+fn a_record_that_cannot_be_read_is_an_error_of_the_server() {
+    let directory = Arc::new(Directory::new());
+    let server = Server::start_in(&directory, &["--policy", "auth0"]);
+    server.enrol();
+    for record in ["'{}'", "x'ff00'"] {
+        sql(directory.path(), &format!("UPDATE accounts SET record = {record}"));
+        let reply = attempt(&server, "user@example.com");
+        assert_eq!((reply.status, reply.error()), (500, "server_error"), "{record}: {}", reply.text);
+        assert!(server.log_mentions("a request failed"));
+    }
+}
