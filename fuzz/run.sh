@@ -11,10 +11,7 @@ cd "${FUZZ_TREE:-$(dirname "$0")/..}"
 seconds=${1:?how many seconds}
 shift
 [ $# -gt 0 ] || set -- operations record tokens input wire
-version=0.13.2
-if [ "$(cargo fuzz --version 2>/dev/null)" != "cargo-fuzz $version" ]; then
-    cargo install cargo-fuzz --locked --quiet --version "$version"
-fi
+fuzz/install.sh
 # The sanitizer's flags are the nightly compiler's; this makes the stable one take them.
 export RUSTC_BOOTSTRAP=1
 sanitizer=${FUZZ_SANITIZER:-none}
