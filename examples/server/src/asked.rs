@@ -51,6 +51,17 @@ impl Asked {
     }
 }
 
+/// Whether the client may still have a token for this audience: its registration can change between two steps of a sign-in.
+pub(crate) fn still_reaches(client: &Client, signer: &Signer, audience: &str) -> Result<(), NotAllowed> {
+    self::audience(client, signer, audience).map(drop)
+}
+
+/// Those words of a scope that the client may still have.
+pub(crate) fn still_allowed(client: &Client, scope: &str) -> String {
+    let kept: Vec<_> = scope.split(' ').filter(|word| client.may_have(word)).collect();
+    kept.join(" ")
+}
+
 /// The audience of a token that was asked for without one: the client's API if it has exactly one, and else none of
 /// anybody's, for which the server's own stands (RFC 9068 section 3).
 pub(crate) fn default_audience(client: &Client, signer: &Signer) -> String {

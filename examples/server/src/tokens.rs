@@ -127,13 +127,12 @@ impl Signer {
         &self,
         due: &IssueToken,
         user: &User,
-        audience: Option<&str>,
-        scope: Option<&str>,
+        audience: &str,
+        scope: &str,
     ) -> Result<Issued, jsonwebtoken::errors::Error> {
-        let due_audience = self.due_audience(due);
-        let audience = audience.filter(|&audience| audience == self.mfa_audience).unwrap_or(due_audience);
+        let audience = if audience == self.mfa_audience { audience } else { self.due_audience(due) };
         let for_mfa = audience == self.mfa_audience;
-        let mut scope = granted(scope.unwrap_or(due.scope.as_str()), for_mfa);
+        let mut scope = granted(scope, for_mfa);
         if !for_mfa {
             let due: Vec<_> = due.scope.as_str().split(' ').collect();
             let kept: Vec<_> = scope.split(' ').filter(|word| due.contains(word)).collect();

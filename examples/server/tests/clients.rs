@@ -78,7 +78,12 @@ fn an_answer_that_is_asked_for_again_gives_no_other_token() {
         "grant_type": RECOVERY, "mfa_token": token, "recovery_code": recovery_codes[0],
         "audience": server.mfa_audience(), "scope": MFA_SCOPE,
     }));
-    assert_eq!(again.body, first.body);
+    again.is_refused(
+        400,
+        "invalid_request",
+        "The recovery_code was accepted before. Send the request without audience and scope, or sign in again.",
+    );
+    assert_eq!(server.recover(&token, &recovery_codes[0]).body, first.body);
 }
 
 #[test]

@@ -229,6 +229,34 @@ fn a_second_factor_reaches_no_other_api() {
     assert_eq!(recover(API).status, 200);
 }
 
+/// What was withdrawn from a client between the two factors is not in the token.
+#[test]
+fn a_registration_counts_again_when_the_token_is_issued() {
+    let server = Server::start();
+    server.enrol();
+    let scope = "openid email admin enroll";
+    told(&server, &["clients", "add", "shop", "--public", "--audience", API, "--scope", scope]);
+    let first = json!({ "audience": API, "scope": "openid email admin" });
+    let begun = || {
+        let mails = server.codes().len();
+        let token = sign_in(&server, "shop", &first).body["mfa_token"].clone();
+        let challenged = server.post("/mfa/challenge", &json!({ "client_id": "shop", "mfa_token": token }));
+        json!({
+            "grant_type": OOB, "client_id": "shop", "mfa_token": token,
+            "oob_code": challenged.body["oob_code"], "binding_code": server.code(mails + 1),
+        })
+    };
+    let answer = begun();
+    told(&server, &["clients", "set", "shop", "--scope", "openid enroll"]);
+    let narrowed = server.post("/oauth/token", &answer);
+    assert_eq!((narrowed.status, &narrowed.body["scope"]), (200, &json!("openid")), "{}", narrowed.text);
+    told(&server, &["clients", "set", "shop", "--scope", scope]);
+    let answer = begun();
+    told(&server, &["clients", "set", "shop", "--clear", "audience"]);
+    let gone = "The audience is not registered for the client.";
+    server.post("/oauth/token", &answer).is_refused(400, "invalid_target", gone);
+}
+
 /// What a relying party does with an id_token (OpenID Connect Core section 3.1.3.7), and what an API does with an
 /// access token (RFC 9068 section 4), but for its type.
 fn passes(server: &Server, token: &Value, audience: &str) -> bool {

@@ -13,10 +13,10 @@ use time::OffsetDateTime;
 
 use crate::{
     app::{App, Trouble},
-    asked::{Asked, NotAllowed, default_audience},
+    asked::{Asked, NotAllowed, default_audience, still_allowed, still_reaches},
     attempts,
     audit::{About, FirstFactor as Reason, HostEvent, Issued, TokenCheck, TokenRequest},
-    client::{GRANT_PASSWORD_REALM, Grant},
+    client::{Client, GRANT_PASSWORD_REALM, Grant},
     error::ApiError,
     first_factor::{Checked, FirstFactorError},
     peer::Peer,
@@ -170,7 +170,7 @@ async fn oob_grant(
     let outcome = app.step(session.subject(), step).await?;
     let verification = outcome.result.map_err(|denial| attempts::refused(&denial, &outcome.effects))?;
     match (token_due(&outcome.effects), claims) {
-        (Some(due), _) => issue(app, due, asked, Issued::Oob).await,
+        (Some(due), _) => issue(app, &known.client, due, asked, Issued::Oob).await,
         // An elevated session confirmed an enrolment: it has its token already, and gets no more than that.
         (None, Some(claims)) => {
             issued(app, Issued::SameToken, session.subject(), &known.id);
@@ -220,7 +220,7 @@ async fn recovery_grant(
         let description = "The recovery_code was accepted before. Send the request without audience and scope, or sign in again.";
         return Err(Refusal::new(400, "invalid_request", description).into());
     }
-    let reply = issue(app, due, &asked, Issued::RecoveryCode).await?;
+    let reply = issue(app, &known.client, due, &asked, Issued::RecoveryCode).await?;
     Ok(reply.with_recovery_code(recovered.replacement.as_ref()))
 }
 
@@ -232,7 +232,13 @@ fn token_due(effects: &[Effect]) -> Option<&IssueToken> {
     })
 }
 
-async fn issue(app: &App, due: &IssueToken, asked: &Asked, grant: Issued) -> Result<TokenReply, ApiError> {
+async fn issue(
+    app: &App,
+    client: &Client,
+    due: &IssueToken,
+    asked: &Asked,
+    grant: Issued,
+) -> Result<TokenReply, ApiError> {
     let about = About::subject(&due.subject).and_client(due.client.as_str());
     // A user can be removed while a code is judged.
     let user = app.database.user(&due.subject).await?;
@@ -250,8 +256,14 @@ async fn issue(app: &App, due: &IssueToken, asked: &Asked, grant: Issued) -> Res
         let description = "The audience is not the one that the first factor was for. Sign in again.";
         return Err(Refusal::new(400, "invalid_target", description).into());
     }
-    let (audience, scope) = (asked.audience.as_ref(), asked.scope.as_ref());
-    let signed = app.signer.issue(due, &user, audience.map(Audience::as_str), scope.map(Scope::as_str))?;
+    // What the first factor was for may have been withdrawn since.
+    let audience = asked.audience.as_ref().map_or_else(|| app.signer.due_audience(due), Audience::as_str);
+    still_reaches(client, &app.signer, audience).map_err(|NotAllowed { reason, refusal }| {
+        app.metrics.audit.record(HostEvent::TokenRequest(reason), about);
+        ApiError::from(refusal)
+    })?;
+    let scope = still_allowed(client, asked.scope.as_ref().unwrap_or(&due.scope).as_str());
+    let signed = app.signer.issue(due, &user, audience, &scope)?;
     issued(app, grant, &due.subject, &due.client);
     let reply = TokenReply::new(signed.access_token.into(), signed.expires_in, &signed.scope);
     Ok(reply.with_id_token(signed.id_token.map(Into::into)))
