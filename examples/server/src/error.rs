@@ -133,13 +133,10 @@ impl IntoResponse for ApiError {
             Self::Trouble(Trouble::Overloaded) => busy(BUSY),
             Self::Trouble(trouble) => {
                 tracing::error!(error = %trouble, "a request failed");
-                let is_busy = match &trouble {
-                    Trouble::Store(error) | Trouble::FirstFactor(FirstFactorError::Store(error)) => {
-                        !error.is_unreadable()
-                    }
-                    Trouble::Contended | Trouble::Gone => true,
-                    _ => false,
-                };
+                let stands = |error: &StoreError| !error.is_unreadable();
+                let is_busy = matches!(&trouble, Trouble::Contended | Trouble::Gone)
+                    || matches!(&trouble, Trouble::Store(error) if stands(error))
+                    || matches!(&trouble, Trouble::FirstFactor(FirstFactorError::Store(error)) if stands(error));
                 if is_busy { busy(BUSY) } else { refused(&Refusal::server_error()) }
             }
         }

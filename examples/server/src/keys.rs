@@ -103,7 +103,7 @@ pub(crate) enum KeysError {
     Write(PathBuf, io::Error),
     #[error("the key file {0} can be read by others: chmod 600 it, and rotate its keys if others did")]
     Exposed(PathBuf),
-    #[error("the keys in {0} are not in the form of a key file: {1}")]
+    #[error("the keys in {place} are not in the form of a key file: {fault}", place = .0, fault = crate::store::place(.1))]
     Form(String, serde_json::Error),
     #[error("a key in the key file is not base64url")]
     Encoding,

@@ -228,16 +228,27 @@ pub(crate) enum StoreError {
     Unreadable(String, std::io::Error),
     #[error("it is no regular file")]
     Irregular,
-    #[error("it is not an SQLite database")]
+    #[error("it is not an SQLite database of this server")]
     Foreign,
     #[error("{0} can be read by others and belongs to another user: chmod 600 it")]
     Exposed(PathBuf),
-    #[error("a stored record cannot be read: {0}")]
+    #[error("a stored record cannot be read: {}", place(.0))]
     Record(#[from] serde_json::Error),
     #[error("a stored name cannot be read: {0}")]
     Name(#[from] countersign::NameError),
     #[error("a stored client cannot be read: {0}")]
     Client(String),
+}
+
+/// What is wrong with a JSON text and where, and nothing of the text: what stands in the wrong place may be a secret.
+pub(crate) fn place(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Io => "it cannot be read",
+        serde_json::error::Category::Syntax => "it is no JSON",
+        serde_json::error::Category::Data => "it is of another form",
+        serde_json::error::Category::Eof => "it ends too early",
+    };
+    format!("{what}, at line {} and column {}", error.line(), error.column())
 }
 
 impl StoreError {
@@ -529,7 +540,8 @@ mod tests {
         let records = database.records("usr_administration", 10).await?;
         assert!(records.iter().any(|known| known.subject == one.subject.as_str() && known.record.is_ok()));
 
-        // The end of sessions goes forward only, for one and for all, with a password and without.
+        // The end of sessions goes forward, for one and for all, with a password and without. An instant that is more than
+        // a minute ahead was set by a wrong clock, and would keep its user out until then.
         let at = |seconds| OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(seconds);
         let ends = async |user: &User| -> Result<_, StoreError> {
             Ok(database.user(&user.subject).await?.and_then(|user| user.sessions_end_ms))
@@ -543,6 +555,12 @@ mod tests {
         let changed = database.user(&other.subject).await?.ok_or(StoreError::Silent)?;
         assert_eq!((changed.password_hash.as_str(), changed.sessions_end_ms), ("another", Some(30_000)));
         assert!(changed.has_ended(at(30)) && !changed.has_ended(at(30) + Duration::from_millis(1)));
+
+        assert_eq!(database.end_sessions(Some(&one.subject), at(90_000)).await?, 1);
+        assert_eq!(database.end_sessions(Some(&one.subject), at(40)).await?, 1);
+        assert!(database.set_password(&other.subject, "another", at(90_000)).await?);
+        assert!(database.set_password(&other.subject, "another", at(50)).await?);
+        assert_eq!((ends(&one).await?, ends(&other).await?), (Some(40_000), Some(50_000)));
 
         // A check value is kept as it was first written.
         let check = |value: &str| KeyCheck { key: 201, value: value.to_owned() };

@@ -369,7 +369,11 @@ fn commands_end_with_their_codes_and_keep_their_former_names() {
     // Unlocking and resetting need the key file, which the first start makes; they make none.
     fails(&directory, &["unlock", "person@example.com"], "", 1, "there is no key file countersign.keys.json");
     assert!(!directory.path().join("countersign.keys.json").exists());
-    assert!(administrate(&directory, &["keys", "generate", "countersign.keys.json"], "").status.success());
+    let generate = ["keys", "generate", "countersign.keys.json"];
+    assert!(administrate(&directory, &generate, "").status.success());
+    fails(&directory, &generate, "", 4, "cannot be written: File exists");
+    let drop = ["keys", "drop", "countersign.keys.json", "transient", "99"];
+    fails(&directory, &drop, "", 3, "there is no transient key 99");
     for former in [
         &["add-user", "other@example.com"][..],
         &["add-client", "till"],

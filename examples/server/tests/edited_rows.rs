@@ -64,16 +64,39 @@ fn a_password_hash_that_cannot_be_computed_stops_nobody() {
     assert_eq!(attempt(&server, "user@example.com").error(), "mfa_required");
 }
 
+/// The database of another application is left as it is, also by a command that only reads.
+#[test]
+fn a_database_of_another_application_is_left_as_it_is() {
+    let directory = Directory::new();
+    let file = directory.path().join("countersign.db");
+    std::fs::write(&file, "").unwrap();
+    sql(directory.path(), "CREATE TABLE notes (text TEXT)");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let before = std::fs::read(&file).unwrap();
+    for arguments in [&["users", "list"][..], &["--listen", "127.0.0.1:0"]] {
+        let refused = common::run(directory.path(), arguments);
+        assert!(!refused.status.success());
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(said.contains("it is not an SQLite database of this server"), "{said}");
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o644);
+}
+
 /// Trying again does not help, so the answer is not that the server is busy.
 #[test]
 fn a_record_that_cannot_be_read_is_an_error_of_the_server() {
     let directory = Arc::new(Directory::new());
     let server = Server::start_in(&directory, &["--policy", "auth0"]);
     server.enrol();
-    for record in ["'{}'", "x'ff00'"] {
+    sql(directory.path(), "CREATE TABLE kept AS SELECT record FROM accounts");
+    // What stands in the wrong place may be a secret, and is not repeated.
+    for record in ["'{}'", "x'ff00'", "json_set(record, '$.enrolled', 'a-secret')"] {
+        sql(directory.path(), "UPDATE accounts SET record = coalesce((SELECT record FROM kept), record)");
         sql(directory.path(), &format!("UPDATE accounts SET record = {record}"));
         let reply = attempt(&server, "user@example.com");
         assert_eq!((reply.status, reply.error()), (500, "server_error"), "{record}: {}", reply.text);
-        assert!(server.log_mentions("a request failed"));
+        assert!(server.log_mentions("a request failed") && !server.log_mentions("a-secret"));
     }
 }

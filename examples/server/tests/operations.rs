@@ -87,7 +87,7 @@ fn bad_options_are_refused_in_one_sentence() {
     fails(
         &directory,
         &with(&["--database", "garbage.db"]),
-        "the file garbage.db cannot be used: it is not an SQLite database",
+        "the file garbage.db cannot be used: it is not an SQLite database of this server",
     );
     let mode = fs::metadata(&garbage).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o644, "a file that was named by mistake is left as it is");

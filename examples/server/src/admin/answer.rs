@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use crate::keys::KeysError;
+
 /// What a command that did its work has to say.
 pub(crate) struct Answer {
     text: String,
@@ -70,10 +72,23 @@ macro_rules! fails_with {
 }
 
 fails_with!(
-    crate::keys::KeysError,
     crate::store::StoreError,
     crate::first_factor::FirstFactorError,
     crate::app::Trouble,
     crate::key_use::KeyUseError,
     getrandom::Error
 );
+
+impl From<KeysError> for Failure {
+    fn from(error: KeysError) -> Self {
+        let sentence = error.to_string();
+        if matches!(error, KeysError::Unknown(..)) {
+            return Self::not_found(sentence);
+        }
+        let taken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::AlreadyExists;
+        if matches!(&error, KeysError::Write(_, error) if taken(error)) {
+            return Self::taken(sentence);
+        }
+        sentence.into()
+    }
+}

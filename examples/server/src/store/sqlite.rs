@@ -19,7 +19,7 @@ use std::{
 
 use countersign::{Account, Descriptor, Subject, Swap, Write};
 use sqlx::{
-    Connection as _, Row as _, SqlitePool,
+    Connection as _, Row as _, SqliteConnection, SqlitePool,
     query::Query,
     sqlite::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
@@ -59,6 +59,7 @@ impl Sqlite {
         if !is_ours(OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?)? {
             return Err(StoreError::Foreign);
         }
+        Self::refuse_foreign(path).await?;
         for suffix in ["", "-wal", "-shm", "-journal"] {
             let mut file = path.as_os_str().to_owned();
             file.push(suffix);
@@ -84,6 +85,19 @@ impl Sqlite {
         sqlx::migrate!("migrations/sqlite").run(&writer).await?;
         let readers = pool(4).connect_with(options).await?;
         Ok(Self { readers, writer, form })
+    }
+}
+
+impl Sqlite {
+    /// Refuses the database of another application: it has tables, and none that says which migrations it has had.
+    async fn refuse_foreign(path: &Path) -> Result<(), StoreError> {
+        // Nothing is locked, checkpointed or left beside the file.
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
+        let mut connection = SqliteConnection::connect_with(&options).await?;
+        let sql = "SELECT count(*) > 0 AND sum(name = '_sqlx_migrations') = 0 FROM sqlite_schema WHERE type = 'table'";
+        let foreign: bool = sqlx::query_scalar(sql).fetch_one(&mut connection).await?;
+        connection.close().await?;
+        if foreign { Err(StoreError::Foreign) } else { Ok(()) }
     }
 }
 
