@@ -274,7 +274,7 @@ fn what_a_dropped_key_kills_is_counted_and_asked() {
         1,
         "the durable key 1 is in use",
     );
-    refused(&run(directory.path(), &["keys", "drop", FILE, "durable", "9"]), 1, "there is no durable key 9");
+    refused(&run(directory.path(), &["keys", "drop", FILE, "durable", "9"]), 3, "there is no durable key 9");
     keys(&directory, &["rotate", FILE, "durable"]);
     let status = keys(&directory, &["status", FILE]);
     let durable: Vec<_> =

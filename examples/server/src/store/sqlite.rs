@@ -91,8 +91,8 @@ impl Sqlite {
 impl Sqlite {
     /// Refuses the database of another application: it has tables, and none that says which migrations it has had.
     async fn refuse_foreign(path: &Path) -> Result<(), StoreError> {
-        // Nothing is locked, checkpointed or left beside the file.
-        let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
+        // Reading only, it neither writes what is in the log into the file, nor makes a log where there is none.
+        let options = SqliteConnectOptions::new().filename(path).read_only(true);
         let mut connection = SqliteConnection::connect_with(&options).await?;
         let sql = "SELECT count(*) > 0 AND sum(name = '_sqlx_migrations') = 0 FROM sqlite_schema WHERE type = 'table'";
         let foreign: bool = sqlx::query_scalar(sql).fetch_one(&mut connection).await?;
