@@ -5,6 +5,7 @@
 //! store with a compare-and-swap, a clock, a source of randomness, a mailer, and the loop that joins them.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     io::{IsTerminal as _, Write as _},
     process::ExitCode,
@@ -13,19 +14,44 @@ use std::{
 };
 
 use countersign::{
-    Account, Audience, BindingCode, ChallengeRequest, ClientId, Committed, Delivery, Denial, Effect,
-    ElevatedScopes, EmailAddress, FirstFactor, Key, KeyRing, Policy, Recovered, RecoveryCode, RecoveryUse,
-    Scope, SendEmail, Session, Settings, Step, Subject, Swap, TransactionId, Verifier, Write,
+    Account, Audience, BindingCode, BlockingStore, ChallengeRequest, Challenged, ClientId, Delivery, Denial,
+    Effect, ElevatedScopes, EmailAddress, Entropy, FirstFactor, Key, KeyRing, Policy, Recovered,
+    RecoveryCode, RecoveryUse, Scope, SendEmail, Session, Settings, Step, Subject, Swap, TransactionId,
+    Verifier, Write, drive_blocking,
 };
 use getrandom::SysRng;
 use time::{Duration, OffsetDateTime};
 
 type Error = Box<dyn std::error::Error>;
 
+/// The store: one row a user, written under a condition.
+#[derive(Default)]
+struct Rows(RefCell<BTreeMap<String, Account>>);
+
+impl BlockingStore for Rows {
+    type Record = Account;
+    type Error = std::convert::Infallible;
+
+    fn load(&self, subject: &Subject) -> Result<Option<Account>, Self::Error> {
+        Ok(self.0.borrow().get(subject.as_str()).cloned())
+    }
+
+    /// In SQL: `UPDATE … SET record = $1, revision = $2 WHERE subject = $3 AND revision = $4`, or
+    /// `INSERT … ON CONFLICT DO NOTHING`; one row means stored, none means lost.
+    fn swap(&self, write: Write) -> Result<Swap, Self::Error> {
+        let mut rows = self.0.borrow_mut();
+        if rows.get(write.subject().as_str()).map(Account::revision) != write.expected {
+            return Ok(Swap::Lost);
+        }
+        rows.insert(write.subject().as_str().to_owned(), write.record);
+        Ok(Swap::Stored)
+    }
+}
+
 /// The host: what `countersign` leaves to whoever embeds it.
 struct Host {
     verifier: Verifier,
-    rows: BTreeMap<String, Account>,
+    rows: Rows,
     mailbox: Vec<SendEmail>,
     tokens: usize,
     subject: Subject,
@@ -44,7 +70,7 @@ impl Host {
         settings.recovery_use = RecoveryUse::Replace;
         Ok(Self {
             verifier: Verifier::new(keys, Policy::new(settings)?),
-            rows: BTreeMap::new(),
+            rows: Rows::default(),
             mailbox: Vec::new(),
             tokens: 0,
             subject: Subject::new("user-1")?,
@@ -53,33 +79,12 @@ impl Host {
         })
     }
 
-    /// Load the account, take one step, store it by compare-and-swap, and only then look at what happened.
-    fn step<T>(
-        &mut self,
-        take: impl Fn(&Verifier, Account) -> Result<Step<T>, Error>,
-    ) -> Result<Result<T, Denial>, Error> {
-        for _ in 0..10 {
-            let account = match self.rows.get(self.subject.as_str()) {
-                Some(account) => account.clone(),
-                None => Account::new(&self.subject, &mut SysRng)?,
-            };
-            let step = take(&self.verifier, account)?;
-            if let Committed::Done(outcome) = step.commit(|write| self.swap(write))? {
-                outcome.effects.into_iter().for_each(|effect| self.carry_out(effect));
-                return Ok(outcome.result);
-            }
-        }
-        Err("the store is too busy".into())
-    }
-
-    /// The conditional write. In SQL: `UPDATE … SET record = $1, revision = $2 WHERE subject = $3 AND revision = $4`,
-    /// or `INSERT … ON CONFLICT DO NOTHING`; one row means stored, none means lost.
-    fn swap(&mut self, write: Write) -> Result<Swap, Error> {
-        if self.rows.get(self.subject.as_str()).map(Account::revision) != write.expected {
-            return Ok(Swap::Lost);
-        }
-        self.rows.insert(self.subject.as_str().to_owned(), write.record);
-        Ok(Swap::Stored)
+    /// Takes one step. `drive_blocking` loads the account, hands it to the command, stores the next record by
+    /// compare-and-swap, and only then shows what happened; if another step came first, it begins anew.
+    fn step<T>(&mut self, take: impl Fn(&Verifier, Account) -> Step<T>) -> Result<Result<T, Denial>, Error> {
+        let outcome = drive_blocking(&self.rows, &self.subject, |account| take(&self.verifier, account))?;
+        outcome.effects.into_iter().for_each(|effect| self.carry_out(effect));
+        Ok(outcome.result)
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -106,7 +111,7 @@ impl Host {
     fn password_accepted(&self) -> Result<Session, Error> {
         let (audience, scope) = (Audience::new("")?, Scope::new("openid")?);
         let first_factor = FirstFactor::new(self.subject.clone(), self.client.clone(), audience, scope);
-        let mfa_token = self.verifier.begin(&first_factor, now(), &mut SysRng)?;
+        let mfa_token = self.verifier.begin(&first_factor, now(), &Entropy::draw(&mut SysRng)?);
         Ok(self.verifier.open(mfa_token.expose(), Some(&self.client), now())?)
     }
 
@@ -114,10 +119,10 @@ impl Host {
         println!("\n1. The password is right, and there is no second factor yet: enrol an email address.");
         let session = self.password_accepted()?;
         let address = self.ask("   your address", EmailAddress::parse, || "user@example.com".to_owned())?;
-        let take = |verifier: &Verifier, account| {
-            Ok(verifier.associate(&session, account, address.clone(), now(), &mut SysRng)?)
-        };
-        let associated = self.step(take)??;
+        let entropy = Entropy::draw(&mut SysRng)?;
+        let associated = self.step(|verifier, account| {
+            verifier.associate(&session, account, address.clone(), now(), &entropy)
+        })??;
         let codes = associated.recovery_codes.ok_or("a first enrolment brings recovery codes")?;
         println!("   keep these recovery codes; they are shown once:");
         codes
@@ -130,10 +135,7 @@ impl Host {
     fn sign_in(&mut self) -> Result<(), Error> {
         println!("\n3. A later login: the password is right, and a code goes to the address.");
         let session = self.password_accepted()?;
-        let take = |verifier: &Verifier, account| {
-            Ok(verifier.challenge(&session, account, &ChallengeRequest::default(), now(), &mut SysRng)?)
-        };
-        let challenged = self.step(take)??;
+        let challenged = self.challenge(&session)??;
         if self.script {
             println!("   a wrong code, first:");
             let wrong = if self.last_code()?.ends_with('0') { "111111" } else { "000000" };
@@ -145,13 +147,18 @@ impl Host {
         }
         println!("   the mail seems to be slow: send it once more, please.");
         loop {
-            let again = self.step(take)??;
+            let again = self.challenge(&session)??;
             expect(again.oob_code.expose() == challenged.oob_code.expose(), "a resend keeps the handle")?;
             let Delivery::CoolingDown { until } = again.delivery else { break };
             println!("   too soon; it can be sent again in {}", until - now());
             thread::sleep(Pause::try_from(until - now()).unwrap_or_default());
         }
         self.answer(&session, challenged.oob_code.expose())
+    }
+
+    fn challenge(&mut self, session: &Session) -> Result<Result<Challenged, Denial>, Error> {
+        let (request, entropy) = (ChallengeRequest::default(), Entropy::draw(&mut SysRng)?);
+        self.step(|verifier, account| verifier.challenge(session, account, &request, now(), &entropy))
     }
 
     /// Asks for the code until it is right; the attempts are bounded by the policy and not by this loop.
@@ -175,9 +182,8 @@ impl Host {
         code: &BindingCode,
     ) -> Result<Result<(), Denial>, Error> {
         let handle = self.verifier.open_oob_code(session, oob_code)?;
-        let take =
-            |verifier: &Verifier, account| Ok(verifier.verify_oob(session, account, &handle, code, now()));
-        let result = self.step(take)?;
+        let result =
+            self.step(|verifier, account| verifier.verify_oob(session, account, &handle, code, now()))?;
         match &result {
             Ok(verification) => println!("   right: {:?}", verification.purpose),
             Err(denial) => println!("   refused: {denial:?}"),
@@ -208,12 +214,12 @@ impl Host {
     /// A login of its own: a used code is used in every other transaction.
     fn login_with(&mut self, code: &RecoveryCode) -> Result<Result<Recovered, Denial>, Error> {
         let session = self.password_accepted()?;
-        self.step(|verifier, account| Ok(verifier.verify_recovery(&session, account, code, now())))
+        self.step(|verifier, account| verifier.verify_recovery(&session, account, code, now()))
     }
 
     fn list(&self, session: &Session, expected: usize) -> Result<(), Error> {
-        let account = self.rows.get(self.subject.as_str()).ok_or("nothing is stored")?;
-        let rows = self.verifier.authenticators(session, account, now())?;
+        let account = self.rows.load(&self.subject)?.ok_or("nothing is stored")?;
+        let rows = self.verifier.authenticators(session, &account, now())?;
         for row in &rows {
             println!(
                 "   {}  {}  {:?}",
@@ -235,9 +241,9 @@ impl Host {
         let (subject, client, scopes) = (self.subject.clone(), self.client.clone(), ElevatedScopes::ALL);
         let until = now() + Duration::minutes(10);
         let session = Session::elevated(subject, client, transaction, scopes, now(), until);
-        let account = self.rows.get(self.subject.as_str()).ok_or("nothing is stored")?;
+        let account = self.rows.load(&self.subject)?.ok_or("nothing is stored")?;
         let id = account.authenticators().first().ok_or("nothing is enrolled")?.id();
-        self.step(|verifier, account| Ok(verifier.remove(&session, account, id, now())))??;
+        self.step(|verifier, account| verifier.remove(&session, account, id, now()))??;
         self.list(&session, 0)
     }
 

@@ -13,6 +13,7 @@
 //! [`Verifier::stale_keys`](crate::Verifier::stale_keys) finds nothing of it in any record.
 
 pub(crate) mod derive;
+pub(crate) mod draws;
 pub(crate) mod keyring;
 
 pub use keyring::{Key, KeyError, KeyRing};

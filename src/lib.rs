@@ -11,39 +11,25 @@
 //! **Load the account, take one step, store it by compare-and-swap, and only then look at what happened.**
 //!
 //! ```
-//! # use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
-//! use countersign::{Account, BindingCode, Committed, Denial, Session, Step, Swap, Verification, Verifier, Write};
-//! # use countersign::{Outcome, Subject};
-//! # struct Store(RefCell<BTreeMap<String, Account>>);
-//! # impl Store {
-//! #     fn load(&self, s: &Subject) -> Result<Option<Account>, Infallible> { Ok(self.0.borrow().get(s.as_str()).cloned()) }
-//! #     fn swap(&self, write: Write) -> Result<Swap, Infallible> {
-//! #         let mut rows = self.0.borrow_mut();
-//! #         let key = write.record.subject().as_str().to_owned();
-//! #         if rows.get(&key).map(Account::revision) != write.expected { return Ok(Swap::Lost) }
-//! #         rows.insert(key, write.record);
-//! #         Ok(Swap::Stored)
-//! #     }
-//! # }
-//! # type Error = Box<dyn std::error::Error>;
-//! # struct Clock; impl Clock { fn now(&self) -> time::OffsetDateTime { time::OffsetDateTime::UNIX_EPOCH } }
+//! use countersign::{Account, BindingCode, Outcome, Session, Store, Verification, Verifier, drive};
+//! # use std::{error::Error, sync::Arc};
+//! # use time::OffsetDateTime;
 //!
-//! fn verify(verifier: &Verifier, store: &Store, clock: &Clock, session: &Session, oob_code: &str, typed: &str)
-//!     -> Result<Outcome<Verification>, Error>
+//! async fn verify<S>(
+//!     verifier: &Verifier, // keys and policy: built once
+//!     store: &S,           // a row a user, written under a condition
+//!     session: &Session,
+//!     (oob_code, typed): (&str, &str),
+//!     now: OffsetDateTime,
+//! ) -> Result<Outcome<Verification>, Box<dyn Error + Send + Sync>>
+//! where
+//!     S: Store<Record = Account, Error: Error + Send + Sync + 'static>,
 //! {
 //!     let handle = verifier.open_oob_code(session, oob_code)?; // authentic, and of this transaction: no storage touched
 //!     let code = BindingCode::parse(typed)?; // malformed input costs no attempt
-//!     for _ in 0..10 {
-//!         let account = match store.load(session.subject())? {
-//!             Some(account) => account,
-//!             None => Account::new(session.subject(), &mut getrandom::SysRng)?,
-//!         };
-//!         let step = verifier.verify_oob(session, account, &handle, &code, clock.now());
-//!         if let Committed::Done(outcome) = step.commit(|write| store.swap(write))? {
-//!             return Ok(outcome); // now carry out its effects and answer with its result
-//!         } // another step came first: nothing happened, load again
-//!     }
-//!     Err("the store is too busy".into())
+//!     let step = |account| verifier.verify_oob(session, account, &handle, &code, now);
+//!     // Loads, steps and swaps; if another step came first, nothing happened, and it begins anew.
+//!     Ok(drive(store, session.subject(), step).await?) // now carry out its effects and answer with its result
 //! }
 //! ```
 //!
@@ -57,7 +43,9 @@
 //! |---|---|
 //! | the commands | [`Verifier`] |
 //! | the record | [`Account`] |
-//! | the step, and what the store must promise | [`Step`], [`Write`], [`Swap`] |
+//! | the host's loop | [`drive`], [`drive_blocking`] |
+//! | what the store must promise | [`Store`], [`LocalStore`], [`BlockingStore`] |
+//! | the step, for a loop of your own | [`Step`], [`Write`], [`Swap`] |
 //! | what a host carries out | [`Effect`], [`Descriptor`] |
 //! | why a client was refused | [`Denial`] |
 //! | bounds, presets, guess probability | [`policy`], [`Policy`] |
@@ -132,9 +120,15 @@ pub use command::{
     verify_oob::Verification,
     verify_recovery::Recovered,
 };
+/// The generators that [`Entropy`] is drawn from, in the version that this crate speaks.
+pub use rand_core;
+/// The times of this crate, in the version that it speaks.
+pub use time;
+
 #[cfg(countersign_constant_time)]
 #[doc(hidden)]
 pub use crypto::declassify::DECLASSIFY;
+pub use crypto::entropy::Entropy;
 pub use factor::factor::{Channel, Factor};
 pub use keys::{Key, KeyError, KeyRing};
 pub use machine::{
@@ -145,6 +139,7 @@ pub use machine::{
 pub use outcome::{
     audit::{AuditEvent, Command},
     denial::Denial,
+    drive::{DriveError, MAX_TRIES, drive, drive_blocking, drive_with},
     effect::Effect,
     effect_id::EffectId,
     evidence::Evidence,
@@ -152,6 +147,7 @@ pub use outcome::{
     notify::{Event, Notify},
     send::{Descriptor, EmailDescriptor, Message, SendEmail},
     step::{self, Committed, Outcome, Sealed, Step, Swap, Write},
+    store::{BlockingStore, LocalStore, Store},
 };
 pub use policy::{Policy, PolicyError, Rate, RecoveryThrottle, RecoveryUse, Resend, Settings};
 pub use record::{

@@ -3,6 +3,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod denial;
+pub(crate) mod drive;
 pub(crate) mod effect;
 pub(crate) mod effect_id;
 pub(crate) mod evidence;
@@ -10,3 +11,4 @@ pub(crate) mod issue_token;
 pub(crate) mod notify;
 pub(crate) mod send;
 pub mod step;
+pub(crate) mod store;

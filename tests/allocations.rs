@@ -100,8 +100,15 @@ fn a_challenge_allocates_little() {
     let session = login.verifier.open(&token, Some(login.session.client()), now).unwrap();
     let (request, account) = (ChallengeRequest::default(), login.account.clone());
     let mut rng = ChaCha20Rng::seed_from_u64(9);
-    let (count, (_, outcome)) =
-        allocations(|| commit(login.verifier.challenge(&session, account, &request, now, &mut rng).unwrap()));
+    let (count, (_, outcome)) = allocations(|| {
+        commit(login.verifier.challenge(
+            &session,
+            account,
+            &request,
+            now,
+            &countersign_testkit::entropy(&mut rng),
+        ))
+    });
     assert_eq!((count, outcome.result.is_ok()), (expected::CHALLENGE, true));
 }
 

@@ -1,18 +1,17 @@
 //! `associate`: begins an enrolment (`POST /mfa/associate`).
 
 use alloc::vec::Vec;
-use rand_core::TryCryptoRng;
 use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, Draft, Stop, decide_with},
+        decide::{Decision, Draft, decide_drawing},
         send::{Delivery, Sending},
         verifier::Verifier,
     },
-    crypto::seed::Seed,
+    crypto::entropy::Entropy,
     factor::factor::{Channel, Factor},
-    keys::derive,
+    keys::{derive, draws::Draws},
     machine::enrollment::{Enrollment, PendingRecovery, Unconfirmed},
     outcome::{
         audit::{AuditEvent, Command},
@@ -78,36 +77,33 @@ impl Verifier {
     /// [`Locked`](Denial::Locked), [`AttemptsExhausted`](Denial::AttemptsExhausted),
     /// [`CoolingDown`](Denial::CoolingDown), [`TooManySends`](Denial::TooManySends),
     /// [`ExpiredToken`](Denial::ExpiredToken), [`WrongRecord`](Denial::WrongRecord).
-    ///
-    /// # Errors
-    /// That of the random generator, before anything happened.
-    pub fn associate<R: TryCryptoRng + ?Sized>(
+    pub fn associate(
         &self,
         session: &Session,
         account: Account,
         factor: impl Into<NewFactor>,
         now: OffsetDateTime,
-        rng: &mut R,
-    ) -> Result<Step<Associated>, R::Error> {
+        entropy: &Entropy,
+    ) -> Step<Associated> {
         let now = Millis::from(now);
         let NewFactor::Email(address) = factor.into();
         let audit = AuditEvent::of_session(Command::Associate, session, now);
-        decide_with(audit, account, now, |account, draft| {
-            self.try_associate(session, account, &address, now, rng, draft)
+        decide_drawing(audit, account, now, entropy, |account, draws, draft| {
+            self.try_associate(session, account, &address, now, draws, draft)
         })
     }
 
-    fn try_associate<R: TryCryptoRng + ?Sized>(
+    fn try_associate(
         &self,
         session: &Session,
         account: &mut Account,
         address: &EmailAddress,
         now: Millis,
-        rng: &mut R,
+        draws: &mut Draws,
         draft: &mut Draft,
-    ) -> Result<Decision<Associated>, Stop<R::Error>> {
+    ) -> Result<Decision<Associated>, Denial> {
         if matches!(session.grant(), Grant::Elevated(scopes) if !scopes.enroll) {
-            return Err(Denial::InsufficientScope.into());
+            return Err(Denial::InsufficientScope);
         }
         Self::check_session(session, account, now)?;
         account.prune(now);
@@ -128,15 +124,15 @@ impl Verifier {
         let id = match known {
             Some(id) => id,
             None => {
-                let new = self.draw_unconfirmed(session, account, address, now, rng).map_err(Stop::Source)?;
+                let new = self.draw_unconfirmed(session, account, address, now, draws);
                 let id = new.id;
                 if !account.add_unconfirmed(new, transaction, self.policy.settings()) {
-                    return Err(Denial::TooManyAuthenticators.into());
+                    return Err(Denial::TooManyAuthenticators);
                 }
                 id
             }
         };
-        let sending = self.send_code(session, account, id, Purpose::Confirm, now, rng, draft)?;
+        let sending = self.send_code(session, account, id, Purpose::Confirm, now, draws, draft)?;
         draft.audit.authenticator = Some(id);
         let answer = self.associated(account, id, &sending).ok_or(Denial::ExpiredOobCode)?;
         Ok(sending.delivery.decision(answer))
@@ -161,26 +157,25 @@ impl Verifier {
         Ok(())
     }
 
-    fn draw_unconfirmed<R: TryCryptoRng + ?Sized>(
+    fn draw_unconfirmed(
         &self,
         session: &Session,
         account: &Account,
         address: &EmailAddress,
         now: Millis,
-        rng: &mut R,
-    ) -> Result<Authenticator, R::Error> {
-        let id = AuthenticatorId::draw(AuthenticatorKind::Email, rng)?;
+        draws: &mut Draws,
+    ) -> Authenticator {
+        let id = draws.authenticator(AuthenticatorKind::Email);
         let recovery = if self.policy.settings().email_may_authenticate && account.recovery.is_none() {
-            let mut seed = Seed([0; 16]);
-            rng.try_fill_bytes(&mut seed.0)?;
-            let set = AuthenticatorId::draw(AuthenticatorKind::RecoveryCode, rng)?;
+            let seed = draws.seed("recovery");
+            let set = draws.authenticator(AuthenticatorKind::RecoveryCode);
             let key_id = self.keys.durable().id;
             Some(PendingRecovery { id: set, key_id, count: self.policy.settings().recovery_codes, seed })
         } else {
             None
         };
         let state = Unconfirmed { transaction: session.transaction(), opened_by: session.opener(), recovery };
-        Ok(Authenticator {
+        Authenticator {
             id,
             factor: Factor::Email(address.clone()),
             enrollment: Enrollment::Unconfirmed(state),
@@ -188,7 +183,7 @@ impl Verifier {
             origin: Origin::Enrolled,
             created: now,
             last_used: None,
-        })
+        }
     }
 
     fn associated(&self, account: &Account, id: AuthenticatorId, sending: &Sending) -> Option<Associated> {

@@ -1,10 +1,11 @@
 //! Sessions: begun after a first factor, and opened again from the token that a client presents.
 
-use rand_core::TryCryptoRng;
 use time::OffsetDateTime;
 
 use crate::{
     command::verifier::Verifier,
+    crypto::entropy::Entropy,
+    keys::draws::Draws,
     outcome::denial::Denial,
     policy::bounds::CLOCK_LEEWAY_MS,
     session::{
@@ -13,36 +14,28 @@ use crate::{
         session::{FirstFactor, Session},
     },
     value::{
-        id::TransactionId,
         instant::{self, Millis},
         name::ClientId,
         opaque::MfaToken,
+        revision::Revision,
     },
 };
 
 impl Verifier {
     /// Begins a transaction: the host accepted a first factor and answers `mfa_required` with this `mfa_token`.
     /// Nothing is stored.
-    ///
-    /// # Errors
-    /// That of the random generator.
-    pub fn begin<R: TryCryptoRng + ?Sized>(
-        &self,
-        first_factor: &FirstFactor,
-        now: OffsetDateTime,
-        rng: &mut R,
-    ) -> Result<MfaToken, R::Error> {
-        let mut transaction = [0; 16];
-        rng.try_fill_bytes(&mut transaction)?;
+    #[must_use]
+    pub fn begin(&self, first_factor: &FirstFactor, now: OffsetDateTime, entropy: &Entropy) -> MfaToken {
+        let mut draws = Draws::new(entropy, "begin", &first_factor.subject, Revision::NONE);
         let begun = Millis::from(now);
         let expires = begun.after(instant::span(self.policy.settings().token_lifetime));
         let claims = TokenClaims {
             first_factor: first_factor.clone(),
-            transaction: TransactionId(transaction),
+            transaction: draws.transaction(),
             begun,
             expires,
         };
-        Ok(mfa_token::seal_token(self.keys.transient(), &claims))
+        mfa_token::seal_token(self.keys.transient(), &claims)
     }
 
     /// Opens an `mfa_token`. No storage is touched.

@@ -1,16 +1,17 @@
 //! `challenge`: sends a code to an authenticator (`POST /mfa/challenge`).
 
-use rand_core::TryCryptoRng;
 use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, Draft, Stop, decide_with},
+        decide::{Decision, Draft, decide_drawing},
         gate::check_authenticating,
         send::Delivery,
         verifier::Verifier,
     },
+    crypto::entropy::Entropy,
     factor::factor::Channel,
+    keys::draws::Draws,
     machine::enrollment::Enrollment,
     outcome::{
         audit::{AuditEvent, Command},
@@ -92,40 +93,37 @@ impl Verifier {
     /// [`AttemptsExhausted`](Denial::AttemptsExhausted), [`CoolingDown`](Denial::CoolingDown),
     /// [`TooManySends`](Denial::TooManySends), [`ExpiredToken`](Denial::ExpiredToken),
     /// [`WrongRecord`](Denial::WrongRecord).
-    ///
-    /// # Errors
-    /// That of the random generator, before anything happened.
-    pub fn challenge<R: TryCryptoRng + ?Sized>(
+    pub fn challenge(
         &self,
         session: &Session,
         account: Account,
         request: &ChallengeRequest,
         now: OffsetDateTime,
-        rng: &mut R,
-    ) -> Result<Step<Challenged>, R::Error> {
+        entropy: &Entropy,
+    ) -> Step<Challenged> {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::Challenge, session, now);
-        decide_with(audit, account, now, |account, draft| {
-            self.try_challenge(session, account, request, now, rng, draft)
+        decide_drawing(audit, account, now, entropy, |account, draws, draft| {
+            self.try_challenge(session, account, request, now, draws, draft)
         })
     }
 
-    fn try_challenge<R: TryCryptoRng + ?Sized>(
+    fn try_challenge(
         &self,
         session: &Session,
         account: &mut Account,
         request: &ChallengeRequest,
         now: Millis,
-        rng: &mut R,
+        draws: &mut Draws,
         draft: &mut Draft,
-    ) -> Result<Decision<Challenged>, Stop<R::Error>> {
+    ) -> Result<Decision<Challenged>, Denial> {
         check_authenticating(session)?;
         Self::check_session(session, account, now)?;
         if account.is_spent(session.transaction()) {
-            return Err(Denial::TransactionSpent.into());
+            return Err(Denial::TransactionSpent);
         }
         if !account.enrolled {
-            return Err(Denial::NotEnrolled.into());
+            return Err(Denial::NotEnrolled);
         }
         account.prune(now);
         self.check_lock(account, now)?;
@@ -133,7 +131,7 @@ impl Verifier {
         let (id, channel) = (chosen.id, chosen.factor.channel());
         draft.audit.authenticator = Some(id);
         account.enter(session);
-        let sending = self.send_code(session, account, id, Purpose::Authenticate, now, rng, draft)?;
+        let sending = self.send_code(session, account, id, Purpose::Authenticate, now, draws, draft)?;
         let answer = Challenged {
             authenticator: id,
             channel,

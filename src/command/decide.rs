@@ -1,9 +1,10 @@
 //! How every command ends: refused and unchanged, answered and unchanged, or stored.
 
 use alloc::vec::Vec;
-use core::convert::Infallible;
 
 use crate::{
+    crypto::entropy::Entropy,
+    keys::draws::Draws,
     outcome::{
         audit::AuditEvent,
         denial::Denial,
@@ -15,7 +16,7 @@ use crate::{
     },
     policy::bounds::CLOCK_LEEWAY_MS,
     record::record::Record,
-    value::instant::Millis,
+    value::{instant::Millis, revision::Revision},
 };
 
 /// What a command decided.
@@ -24,20 +25,6 @@ pub(crate) enum Decision<T> {
     Store(Result<T, Denial>),
     /// The record stays as it is.
     Keep(T),
-}
-
-/// Why a command stopped without changing anything.
-pub(crate) enum Stop<E> {
-    /// The client was refused.
-    Denied(Denial),
-    /// The random generator failed.
-    Source(E),
-}
-
-impl<E> From<Denial> for Stop<E> {
-    fn from(denial: Denial) -> Self {
-        Self::Denied(denial)
-    }
 }
 
 /// What a command gathers on its way.
@@ -69,30 +56,33 @@ impl Draft {
     }
 }
 
-/// Runs a command that draws nothing.
+/// Runs a command that draws: what it draws hangs on the record as it was given.
 #[inline]
-pub(crate) fn decide<T, R: Record>(
-    audit: AuditEvent,
-    record: R,
-    now: Millis,
-    command: impl FnOnce(&mut R, &mut Draft) -> Result<Decision<T>, Denial>,
-) -> Step<T, R> {
-    let drawless =
-        |record: &mut R, draft: &mut Draft| command(record, draft).map_err(Stop::<Infallible>::Denied);
-    match decide_with(audit, record, now, drawless) {
-        Ok(step) => step,
-        Err(never) => match never {},
-    }
-}
-
-/// Runs a command that draws from a random generator.
-pub(crate) fn decide_with<T, R: Record, E>(
+pub(crate) fn decide_drawing<T, R: Record>(
     audit: AuditEvent,
     mut record: R,
     now: Millis,
-    command: impl FnOnce(&mut R, &mut Draft) -> Result<Decision<T>, Stop<E>>,
-) -> Result<Step<T, R>, E> {
+    entropy: &Entropy,
+    command: impl FnOnce(&mut R, &mut Draws, &mut Draft) -> Result<Decision<T>, Denial>,
+) -> Step<T, R> {
+    let mut draws = Draws::new(entropy, audit.command.as_str(), record.subject(), record.revision());
+    if is_new(&record) {
+        record.begin_at(Revision::drawn(draws.bytes("revision")));
+    }
+    decide(audit, record, now, |record, draft| command(record, &mut draws, draft))
+}
+
+/// Runs a command.
+pub(crate) fn decide<T, R: Record>(
+    audit: AuditEvent,
+    mut record: R,
+    now: Millis,
+    command: impl FnOnce(&mut R, &mut Draft) -> Result<Decision<T>, Denial>,
+) -> Step<T, R> {
     let mut draft = Draft { audit, effects: Vec::new(), outbox: Vec::new() };
+    if is_new(&record) {
+        record.begin_at(Revision::at(now));
+    }
     match command(&mut record, &mut draft) {
         Ok(Decision::Store(result)) => {
             let updated = *record.updated_mut();
@@ -106,14 +96,18 @@ pub(crate) fn decide_with<T, R: Record, E>(
             }
             let expected = record.advance();
             let (outcome, outbox) = draft.outcome(result);
-            Ok(Step::writing(Write { expected, record, outbox }, outcome))
+            Step::writing(Write { expected, record, outbox }, outcome)
         }
-        Ok(Decision::Keep(answer)) => Ok(Step::unchanged(draft.outcome(Ok(answer)).0)),
-        Err(Stop::Denied(denial)) => {
+        Ok(Decision::Keep(answer)) => Step::unchanged(draft.outcome(Ok(answer)).0),
+        Err(denial) => {
             // Whatever the command had gathered before it stopped belongs to a record that is not stored.
             draft.effects.clear();
-            Ok(Step::unchanged(draft.outcome(Err(denial)).0))
+            Step::unchanged(draft.outcome(Err(denial)).0)
         }
-        Err(Stop::Source(error)) => Err(error),
     }
+}
+
+/// Whether no step has numbered the record yet.
+fn is_new<R: Record>(record: &R) -> bool {
+    !record.is_stored() && record.revision() == Revision::NONE
 }

@@ -2,15 +2,16 @@
 //!
 //! No client may reach them: the host calls them for reasons of its own, after checks of its own.
 
-use rand_core::TryCryptoRng;
 use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, Draft, Stop, decide, decide_with},
+        decide::{Decision, Draft, decide, decide_drawing},
         verifier::Verifier,
     },
+    crypto::entropy::Entropy,
     factor::factor::Factor,
+    keys::draws::Draws,
     machine::enrollment::{Enrollment, EnrollmentInput, Opener},
     outcome::{
         audit::{AuditEvent, Command},
@@ -36,31 +37,28 @@ impl Verifier {
     /// enrolled takes the place of a provisioned one that is active, with its failures.
     ///
     /// Gives the id of the authenticator. Denials: [`TooManyAuthenticators`](Denial::TooManyAuthenticators).
-    ///
-    /// # Errors
-    /// That of the random generator, before anything happened.
-    pub fn provision<R: TryCryptoRng + ?Sized>(
+    pub fn provision(
         &self,
         account: Account,
         address: &EmailAddress,
         now: OffsetDateTime,
-        rng: &mut R,
-    ) -> Result<Step<AuthenticatorId>, R::Error> {
+        entropy: &Entropy,
+    ) -> Step<AuthenticatorId> {
         let now = Millis::from(now);
         let audit = AuditEvent::new(Command::Provision, account.subject.clone(), now);
-        decide_with(audit, account, now, |account, draft| {
-            self.try_provision(account, address, now, rng, draft)
+        decide_drawing(audit, account, now, entropy, |account, draws, draft| {
+            self.try_provision(account, address, now, draws, draft)
         })
     }
 
-    fn try_provision<R: TryCryptoRng + ?Sized>(
+    fn try_provision(
         &self,
         account: &mut Account,
         address: &EmailAddress,
         now: Millis,
-        rng: &mut R,
+        draws: &mut Draws,
         draft: &mut Draft,
-    ) -> Result<Decision<AuthenticatorId>, Stop<R::Error>> {
+    ) -> Result<Decision<AuthenticatorId>, Denial> {
         account.prune(now);
         let mut confirmed = account.authenticators.iter().filter(|known| !known.is_unconfirmed());
         let present = confirmed.find(|known| known.factor.address() == address).map(|known| known.id);
@@ -81,25 +79,25 @@ impl Verifier {
                 kept.for_each(|known| known.failures = known.failures.max(former.failures));
                 id
             }
-            None => self.add_provisioned(account, address, former, now, rng, draft)?,
+            None => self.add_provisioned(account, address, former, now, draws, draft)?,
         };
         Ok(Decision::Store(Ok(id)))
     }
 
-    fn add_provisioned<R: TryCryptoRng + ?Sized>(
+    fn add_provisioned(
         &self,
         account: &mut Account,
         address: &EmailAddress,
         former: Option<Authenticator>,
         now: Millis,
-        rng: &mut R,
+        draws: &mut Draws,
         draft: &mut Draft,
-    ) -> Result<AuthenticatorId, Stop<R::Error>> {
+    ) -> Result<AuthenticatorId, Denial> {
         let settings = self.policy.settings();
         if former.is_none() && account.confirmed_count() >= usize::from(settings.max_authenticators) {
-            return Err(Denial::TooManyAuthenticators.into());
+            return Err(Denial::TooManyAuthenticators);
         }
-        let id = AuthenticatorId::draw(AuthenticatorKind::Email, rng).map_err(Stop::Source)?;
+        let id = draws.authenticator(AuthenticatorKind::Email);
         let (mut enrollment, mut failures) = (Enrollment::Active, 0);
         if let Some(former) = former {
             Self::drop_former(account, &former, now, draft);

@@ -1,16 +1,15 @@
 //! `regenerate_recovery_codes` and `cancel`.
 
 use alloc::vec::Vec;
-use rand_core::TryCryptoRng;
 use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, Draft, Stop, decide, decide_with},
+        decide::{Decision, Draft, decide, decide_drawing},
         verifier::Verifier,
     },
-    crypto::seed::Seed,
-    keys::derive,
+    crypto::entropy::Entropy,
+    keys::{derive, draws::Draws},
     machine::challenge::{Cause, ChallengeInput, ChallengeState},
     outcome::{
         audit::{AuditEvent, Command},
@@ -27,11 +26,7 @@ use crate::{
         oob_code::Handle,
         session::{Grant, Session},
     },
-    value::{
-        id::{AuthenticatorId, AuthenticatorKind},
-        instant::Millis,
-        recovery_code::RecoveryCode,
-    },
+    value::{id::AuthenticatorKind, instant::Millis, recovery_code::RecoveryCode},
 };
 
 impl Verifier {
@@ -43,49 +38,45 @@ impl Verifier {
     /// Denials: [`InsufficientScope`](Denial::InsufficientScope), [`NotEnrolled`](Denial::NotEnrolled) if no active
     /// authenticator may authenticate, [`TooManySends`](Denial::TooManySends), [`ExpiredToken`](Denial::ExpiredToken),
     /// [`WrongRecord`](Denial::WrongRecord).
-    ///
-    /// # Errors
-    /// That of the random generator, before anything happened.
-    pub fn regenerate_recovery_codes<R: TryCryptoRng + ?Sized>(
+    pub fn regenerate_recovery_codes(
         &self,
         session: &Session,
         account: Account,
         now: OffsetDateTime,
-        rng: &mut R,
-    ) -> Result<Step<Vec<RecoveryCode>>, R::Error> {
+        entropy: &Entropy,
+    ) -> Step<Vec<RecoveryCode>> {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::RegenerateRecoveryCodes, session, now);
-        decide_with(audit, account, now, |account, draft| {
-            self.try_regenerate(session, account, now, rng, draft)
+        decide_drawing(audit, account, now, entropy, |account, draws, draft| {
+            self.try_regenerate(session, account, now, draws, draft)
         })
     }
 
-    fn try_regenerate<R: TryCryptoRng + ?Sized>(
+    fn try_regenerate(
         &self,
         session: &Session,
         account: &mut Account,
         now: Millis,
-        rng: &mut R,
+        draws: &mut Draws,
         draft: &mut Draft,
-    ) -> Result<Decision<Vec<RecoveryCode>>, Stop<R::Error>> {
+    ) -> Result<Decision<Vec<RecoveryCode>>, Denial> {
         match session.grant() {
             Grant::Elevated(scopes) if scopes.enroll => {}
-            Grant::Elevated(_) | Grant::FirstFactor { .. } => return Err(Denial::InsufficientScope.into()),
+            Grant::Elevated(_) | Grant::FirstFactor { .. } => return Err(Denial::InsufficientScope),
         }
         Self::check_session(session, account, now)?;
         account.prune(now);
         let active = account.authenticators.iter().any(Authenticator::is_active);
         if !account.enrolled || !active || !self.policy.settings().email_may_authenticate {
-            return Err(Denial::NotEnrolled.into());
+            return Err(Denial::NotEnrolled);
         }
         // The account's holder is told of it by a message, and messages are budgeted.
         if let Some(until) = account.ledger.sends_refused_until(&self.policy, now) {
-            return Err(Denial::TooManySends { until: until.to_datetime() }.into());
+            return Err(Denial::TooManySends { until: until.to_datetime() });
         }
         account.ledger.charge_send(&self.policy, now);
-        let id = AuthenticatorId::draw(AuthenticatorKind::RecoveryCode, rng).map_err(Stop::Source)?;
-        let mut seed = Seed([0; 16]);
-        rng.try_fill_bytes(&mut seed.0).map_err(Stop::Source)?;
+        let id = draws.authenticator(AuthenticatorKind::RecoveryCode);
+        let seed = draws.seed("recovery");
         let (key, subject) = (self.keys.durable(), &account.subject);
         let indexes = 0..u32::from(self.policy.settings().recovery_codes);
         let codes =

@@ -5,14 +5,14 @@
 //! its place. Inside the cool-down nothing is sent. Whatever is sent was charged first, to the account; attempts
 //! carry over, always.
 
-use rand_core::TryCryptoRng;
 use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, Draft, Stop},
+        decide::{Decision, Draft},
         verifier::Verifier,
     },
+    keys::draws::Draws,
     machine::challenge::{Cause, ChallengeInput},
     outcome::{denial::Denial, send},
     policy::settings::Resend,
@@ -82,16 +82,16 @@ pub(crate) enum Dispatch {
 impl Verifier {
     /// Sends a code to an authenticator of the account, in the session's transaction, which has its entry.
     #[allow(clippy::too_many_arguments, reason = "a command's whole input passes through")]
-    pub(crate) fn send_code<R: TryCryptoRng + ?Sized>(
+    pub(crate) fn send_code(
         &self,
         session: &Session,
         account: &mut Account,
         id: AuthenticatorId,
         purpose: Purpose,
         now: Millis,
-        rng: &mut R,
+        draws: &mut Draws,
         draft: &mut Draft,
-    ) -> Result<Sending, Stop<R::Error>> {
+    ) -> Result<Sending, Denial> {
         let transaction = session.transaction();
         let attempts_left = self.policy.settings().attempts;
         if let Some(entry) = account.transaction_mut(transaction).filter(|entry| entry.pair(id).is_none()) {
@@ -117,7 +117,7 @@ impl Verifier {
             latest_deadline: session.expires_ms(),
         };
         let present = challenges.iter_mut().find(|known| of_pair(known) && known.is_live(now));
-        let delivery = match self.dispatch(scene, present, now, rng, draft)? {
+        let delivery = match self.dispatch(scene, present, now, draws, draft)? {
             Dispatch::CoolingDown { until } => Delivery::CoolingDown { until: until.to_datetime() },
             Dispatch::Resent => Delivery::Sent,
             Dispatch::New(challenge) => {
@@ -133,14 +133,14 @@ impl Verifier {
     }
 
     /// Sends the code of the pair's present challenge again, or that of a new one.
-    pub(crate) fn dispatch<R: TryCryptoRng + ?Sized>(
+    pub(crate) fn dispatch(
         &self,
         scene: Scene<'_>,
         present: Option<&mut Challenge>,
         now: Millis,
-        rng: &mut R,
+        draws: &mut Draws,
         draft: &mut Draft,
-    ) -> Result<Dispatch, Stop<R::Error>> {
+    ) -> Result<Dispatch, Denial> {
         let Scene {
             subject,
             authenticator,
@@ -152,7 +152,7 @@ impl Verifier {
             latest_deadline,
         } = scene;
         if pair.attempts_left == 0 {
-            return Err(Denial::AttemptsExhausted.into());
+            return Err(Denial::AttemptsExhausted);
         }
         let key_is_known = |challenge: &Challenge| self.keys.transient_by_id(challenge.key_id).is_some();
         let live = present.filter(|challenge| {
@@ -163,11 +163,11 @@ impl Verifier {
         if let Some(until) = next_send.filter(|&until| now < until) {
             return match live {
                 Some(_) => Ok(Dispatch::CoolingDown { until }),
-                None => Err(Denial::CoolingDown { until: until.to_datetime() }.into()),
+                None => Err(Denial::CoolingDown { until: until.to_datetime() }),
             };
         }
         if let Some(until) = ledger.sends_refused_until(&self.policy, now) {
-            return Err(Denial::TooManySends { until: until.to_datetime() }.into());
+            return Err(Denial::TooManySends { until: until.to_datetime() });
         }
         ledger.charge_send(&self.policy, now);
         pair.last_send = Some(now);
@@ -195,7 +195,7 @@ impl Verifier {
                     digits: self.policy.settings().code_digits,
                     deadline,
                 };
-                let new = Challenge::issue(self.keys.transient(), terms, rng).map_err(Stop::Source)?;
+                let new = Challenge::issue(self.keys.transient(), terms, draws);
                 let sent = send::message(&self.keys, subject, authenticator, &new);
                 (Dispatch::New(new), sent)
             }

@@ -1,15 +1,15 @@
 //! `ask` and `answer`: the machines on their own, for a [`Standalone`] record.
 
-use rand_core::TryCryptoRng;
 use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, Stop, decide, decide_with},
+        decide::{Decision, decide, decide_drawing},
         guess::{Judged, Readiness},
         send::{Delivery, Dispatch, Scene},
         verifier::Verifier,
     },
+    crypto::entropy::Entropy,
     machine::{
         challenge::{Cause, ChallengeState},
         enrollment::{Enrollment, EnrollmentInput, Fate},
@@ -23,10 +23,7 @@ use crate::{
     },
     record::{authenticator::Authenticator, challenge::Challenge, standalone::Standalone},
     session::oob_code::{self, Handle},
-    value::{
-        binding_code::BindingCode, id::draw_transaction, instant::Millis, name::Subject, opaque::OobCode,
-        purpose::Purpose,
-    },
+    value::{binding_code::BindingCode, instant::Millis, name::Subject, opaque::OobCode, purpose::Purpose},
 };
 
 /// The answer to an `ask`.
@@ -62,30 +59,27 @@ impl Verifier {
     /// [`AuthenticatorDisabled`](Denial::AuthenticatorDisabled), [`Locked`](Denial::Locked),
     /// [`CoolingDown`](Denial::CoolingDown), [`TooManySends`](Denial::TooManySends),
     /// [`AttemptsExhausted`](Denial::AttemptsExhausted).
-    ///
-    /// # Errors
-    /// That of the random generator, before anything happened.
-    pub fn ask<R: TryCryptoRng + ?Sized>(
+    pub fn ask(
         &self,
         record: Standalone,
         purpose: &Purpose,
         now: OffsetDateTime,
-        rng: &mut R,
-    ) -> Result<Step<Asked, Standalone>, R::Error> {
+        entropy: &Entropy,
+    ) -> Step<Asked, Standalone> {
         let now = Millis::from(now);
         let mut audit = AuditEvent::new(Command::Ask, record.subject.clone(), now);
         audit.authenticator = Some(record.authenticator.id);
-        decide_with(audit, record, now, |record, draft| {
+        decide_drawing(audit, record, now, entropy, |record, draws, draft| {
             self.check_standalone(purpose, &record.authenticator)?;
             if let Some(until) = record.ledger.locked_until(&self.policy, now) {
-                return Err(Denial::Locked { until: until.to_datetime() }.into());
+                return Err(Denial::Locked { until: until.to_datetime() });
             }
             // Until the deadline of a challenge that failed, its attempts stay spent, whatever is asked.
             let over = |challenge: &Challenge| {
                 now >= challenge.deadline || challenge.state == ChallengeState::Verified
             };
             if record.challenge.as_ref().is_none_or(over) {
-                record.transaction = draw_transaction(rng).map_err(Stop::Source)?;
+                record.transaction = draws.transaction();
                 record.pair.attempts_left = self.policy.settings().attempts;
             }
             let lifetime_ms = self.policy.lifetime_ms(purpose, true);
@@ -99,7 +93,7 @@ impl Verifier {
                 lifetime_ms,
                 latest_deadline: now.after(lifetime_ms),
             };
-            let delivery = match self.dispatch(scene, record.challenge.as_mut(), now, rng, draft)? {
+            let delivery = match self.dispatch(scene, record.challenge.as_mut(), now, draws, draft)? {
                 Dispatch::CoolingDown { until } => Delivery::CoolingDown { until: until.to_datetime() },
                 Dispatch::Resent => Delivery::Sent,
                 Dispatch::New(challenge) => {

@@ -20,7 +20,7 @@ use crate::{
         step::{Swap, Write},
     },
     record::{account::Account, record::internal::Internal as _},
-    value::{instant::Millis, name::Subject},
+    value::{instant::Millis, name::Subject, revision::Revision},
 };
 
 /// A hook of the host: what it takes, and what it answers some time later.
@@ -199,11 +199,12 @@ impl<'a> Bench<'a> {
     }
 
     /// A record that is not stored, with a mark by which it is known again.
-    pub(super) fn fresh(&self, subject: &Subject, mark: u64) -> Result<Account, Finding> {
+    pub(super) fn fresh(&self, subject: &Subject, mark: u64) -> Account {
         let mut draws = self.run().draws(&format!("{subject} {mark}"));
-        let mut account = Account::new(subject, &mut draws).map_err(Finding::kit)?;
+        let mut account = Account::new(subject);
+        account.begin_at(Revision::drawn(draws.bytes()));
         account.updated = Millis(mark);
-        Ok(account)
+        account
     }
 
     /// Looks whether the row is `wanted`, and says what it is instead.

@@ -66,8 +66,7 @@ pub(super) async fn inserts<'a>(
 ) -> Result<(), Finding> {
     for round in 0..bench.rounds() {
         let subject = bench.subject(&format!("{name}-{round}"))?;
-        let writes = (0..WORKERS).map(|mark| Ok(insert(bench.fresh(&subject, u64::from(mark))?)));
-        let writes = writes.collect::<Result<_, Finding>>()?;
+        let writes = (0..WORKERS).map(|mark| insert(bench.fresh(&subject, u64::from(mark)))).collect();
         volley(bench, muster, notes, "inserts of one subject", writes).await?;
     }
     Ok(())
@@ -80,7 +79,7 @@ pub(super) async fn swaps<'a>(
     name: &str,
 ) -> Result<(), Finding> {
     let subject = bench.subject(name)?;
-    bench.store(insert(bench.fresh(&subject, 0)?)).await?;
+    bench.store(insert(bench.fresh(&subject, 0))).await?;
     for _ in 0..bench.rounds() {
         let account = bench.reload(&subject).await?;
         let writes = (0..WORKERS).map(|mark| next(account.clone(), u64::from(mark))).collect();
@@ -92,7 +91,7 @@ pub(super) async fn swaps<'a>(
 /// After each write, alone.
 pub(super) async fn reads(bench: &Bench<'_>, notes: &mut Notes) -> Result<(), Finding> {
     let subject = bench.subject("reads")?;
-    let mut write = insert(bench.fresh(&subject, 0)?);
+    let mut write = insert(bench.fresh(&subject, 0));
     for mark in 1..=u64::from(bench.rounds()).saturating_mul(4) {
         let record = write.record.clone();
         bench.store(write).await?;
@@ -110,7 +109,7 @@ pub(super) async fn reads_beside_writes<'a>(
     name: &str,
 ) -> Result<(), Finding> {
     let subject = bench.subject(name)?;
-    let first = insert(bench.fresh(&subject, 0)?);
+    let first = insert(bench.fresh(&subject, 0));
     let mut record = first.record.clone();
     bench.store(first).await?;
     // The mark of the newest write that was answered Stored.

@@ -164,9 +164,9 @@ fn challenge(bench: &Bench<'_>, stage: &Stage, label: &str, account: Account) ->
         "crash" => stage.session.clone(),
         _ => stage::session_for(bench, &stage.subject, label)?,
     };
-    let mut draws = bench.run().draws(&format!("{} {label} {}", stage.subject, account.revision()));
+    let entropy = bench.run().draws(&format!("{} {label} {}", stage.subject, account.revision())).entropy();
     let request = ChallengeRequest::default();
-    let Ok(step) = bench.verifier().challenge(&session, account, &request, bench.now(), &mut draws);
+    let step = bench.verifier().challenge(&session, account, &request, bench.now(), &entropy);
     let (write, _) = step.into_parts();
     write.ok_or_else(|| Finding::kit("a challenge sends nothing"))
 }

@@ -28,7 +28,7 @@ pub(super) async fn insert_if_absent(bench: &Bench<'_>, notes: &mut Notes) -> Re
         let saw = format!("{subject:?} has a record before the run began");
         return Err(Finding::new(Flaw::RunReused, saw));
     }
-    let (first, second) = (insert(bench.fresh(&subject, 1)?), insert(bench.fresh(&subject, 2)?));
+    let (first, second) = (insert(bench.fresh(&subject, 1)), insert(bench.fresh(&subject, 2)));
     let (winner, loser) = (first.record.clone(), second.record.clone());
     bench.store(first).await?;
     bench.expect_row(notes, &winner, &[]).await?;
@@ -44,7 +44,7 @@ pub(super) async fn insert_if_absent(bench: &Bench<'_>, notes: &mut Notes) -> Re
 
 pub(super) async fn stale_copy(bench: &Bench<'_>, notes: &mut Notes) -> Result<(), Finding> {
     let absent = bench.subject("absent")?;
-    let mut ghost = bench.fresh(&absent, 1)?;
+    let mut ghost = bench.fresh(&absent, 1);
     ghost.store_at(ghost.revision());
     let answer = bench.swap(next(ghost, 2)).await?;
     let found = bench.load(&absent).await?.is_some();
@@ -54,7 +54,7 @@ pub(super) async fn stale_copy(bench: &Bench<'_>, notes: &mut Notes) -> Result<(
     });
 
     let subject = bench.subject("stale")?;
-    let write = insert(bench.fresh(&subject, 1)?);
+    let write = insert(bench.fresh(&subject, 1));
     let mut past = Vec::from([write.record.revision()]);
     let mut newest = write.record.clone();
     bench.store(write).await?;
@@ -92,7 +92,7 @@ async fn replay(
 
 pub(super) async fn deleted_row(bench: &Bench<'_>, notes: &mut Notes) -> Result<(), Finding> {
     let subject = bench.subject("deleted")?;
-    let write = insert(bench.fresh(&subject, 1)?);
+    let write = insert(bench.fresh(&subject, 1));
     let first = write.record.clone();
     bench.store(write).await?;
     let write = next(first.clone(), 2);
@@ -109,7 +109,7 @@ pub(super) async fn deleted_row(bench: &Bench<'_>, notes: &mut Notes) -> Result<
     if found {
         return Ok(());
     }
-    let write = insert(bench.fresh(&subject, 4)?);
+    let write = insert(bench.fresh(&subject, 4));
     let anew = write.record.clone();
     bench.store(write).await?;
     for revision in [first.revision(), second.revision()] {
@@ -132,7 +132,7 @@ pub(super) async fn records(bench: &Bench<'_>, notes: &mut Notes) -> Result<(), 
     // Revisions that a double, a signed or a 32-bit integer would confuse.
     for (place, revision) in shapes::REVISIONS.into_iter().enumerate() {
         let subject = bench.subject(&format!("revision-{place}"))?;
-        let mut record = bench.fresh(&subject, 1)?;
+        let mut record = bench.fresh(&subject, 1);
         record.revision = revision;
         let mut newest = insert(record).record;
         bench.store(Write { expected: None, record: newest.clone(), outbox: Vec::new() }).await?;
@@ -154,7 +154,7 @@ pub(super) async fn subjects(bench: &Bench<'_>, notes: &mut Notes) -> Result<(),
         let mut stored = Vec::new();
         for (mark, name) in (1..).zip(names) {
             let subject = bench.subject(name)?;
-            let write = insert(bench.fresh(&subject, mark)?);
+            let write = insert(bench.fresh(&subject, mark));
             let record = write.record.clone();
             if bench.swap(write).await? == Swap::Lost {
                 let saw = format!("subjects that differ only in {what} share a row: {names:?}");

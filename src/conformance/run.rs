@@ -5,6 +5,8 @@ use core::{convert::Infallible, fmt, str::FromStr};
 use rand_core::{TryCryptoRng, TryRng};
 use sha2::{Digest as _, Sha256};
 
+use crate::crypto::entropy::Entropy;
+
 /// One run of the kit. Its id is in the subject of every record that the run writes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Run([u8; 16]);
@@ -89,6 +91,20 @@ pub struct Part {
 pub(super) struct Draws {
     key: [u8; 32],
     counter: u64,
+}
+
+impl Draws {
+    /// So many bytes.
+    pub(super) fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        let Ok(()) = self.try_fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// What a command draws from.
+    pub(super) fn entropy(&mut self) -> Entropy {
+        Entropy::from_bytes(self.bytes())
+    }
 }
 
 impl TryRng for Draws {

@@ -173,12 +173,9 @@ async fn act(
             tally.right = u64::from(outcome.result.is_ok_and(|recovered| !recovered.repeated));
         }
         Scene::Resends if even => {
-            let mut draws = bench.run().draws(&format!("{} resend {worker}", stage.subject));
+            let entropy = bench.run().draws(&format!("{} resend {worker}", stage.subject)).entropy();
             let request = ChallengeRequest::default();
-            let resend = |account| {
-                let Ok(step) = verifier.challenge(&stage.session, account, &request, now, &mut draws);
-                step
-            };
+            let resend = |account| verifier.challenge(&stage.session, account, &request, now, &entropy);
             step(bench, stage, &mut tally, ticket, resend).await?;
         }
         Scene::Resends => {

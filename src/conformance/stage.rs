@@ -167,8 +167,8 @@ pub(super) fn session_for(bench: &Bench<'_>, subject: &Subject, label: &str) -> 
     let audience = Audience::new("").map_err(Finding::kit)?;
     let scope = Scope::new("").map_err(Finding::kit)?;
     let first_factor = FirstFactor::new(subject.clone(), client.clone(), audience, scope);
-    let mut draws = bench.run().draws(&format!("{subject} {label}"));
-    let Ok(token) = bench.verifier().begin(&first_factor, bench.now(), &mut draws);
+    let entropy = bench.run().draws(&format!("{subject} {label}")).entropy();
+    let token = bench.verifier().begin(&first_factor, bench.now(), &entropy);
     bench.verifier().open(token.expose(), Some(&client), bench.now()).map_err(Finding::kit)
 }
 
@@ -181,17 +181,16 @@ fn record(
 ) -> Result<Account, Finding> {
     let (verifier, now) = (bench.verifier(), bench.now());
     let mut draws = bench.run().draws(&format!("{subject} record"));
-    let new = bench.fresh(subject, Millis::from(now).0)?;
+    let new = bench.fresh(subject, Millis::from(now).0);
     let address = EmailAddress::parse("user@conformance.invalid").map_err(Finding::kit)?;
-    let Ok(step) = verifier.provision(new, &address, now, &mut draws);
-    let mut account = taken(step)?;
-    let id = AuthenticatorId::draw(AuthenticatorKind::RecoveryCode, &mut draws).map_err(Finding::kit)?;
+    let mut account = taken(verifier.provision(new, &address, now, &draws.entropy()))?;
+    let id = AuthenticatorId::from_random(AuthenticatorKind::RecoveryCode, draws.bytes());
     let key = verifier.keys.durable();
     let live = codes.iter().map(|code| LiveCode::new(key, subject, code)).collect();
     account.recovery = Some(Recovery { id, live, spent: alloc::vec::Vec::new() });
     if setting != Setting::Enrolled {
-        let Ok(step) = verifier.challenge(session, account, &ChallengeRequest::default(), now, &mut draws);
-        account = taken(step)?;
+        let request = ChallengeRequest::default();
+        account = taken(verifier.challenge(session, account, &request, now, &draws.entropy()))?;
     }
     if setting == Setting::Guessed {
         let (handle, right) = challenge(bench, &account, session)?.ok_or_else(|| Finding::kit("no code"))?;

@@ -171,7 +171,7 @@ async fn meet(bench: &Bench<'_>, part: &Part, place: &str) -> Result<(), Finding
 /// Says that this process is here, by a record.
 async fn announce(bench: &Bench<'_>, part: &Part, place: &str) -> Result<(), Finding> {
     let here = bench.subject(&format!("meet-{place}-{}", part.index))?;
-    match bench.swap(insert(bench.fresh(&here, 0)?)).await? {
+    match bench.swap(insert(bench.fresh(&here, 0))).await? {
         Swap::Stored => Ok(()),
         Swap::Lost => {
             let saw = format!("part {} of run {} was taken before", part.index, part.run);

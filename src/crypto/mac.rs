@@ -17,6 +17,7 @@ use crate::crypto::{
 const BUFFER: usize = 256;
 
 /// A message for the hash `H`, which has its key already if it takes one.
+#[derive(Clone)]
 pub(crate) struct Framed<H> {
     hash: H,
     buffer: [u8; BUFFER],

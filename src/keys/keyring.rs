@@ -3,6 +3,7 @@
 
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
+use rand_core::TryCryptoRng;
 use sha2::{Digest as _, Sha256};
 
 use crate::crypto::{
@@ -23,6 +24,18 @@ impl Key {
     pub const MIN_BYTES: usize = 32;
     /// The greatest length of a secret, in bytes.
     pub const MAX_BYTES: usize = 1024;
+
+    /// A new key of 32 random bytes, for a program that keeps none: what it made is lost with it.
+    ///
+    /// # Errors
+    /// That of the generator.
+    pub fn generate<R: TryCryptoRng + ?Sized>(id: u8, rng: &mut R) -> Result<Self, R::Error> {
+        let mut block = Scratch::new();
+        if let Some(secret) = block.first_chunk_mut::<{ Self::MIN_BYTES }>() {
+            rng.try_fill_bytes(secret)?;
+        }
+        Ok(Self { id, block })
+    }
 
     /// Takes a secret of 32 to 1,024 bytes from a cryptographic random generator, and the id that is stored with
     /// everything the key makes. An id must never be given to a second secret.
@@ -310,6 +323,16 @@ mod tests {
             .and_then(|r| r.with_older_durable(key(3, 4)));
         assert!(full.is_ok());
         assert_eq!(full.and_then(|r| r.with_older_durable(key(4, 5))).err(), Some(KeyError::TooManyKeys));
+    }
+
+    #[test]
+    fn a_generated_key_is_what_its_bytes_make() {
+        use rand::{Rng as _, SeedableRng as _, rngs::ChaCha20Rng};
+        let Ok(generated) = Key::generate(7, &mut ChaCha20Rng::seed_from_u64(1));
+        let mut bytes = [0; 32];
+        ChaCha20Rng::seed_from_u64(1).fill_bytes(&mut bytes);
+        let Ok(given) = Key::new(7, &bytes) else { unreachable!() };
+        assert_eq!((generated.id, &*generated.block), (7, &*given.block));
     }
 
     #[test]

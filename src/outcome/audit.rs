@@ -37,6 +37,29 @@ pub enum Command {
     Answer,
 }
 
+impl Command {
+    /// Its name, as it is serialised.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Associate => "associate",
+            Self::Challenge => "challenge",
+            Self::VerifyOob => "verify_oob",
+            Self::VerifyRecovery => "verify_recovery",
+            Self::Remove => "remove",
+            Self::RegenerateRecoveryCodes => "regenerate_recovery_codes",
+            Self::Cancel => "cancel",
+            Self::Provision => "provision",
+            Self::Deprovision => "deprovision",
+            Self::ReportDelivery => "report_delivery",
+            Self::Unlock => "unlock",
+            Self::Reset => "reset",
+            Self::Ask => "ask",
+            Self::Answer => "answer",
+        }
+    }
+}
+
 /// What was decided.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

@@ -136,6 +136,66 @@ impl Denial {
         }
     }
 
+    /// A sentence for the developer of a host or a client. It is more than a client may be told: see the feature `wire`
+    /// for that.
+    #[must_use]
+    pub const fn message(&self) -> &'static str {
+        match self {
+            Self::MalformedToken => {
+                "the text is not a well-formed mfa_token, or no known key authenticates it"
+            }
+            Self::ExpiredToken => "the session has expired, or something ended it",
+            Self::WrongClient => "the mfa_token was issued to another client",
+            Self::ClientRequired => {
+                "the command takes a session whose client is known: open the mfa_token with the client_id"
+            }
+            Self::InsufficientScope => {
+                "the session is not of the kind, or lacks the scope, that the command takes"
+            }
+            Self::TransactionSpent => "the transaction has issued its token: begin another one",
+            Self::WrongRecord => {
+                "the record belongs to another subject than the session: load the record of session.subject()"
+            }
+            Self::AlreadyEnrolled => {
+                "the user is enrolled, so a first factor alone may not add an authenticator"
+            }
+            Self::AddressInUse => "the account has an active authenticator for this address",
+            Self::TooManyAuthenticators => "the account holds as many authenticators as the policy allows",
+            Self::NotEnrolled => "the user has no enrolled authenticator",
+            Self::UnsupportedChallengeType => "no authenticator of a requested kind may authenticate",
+            Self::UnknownAuthenticator => "the account has no such confirmed authenticator",
+            Self::AuthenticatorDisabled => "the authenticator is disabled: it must be enrolled anew",
+            Self::ProvisionedAuthenticator => {
+                "the host provisioned the authenticator, so its user cannot remove it"
+            }
+            Self::Locked { .. } => "too many wrong codes: the account takes and sends no code until retry_at",
+            Self::TooManySends { .. } => "too many messages were sent: the next one may be sent at retry_at",
+            Self::CoolingDown { .. } => {
+                "the last message is too recent: the next one may be sent at retry_at"
+            }
+            Self::AttemptsExhausted => "no attempt is left in this transaction: begin another one",
+            Self::MalformedOobCode => {
+                "the text is not a well-formed oob_code of this subject, or no known key authenticates it"
+            }
+            Self::ForeignOobCode => "the oob_code belongs to another transaction than the mfa_token",
+            Self::ExpiredOobCode => "the challenge has expired, or is not known any more",
+            Self::OobCodeUsed => "the challenge was answered already",
+            Self::ChallengeCancelled(_) => "the challenge was ended before its time",
+            Self::MalformedBindingCode => {
+                "the code has another number of digits than the one that was sent; it cost no attempt"
+            }
+            Self::InvalidBindingCode { .. } => "the code is wrong, and was counted",
+            Self::NoRecoveryCode => "the account has no recovery codes",
+            Self::InvalidRecoveryCode => "the recovery code is not a live one, and was counted",
+            Self::TooManyRecoveryAttempts { until: Some(_) } => {
+                "too many wrong recovery codes: the account takes another one at retry_at"
+            }
+            Self::TooManyRecoveryAttempts { until: None } => {
+                "too many wrong recovery codes in this transaction: begin another one"
+            }
+        }
+    }
+
     /// Whether the host, and not a client, is at fault: it handed in another user's record.
     #[must_use]
     pub const fn is_misuse(&self) -> bool {
@@ -165,7 +225,7 @@ impl Denial {
 
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
+        f.write_str(self.message())
     }
 }
 

@@ -42,8 +42,8 @@ use core::{fmt, future::Future};
 
 use crate::{
     outcome::{audit::AuditEvent, denial::Denial, effect::Effect, send::Descriptor},
-    record::account::Account,
-    value::revision::Revision,
+    record::{account::Account, record::Record},
+    value::{name::Subject, revision::Revision},
 };
 
 /// One step of one record: what to write, and what came of it.
@@ -65,6 +65,20 @@ pub struct Write<R = Account> {
     /// transaction and [renders](crate::Verifier::render) them later; it then leaves the same messages among the
     /// [effects](Outcome::effects) alone.
     pub outbox: Vec<Descriptor>,
+}
+
+impl<R: Record> Write<R> {
+    /// Whose record it is: the key of its row.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        self.record.subject()
+    }
+
+    /// The revision of the record to store, for a column beside it.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.record.revision()
+    }
 }
 
 /// What the store answered to a conditional write.

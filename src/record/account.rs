@@ -8,7 +8,6 @@
 //! This type belongs on the server. It holds addresses and seeds, and is never sent to a client.
 
 use alloc::vec::Vec;
-use rand_core::TryCryptoRng;
 
 use crate::{
     machine::enrollment::{Enrollment, EnrollmentInput, Fate, Unconfirmed},
@@ -79,16 +78,13 @@ pub struct Account {
 }
 
 impl Account {
-    /// The record of a user who has none. Its revision is random, so that a row that was deleted and made anew cannot
-    /// be overwritten by a copy from before.
-    ///
-    /// # Errors
-    /// That of the random generator.
-    pub fn new<R: TryCryptoRng + ?Sized>(subject: &Subject, rng: &mut R) -> Result<Self, R::Error> {
-        Ok(Self {
+    /// The record of a user who has none. The first step that writes it gives it a revision.
+    #[must_use]
+    pub fn new(subject: &Subject) -> Self {
+        Self {
             version: VERSION,
             subject: subject.clone(),
-            revision: Revision::draw(rng)?,
+            revision: Revision::NONE,
             enrolled: false,
             authenticators: Vec::new(),
             challenges: Vec::new(),
@@ -99,7 +95,7 @@ impl Account {
             elevated_not_before: None,
             updated: Millis(0),
             stored: false,
-        })
+        }
     }
 
     /// Whose record it is.
@@ -108,7 +104,7 @@ impl Account {
         &self.subject
     }
 
-    /// The revision.
+    /// The revision; 0 until a step has written the record.
     #[must_use]
     pub const fn revision(&self) -> Revision {
         self.revision

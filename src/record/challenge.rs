@@ -1,11 +1,10 @@
 //! A challenge as the record keeps it: its state, its authenticator, its purpose and its deadline. This module must
 //! never compare a code or touch a budget.
 
-use rand_core::TryCryptoRng;
 use time::OffsetDateTime;
 
 use crate::{
-    crypto::seed::Seed,
+    keys::draws::Draws,
     keys::{
         derive::{self, Binding},
         keyring::{KeyRing, TransientKey},
@@ -68,18 +67,12 @@ impl Challenge {
     }
 
     /// Issues a challenge, whose first message is counted as sent.
-    pub(crate) fn issue<R: TryCryptoRng + ?Sized>(
-        key: &TransientKey,
-        terms: Terms,
-        rng: &mut R,
-    ) -> Result<Self, R::Error> {
-        let mut id = [0; 16];
-        let mut seed = Seed([0; 16]);
-        rng.try_fill_bytes(&mut id)?;
-        rng.try_fill_bytes(&mut seed.0)?;
+    pub(crate) fn issue(key: &TransientKey, terms: Terms, draws: &mut Draws) -> Self {
+        let id = draws.bytes("challenge");
+        let seed = draws.seed("binding");
         let Terms { transaction, authenticator, purpose, digits, deadline } = terms;
         let state = ChallengeState::Pending(Pending { seed, generation: 0, sends: 1 });
-        Ok(Self {
+        Self {
             id: ChallengeId(id),
             key_id: key.id,
             transaction,
@@ -88,7 +81,7 @@ impl Challenge {
             digits,
             deadline,
             state,
-        })
+        }
     }
 
     /// Cancels it, if it waits; one that is over stays as it is.

@@ -28,6 +28,11 @@ pub(crate) mod internal {
 
     #[allow(unreachable_pub, reason = "a bound of a public trait is public, and sealed by its module")]
     pub trait Internal {
+        /// The record of a subject that the store has none of, if nothing else is needed to make one.
+        fn absent(subject: &Subject) -> Option<Self>
+        where
+            Self: Sized;
+
         fn subject(&self) -> &Subject;
         fn authenticators(&self) -> &[Authenticator];
         fn challenges(&self) -> &[Challenge];
@@ -36,6 +41,9 @@ pub(crate) mod internal {
 
         /// Whether the store has it already.
         fn is_stored(&self) -> bool;
+
+        /// Numbers a record that no step has written, if it was not numbered when it was made.
+        fn begin_at(&mut self, _revision: Revision) {}
 
         /// Notes that the store has it, at this revision.
         fn store_at(&mut self, revision: Revision);
@@ -69,6 +77,10 @@ pub(crate) mod internal {
 }
 
 impl Internal for Account {
+    fn absent(subject: &Subject) -> Option<Self> {
+        Some(Self::new(subject))
+    }
+
     fn subject(&self) -> &Subject {
         &self.subject
     }
@@ -87,6 +99,10 @@ impl Internal for Account {
 
     fn is_stored(&self) -> bool {
         self.stored
+    }
+
+    fn begin_at(&mut self, revision: Revision) {
+        self.revision = revision;
     }
 
     fn store_at(&mut self, revision: Revision) {
@@ -124,6 +140,10 @@ impl Internal for Account {
 }
 
 impl Internal for Standalone {
+    fn absent(_subject: &Subject) -> Option<Self> {
+        None
+    }
+
     fn subject(&self) -> &Subject {
         &self.subject
     }

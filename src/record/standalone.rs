@@ -11,7 +11,7 @@
 //! use std::{cell::RefCell, convert::Infallible};
 //!
 //! use countersign::{
-//!     BindingCode, Denial, Effect, EmailAddress, Label, Outcome, Purpose, Standalone, Step, Subject, Swap, Verifier,
+//!     BindingCode, Denial, Effect, EmailAddress, Entropy, Label, Outcome, Purpose, Standalone, Step, Subject, Swap, Verifier,
 //! };
 //! # use countersign::{Key, KeyRing, Policy};
 //!
@@ -48,13 +48,13 @@
 //! # let keys = KeyRing::new("docs", Key::new(1, &[1; 32])?, Key::new(1, &[2; 32])?)?;
 //! # let verifier = Verifier::new(keys, Policy::default());
 //! # let now = time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
-//! # let mut rng = getrandom::SysRng;
+//! # let draw = || Entropy::draw(&mut getrandom::SysRng);
 //! let row = Row::default();
 //! let subject = Subject::new("user-1")?;
 //!
 //! // 1. Confirm an address: a code goes to it, and the handle to the client.
-//! let record = Standalone::unconfirmed(&subject, EmailAddress::parse("user@example.com")?, &mut rng)?;
-//! let asked = row.commit(verifier.ask(record, &Purpose::Confirm, now, &mut rng)?);
+//! let record = Standalone::unconfirmed(&subject, EmailAddress::parse("user@example.com")?, &draw()?);
+//! let asked = row.commit(verifier.ask(record, &Purpose::Confirm, now, &draw()?));
 //! let typed = BindingCode::parse(&mailed(&asked))?;
 //! let handle = verifier.open_standalone_code(&subject, asked.result?.oob_code.expose())?;
 //! let answered = row.commit(verifier.answer(row.load(), &handle, &Purpose::Confirm, &typed, now));
@@ -63,7 +63,7 @@
 //! // 2. Reset a password by it, later. The purpose is part of the code: no code for anything else resets a password.
 //! let now = now + time::Duration::days(30);
 //! let reset = Purpose::Custom(Label::new("password-reset")?);
-//! let asked = row.commit(verifier.ask(row.load(), &reset, now, &mut rng)?);
+//! let asked = row.commit(verifier.ask(row.load(), &reset, now, &draw()?));
 //! let code = mailed(&asked);
 //! let handle = verifier.open_standalone_code(&subject, asked.result?.oob_code.expose())?;
 //!
@@ -72,7 +72,7 @@
 //! let wrong = BindingCode::parse(if code == "000000" { "000001" } else { "000000" })?;
 //! let answered = row.commit(verifier.answer(row.load(), &handle, &reset, &wrong, now));
 //! assert_eq!(answered.result.unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
-//! let again = row.commit(verifier.ask(row.load(), &reset, now, &mut rng)?);
+//! let again = row.commit(verifier.ask(row.load(), &reset, now, &draw()?));
 //! assert!(again.effects.is_empty());
 //!
 //! let answered = row.commit(verifier.answer(row.load(), &handle, &reset, &BindingCode::parse(&code)?, now));
@@ -80,10 +80,10 @@
 //! # Ok(()) }
 //! ```
 
-use rand_core::TryCryptoRng;
-
 use crate::{
+    crypto::entropy::Entropy,
     factor::factor::Factor,
+    keys::draws::Draws,
     machine::enrollment::{Enrollment, Opener, Unconfirmed},
     record::{
         account::VERSION,
@@ -94,7 +94,7 @@ use crate::{
     },
     value::{
         email_address::EmailAddress,
-        id::{AuthenticatorId, AuthenticatorKind, TransactionId, draw_transaction},
+        id::{AuthenticatorKind, TransactionId},
         instant::Millis,
         name::Subject,
         revision::Revision,
@@ -127,45 +127,36 @@ pub struct Standalone {
 impl Standalone {
     /// A record for an address that is not proven. Only [`Purpose::Confirm`](crate::Purpose::Confirm) can be asked of
     /// it.
-    ///
-    /// # Errors
-    /// That of the random generator.
-    pub fn unconfirmed<R: TryCryptoRng + ?Sized>(
-        subject: &Subject,
-        address: EmailAddress,
-        rng: &mut R,
-    ) -> Result<Self, R::Error> {
-        let transaction = draw_transaction(rng)?;
+    #[must_use]
+    pub fn unconfirmed(subject: &Subject, address: EmailAddress, entropy: &Entropy) -> Self {
+        let mut draws = Draws::new(entropy, "standalone", subject, Revision::NONE);
+        let transaction = draws.transaction();
         let state = Unconfirmed { transaction, opened_by: Opener::FirstFactor, recovery: None };
-        Self::draw(subject, address, (Enrollment::Unconfirmed(state), Origin::Enrolled), transaction, rng)
+        let life = (Enrollment::Unconfirmed(state), Origin::Enrolled);
+        Self::draw(subject, address, life, transaction, &mut draws)
     }
 
     /// A record for an address that the host knows to be proven. Any purpose but
     /// [`Purpose::Confirm`](crate::Purpose::Confirm) can be asked of it.
-    ///
-    /// # Errors
-    /// That of the random generator.
-    pub fn verified<R: TryCryptoRng + ?Sized>(
-        subject: &Subject,
-        address: EmailAddress,
-        rng: &mut R,
-    ) -> Result<Self, R::Error> {
-        let transaction = draw_transaction(rng)?;
-        Self::draw(subject, address, (Enrollment::Active, Origin::Provisioned), transaction, rng)
+    #[must_use]
+    pub fn verified(subject: &Subject, address: EmailAddress, entropy: &Entropy) -> Self {
+        let mut draws = Draws::new(entropy, "standalone", subject, Revision::NONE);
+        let transaction = draws.transaction();
+        Self::draw(subject, address, (Enrollment::Active, Origin::Provisioned), transaction, &mut draws)
     }
 
-    fn draw<R: TryCryptoRng + ?Sized>(
+    fn draw(
         subject: &Subject,
         address: EmailAddress,
         (enrollment, origin): (Enrollment, Origin),
         transaction: TransactionId,
-        rng: &mut R,
-    ) -> Result<Self, R::Error> {
-        let id = AuthenticatorId::draw(AuthenticatorKind::Email, rng)?;
-        Ok(Self {
+        draws: &mut Draws,
+    ) -> Self {
+        let id = draws.authenticator(AuthenticatorKind::Email);
+        Self {
             version: VERSION,
             subject: subject.clone(),
-            revision: Revision::draw(rng)?,
+            revision: Revision::drawn(draws.bytes("revision")),
             authenticator: Authenticator {
                 id,
                 factor: Factor::Email(address),
@@ -181,7 +172,7 @@ impl Standalone {
             ledger: Ledger::default(),
             updated: Millis(0),
             stored: false,
-        })
+        }
     }
 
     /// Whose record it is.

@@ -9,11 +9,13 @@ use serde_json::Value;
 
 use crate::{
     crypto::{
+        entropy::Entropy,
         mac::{Keyed, Tag},
         seed::Seed,
     },
     keys::{
         derive::{self, Binding},
+        draws::Draws,
         keyring::{DurableKey, Key, KeyRing, TransientKey},
     },
     session::{
@@ -27,6 +29,7 @@ use crate::{
         instant::Millis,
         name::{Audience, ClientId, Scope, Subject},
         recovery_code::RecoveryCode,
+        revision::Revision,
     },
 };
 
@@ -236,6 +239,17 @@ fn effect_ids() {
         assert_eq!(output.to_vec(), case.bytes("output"));
         let split = reference.split_at(reference.len() / 2);
         assert_eq!(derive::effect_id(&case.subject(), case.text("kind"), &[split.0, split.1], sends), output);
+    }
+}
+
+#[test]
+fn draws() {
+    for case in vectors!("draw") {
+        let entropy = Entropy::from_bytes(case.array("entropy"));
+        let revision = Revision(case.number("revision"));
+        let mut draws = Draws::new(&entropy, case.text("command"), &case.subject(), revision);
+        draws.skip_to(case.number("count"));
+        assert_eq!(draws.bytes::<32>(case.text("label")).to_vec(), case.bytes("output"));
     }
 }
 

@@ -2,7 +2,6 @@
 //! derived from, so this list only grows. An id must never hold anything that its holder may not know.
 
 use core::{fmt, str::FromStr};
-use rand_core::TryCryptoRng;
 use sha2::{Digest as _, Sha256};
 
 /// What an id stands for: the `type` of an authenticator in Auth0's lists.
@@ -48,14 +47,9 @@ impl AuthenticatorId {
         self.kind
     }
 
-    /// Draws a new id.
-    pub(crate) fn draw<R: TryCryptoRng + ?Sized>(
-        kind: AuthenticatorKind,
-        rng: &mut R,
-    ) -> Result<Self, R::Error> {
-        let mut random = [0; 16];
-        rng.try_fill_bytes(&mut random)?;
-        Ok(Self { kind, device: base62(random) })
+    /// From 16 random bytes.
+    pub(crate) fn from_random(kind: AuthenticatorKind, random: [u8; 16]) -> Self {
+        Self { kind, device: base62(random) }
     }
 
     pub(crate) const fn prefix(&self) -> &'static [u8] {
@@ -194,12 +188,6 @@ impl fmt::Debug for DestinationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "DestinationKey({})", crate::crypto::base64url::encode(&self.0))
     }
-}
-
-pub(crate) fn draw_transaction<R: TryCryptoRng + ?Sized>(rng: &mut R) -> Result<TransactionId, R::Error> {
-    let mut transaction = [0; 16];
-    rng.try_fill_bytes(&mut transaction)?;
-    Ok(TransactionId(transaction))
 }
 
 #[cfg(feature = "serde")]

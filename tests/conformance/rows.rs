@@ -418,7 +418,8 @@ fn fields_and_texts_are_changed() {
 fn revisions_are_compared_inexactly() {
     type Column = fn(u64) -> u64;
     #[allow(clippy::cast_precision_loss)]
-    let columns: [Column; 2] = [|revision| (revision as f64).to_bits(), |revision| revision & 0xffff_ffff];
+    let columns: [Column; 2] =
+        [|revision| (revision as f32).to_bits().into(), |revision| revision & 0xffff_ffff];
     for column in columns {
         let rows = Rows::default();
         let swap = |write: Write| {

@@ -126,9 +126,10 @@ fn a_standalone_record_says_what_it_holds() {
     let mut rng = World::new(Policy::default()).rng;
     let verifier = Verifier::new(keys(), Policy::default());
     let to = address("user@example.com");
-    let record = Standalone::unconfirmed(&subject(), to.clone(), &mut rng).unwrap();
+    let record = Standalone::unconfirmed(&subject(), to.clone(), &countersign_testkit::entropy(&mut rng));
     assert!(record.challenge().is_none());
-    let (write, sealed) = verifier.ask(record, &Purpose::Confirm, START, &mut rng).unwrap().into_parts();
+    let (write, sealed) =
+        verifier.ask(record, &Purpose::Confirm, START, &countersign_testkit::entropy(&mut rng)).into_parts();
     let record = write.unwrap().record;
     sealed.open(Swap::Stored).done().unwrap();
     assert_eq!(record.subject(), &subject());
@@ -192,7 +193,11 @@ fn errors_say_what_is_wrong() {
     );
     assert_eq!(text(&IllegalTransition), "the machine has no such transition");
     assert_eq!(text(&InvalidAuthenticatorId), "not an authenticator id");
-    assert_eq!(text(&Denial::WrongClient), "wrong_client");
+    assert_eq!(text(&Denial::WrongClient), "the mfa_token was issued to another client");
+    assert_eq!(
+        (Denial::WrongClient.code(), Denial::WrongClient.message()),
+        ("wrong_client", &*text(&Denial::WrongClient))
+    );
     assert_eq!(text(&BindingCode::parse("x").unwrap_err()), "the code contains a character that no code has");
     assert_eq!(text(&BindingCode::parse("1").unwrap_err()), "the code has the wrong number of characters");
     assert_eq!(text(&RecoveryCode::parse(&"A".repeat(2000)).unwrap_err()), "the code is far too long");

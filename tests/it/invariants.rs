@@ -355,11 +355,13 @@ impl Run {
                 let account = self.account();
                 let enrolled = account.is_enrolled();
                 let rng = &mut self.world.rng;
-                let step = self
-                    .world
-                    .verifier
-                    .associate(&session, account, Self::address(address), now, rng)
-                    .unwrap();
+                let step = self.world.verifier.associate(
+                    &session,
+                    account,
+                    Self::address(address),
+                    now,
+                    &countersign_testkit::entropy(rng),
+                );
                 if let Came::Done(Ok(answer), effects) = self.commit(step, lose, false, false) {
                     assert!(
                         session.is_elevated() || !enrolled,
@@ -376,7 +378,13 @@ impl Run {
                 let request =
                     ChallengeRequest { authenticator: authenticator.and_then(id), ..Default::default() };
                 let rng = &mut self.world.rng;
-                let step = self.world.verifier.challenge(&session, account, &request, now, rng).unwrap();
+                let step = self.world.verifier.challenge(
+                    &session,
+                    account,
+                    &request,
+                    now,
+                    &countersign_testkit::entropy(rng),
+                );
                 let before = self.json();
                 if let Came::Done(Ok(answer), effects) = self.commit(step, lose, false, false) {
                     assert!(!session.is_elevated() && !self.is_locked(&before));
@@ -410,8 +418,12 @@ impl Run {
                 let Some(session) = self.session(session) else { return };
                 let account = self.account();
                 let rng = &mut self.world.rng;
-                let step =
-                    self.world.verifier.regenerate_recovery_codes(&session, account, now, rng).unwrap();
+                let step = self.world.verifier.regenerate_recovery_codes(
+                    &session,
+                    account,
+                    now,
+                    &countersign_testkit::entropy(rng),
+                );
                 if let Came::Done(Ok(codes), _) = self.commit(step, lose, false, false) {
                     assert!(session.is_elevated());
                     self.recovery = codes;
@@ -420,7 +432,12 @@ impl Run {
             Operation::Provision { address } => {
                 let account = self.account();
                 let rng = &mut self.world.rng;
-                let step = self.world.verifier.provision(account, &Self::address(address), now, rng).unwrap();
+                let step = self.world.verifier.provision(
+                    account,
+                    &Self::address(address),
+                    now,
+                    &countersign_testkit::entropy(rng),
+                );
                 self.commit::<AuthenticatorId>(step, lose, false, false);
             }
             Operation::Deprovision { address } => {

@@ -258,8 +258,12 @@ fn regenerating_replaces_the_whole_set() {
     let stale = world.login();
     let elevated = world.elevated();
     let account = world.account();
-    let step =
-        world.verifier.regenerate_recovery_codes(&elevated, account, world.now, &mut world.rng).unwrap();
+    let step = world.verifier.regenerate_recovery_codes(
+        &elevated,
+        account,
+        world.now,
+        &countersign_testkit::entropy(&mut world.rng),
+    );
     let new = world.run(step).unwrap();
     assert_eq!(new.len(), 10);
     assert!(matches!(world.events.last(), Some(Event::RecoveryRegenerated { .. })));
@@ -414,9 +418,15 @@ fn sessions_do_only_what_their_kind_may() {
     assert_eq!(world.challenge(&elevated).unwrap_err(), Denial::InsufficientScope);
     assert_eq!(world.recover(&elevated, &codes[0]).unwrap_err(), Denial::InsufficientScope);
     let stranger = countersign::Subject::new("user-2").unwrap();
-    let foreign = countersign::Account::new(&stranger, &mut world.rng).unwrap();
+    let foreign = countersign::Account::new(&stranger);
     let request = ChallengeRequest::default();
-    let step = world.verifier.challenge(&session, foreign, &request, world.now, &mut world.rng).unwrap();
+    let step = world.verifier.challenge(
+        &session,
+        foreign,
+        &request,
+        world.now,
+        &countersign_testkit::entropy(&mut world.rng),
+    );
     assert!(!step.writes());
     assert_eq!(world.run(step).unwrap_err(), Denial::WrongRecord);
 }

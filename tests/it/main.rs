@@ -3,6 +3,7 @@
 mod advisories;
 mod budgets;
 mod display;
+mod drive;
 mod edge_cases;
 mod first_factor_only;
 mod guess_probability;

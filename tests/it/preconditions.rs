@@ -75,7 +75,12 @@ fn an_address_that_is_provisioned_already_changes_nothing() {
     let mut world = World::new(Policy::default());
     world.provision(ADDRESS).unwrap();
     let account = world.account();
-    let step = world.verifier.provision(account, &address(ADDRESS), world.now, &mut world.rng).unwrap();
+    let step = world.verifier.provision(
+        account,
+        &address(ADDRESS),
+        world.now,
+        &countersign_testkit::entropy(&mut world.rng),
+    );
     assert!(!step.writes());
 }
 
@@ -109,7 +114,11 @@ fn an_account_whose_only_factor_is_disabled_gets_no_new_recovery_codes() {
     let session = world.elevated();
     let account = world.account();
     assert!(account.is_enrolled());
-    let step =
-        world.verifier.regenerate_recovery_codes(&session, account, world.now, &mut world.rng).unwrap();
+    let step = world.verifier.regenerate_recovery_codes(
+        &session,
+        account,
+        world.now,
+        &countersign_testkit::entropy(&mut world.rng),
+    );
     assert_eq!(world.run(step).unwrap_err(), Denial::NotEnrolled);
 }

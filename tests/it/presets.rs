@@ -352,9 +352,17 @@ fn lists_hold_what_the_preset_says() {
 fn standalone_confirmations_live_as_long_as_the_preset_says() {
     for preset in &PRESETS {
         let mut world = World::new(Policy::new((preset.settings)()).unwrap());
-        let record =
-            Standalone::unconfirmed(&subject(), address("user@example.com"), &mut world.rng).unwrap();
-        let step = world.verifier.ask(record, &Purpose::Confirm, world.now, &mut world.rng).unwrap();
+        let record = Standalone::unconfirmed(
+            &subject(),
+            address("user@example.com"),
+            &countersign_testkit::entropy(&mut world.rng),
+        );
+        let step = world.verifier.ask(
+            record,
+            &Purpose::Confirm,
+            world.now,
+            &countersign_testkit::entropy(&mut world.rng),
+        );
         let (_, sealed) = step.into_parts();
         let asked = sealed.open(countersign::Swap::Stored).done().unwrap().result.unwrap();
         assert_eq!(asked.expires, world.now + Duration::seconds(preset.confirmation_lifetime));

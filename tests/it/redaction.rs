@@ -76,10 +76,13 @@ fn nothing_public_shows_a_secret() {
     secrets.text(token.expose());
     let session = world.login();
     let account = world.account();
-    let step = world
-        .verifier
-        .associate(&session, account, address("user@example.com"), world.now, &mut world.rng)
-        .unwrap();
+    let step = world.verifier.associate(
+        &session,
+        account,
+        address("user@example.com"),
+        world.now,
+        &countersign_testkit::entropy(&mut world.rng),
+    );
     let shown_step = format!("{step:?} {step:#?}");
     let (write, sealed) = step.into_parts();
     let write = write.unwrap();
@@ -136,6 +139,7 @@ fn nothing_public_shows_a_secret() {
     secrets.check("RecoveryCode", &RecoveryCode::parse(recovery[0].expose()));
     secrets.check("Key", &Key::new(1, &[0x11; 32]).unwrap());
     secrets.check("KeyRing", &countersign_testkit::keys());
+    secrets.check("Entropy", &countersign::Entropy::from_bytes([0x11; 32]));
     let descriptors = world.store.outbox.borrow().clone();
     secrets.check("Descriptor", &descriptors);
     let Some(Descriptor::SendEmail(email)) = descriptors.first() else { panic!() };
@@ -202,9 +206,14 @@ fn standalone_records_show_no_secret() {
     let mut secrets = Secrets::default();
     let mut rng = World::new(Policy::default()).rng;
     let verifier = Verifier::new(countersign_testkit::keys(), Policy::default());
-    let record = Standalone::unconfirmed(&subject(), address("user@example.com"), &mut rng).unwrap();
-    let (write, sealed) =
-        verifier.ask(record, &Purpose::Confirm, countersign_testkit::START, &mut rng).unwrap().into_parts();
+    let record = Standalone::unconfirmed(
+        &subject(),
+        address("user@example.com"),
+        &countersign_testkit::entropy(&mut rng),
+    );
+    let (write, sealed) = verifier
+        .ask(record, &Purpose::Confirm, countersign_testkit::START, &countersign_testkit::entropy(&mut rng))
+        .into_parts();
     let record = write.unwrap().record;
     secrets.seeds(&record);
     let outcome = sealed.open(Swap::Stored).done().unwrap();
@@ -247,7 +256,7 @@ fn bodies_of_requests_show_no_secret() {
 
 /// Types that hold no secret: kinds, errors, settings, names that everybody may read, and what a kit reports.
 const PLAIN: &str = "AddressError AsyncKit Audience AuthenticatorId AuthenticatorKind Cause ChallengeInput ChallengeTypes \
-    Channel Check Checked ClientId Command Crowd Delivery DeliveryReport Denial EffectId ElevatedScopes Endpoint \
+    Channel Check Checked ClientId Command Crowd Delivery DeliveryReport Denial DriveError EffectId ElevatedScopes Endpoint \
     EnrollmentInput Event Fate Finding Flaw IllegalTransition InvalidAuthenticatorId KeyError Kit Label Ledger Malformed \
     MfaRequirements NameError NameProblem NotARun NotAShare Opener Origin Part Policy PolicyError Purpose Rate \
     RecoveryThrottle RecoveryUse Refusal RenderError Report Request RequiredType Requirements Resend Revision Run Scope \

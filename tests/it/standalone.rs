@@ -25,7 +25,11 @@ fn reset() -> Purpose {
 impl Row {
     fn verified(policy: Policy) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(3);
-        let record = Standalone::verified(&subject(), address("user@example.com"), &mut rng).unwrap();
+        let record = Standalone::verified(
+            &subject(),
+            address("user@example.com"),
+            &countersign_testkit::entropy(&mut rng),
+        );
         let verifier = Verifier::new(keys(), policy);
         Self { verifier, rng, now: START, record, stored: false, outbox: Vec::new(), mails: Vec::new() }
     }
@@ -54,7 +58,12 @@ impl Row {
     }
 
     fn ask(&mut self, purpose: &Purpose) -> Result<Asked, Denial> {
-        let step = self.verifier.ask(self.record.clone(), purpose, self.now, &mut self.rng).unwrap();
+        let step = self.verifier.ask(
+            self.record.clone(),
+            purpose,
+            self.now,
+            &countersign_testkit::entropy(&mut self.rng),
+        );
         self.run(step)
     }
 

@@ -943,6 +943,38 @@ def device_id_cases():
     ]
 
 
+# ---- draw.json
+
+
+def draw_case(name, command, revision, label, count, subject=SUBJECT, entropy=sample("entropy", 32)):
+    message = field(utf8(command)) + field(utf8(subject)) + field(u64(revision)) + field(utf8(label)) + field(u32(count))
+    return case(
+        name,
+        entropy=entropy,
+        command=command,
+        subject=subject,
+        revision=revision,
+        label=label,
+        count=count,
+        message=message,
+        output=hmac_sha256(entropy, message),
+    )
+
+
+def draw_cases():
+    return [
+        draw_case("the first value of begin", "begin", 0, "transaction", 0),
+        draw_case("the revision of a new record", "associate", 0, "revision", 0),
+        draw_case("a challenge's seed", "challenge", 2**52 + 7, "binding", 1),
+        draw_case("the same on a newer record", "challenge", 2**52 + 8, "binding", 1),
+        draw_case("the largest revision", "provision", 2**53 - 1, "email", 0),
+        draw_case("the largest count", "regenerate_recovery_codes", 1, "recovery", U32_MAX),
+        draw_case("all-zero entropy", "ask", 1, "challenge", 0, entropy=bytes(32)),
+        draw_case("all-ff entropy, a subject of 255 bytes", "ask", 1, "challenge", 0, SUBJECT_255, b"\xff" * 32),
+        draw_case("a subject of 1 byte", "ask", 1, "challenge", 0, SUBJECT_1),
+    ]
+
+
 # ---- all files: name, description, cases
 
 FILES = (
@@ -1005,6 +1037,11 @@ FILES = (
         "device_id.json",
         "output = random as a big-endian number modulo 62^16, as 16 base-62 digits",
         device_id_cases,
+    ),
+    (
+        "draw.json",
+        "output = HMAC-SHA-256(entropy, F(command) || F(subject) || F(revision) || F(label) || F(count))",
+        draw_cases,
     ),
 )
 

@@ -167,10 +167,11 @@ pub fn issue(meter: &mut impl Meter) {
     let scope = countersign::Scope::new("openid").unwrap();
     let audience = countersign::Audience::new("").unwrap();
     let first_factor = FirstFactor::new(world::subject(), world::client(), audience, scope);
-    meter.call("begin", || verifier.begin(black_box(&first_factor), world::START, &mut rng));
-    let token = verifier.begin(&first_factor, world::START, &mut ChaCha20Rng::seed_from_u64(5)).unwrap();
+    meter.call("begin", || verifier.begin(black_box(&first_factor), world::START, &crate::entropy(&mut rng)));
+    let token =
+        verifier.begin(&first_factor, world::START, &crate::entropy(&mut ChaCha20Rng::seed_from_u64(5)));
     let session = verifier.open(token.expose(), Some(&world::client()), world::START).unwrap();
-    let fresh = Account::new(&world::subject(), &mut ChaCha20Rng::seed_from_u64(6)).unwrap();
+    let fresh = Account::new(&world::subject());
     let address = world::address("user-0@example.com");
     let mut rng = ChaCha20Rng::seed_from_u64(7);
     meter.case(
@@ -179,7 +180,7 @@ pub fn issue(meter: &mut impl Meter) {
         |(row, address)| {
             let address = address.take().expect("an address");
             row.step(|account| {
-                verifier.associate(&session, account, address, world::START, &mut rng).unwrap()
+                verifier.associate(&session, account, address, world::START, &crate::entropy(&mut rng))
             });
         },
     );
@@ -191,7 +192,9 @@ pub fn issue(meter: &mut impl Meter) {
         let request = ChallengeRequest::default();
         let mut rng = ChaCha20Rng::seed_from_u64(9);
         let mut challenge = |row: &mut Row<_>| {
-            row.step(|account| login.verifier.challenge(&session, account, &request, now, &mut rng).unwrap());
+            row.step(|account| {
+                login.verifier.challenge(&session, account, &request, now, &crate::entropy(&mut rng))
+            });
         };
         assert!(succeeds(login.account.clone(), &mut challenge));
         meter.case(&format!("challenge_{size}"), || Row::of(login.account.clone()), challenge);

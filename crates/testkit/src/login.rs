@@ -101,7 +101,7 @@ impl Login {
         let (audience, scope) = (Audience::new("").unwrap(), Scope::new("openid").unwrap());
         let first_factor = FirstFactor::new(world::subject(), world::client(), audience, scope);
         let mut rng = ChaCha20Rng::seed_from_u64(8);
-        self.verifier.begin(&first_factor, now, &mut rng).unwrap().expose().to_owned()
+        self.verifier.begin(&first_factor, now, &crate::entropy(&mut rng)).expose().to_owned()
     }
 
     /// The HMAC of the `mfa_token`.
@@ -178,8 +178,9 @@ impl Bare {
         let mut rng = ChaCha20Rng::seed_from_u64(3);
         let verifier = Verifier::new(world::keys(), Policy::default());
         let (subject, now) = (world::subject(), world::START + Duration::DAY);
-        let record = Standalone::verified(&subject, world::address("user-0@example.com"), &mut rng).unwrap();
-        let step = verifier.ask(record, &Self::PURPOSE, now, &mut rng).unwrap();
+        let record =
+            Standalone::verified(&subject, world::address("user-0@example.com"), &crate::entropy(&mut rng));
+        let step = verifier.ask(record, &Self::PURPOSE, now, &crate::entropy(&mut rng));
         let mut stored = None;
         let committed = step.commit(|write| {
             stored = Some(write.record);

@@ -119,7 +119,7 @@ impl Scene {
                 settle(state, place, store, verifier.verify_recovery(&session, copy, &code, now), |_| None);
             }
             Move::Associate(session, to) => {
-                let step = verifier.associate(&session, copy, address(to), now, &mut rng).unwrap();
+                let step = verifier.associate(&session, copy, address(to), now, &crate::entropy(&mut rng));
                 settle(state, place, store, step, |associated| Some(associated.oob_code));
             }
             Move::Confirm(session) => match node.sent.clone() {
@@ -132,7 +132,7 @@ impl Scene {
             },
             Move::Challenge(session) => {
                 let request = ChallengeRequest::default();
-                let step = verifier.challenge(&session, copy, &request, now, &mut rng).unwrap();
+                let step = verifier.challenge(&session, copy, &request, now, &crate::entropy(&mut rng));
                 settle(state, place, store, step, |challenged| Some(challenged.oob_code));
             }
         }

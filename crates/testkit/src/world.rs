@@ -6,9 +6,9 @@ use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
 
 use countersign::{
     Account, Audience, AuditEvent, AuthenticatorId, BindingCode, ChallengeRequest, ClientId, Committed,
-    Denial, Descriptor, Effect, ElevatedScopes, EmailAddress, Event, FirstFactor, IssueToken, Key, KeyRing,
-    MfaToken, Outcome, Policy, Recovered, RecoveryCode, Scope, SendEmail, Session, Settings, Step, Subject,
-    Swap, TransactionId, Verification, Verifier, Write,
+    Denial, Descriptor, Effect, ElevatedScopes, EmailAddress, Entropy, Event, FirstFactor, IssueToken, Key,
+    KeyRing, MfaToken, Outcome, Policy, Recovered, RecoveryCode, Scope, SendEmail, Session, Settings, Step,
+    Subject, Swap, TransactionId, Verification, Verifier, Write,
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 use time::{Duration, OffsetDateTime};
@@ -36,6 +36,12 @@ pub fn wrong(right: &BindingCode) -> BindingCode {
     let digits = right.expose();
     let last = if digits.ends_with('0') { '1' } else { '0' };
     code(&format!("{}{last}", &digits[..digits.len() - 1]))
+}
+
+/// What one command draws from.
+pub fn entropy(rng: &mut ChaCha20Rng) -> Entropy {
+    let Ok(entropy) = Entropy::draw(rng);
+    entropy
 }
 
 pub fn keys() -> KeyRing {
@@ -126,7 +132,7 @@ impl World {
     pub fn account(&mut self) -> Account {
         match self.store.load(&subject()) {
             Some(account) => account,
-            None => Account::new(&subject(), &mut self.rng).unwrap(),
+            None => Account::new(&subject()),
         }
     }
 
@@ -153,7 +159,7 @@ impl World {
     pub fn begin(&mut self) -> MfaToken {
         let scope = Scope::new("openid").unwrap();
         let first_factor = FirstFactor::new(subject(), client(), Audience::new("").unwrap(), scope);
-        self.verifier.begin(&first_factor, self.now, &mut self.rng).unwrap()
+        self.verifier.begin(&first_factor, self.now, &entropy(&mut self.rng))
     }
 
     /// A first-factor session that named its client.
@@ -179,7 +185,7 @@ impl World {
 
     pub fn associate(&mut self, session: &Session, to: &str) -> Result<countersign::Associated, Denial> {
         let account = self.account();
-        let step = self.verifier.associate(session, account, address(to), self.now, &mut self.rng).unwrap();
+        let step = self.verifier.associate(session, account, address(to), self.now, &entropy(&mut self.rng));
         self.run(step)
     }
 
@@ -193,7 +199,7 @@ impl World {
         request: &ChallengeRequest,
     ) -> Result<countersign::Challenged, Denial> {
         let account = self.account();
-        let step = self.verifier.challenge(session, account, request, self.now, &mut self.rng).unwrap();
+        let step = self.verifier.challenge(session, account, request, self.now, &entropy(&mut self.rng));
         self.run(step)
     }
 
@@ -223,7 +229,7 @@ impl World {
 
     pub fn provision(&mut self, to: &str) -> Result<AuthenticatorId, Denial> {
         let account = self.account();
-        let step = self.verifier.provision(account, &address(to), self.now, &mut self.rng).unwrap();
+        let step = self.verifier.provision(account, &address(to), self.now, &entropy(&mut self.rng));
         self.run(step)
     }
 

@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use countersign::{Account, Committed, Effect, Event, Outcome, Step, Subject, Verifier};
+use countersign::{Account, Committed, Effect, Entropy, Event, Outcome, Step, Subject, Verifier};
 use getrandom::SysRng;
 use time::OffsetDateTime;
 use tokio::{
@@ -96,12 +96,13 @@ impl App {
         step: F,
     ) -> Result<Outcome<T>, Trouble>
     where
-        F: Fn(&Verifier, Account, OffsetDateTime, &mut SysRng) -> Result<Step<T>, getrandom::Error>,
+        F: Fn(&Verifier, Account, OffsetDateTime, &Entropy) -> Step<T>,
         T: Send + 'static,
     {
         let turn = timeout(STEP_WAIT, Arc::clone(&self.steps).acquire_owned()).await;
         let turn = Arc::new(turn.map_err(|_| Trouble::Overloaded)?.map_err(|_| Trouble::Stopped)?);
-        let step = |account, now, rng: &mut _| self.core.call(|verifier| step(verifier, account, now, rng));
+        let step =
+            |account, now, entropy: &_| self.core.call(|verifier| step(verifier, account, now, entropy));
         let store = |step: Step<T>| -> Committing<'static, T> {
             let (app, turn, locale) = (Arc::clone(self), Arc::clone(&turn), locale::of_request());
             let storing = async move {
@@ -163,16 +164,16 @@ pub(crate) async fn take<'a, T, F>(
     note_lost: impl Fn(),
 ) -> Result<Outcome<T>, Trouble>
 where
-    F: Fn(Account, OffsetDateTime, &mut SysRng) -> Result<Step<T>, getrandom::Error>,
+    F: Fn(Account, OffsetDateTime, &Entropy) -> Step<T>,
 {
     for lost in 0..MAX_SWAPS {
         let account = match database.load(subject).await? {
             Some(account) => account,
             // It was there a moment ago: its user was removed, and must not get another.
             None if lost > 0 => return Err(Trouble::Gone),
-            None => Account::new(subject, &mut SysRng)?,
+            None => Account::new(subject),
         };
-        let step = step(account, OffsetDateTime::now_utc(), &mut SysRng)?;
+        let step = step(account, OffsetDateTime::now_utc(), &Entropy::draw(&mut SysRng)?);
         match store(step).await? {
             Committed::Done(outcome) => return Ok(outcome),
             Committed::Lost => {
@@ -187,7 +188,7 @@ where
 async fn load(database: &dyn Database, subject: &Subject) -> Result<Account, Trouble> {
     match database.load(subject).await? {
         Some(account) => Ok(account),
-        None => Ok(Account::new(subject, &mut SysRng)?),
+        None => Ok(Account::new(subject)),
     }
 }
 

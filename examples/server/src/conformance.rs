@@ -78,7 +78,7 @@ fn kit(database: &Arc<dyn Database>, options: &Conformance) -> AsyncKit<'static>
         .request(move |asked: Request| {
             let database = Arc::clone(&request);
             async move {
-                let step = |account, _, _: &mut SysRng| Ok(asked.step(account));
+                let step = |account, _, _: &_| asked.step(account);
                 let taken =
                     app::take(&*database, asked.subject(), step, app::in_place(&*database), || {}).await;
                 taken.map(|outcome| outcome.result)

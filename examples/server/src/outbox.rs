@@ -249,8 +249,8 @@ async fn settle(app: &App, message: &Queued) -> Result<(), StoreError> {
 /// Tells the core that a code did not arrive, so that its user can ask again at once.
 async fn report_failure(app: &Arc<App>, message: &Queued) {
     let Some(Descriptor::SendEmail(email)) = &message.descriptor else { return };
-    let report = |verifier: &Verifier, account, now: OffsetDateTime, _: &mut _| {
-        Ok(verifier.report_delivery(account, email.id, DeliveryReport::Failed, now))
+    let report = |verifier: &Verifier, account, now: OffsetDateTime, _: &_| {
+        verifier.report_delivery(account, email.id, DeliveryReport::Failed, now)
     };
     if let Err(error) = app.step(&email.subject, report).await {
         tracing::error!(%error, id = %email.id, "a failed delivery could not be reported");

@@ -374,11 +374,6 @@ pub(crate) async fn open(
     })
 }
 
-/// A revision as a signed column holds it: it is below 2^63.
-fn column(revision: countersign::Revision) -> i64 {
-    i64::try_from(revision.get()).unwrap_or(i64::MAX)
-}
-
 /// An instant as a column holds it.
 fn instant(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
@@ -514,7 +509,7 @@ mod tests {
         for user in [&one, &other] {
             assert!(database.add_user(user).await?);
         }
-        let account = Account::new(&one.subject, &mut getrandom::SysRng).map_err(std::io::Error::other)?;
+        let account = Account::new(&one.subject);
         let policy =
             countersign::Policy::new(countersign::Settings::default()).map_err(std::io::Error::other)?;
         let verifier = crate::key_use::keyless(policy).map_err(std::io::Error::other)?;

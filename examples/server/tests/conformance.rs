@@ -120,8 +120,8 @@ fn spoilt_sqlite_databases_are_noticed() {
             "differ only in case",
         ),
         (
-            "DROP TABLE accounts; CREATE TABLE accounts (subject TEXT PRIMARY KEY, revision REAL NOT NULL, \
-                record TEXT NOT NULL)",
+            "CREATE TRIGGER spoil AFTER INSERT ON accounts BEGIN \
+                UPDATE accounts SET revision = NEW.revision & 4294967295 WHERE subject = NEW.subject; END",
             "swap-is-atomic, threads",
             "over one revision at once none was answered Stored",
         ),

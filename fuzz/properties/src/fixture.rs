@@ -11,6 +11,12 @@ use time::{Duration, OffsetDateTime};
 
 pub const START: OffsetDateTime = time::macros::datetime!(2026-01-01 12:00 UTC);
 
+/// What one command draws from.
+pub(crate) fn entropy(rng: &mut ChaCha20Rng) -> countersign::Entropy {
+    let Ok(entropy) = countersign::Entropy::draw(rng);
+    entropy
+}
+
 pub fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
@@ -53,7 +59,7 @@ pub fn elevated(subject: &Subject, token: &str, now: OffsetDateTime) -> Session 
 }
 
 pub fn account(subject: &Subject) -> Account {
-    Account::new(subject, &mut rng(1)).unwrap()
+    Account::new(subject)
 }
 
 /// Commits a step to a record in place, as a store would that nobody else writes to.

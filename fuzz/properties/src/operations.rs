@@ -386,7 +386,8 @@ impl Run {
     fn begin(&mut self, variant: u8) {
         let own = variant & 2 == 0;
         let whose = if own { subject() } else { Subject::new("user-2").unwrap() };
-        let token = self.verifier.begin(&first_factor(&whose), self.now, &mut self.rng).unwrap();
+        let token =
+            self.verifier.begin(&first_factor(&whose), self.now, &crate::fixture::entropy(&mut self.rng));
         let named = variant & 1 == 0;
         let client = client();
         let session = self.verifier.open(token.expose(), named.then_some(&client), self.now).unwrap();

@@ -133,7 +133,7 @@ fn drive(record: Account) {
 fn drive_at(verifier: &Verifier, mut record: Account, now: time::OffsetDateTime) {
     let mut rng = rng(9);
     let subject = record.subject().clone();
-    let token = verifier.begin(&first_factor(&subject), now, &mut rng).unwrap();
+    let token = verifier.begin(&first_factor(&subject), now, &crate::fixture::entropy(&mut rng));
     let first = verifier.open(token.expose(), Some(&client()), now).unwrap();
     let elevated = elevated(&subject, "jti", now);
     let (_, known) = &*JOURNEY;
@@ -162,10 +162,16 @@ fn drive_at(verifier: &Verifier, mut record: Account, now: time::OffsetDateTime)
     }
     for session in [&first, &elevated] {
         let challenge = run(&mut record, |record| {
-            verifier.challenge(session, record, &ChallengeRequest::default(), now, &mut rng).unwrap()
+            verifier.challenge(
+                session,
+                record,
+                &ChallengeRequest::default(),
+                now,
+                &crate::fixture::entropy(&mut rng),
+            )
         });
         let associate = run(&mut record, |record| {
-            verifier.associate(session, record, address(3), now, &mut rng).unwrap()
+            verifier.associate(session, record, address(3), now, &crate::fixture::entropy(&mut rng))
         });
         let handles = [challenge.map(|answer| answer.oob_code), associate.map(|answer| answer.oob_code)];
         for oob_code in handles.into_iter().flatten() {
@@ -176,8 +182,12 @@ fn drive_at(verifier: &Verifier, mut record: Account, now: time::OffsetDateTime)
             run(&mut record, |record| verifier.verify_recovery(session, record, code, now));
         }
     }
-    run(&mut record, |record| verifier.regenerate_recovery_codes(&elevated, record, now, &mut rng).unwrap());
-    run(&mut record, |record| verifier.provision(record, &address(2), now, &mut rng).unwrap());
+    run(&mut record, |record| {
+        verifier.regenerate_recovery_codes(&elevated, record, now, &crate::fixture::entropy(&mut rng))
+    });
+    run(&mut record, |record| {
+        verifier.provision(record, &address(2), now, &crate::fixture::entropy(&mut rng))
+    });
     run(&mut record, |record| verifier.deprovision(record, &address(2), now));
     for message in &known.mails {
         run(&mut record, |record| verifier.report_delivery(record, *message, DeliveryReport::Failed, now));
@@ -221,7 +231,7 @@ fn drive_standalone(mut record: Standalone) {
     for after in [0, 31, 400, 90_000] {
         let now = START + Duration::seconds(after);
         for purpose in [Purpose::Confirm, Purpose::Authenticate, reset.clone()] {
-            let step = verifier.ask(record.clone(), &purpose, now, &mut rng).unwrap();
+            let step = verifier.ask(record.clone(), &purpose, now, &crate::fixture::entropy(&mut rng));
             let asked = store(&mut record, step).result;
             round_trips(&record);
             if let Ok(asked) = asked {

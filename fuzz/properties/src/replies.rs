@@ -237,7 +237,8 @@ struct Client {
 
 impl Client {
     fn login(&mut self) -> (String, Session) {
-        let token = self.verifier.begin(&first_factor(&subject()), self.now, &mut self.rng).unwrap();
+        let token =
+            self.verifier.begin(&first_factor(&subject()), self.now, &crate::fixture::entropy(&mut self.rng));
         let requirements = self.verifier.requirements(&self.record);
         let reply = read(&MfaRequired::new(&token, &requirements));
         let (field, kinds) = match &requirements {
@@ -317,7 +318,13 @@ impl Client {
         for pass in [0, apart] {
             self.now += Duration::milliseconds(pass * 1_000 + i64::from(pass > 0) * 7);
             let (record, to) = (self.record.clone(), self.address.clone());
-            let step = self.verifier.associate(session, record, to, self.now, &mut self.rng).unwrap();
+            let step = self.verifier.associate(
+                session,
+                record,
+                to,
+                self.now,
+                &crate::fixture::entropy(&mut self.rng),
+            );
             let outcome = store(&mut self.record, step);
             let Ok(answer) = outcome.result else { return None };
             let mailed = Self::mailed(&outcome.effects);
@@ -350,7 +357,13 @@ impl Client {
     fn challenge(&mut self, token: &str, session: &Session) -> Option<(String, BindingCode)> {
         let request = ChallengeRequest::default();
         let record = self.record.clone();
-        let step = self.verifier.challenge(session, record, &request, self.now, &mut self.rng).unwrap();
+        let step = self.verifier.challenge(
+            session,
+            record,
+            &request,
+            self.now,
+            &crate::fixture::entropy(&mut self.rng),
+        );
         let outcome = store(&mut self.record, step);
         let Ok(answer) = outcome.result else { return None };
         let code = Self::mailed(&outcome.effects)?;

@@ -52,13 +52,19 @@ impl Player {
     }
 
     fn login(&mut self) -> Session {
-        let token = self.verifier.begin(&first_factor(&subject()), self.now, &mut self.rng).unwrap();
+        let token =
+            self.verifier.begin(&first_factor(&subject()), self.now, &crate::fixture::entropy(&mut self.rng));
         self.verifier.open(token.expose(), Some(&client()), self.now).unwrap()
     }
 
     fn associate(&mut self, session: &Session, to: EmailAddress) {
-        let step =
-            self.verifier.associate(session, self.record.clone(), to, self.now, &mut self.rng).unwrap();
+        let step = self.verifier.associate(
+            session,
+            self.record.clone(),
+            to,
+            self.now,
+            &crate::fixture::entropy(&mut self.rng),
+        );
         let answer = self.take(step).unwrap();
         self.known.recovery.extend(answer.recovery_codes.unwrap_or_default());
         self.hold(session, answer.oob_code.expose());
@@ -66,8 +72,13 @@ impl Player {
 
     fn challenge(&mut self, session: &Session) {
         let request = ChallengeRequest::default();
-        let step =
-            self.verifier.challenge(session, self.record.clone(), &request, self.now, &mut self.rng).unwrap();
+        let step = self.verifier.challenge(
+            session,
+            self.record.clone(),
+            &request,
+            self.now,
+            &crate::fixture::entropy(&mut self.rng),
+        );
         let answer = self.take(step).unwrap();
         self.hold(session, answer.oob_code.expose());
     }
@@ -117,8 +128,12 @@ pub fn journey() -> (Vec<Account>, Known) {
     player.pass(61);
     let elevated = elevated(&subject(), "seed", player.now);
     player.associate(&elevated, address(1));
-    let step =
-        player.verifier.provision(player.record.clone(), &address(2), player.now, &mut player.rng).unwrap();
+    let step = player.verifier.provision(
+        player.record.clone(),
+        &address(2),
+        player.now,
+        &crate::fixture::entropy(&mut player.rng),
+    );
     player.take(step);
     (player.stages, player.known)
 }
@@ -131,9 +146,9 @@ pub fn accounts() -> Vec<Account> {
 
 fn standalones() -> Vec<Standalone> {
     let (verifier, mut rng) = (verifier(Policy::default()), rng(6));
-    let mut record = Standalone::unconfirmed(&subject(), address(0), &mut rng).unwrap();
+    let mut record = Standalone::unconfirmed(&subject(), address(0), &crate::fixture::entropy(&mut rng));
     let mut stages = vec![record.clone()];
-    let step = verifier.ask(record.clone(), &Purpose::Confirm, START, &mut rng).unwrap();
+    let step = verifier.ask(record.clone(), &Purpose::Confirm, START, &crate::fixture::entropy(&mut rng));
     let _ = store(&mut record, step);
     stages.push(record);
     stages

@@ -212,15 +212,15 @@ pub(crate) fn check(u: &mut Unstructured, policy: Policy) {
     let mut rng = rng(8);
     let (whose, to) = (subject(), address(0));
     let record = match proven {
-        true => Standalone::verified(&whose, to, &mut rng),
-        false => Standalone::unconfirmed(&whose, to, &mut rng),
+        true => Standalone::verified(&whose, to, &crate::fixture::entropy(&mut rng)),
+        false => Standalone::unconfirmed(&whose, to, &crate::fixture::entropy(&mut rng)),
     };
     let settings = policy.settings().clone();
     let mut run = Run {
         verifier: verifier(policy),
         rng,
         now: START,
-        record: record.unwrap(),
+        record,
         model: Model {
             budgets: Budgets::new(&settings),
             settings,
@@ -335,7 +335,8 @@ impl Run {
     fn ask(&mut self, on: u8, how: u8) {
         let (now, ms, purpose) = (self.now, millis(self.now), purpose(on));
         let expected = self.model.ask(&purpose, ms);
-        let step = self.verifier.ask(self.record.clone(), &purpose, now, &mut self.rng).unwrap();
+        let step =
+            self.verifier.ask(self.record.clone(), &purpose, now, &crate::fixture::entropy(&mut self.rng));
         let Some(seen) = self.commit(step, how) else { return };
         self.judge(&seen, host_expected("ask", self.about(), &expected, now));
         let (Ok(answer), Ok(expected)) = (seen.outcome.result, expected) else { return };

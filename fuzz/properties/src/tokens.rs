@@ -170,14 +170,22 @@ struct Issued {
 fn issue(verifier: &Verifier, subject: &Subject) -> Issued {
     let mut rng = rng(3);
     let mut record = account(subject);
-    let mut begin = || verifier.begin(&first_factor(subject), START, &mut rng).unwrap().expose().to_owned();
+    let mut begin = || {
+        verifier.begin(&first_factor(subject), START, &crate::fixture::entropy(&mut rng)).expose().to_owned()
+    };
     let tokens = [begin(), begin()];
     let open = |token: &String| verifier.open(token, Some(&client()), START).unwrap();
     let sessions = [open(&tokens[0]), open(&tokens[1])];
     let mut rng = crate::fixture::rng(4);
     let mut associate = |number: u8| {
         let session = &sessions[usize::from(number)];
-        let step = verifier.associate(session, record.clone(), address(number), START, &mut rng).unwrap();
+        let step = verifier.associate(
+            session,
+            record.clone(),
+            address(number),
+            START,
+            &crate::fixture::entropy(&mut rng),
+        );
         store(&mut record, step).result.unwrap().oob_code.expose().to_owned()
     };
     let handles = [associate(0), associate(1)];

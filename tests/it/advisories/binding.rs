@@ -106,8 +106,9 @@ fn v26_a_handle_is_good_in_its_own_transaction_only() {
 fn v27_a_code_crosses_into_no_other_flow() {
     let mut world = World::new(roomy(|_| {}));
     let [reset, pay] = ["password-reset", "payment"].map(|label| Purpose::Custom(Label::new(label).unwrap()));
-    let record = Standalone::verified(&subject(), address(ADDRESS), &mut world.rng).unwrap();
-    let step = world.verifier.ask(record, &reset, world.now, &mut world.rng).unwrap();
+    let record =
+        Standalone::verified(&subject(), address(ADDRESS), &countersign_testkit::entropy(&mut world.rng));
+    let step = world.verifier.ask(record, &reset, world.now, &countersign_testkit::entropy(&mut world.rng));
     let (write, sealed) = step.into_parts();
     let record = write.unwrap().record;
     let outcome = sealed.open(Swap::Stored).done().unwrap();
@@ -214,8 +215,12 @@ fn v30_nothing_is_authenticated_before_its_second_factor() {
         assert_eq!(world.remove(session, id).unwrap_err(), Denial::InsufficientScope);
         assert_eq!(world.associate(session, "a@example.com").unwrap_err(), Denial::AlreadyEnrolled);
         let account = world.account();
-        let step =
-            world.verifier.regenerate_recovery_codes(session, account, world.now, &mut world.rng).unwrap();
+        let step = world.verifier.regenerate_recovery_codes(
+            session,
+            account,
+            world.now,
+            &countersign_testkit::entropy(&mut world.rng),
+        );
         assert_eq!(world.run(step).unwrap_err(), Denial::InsufficientScope);
     }
     // An elevated session confirms an address and gets no token of its own from it.

@@ -40,7 +40,12 @@ impl Alone {
 
     fn ask(&mut self, purpose: &Purpose) -> Result<countersign::Asked, Denial> {
         let world = &mut self.world;
-        let step = world.verifier.ask(self.record.clone(), purpose, world.now, &mut world.rng).unwrap();
+        let step = world.verifier.ask(
+            self.record.clone(),
+            purpose,
+            world.now,
+            &countersign_testkit::entropy(&mut world.rng),
+        );
         self.run(step)
     }
 
@@ -84,7 +89,8 @@ fn v08_every_kind_of_code_is_budgeted() {
         settings.attempts = 3;
         settings.guess_bucket = Rate::new(10, Duration::days(1));
     }));
-    let record = Standalone::verified(&subject(), address(ADDRESS), &mut world.rng).unwrap();
+    let record =
+        Standalone::verified(&subject(), address(ADDRESS), &countersign_testkit::entropy(&mut world.rng));
     let mut alone = Alone::new(world, record);
     let purposes = ["reset", "pay"].map(|label| Purpose::Custom(Label::new(label).unwrap()));
     let mut evaluated = 0;
@@ -280,7 +286,7 @@ fn v16_nothing_that_a_caller_varies_splits_a_budget() {
         Audience::new("").unwrap(),
         Scope::new("openid").unwrap(),
     );
-    let token = world.verifier.begin(&first_factor, world.now, &mut world.rng).unwrap();
+    let token = world.verifier.begin(&first_factor, world.now, &countersign_testkit::entropy(&mut world.rng));
     let token = token.expose();
     assert_eq!(token.len() % 4, 2, "the last symbol has bits to spare");
     let (body, _) = token.split_at(token.len() - 1);
@@ -321,13 +327,30 @@ fn v17_another_spelling_of_a_name_opens_no_second_budget() {
             assert!(outcome.effects.is_empty());
         }
         let copy = || -> Account { record.clone() };
-        refused(verifier.challenge(&session, copy(), &Default::default(), now, rng).unwrap());
-        refused(verifier.associate(&session, copy(), address("a@b"), now, rng).unwrap());
+        refused(verifier.challenge(
+            &session,
+            copy(),
+            &Default::default(),
+            now,
+            &countersign_testkit::entropy(rng),
+        ));
+        refused(verifier.associate(
+            &session,
+            copy(),
+            address("a@b"),
+            now,
+            &countersign_testkit::entropy(rng),
+        ));
         refused(verifier.verify_oob(&session, copy(), &handle, &wrong(&right), now));
         refused(verifier.verify_recovery(&session, copy(), &codes[0], now));
         refused(verifier.cancel(&session, copy(), &handle, now));
         refused(verifier.remove(&elevated, copy(), id, now));
-        refused(verifier.regenerate_recovery_codes(&elevated, copy(), now, rng).unwrap());
+        refused(verifier.regenerate_recovery_codes(
+            &elevated,
+            copy(),
+            now,
+            &countersign_testkit::entropy(rng),
+        ));
         assert_eq!(verifier.authenticators(&session, &record, now).unwrap_err(), Denial::WrongRecord);
     }
     assert_eq!(world.account(), record);
@@ -405,7 +428,8 @@ fn v19_a_lock_ends_every_challenge() {
         settings.attempts = 10;
         settings.guess_bucket = Rate::new(4, Duration::seconds(10));
     }));
-    let record = Standalone::unconfirmed(&subject(), address(ADDRESS), &mut world.rng).unwrap();
+    let record =
+        Standalone::unconfirmed(&subject(), address(ADDRESS), &countersign_testkit::entropy(&mut world.rng));
     let mut alone = Alone::new(world, record);
     let asked = alone.ask(&Purpose::Confirm).unwrap();
     let right = alone.world.mail().code;

@@ -105,8 +105,13 @@ fn v05_a_stale_copy_is_never_stored() {
     let stale = world.verifier.deprovision(old, &address(ADDRESS), now);
     assert!(matches!(stale.commit(|write| world.store.swap(write)).unwrap(), Committed::Lost));
     // And a new record does not overwrite one that another server inserted first.
-    let second = Account::new(&subject(), &mut world.rng).unwrap();
-    let step = world.verifier.provision(second, &address(ADDRESS), now, &mut world.rng).unwrap();
+    let second = Account::new(&subject());
+    let step = world.verifier.provision(
+        second,
+        &address(ADDRESS),
+        now,
+        &countersign_testkit::entropy(&mut world.rng),
+    );
     assert!(matches!(step.commit(|write| world.store.swap(write)).unwrap(), Committed::Lost));
 }
 

@@ -29,9 +29,14 @@ fn v39_messages_are_budgeted_and_a_refused_one_has_no_effect() {
     assert_eq!(world.mails.len(), 5);
     let before = world.account();
     let (session, swaps) = (world.login(), *world.store.swaps.borrow());
-    let step =
-        world.verifier.challenge(&session, before.clone(), &Default::default(), world.now, &mut world.rng);
-    let step = step.unwrap();
+    let step = world.verifier.challenge(
+        &session,
+        before.clone(),
+        &Default::default(),
+        world.now,
+        &countersign_testkit::entropy(&mut world.rng),
+    );
+    let step = step;
     assert!(!step.writes());
     let outcome = step.commit(|write| world.store.swap(write)).unwrap().done().unwrap();
     assert!(outcome.effects.is_empty() && outcome.result.is_err());
@@ -58,10 +63,14 @@ fn v39_messages_are_budgeted_and_a_refused_one_has_no_effect() {
     let keys = |address_text: &str, subject_text: &str| {
         let mut world = World::new(Policy::default());
         let name = countersign::Subject::new(subject_text).unwrap();
-        let record =
-            countersign::Standalone::unconfirmed(&name, address(address_text), &mut world.rng).unwrap();
+        let record = countersign::Standalone::unconfirmed(
+            &name,
+            address(address_text),
+            &countersign_testkit::entropy(&mut world.rng),
+        );
         let purpose = countersign::Purpose::Confirm;
-        let step = world.verifier.ask(record, &purpose, world.now, &mut world.rng).unwrap();
+        let step =
+            world.verifier.ask(record, &purpose, world.now, &countersign_testkit::entropy(&mut world.rng));
         let outcome = step.commit(|_| Ok::<_, ()>(countersign::Swap::Stored)).unwrap().done().unwrap();
         let [countersign::Effect::SendEmail(mail)] = &outcome.effects[..] else { panic!("one message") };
         mail.destination_key

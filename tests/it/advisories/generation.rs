@@ -39,8 +39,14 @@ fn bytes(text: &Value) -> Vec<u8> {
 
 /// A standalone record whose challenge was just issued, its handle, and the code that its message carries.
 fn asked(world: &mut World) -> (Standalone, OobCode, BindingCode) {
-    let record = Standalone::unconfirmed(&subject(), address(ADDRESS), &mut world.rng).unwrap();
-    let step = world.verifier.ask(record, &Purpose::Confirm, world.now, &mut world.rng).unwrap();
+    let record =
+        Standalone::unconfirmed(&subject(), address(ADDRESS), &countersign_testkit::entropy(&mut world.rng));
+    let step = world.verifier.ask(
+        record,
+        &Purpose::Confirm,
+        world.now,
+        &countersign_testkit::entropy(&mut world.rng),
+    );
     let (write, sealed) = step.into_parts();
     let outcome = sealed.open(Swap::Stored).done().unwrap();
     let [Effect::SendEmail(mail)] = &outcome.effects[..] else { panic!("one message") };
@@ -94,8 +100,13 @@ fn v34_codes_are_uniform_over_their_whole_range() {
         // Each new set is told of by a message, and messages are budgeted.
         world.pass(4_320);
         let (elevated, account) = (world.elevated(), world.account());
-        let step = world.verifier.regenerate_recovery_codes(&elevated, account, world.now, &mut world.rng);
-        for code in world.run(step.unwrap()).unwrap() {
+        let step = world.verifier.regenerate_recovery_codes(
+            &elevated,
+            account,
+            world.now,
+            &countersign_testkit::entropy(&mut world.rng),
+        );
+        for code in world.run(step).unwrap() {
             drawn.iter_mut().zip(code.expose().chars()).for_each(|(drawn, symbol)| {
                 drawn.insert(symbol);
             });

@@ -61,7 +61,7 @@ fn session_of(world: &mut World, subject: &str, client: &str) -> Session {
     let subject = Subject::new(subject).unwrap();
     let (audience, scope) = (Audience::new("").unwrap(), Scope::new("openid").unwrap());
     let first_factor = FirstFactor::new(subject, client.clone(), audience, scope);
-    let token = world.verifier.begin(&first_factor, world.now, &mut world.rng).unwrap();
+    let token = world.verifier.begin(&first_factor, world.now, &countersign_testkit::entropy(&mut world.rng));
     world.verifier.open(token.expose(), Some(&client), world.now).unwrap()
 }
 

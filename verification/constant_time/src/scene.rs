@@ -1,47 +1,35 @@
 //! A host in one process, in which everything secret is marked as such where it comes into being.
 //!
-//! The secrets of the keys are marked before the ring is built, and the seeds as they are drawn; so all that the library
-//! derives from them is marked, too: keyed states, binding codes, recovery codes and their hashes, the tags in tokens and
+//! The secrets of the keys are marked before the ring is built, and the seeds in the record once it is stored; so all that the
+//! library derives from them is marked, too: keyed states, binding codes, recovery codes and their hashes, the tags in tokens and
 //! handles. What a client presents is marked after it was made (see [`crate::presented`]). Outside valgrind marking does
 //! nothing, and the same scene serves the clock.
 
-use std::convert::Infallible;
-
 use countersign::{
     Account, Associated, Audience, BindingCode, ChallengeRequest, Challenged, ClientId, Effect,
-    ElevatedScopes, EmailAddress, FirstFactor, Key, KeyRing, OobCode, Outcome, Policy, Purpose, Record,
-    RecoveryCode, RecoveryUse, Scope, Session, Settings, Standalone, Step, Subject, Swap, TransactionId,
-    Verifier,
+    ElevatedScopes, EmailAddress, Entropy, FirstFactor, Key, KeyRing, OobCode, Outcome, Policy, Purpose,
+    Record, RecoveryCode, RecoveryUse, Revision, Scope, Session, Settings, Standalone, Step, Subject, Swap,
+    TransactionId, Verifier,
 };
-use rand_core::{TryCryptoRng, TryRng};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::Sha256;
 use time::{Duration, OffsetDateTime};
 
-use crate::valgrind::conceal;
+use crate::valgrind::{conceal, uncover};
 
-/// What the next draws of sixteen bytes are for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Drawn {
-    /// An id: it is stored, sent and compared in the open.
-    Public,
-    /// A seed: it never leaves the record.
-    Secret,
-}
-
-use Drawn::{Public, Secret};
-
-/// A generator that knows what each draw is for, and marks the seeds.
+/// What commands draw from: it has to differ each time, not to be unpredictable.
 #[derive(Clone, Debug)]
 pub struct Draws {
     state: u64,
-    expected: Vec<Drawn>,
 }
 
 impl Draws {
     const fn new(seed: u64) -> Self {
-        Self { state: seed, expected: Vec::new() }
+        Self { state: seed }
     }
 
-    /// The next number (SplitMix64: it has to differ, not to be unpredictable).
+    /// The next number (SplitMix64).
     pub const fn number(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -49,41 +37,60 @@ impl Draws {
         mixed ^ (mixed >> 31)
     }
 
-    /// Lets a command draw exactly these.
-    fn during<T>(&mut self, expected: &[Drawn], command: impl FnOnce(&mut Self) -> T) -> T {
-        self.expected = expected.iter().rev().copied().collect();
-        let done = command(self);
-        assert!(self.expected.is_empty(), "the command draws less than it did: {:?} is left", self.expected);
-        done
-    }
-}
-
-impl TryRng for Draws {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        panic!("the library draws no 32-bit number")
-    }
-
-    /// Revisions alone are drawn as numbers.
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(self.number())
-    }
-
-    fn try_fill_bytes(&mut self, slots: &mut [u8]) -> Result<(), Infallible> {
-        assert_eq!(slots.len(), 16, "ids and seeds have sixteen bytes");
-        let drawn = self.expected.pop().expect("the command draws more than it did");
-        for chunk in slots.chunks_mut(8) {
+    fn bytes(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        for chunk in bytes.chunks_mut(8) {
             chunk.copy_from_slice(&self.number().to_be_bytes());
         }
-        if drawn == Secret {
-            conceal(slots);
-        }
-        Ok(())
+        bytes
     }
 }
 
-impl TryCryptoRng for Draws {}
+/// What a command drew: the entropy that it had, its name, and the revision of the record that it was given.
+struct Drawn {
+    entropy: [u8; 32],
+    command: &'static str,
+    revision: Revision,
+}
+
+impl Drawn {
+    /// The seed that this draw may have been, by the published derivation (`tests/vectors/draw.json`).
+    fn seed(&self, subject: &Subject, label: &str, count: u32) -> [u8; 16] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.entropy).expect("HMAC takes any key");
+        for field in [
+            self.command.as_bytes(),
+            subject.as_str().as_bytes(),
+            &self.revision.get().to_be_bytes(),
+            label.as_bytes(),
+            &count.to_be_bytes(),
+        ] {
+            mac.update(&u32::try_from(field.len()).expect("a short field").to_be_bytes());
+            mac.update(field);
+        }
+        *mac.finalize().into_bytes().first_chunk().expect("32 bytes")
+    }
+
+    /// Marks the seeds in a record, in its stored form. The ids that were drawn beside them are public.
+    fn conceal_seeds<R: Record + Serialize + DeserializeOwned>(&self, subject: &Subject, record: &R) -> R {
+        let mut bytes = postcard::to_stdvec(record).expect("a record can be written");
+        // What is secret already is not looked at: the search goes over a copy that counts as public.
+        let mut public = bytes.clone();
+        uncover(public.as_mut_slice());
+        let mut found = 0;
+        for (label, count) in
+            ["recovery", "binding"].into_iter().flat_map(|label| (0..8).map(move |count| (label, count)))
+        {
+            let seed = self.seed(subject, label, count);
+            let places: Vec<_> = (0..public.len() - 15).filter(|&at| public[at..at + 16] == seed).collect();
+            for place in places {
+                conceal(&mut bytes[place..place + 16]);
+                found += 1;
+            }
+        }
+        assert!(found > 0 || self.command == "regenerate_recovery_codes", "{} drew no seed", self.command);
+        postcard::from_bytes(&bytes).expect("what was written can be read")
+    }
+}
 
 /// One host with one user.
 #[derive(Debug)]
@@ -93,6 +100,9 @@ pub struct Scene {
     pub subject: Subject,
     pub client: ClientId,
     pub draws: Draws,
+    /// Whether the seeds that a command draws are marked in its record. Marking reads the record, so what is observed while
+    /// a command works goes without it; the keys are secret all the same.
+    pub marks_seeds: bool,
 }
 
 impl Scene {
@@ -110,6 +120,7 @@ impl Scene {
             // the payload, which is public, and of the tag.
             client: ClientId::new("client-001").unwrap(),
             draws: Draws::new(7),
+            marks_seeds: true,
         }
     }
 
@@ -130,9 +141,8 @@ impl Scene {
             Audience::new("").unwrap(),
             Scope::new("openid").unwrap(),
         );
-        let Self { verifier, now, draws, .. } = self;
-        let Ok(token) = draws.during(&[Public], |draws| verifier.begin(&first_factor, *now, draws));
-        token.expose().to_owned()
+        let entropy = Entropy::from_bytes(self.draws.bytes());
+        self.verifier.begin(&first_factor, self.now, &entropy).expose().to_owned()
     }
 
     /// A first-factor session that named its client.
@@ -151,19 +161,30 @@ impl Scene {
     }
 
     /// A user without anything.
-    pub fn stranger(&mut self) -> Account {
-        let Ok(account) = Account::new(&self.subject, &mut self.draws);
-        account
+    #[must_use]
+    pub fn stranger(&self) -> Account {
+        Account::new(&self.subject)
+    }
+
+    /// Lets a command draw, stores its step and marks the seeds.
+    fn draw<T, R: Record + Serialize + DeserializeOwned>(
+        &mut self,
+        command: &'static str,
+        revision: Revision,
+        step: impl FnOnce(&Verifier, OffsetDateTime, &Entropy) -> Step<T, R>,
+    ) -> (R, Outcome<T>) {
+        let drawn = Drawn { entropy: self.draws.bytes(), command, revision };
+        let (record, outcome) = stored(step(&self.verifier, self.now, &Entropy::from_bytes(drawn.entropy)));
+        let record = if self.marks_seeds { drawn.conceal_seeds(&self.subject, &record) } else { record };
+        (record, outcome)
     }
 
     /// Begins an enrolment.
     pub fn associate(&mut self, session: &Session, account: Account) -> (Account, Associated, BindingCode) {
         let address = EmailAddress::parse("user@example.com").unwrap();
-        let Self { verifier, now, draws, .. } = self;
-        let Ok(step) = draws.during(&[Public, Secret, Public, Public, Secret], |draws| {
-            verifier.associate(session, account, address, *now, draws)
+        let (account, outcome) = self.draw("associate", account.revision(), |verifier, now, entropy| {
+            verifier.associate(session, account, address, now, entropy)
         });
-        let (account, outcome) = stored(step);
         let code = mailed(&outcome);
         (account, outcome.result.unwrap(), code)
     }
@@ -182,11 +203,10 @@ impl Scene {
 
     /// Sends a code.
     pub fn challenge(&mut self, session: &Session, account: Account) -> (Account, Challenged, BindingCode) {
-        let Self { verifier, now, draws, .. } = self;
         let request = ChallengeRequest::default();
-        let Ok(step) = draws
-            .during(&[Public, Secret], |draws| verifier.challenge(session, account, &request, *now, draws));
-        let (account, outcome) = stored(step);
+        let (account, outcome) = self.draw("challenge", account.revision(), |verifier, now, entropy| {
+            verifier.challenge(session, account, &request, now, entropy)
+        });
         let code = mailed(&outcome);
         (account, outcome.result.unwrap(), code)
     }
@@ -194,22 +214,20 @@ impl Scene {
     /// New recovery codes as a set.
     pub fn regenerate(&mut self, account: Account) -> (Account, Vec<RecoveryCode>) {
         let session = self.elevated();
-        let Self { verifier, now, draws, .. } = self;
-        let Ok(step) = draws.during(&[Public, Secret], |draws| {
-            verifier.regenerate_recovery_codes(&session, account, *now, draws)
-        });
-        let (account, outcome) = stored(step);
+        let (account, outcome) =
+            self.draw("regenerate_recovery_codes", account.revision(), |verifier, now, entropy| {
+                verifier.regenerate_recovery_codes(&session, account, now, entropy)
+            });
         (account, outcome.result.unwrap())
     }
 
     /// A record of one address, with a code on its way.
     pub fn ask(&mut self, purpose: &Purpose) -> (Standalone, OobCode, BindingCode) {
         let address = EmailAddress::parse("user@example.com").unwrap();
-        let Self { verifier, now, draws, subject, .. } = self;
-        let Ok(record) = draws.during(&[Public; 2], |draws| Standalone::verified(subject, address, draws));
-        let Ok(step) =
-            draws.during(&[Public, Public, Secret], |draws| verifier.ask(record, purpose, *now, draws));
-        let (record, outcome) = stored(step);
+        let record = Standalone::verified(&self.subject, address, &Entropy::from_bytes(self.draws.bytes()));
+        let (record, outcome) = self.draw("ask", record.revision(), |verifier, now, entropy| {
+            verifier.ask(record, purpose, now, entropy)
+        });
         let code = mailed(&outcome);
         (record, outcome.result.unwrap().oob_code, code)
     }

@@ -23,9 +23,8 @@ use std::{
 
 use countersign::{
     Account, Associated, AuthenticatorId, BindingCode, ChallengeRequest, Committed, Effect, EmailAddress,
-    Handle, RecoveryCode, Session, Step, Swap, Verifier,
+    Entropy, Handle, RecoveryCode, Session, Step, Swap, Verifier,
 };
-use rand::{SeedableRng, rngs::ChaCha20Rng};
 use stateright::{Model, Property};
 use time::{Duration, OffsetDateTime};
 
@@ -287,7 +286,8 @@ impl Model for Scene {
                 let (offset, commands) = &self.nodes[place];
                 let next = state.nodes[place].next;
                 let now = self.ticks[state.tick] + Duration::seconds(*offset);
-                let mut rng = ChaCha20Rng::seed_from_u64((place * 100 + next) as u64);
+                let entropy =
+                    Entropy::from_bytes([u8::try_from(place * 16 + next).expect("a small model"); 32]);
                 let (v, s) = (&self.verifier, &mut state);
                 match &commands[next] {
                     Command::Verify(session, handle, code) => {
@@ -304,13 +304,13 @@ impl Model for Scene {
                     }
                     Command::Challenge(session) => {
                         let request = ChallengeRequest::default();
-                        let step = v.challenge(session, account, &request, now, &mut rng);
-                        self.settle(s, place, step.expect(SEEDED), fail, |_| None);
+                        let step = v.challenge(session, account, &request, now, &entropy);
+                        self.settle(s, place, step, fail, |_| None);
                     }
                     Command::Associate(session, address) => {
-                        let step = v.associate(session, account, address.clone(), now, &mut rng);
+                        let step = v.associate(session, account, address.clone(), now, &entropy);
                         let handle = |answer: &Associated| Some(answer.oob_code.expose().to_owned());
-                        self.settle(s, place, step.expect(SEEDED), fail, handle);
+                        self.settle(s, place, step, fail, handle);
                     }
                     Command::Confirm(session) => match s.nodes[place].sent.clone() {
                         Some((oob_code, code)) => {
@@ -372,8 +372,6 @@ impl State {
         self.ended
     }
 }
-
-const SEEDED: &str = "a seeded generator does not fail";
 
 fn encode(account: &Account) -> Vec<u8> {
     postcard::to_stdvec(account).expect("a record can be stored")

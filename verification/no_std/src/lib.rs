@@ -12,9 +12,9 @@ use core::{
 };
 
 use countersign::{
-    Account, Audience, BindingCode, ChallengeRequest, ClientId, Committed, DeliveryReport, Effect, ElevatedScopes,
-    EmailAddress, FirstFactor, Key, KeyRing, Policy, Purpose, Scope, Session, Standalone, Step, Subject, Swap,
-    TransactionId, Verifier,
+    Account, Audience, BindingCode, ChallengeRequest, ClientId, Committed, DeliveryReport, Effect,
+    ElevatedScopes, EmailAddress, Entropy, FirstFactor, Key, KeyRing, Policy, Purpose, Scope, Session,
+    Standalone, Step, Subject, Swap, TransactionId, Verifier,
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 use time::{Duration, OffsetDateTime};
@@ -89,57 +89,64 @@ fn mailed(effects: &[Effect]) -> Option<BindingCode> {
 
 fn journey(seed: u64, unix_seconds: i64) -> Option<()> {
     let rng = &mut ChaCha20Rng::seed_from_u64(seed);
+    let mut draw = || Entropy::draw(rng).ok();
     let mut now = OffsetDateTime::from_unix_timestamp(unix_seconds).ok()?;
     let keys = KeyRing::new("no-io", Key::new(1, &[1; 32]).ok()?, Key::new(1, &[2; 32]).ok()?).ok()?;
     let verifier = Verifier::new(keys, Policy::auth0());
     let (subject, client) = (Subject::new("user-1").ok()?, ClientId::new("client-1").ok()?);
     let address = EmailAddress::parse("user@example.com").ok()?;
     let row = &mut None;
-    let first_factor =
-        FirstFactor::new(subject.clone(), client.clone(), Audience::new("").ok()?, Scope::new("openid").ok()?);
-    let login = |now, rng: &mut ChaCha20Rng| {
-        let token = verifier.begin(&first_factor, now, rng).ok()?;
+    let first_factor = FirstFactor::new(
+        subject.clone(),
+        client.clone(),
+        Audience::new("").ok()?,
+        Scope::new("openid").ok()?,
+    );
+    let login = |now, entropy: Entropy| {
+        let token = verifier.begin(&first_factor, now, &entropy);
         verifier.open(token.expose(), Some(&client), now).ok()
     };
 
-    let session = login(now, rng)?;
-    let account = Account::new(&subject, rng).ok()?;
+    let session = login(now, draw()?)?;
+    let account = Account::new(&subject);
     let (associated, effects) =
-        commit(row, verifier.associate(&session, account, address.clone(), now, rng).ok()?)?;
+        commit(row, verifier.associate(&session, account, address.clone(), now, &draw()?))?;
     let handle = verifier.open_oob_code(&session, associated.oob_code.expose()).ok()?;
     commit(row, verifier.verify_oob(&session, row.clone()?, &handle, &mailed(&effects)?, now))?;
     let recovery = associated.recovery_codes?;
 
     now += Duration::minutes(1);
-    let session = login(now, rng)?;
+    let session = login(now, draw()?)?;
     let request = ChallengeRequest::default();
-    let (challenged, effects) = commit(row, verifier.challenge(&session, row.clone()?, &request, now, rng).ok()?)?;
+    let (challenged, effects) =
+        commit(row, verifier.challenge(&session, row.clone()?, &request, now, &draw()?))?;
     let Some(Effect::SendEmail(mail)) = effects.first() else { return None };
     commit(row, verifier.report_delivery(row.clone()?, mail.id, DeliveryReport::Failed, now))?;
     let handle = verifier.open_oob_code(&session, challenged.oob_code.expose()).ok()?;
     commit(row, verifier.verify_oob(&session, row.clone()?, &handle, &mailed(&effects)?, now))?;
     verifier.authenticators(&session, row.as_ref()?, now).ok()?;
 
-    let session = login(now, rng)?;
+    let session = login(now, draw()?)?;
     commit(row, verifier.verify_recovery(&session, row.clone()?, recovery.first()?, now))?;
-    let session = login(now, rng)?;
-    let (challenged, _) = commit(row, verifier.challenge(&session, row.clone()?, &request, now, rng).ok()?)?;
+    let session = login(now, draw()?)?;
+    let (challenged, _) = commit(row, verifier.challenge(&session, row.clone()?, &request, now, &draw()?))?;
     let handle = verifier.open_oob_code(&session, challenged.oob_code.expose()).ok()?;
     commit(row, verifier.cancel(&session, row.clone()?, &handle, now))?;
 
     let until = now + Duration::minutes(10);
     let transaction = TransactionId::from_token_id("jti-1");
-    let elevated = Session::elevated(subject.clone(), client.clone(), transaction, ElevatedScopes::ALL, now, until);
-    commit(row, verifier.regenerate_recovery_codes(&elevated, row.clone()?, now, rng).ok()?)?;
+    let elevated =
+        Session::elevated(subject.clone(), client.clone(), transaction, ElevatedScopes::ALL, now, until);
+    commit(row, verifier.regenerate_recovery_codes(&elevated, row.clone()?, now, &draw()?))?;
     let other = EmailAddress::parse("other@example.com").ok()?;
-    commit(row, verifier.provision(row.clone()?, &other, now, rng).ok()?)?;
+    commit(row, verifier.provision(row.clone()?, &other, now, &draw()?))?;
     commit(row, verifier.deprovision(row.clone()?, &other, now))?;
     commit(row, verifier.remove(&elevated, row.clone()?, associated.authenticator, now))?;
     commit(row, verifier.unlock(row.clone()?, now))?;
     commit(row, verifier.reset(row.clone()?, now))?;
 
-    let record = Standalone::unconfirmed(&subject, address, rng).ok()?;
-    let (write, sealed) = verifier.ask(record, &Purpose::Confirm, now, rng).ok()?.into_parts();
+    let record = Standalone::unconfirmed(&subject, address, &draw()?);
+    let (write, sealed) = verifier.ask(record, &Purpose::Confirm, now, &draw()?).into_parts();
     let outcome = sealed.open(Swap::Stored).done()?;
     let handle = verifier.open_standalone_code(&subject, outcome.result.ok()?.oob_code.expose()).ok()?;
     let code = mailed(&outcome.effects)?;

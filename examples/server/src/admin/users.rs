@@ -227,7 +227,7 @@ async fn step(
         Ok::<_, Failure>(Verifier::new(Keys::given(data)?.ring()?, running_policy(database).await?))
     };
     let verifier = verifier.await.map_err(StepFailure::Other)?;
-    let step = |account, now, _: &mut _| Ok(step(&verifier, account, now));
+    let step = |account, now, _: &_| step(&verifier, account, now);
     let taken = app::take(database, &user.subject, step, app::in_place(database), || {}).await;
     let outcome = taken.map_err(|trouble| StepFailure::Other(trouble.into()))?;
     audit::log_step(&outcome.audit);

@@ -7,7 +7,6 @@ use axum::{
     extract::{Query, State, rejection::QueryRejection},
 };
 use countersign::{Account, wire::Refusal};
-use getrandom::SysRng;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -67,7 +66,7 @@ pub(crate) async fn state(
     let is_stored = stored.is_some();
     let account = match stored {
         Some(account) => account,
-        None => Account::new(&user.subject, &mut SysRng)?,
+        None => Account::new(&user.subject),
     };
     Ok(Json(panel.show(&account, is_stored)))
 }

@@ -57,8 +57,8 @@ pub(crate) async fn associate(
         app.metrics.audit.record(event, About::subject(session.subject()).and_client(&own.client_id));
         return Err(Refusal::invalid_request("The email address is invalid.").into());
     }
-    let step = |verifier: &Verifier, account, now, rng: &mut _| {
-        verifier.associate(&session, account, address.clone(), now, rng)
+    let step = |verifier: &Verifier, account, now, entropy: &_| {
+        verifier.associate(&session, account, address.clone(), now, entropy)
     };
     let outcome = app.step(session.subject(), step).await?;
     let at = outcome.audit.at();
@@ -79,8 +79,8 @@ pub(crate) async fn challenge(
     let mfa_token = body.mfa_token().map_err(incomplete)?.expose();
     let session = request::first_factor_session(&app, mfa_token, &known.id, Endpoint::Challenge).await?;
     let request = body.request().map_err(incomplete)?;
-    let step = |verifier: &Verifier, account, now, rng: &mut _| {
-        verifier.challenge(&session, account, &request, now, rng)
+    let step = |verifier: &Verifier, account, now, entropy: &_| {
+        verifier.challenge(&session, account, &request, now, entropy)
     };
     let outcome = app.step(session.subject(), step).await?;
     let at = outcome.audit.at();
@@ -111,7 +111,7 @@ pub(crate) async fn remove(
     let id = id.ok().and_then(|Path(id)| id.parse::<AuthenticatorId>().ok());
     let unknown = || denied(request::refused_early(&app, &session, Denial::UnknownAuthenticator));
     let id = id.ok_or_else(unknown)?;
-    let step = |verifier: &Verifier, account, now, _: &mut _| Ok(verifier.remove(&session, account, id, now));
+    let step = |verifier: &Verifier, account, now, _: &_| verifier.remove(&session, account, id, now);
     app.step(session.subject(), step).await?.result.map_err(denied)?;
     Ok(StatusCode::NO_CONTENT)
 }

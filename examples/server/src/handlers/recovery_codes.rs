@@ -23,8 +23,8 @@ pub(crate) async fn regenerate(
 ) -> Result<Json<RecoveryCodesReply>, ApiError> {
     let denied = |denial| request::bearer_refused(Endpoint::Associate, &denial);
     let (session, _) = request::bearer_session(&app, &headers, None, Endpoint::Associate).await?;
-    let step = |verifier: &Verifier, account, now, rng: &mut _| {
-        verifier.regenerate_recovery_codes(&session, account, now, rng)
+    let step = |verifier: &Verifier, account, now, entropy: &_| {
+        verifier.regenerate_recovery_codes(&session, account, now, entropy)
     };
     let codes = app.step(session.subject(), step).await?.result.map_err(denied)?;
     let recovery_codes = codes.iter().map(|code| code.expose().to_owned()).collect();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{Extension, Json, body::Body, extract::State, http::HeaderMap};
 use countersign::{
-    Audience, BindingCode, ClientId, Denial, Effect, EmailAddress, FirstFactor, IssueToken, RecoveryCode,
-    Scope, Subject, Verifier,
+    Audience, BindingCode, ClientId, Denial, Effect, EmailAddress, Entropy, FirstFactor, IssueToken,
+    RecoveryCode, Scope, Subject, Verifier,
     wire::{Endpoint, MfaRequired, Parameter, Refusal, TokenBody, TokenGrant, TokenReply, refuse},
 };
 use getrandom::SysRng;
@@ -104,13 +104,15 @@ async fn password_grant(
         && let Ok(address) = EmailAddress::parse(&user.email)
     {
         // A refusal leaves the account as it was, which is no reason to keep its user out.
-        let step =
-            |verifier: &Verifier, account, now, rng: &mut _| verifier.provision(account, &address, now, rng);
+        let step = |verifier: &Verifier, account, now, entropy: &_| {
+            verifier.provision(account, &address, now, entropy)
+        };
         app.step(&user.subject, step).await?;
     }
     let account = app.load(&user.subject).await?;
     let first_factor = FirstFactor::new(user.subject, known.id.clone(), audience, scope);
-    let mfa_token = app.core.call(|verifier| verifier.begin(&first_factor, begun, &mut SysRng))?;
+    let entropy = Entropy::draw(&mut SysRng)?;
+    let mfa_token = app.core.call(|verifier| verifier.begin(&first_factor, begun, &entropy));
     issued(app, Issued::MfaToken, &first_factor.subject, &known.id);
     let requirements = app.core.call(|verifier| verifier.requirements(&account));
     Err(ApiError::MfaRequired(MfaRequired::new(&mfa_token, &requirements)))
@@ -164,8 +166,8 @@ async fn oob_grant(
     let early = |denial| denied(request::refused_early(app, &session, denial));
     let handle = handle.map_err(early)?;
     let code = BindingCode::parse(binding_code.expose()).map_err(|_| early(Denial::MalformedBindingCode))?;
-    let step = |verifier: &Verifier, account, now, _: &mut _| {
-        Ok(verifier.verify_oob(&session, account, &handle, &code, now))
+    let step = |verifier: &Verifier, account, now, _: &_| {
+        verifier.verify_oob(&session, account, &handle, &code, now)
     };
     let outcome = app.step(session.subject(), step).await?;
     let verification = outcome.result.map_err(|denial| attempts::refused(&denial, &outcome.effects))?;
@@ -207,9 +209,8 @@ async fn recovery_grant(
     let session = request::first_factor_session(app, mfa_token.expose(), &known.id, Endpoint::Token).await?;
     let code = RecoveryCode::parse(recovery_code.expose())
         .map_err(|_| denied(request::refused_early(app, &session, Denial::InvalidRecoveryCode)))?;
-    let step = |verifier: &Verifier, account, now, _: &mut _| {
-        Ok(verifier.verify_recovery(&session, account, &code, now))
-    };
+    let step =
+        |verifier: &Verifier, account, now, _: &_| verifier.verify_recovery(&session, account, &code, now);
     let outcome = app.step(session.subject(), step).await?;
     let recovered = outcome.result.map_err(denied)?;
     let due = token_due(&outcome.effects).ok_or(Trouble::Misuse("a recovery without its token"))?;

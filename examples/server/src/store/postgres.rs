@@ -22,8 +22,7 @@ use sqlx::{
 use self::access::{ACQUIRE_LIMIT, Access};
 use super::{
     ADD_CLIENT, Database, Directory, Form, Inspection, Later, Outbox, PASSWORD_PARAMETERS, Queued,
-    REHASH_PASSWORD, REPLACE_CLIENT, Registration, Store, StoreError, User, all_origins, challenge, column,
-    millis,
+    REHASH_PASSWORD, REPLACE_CLIENT, Registration, Store, StoreError, User, all_origins, challenge, millis,
 };
 use crate::{
     client::{Client, Origin, to_column},
@@ -176,13 +175,13 @@ impl Store for Postgres {
     fn swap<'a>(&'a self, write: Write, locale: Option<&'a Locale>) -> Later<'a, Swap> {
         bounded(async move {
             let subject = write.record.subject().as_str();
-            let revision = column(write.record.revision());
+            let revision = write.revision().as_i64();
             let record = self.form.write(&write.record)?;
             let query = match write.expected {
                 Some(expected) => {
                     let sql =
                         "UPDATE accounts SET revision = $2, record = $3 WHERE subject = $1 AND revision = $4";
-                    self.statement(sql).bind(subject).bind(revision).bind(record).bind(column(expected))
+                    self.statement(sql).bind(subject).bind(revision).bind(record).bind(expected.as_i64())
                 }
                 None => {
                     let sql = "INSERT INTO accounts (subject, revision, record) VALUES ($1, $2, $3) \

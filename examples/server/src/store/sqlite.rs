@@ -29,8 +29,7 @@ use sqlx::{
 
 use super::{
     ADD_CLIENT, Database, Directory, Form, Inspection, Later, Outbox, PASSWORD_PARAMETERS, Queued,
-    REHASH_PASSWORD, REPLACE_CLIENT, Registration, Store, StoreError, User, all_origins, challenge, column,
-    millis,
+    REHASH_PASSWORD, REPLACE_CLIENT, Registration, Store, StoreError, User, all_origins, challenge, millis,
 };
 use crate::{
     client::{Client, Origin, to_column},
@@ -141,14 +140,14 @@ impl Store for Sqlite {
     fn swap<'a>(&'a self, write: Write, locale: Option<&'a Locale>) -> Later<'a, Swap> {
         Box::pin(async move {
             let subject = write.record.subject().as_str();
-            let revision = column(write.record.revision());
+            let revision = write.revision().as_i64();
             let record = self.form.write(&write.record)?;
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
             let query = match write.expected {
                 Some(expected) => {
                     let sql =
                         "UPDATE accounts SET revision = $2, record = $3 WHERE subject = $1 AND revision = $4";
-                    sqlx::query(sql).bind(subject).bind(revision).bind(record).bind(column(expected))
+                    sqlx::query(sql).bind(subject).bind(revision).bind(record).bind(expected.as_i64())
                 }
                 None => {
                     let sql = "INSERT INTO accounts (subject, revision, record) VALUES ($1, $2, $3) \

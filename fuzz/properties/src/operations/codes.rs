@@ -9,8 +9,14 @@ impl Run {
         let before = self.facts.clone();
         let mut about = None;
         let expected = self.model.rules.associate(&login, &before, to.as_str(), millis(now), &mut about);
-        let step = self.verifier.associate(&login.session, self.record.clone(), to, now, &mut self.rng);
-        let Some(seen) = self.commit(step.unwrap(), how) else { return };
+        let step = self.verifier.associate(
+            &login.session,
+            self.record.clone(),
+            to,
+            now,
+            &crate::fixture::entropy(&mut self.rng),
+        );
+        let Some(seen) = self.commit(step, how) else { return };
         if let Ok(answer) = &seen.outcome.result {
             let id = answer.authenticator.to_string();
             match &about {
@@ -48,8 +54,14 @@ impl Run {
         let before = self.facts.clone();
         let mut about = None;
         let expected = self.model.rules.challenge(&login, &before, &request, millis(now), &mut about);
-        let step = self.verifier.challenge(&login.session, self.record.clone(), &request, now, &mut self.rng);
-        let Some(seen) = self.commit(step.unwrap(), how) else { return };
+        let step = self.verifier.challenge(
+            &login.session,
+            self.record.clone(),
+            &request,
+            now,
+            &crate::fixture::entropy(&mut self.rng),
+        );
+        let Some(seen) = self.commit(step, how) else { return };
         self.judge(&seen, &before, expected_of("challenge", &login, about.clone(), &expected, now));
         let Ok(answer) = seen.outcome.result else { return };
         assert_eq!(Some(answer.authenticator.to_string()), about, "the chosen authenticator");

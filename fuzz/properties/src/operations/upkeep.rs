@@ -55,9 +55,13 @@ impl Run {
         let Some(login) = latest(&self.logins, on) else { return };
         let before = self.facts.clone();
         let expected = self.model.rules.regenerate(&login, &before, millis(now));
-        let step =
-            self.verifier.regenerate_recovery_codes(&login.session, self.record.clone(), now, &mut self.rng);
-        let Some(seen) = self.commit(step.unwrap(), how) else { return };
+        let step = self.verifier.regenerate_recovery_codes(
+            &login.session,
+            self.record.clone(),
+            now,
+            &crate::fixture::entropy(&mut self.rng),
+        );
+        let Some(seen) = self.commit(step, how) else { return };
         let set = self.facts.recovery.as_ref().map(|set| set.id.clone()).filter(|_| expected.is_ok());
         let mut said = expected_of("regenerate_recovery_codes", &login, set.clone(), &expected, now);
         said.told.extend(set.map(|set| format!("regenerated {set}")));
@@ -73,7 +77,8 @@ impl Run {
         let before = self.facts.clone();
         let mut about = None;
         let expected = self.model.rules.provision(&before, to.as_str(), millis(now), &mut about);
-        let step = self.verifier.provision(self.record.clone(), &to, now, &mut self.rng).unwrap();
+        let step =
+            self.verifier.provision(self.record.clone(), &to, now, &crate::fixture::entropy(&mut self.rng));
         let Some(seen) = self.commit(step, how) else { return };
         let former = before.authenticators.iter().find(|known| known.is_provisioned());
         let present = about.clone();
