@@ -3,3 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python3 verification/negative_controls/run.py
+python3 verification/negative_controls/run.py --host
