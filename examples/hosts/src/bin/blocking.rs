@@ -1,0 +1,147 @@
+//! A host without a future: `tiny_http` on a few threads, and `redb` for the rows.
+//!
+//! `POST /login` stands for a password that was checked; its `mfa_token` comes back with each further step. Mail is printed.
+//!
+//! ```sh
+//! cargo run -p countersign-hosts --bin blocking -- 127.0.0.1:8081 rows.redb
+//! curl 127.0.0.1:8081/login -d user-1
+//! curl 127.0.0.1:8081/enrol -H "Authorization: Bearer $MFA_TOKEN" -d user@example.com
+//! curl 127.0.0.1:8081/verify -H "Authorization: Bearer $MFA_TOKEN" -d "$OOB_CODE 123456"
+//! ```
+
+use std::{error::Error, thread};
+
+use countersign::{
+    Account, Audience, BindingCode, BlockingStore, ClientId, Denial, Effect, EmailAddress, Entropy,
+    FirstFactor, Key, KeyRing, Policy, Scope, Session, Step, Subject, Swap, Verifier, Write, drive_blocking,
+};
+use getrandom::SysRng;
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use time::OffsetDateTime;
+use tiny_http::{Method, Request, Response, Server};
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+const ACCOUNTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("accounts");
+
+struct Rows(Database);
+
+impl BlockingStore for Rows {
+    type Record = Account;
+    type Error = Failure;
+
+    fn load(&self, subject: &Subject) -> Result<Option<Account>, Failure> {
+        let table = self.0.begin_read()?.open_table(ACCOUNTS)?;
+        let row = table.get(subject.as_str())?;
+        Ok(row.map(|row| serde_json::from_slice(row.value())).transpose()?)
+    }
+
+    /// redb has one writer at a time, so the condition and the write are one.
+    fn swap(&self, write: Write) -> Result<Swap, Failure> {
+        let transaction = self.0.begin_write()?;
+        {
+            let mut table = transaction.open_table(ACCOUNTS)?;
+            let stored = table.get(write.subject().as_str())?;
+            let stored = stored.map(|row| serde_json::from_slice::<Account>(row.value())).transpose()?;
+            if stored.map(|account| account.revision()) != write.expected {
+                return Ok(Swap::Lost);
+            }
+            table.insert(write.subject().as_str(), &*serde_json::to_vec(&write.record)?)?;
+        }
+        transaction.commit()?;
+        Ok(Swap::Stored)
+    }
+}
+
+struct Host {
+    verifier: Verifier,
+    rows: Rows,
+    client: ClientId,
+}
+
+impl Host {
+    /// Takes a step and carries out what it asks for.
+    fn step<T>(
+        &self,
+        subject: &Subject,
+        step: impl Fn(Account) -> Step<T>,
+    ) -> Result<Result<T, Denial>, Failure> {
+        let outcome = drive_blocking(&self.rows, subject, step)?;
+        for effect in &outcome.effects {
+            match effect {
+                Effect::SendEmail(mail) => println!("mail to {}: {}", mail.to.as_str(), mail.code.expose()),
+                Effect::IssueToken(token) => println!("{} is signed in", token.subject),
+                other => println!("{other:?}"),
+            }
+        }
+        Ok(outcome.result)
+    }
+
+    /// The session of the request's `mfa_token`.
+    fn session(&self, request: &Request, now: OffsetDateTime) -> Result<Session, Failure> {
+        let header = request.headers().iter().find(|header| header.field.equiv("Authorization"));
+        let token = header.and_then(|header| header.value.as_str().strip_prefix("Bearer "));
+        Ok(self.verifier.open(token.ok_or("no mfa_token")?, Some(&self.client), now)?)
+    }
+
+    fn answer(&self, request: &mut Request) -> Result<String, Failure> {
+        let mut body = String::new();
+        std::io::Read::read_to_string(&mut std::io::Read::take(request.as_reader(), 4_096), &mut body)?;
+        let (now, entropy) = (OffsetDateTime::now_utc(), Entropy::draw(&mut SysRng)?);
+        match (request.method(), request.url()) {
+            (Method::Post, "/login") => {
+                let (audience, scope) = (Audience::new("")?, Scope::new("")?);
+                let first_factor =
+                    FirstFactor::new(Subject::new(&body)?, self.client.clone(), audience, scope);
+                Ok(self.verifier.begin(&first_factor, now, &entropy).expose().to_owned())
+            }
+            (Method::Post, "/enrol") => {
+                let (session, address) = (self.session(request, now)?, EmailAddress::parse(&body)?);
+                let enrol =
+                    |account| self.verifier.associate(&session, account, address.clone(), now, &entropy);
+                Ok(self.step(session.subject(), enrol)??.oob_code.expose().to_owned())
+            }
+            (Method::Post, "/challenge") => {
+                let (session, request) = (self.session(request, now)?, Default::default());
+                let challenge = |account| self.verifier.challenge(&session, account, &request, now, &entropy);
+                Ok(self.step(session.subject(), challenge)??.oob_code.expose().to_owned())
+            }
+            (Method::Post, "/verify") => {
+                let session = self.session(request, now)?;
+                let (oob_code, typed) = body.split_once(' ').ok_or("an oob_code and a code, please")?;
+                let handle = self.verifier.open_oob_code(&session, oob_code)?;
+                let code = BindingCode::parse(typed)?;
+                let verify = |account| self.verifier.verify_oob(&session, account, &handle, &code, now);
+                self.step(session.subject(), verify)??;
+                Ok("right".to_owned())
+            }
+            _ => Err("POST /login, /enrol, /challenge or /verify".into()),
+        }
+    }
+}
+
+fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1);
+    let listen = arguments.next().unwrap_or_else(|| "127.0.0.1:8081".to_owned());
+    let rows = Rows(Database::create(arguments.next().unwrap_or_else(|| "rows.redb".to_owned()))?);
+    let transaction = rows.0.begin_write()?;
+    transaction.open_table(ACCOUNTS)?;
+    transaction.commit()?;
+    // A real host keeps its keys, and not beside the rows.
+    let keys = KeyRing::new("blocking", Key::generate(1, &mut SysRng)?, Key::generate(1, &mut SysRng)?)?;
+    let verifier = Verifier::new(keys, Policy::default());
+    let (host, server) = (Host { verifier, rows, client: ClientId::new("app")? }, Server::http(&listen)?);
+    println!("listening on {}", server.server_addr());
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for mut request in server.incoming_requests() {
+                    let (status, text) =
+                        host.answer(&mut request).map_or_else(|e| (403, e.to_string()), |t| (200, t));
+                    let _ = request.respond(Response::from_string(text).with_status_code(status));
+                }
+            });
+        }
+    });
+    Ok(())
+}

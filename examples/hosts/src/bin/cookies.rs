@@ -1,0 +1,149 @@
+//! A web application with cookies: `axum`, and SQLite through `sqlx`.
+//!
+//! `POST /login` (`name`) stands for a checked password; `POST /send` (`address`, or nothing) sends a code and answers with
+//! its handle; `POST /verify` (`handle`, `code`) completes the sign-in; `GET /` says who is signed in. Mail is printed.
+
+use std::{collections::HashMap, fmt::Display, sync::Arc};
+
+use axum::response::{IntoResponse, Response};
+use axum::{Form, Router, extract::FromRef, extract::State, http::StatusCode, routing::get, routing::post};
+use axum_extra::extract::cookie::{self, Cookie, SameSite, SignedCookieJar as Jar};
+use countersign::{
+    Account, Audience, BindingCode, ClientId, Effect, EmailAddress, Entropy, FirstFactor, Key, KeyRing,
+    Policy, Revision, Scope, Session, Step, Store, Subject, Swap, Verifier, Write, drive,
+};
+use getrandom::SysRng;
+use sqlx::{SqlitePool, query, query_scalar, types::Json};
+use time::OffsetDateTime;
+
+struct Rows(SqlitePool);
+
+impl Store for Rows {
+    type Record = Account;
+    type Error = sqlx::Error;
+
+    async fn load(&self, subject: &Subject) -> Result<Option<Account>, sqlx::Error> {
+        let row = query_scalar("SELECT record FROM accounts WHERE subject = $1").bind(subject.as_str());
+        Ok(row.fetch_optional(&self.0).await?.map(|Json(account)| account))
+    }
+
+    async fn swap(&self, write: Write) -> Result<Swap, sqlx::Error> {
+        let sql = match write.expected {
+            Some(_) => "UPDATE accounts SET revision = $2, record = $3 WHERE subject = $1 AND revision = $4",
+            None => "INSERT INTO accounts VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        };
+        let query = query(sql).bind(write.subject().as_str()).bind(write.revision().as_i64());
+        let query = query.bind(Json(&write.record)).bind(write.expected.map(Revision::as_i64));
+        Ok(if query.execute(&self.0).await?.rows_affected() == 1 { Swap::Stored } else { Swap::Lost })
+    }
+}
+
+#[derive(Clone, FromRef)]
+struct Host {
+    verifier: Arc<Verifier>,
+    rows: Arc<Rows>,
+    client: ClientId,
+    signing: cookie::Key,
+}
+
+/// Whatever stands in the way, in its own words. A real page has words for its users.
+struct Refused(String);
+
+impl<E: Display> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (StatusCode::FORBIDDEN, self.0).into_response()
+    }
+}
+
+type Answer = Result<(Jar, String), Refused>;
+type Done<T> = Result<(T, bool), Refused>;
+type Input = Form<HashMap<String, String>>;
+
+/// A cookie that no script reads and no other site sends. On HTTPS it also is `secure`, and its name begins with `__Host-`.
+fn set(name: &'static str, value: &str) -> Cookie<'static> {
+    Cookie::build((name, value.to_owned())).path("/").http_only(true).same_site(SameSite::Strict).build()
+}
+
+fn field<'a>(input: &'a HashMap<String, String>, name: &str) -> &'a str {
+    input.get(name).map_or("", String::as_str)
+}
+
+impl Host {
+    fn pending(&self, jar: &Jar) -> Result<Session, Refused> {
+        let token = jar.get("pending").ok_or("nobody is signing in")?;
+        Ok(self.verifier.open(token.value(), Some(&self.client), OffsetDateTime::now_utc())?)
+    }
+
+    /// Takes a step, sends its mail, and says whether the sign-in is complete.
+    async fn step<T>(&self, who: &Session, step: impl FnMut(Account) -> Step<T>) -> Done<T> {
+        let outcome = drive(&*self.rows, who.subject(), step).await?;
+        for effect in &outcome.effects {
+            if let Effect::SendEmail(mail) = effect {
+                println!("mail to {}: {}", mail.to.as_str(), mail.code.expose());
+            }
+        }
+        let complete = outcome.effects.iter().any(|effect| matches!(effect, Effect::IssueToken(_)));
+        Ok((outcome.result?, complete))
+    }
+}
+
+async fn login(State(host): State<Host>, jar: Jar, Form(input): Input) -> Answer {
+    let (subject, client) = (Subject::new(field(&input, "name"))?, host.client.clone());
+    let first_factor = FirstFactor::new(subject, client, Audience::new("")?, Scope::new("")?);
+    let entropy = Entropy::draw(&mut SysRng)?;
+    let token = host.verifier.begin(&first_factor, OffsetDateTime::now_utc(), &entropy);
+    Ok((jar.add(set("pending", token.expose())), "now the second factor".to_owned()))
+}
+
+/// Sends a code: to a new address, if one is given, or to the one that was confirmed.
+async fn send(State(host): State<Host>, jar: Jar, Form(input): Input) -> Answer {
+    let (who, now, entropy) = (host.pending(&jar)?, OffsetDateTime::now_utc(), Entropy::draw(&mut SysRng)?);
+    let handle = if field(&input, "address").is_empty() {
+        let any = Default::default();
+        let again = |account| host.verifier.challenge(&who, account, &any, now, &entropy);
+        host.step(&who, again).await?.0.oob_code
+    } else {
+        let to = EmailAddress::parse(field(&input, "address"))?;
+        let enrol = |account| host.verifier.associate(&who, account, to.clone(), now, &entropy);
+        host.step(&who, enrol).await?.0.oob_code
+    };
+    Ok((jar, handle.expose().to_owned()))
+}
+
+async fn verify(State(host): State<Host>, jar: Jar, Form(input): Input) -> Answer {
+    let (who, now) = (host.pending(&jar)?, OffsetDateTime::now_utc());
+    let handle = host.verifier.open_oob_code(&who, field(&input, "handle"))?;
+    let code = BindingCode::parse(field(&input, "code"))?;
+    let verify = |account| host.verifier.verify_oob(&who, account, &handle, &code, now);
+    if !host.step(&who, verify).await?.1 {
+        return Ok((jar, "right, and one more factor is needed".to_owned()));
+    }
+    Ok((jar.remove(set("pending", "")).add(set("user", who.subject().as_str())), "signed in".to_owned()))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (listen, file) =
+        std::env::args().skip(1).zip(std::env::args().skip(2)).next().ok_or("ADDRESS FILE")?;
+    let rows = SqlitePool::connect(&format!("sqlite://{file}?mode=rwc")).await?;
+    let table =
+        "CREATE TABLE IF NOT EXISTS accounts (subject TEXT PRIMARY KEY, revision INTEGER, record TEXT)";
+    query(table).execute(&rows).await?;
+    // A real host keeps its keys beside the database and not in it.
+    let keys = KeyRing::new("cookies", Key::generate(1, &mut SysRng)?, Key::generate(1, &mut SysRng)?)?;
+    let verifier = Arc::new(Verifier::new(keys, Policy::default()));
+    let (client, signing) = (ClientId::new("app")?, cookie::Key::generate());
+    let host = Host { verifier, rows: Arc::new(Rows(rows)), client, signing };
+    let user = |jar: Jar| jar.get("user").map_or("nobody".to_owned(), |user| user.value().to_owned());
+    let router = Router::new().route("/", get(async move |jar| user(jar))).route("/login", post(login));
+    let router = router.route("/send", post(send)).route("/verify", post(verify)).with_state(host);
+    let listener = tokio::net::TcpListener::bind(&listen).await?;
+    println!("listening on {}", listener.local_addr()?);
+    Ok(axum::serve(listener, router).await?)
+}
