@@ -20,14 +20,14 @@
 //!     store: &S,           // a row a user, written under a condition
 //!     session: &Session,
 //!     (oob_code, typed): (&str, &str),
-//!     now: OffsetDateTime,
+//!     now: fn() -> OffsetDateTime,
 //! ) -> Result<Outcome<Verification>, Box<dyn Error + Send + Sync>>
 //! where
 //!     S: Store<Record = Account, Error: Error + Send + Sync + 'static>,
 //! {
 //!     let handle = verifier.open_oob_code(session, oob_code)?; // authentic, and of this transaction: no storage touched
 //!     let code = BindingCode::parse(typed)?; // malformed input costs no attempt
-//!     let step = |account| verifier.verify_oob(session, account, &handle, &code, now);
+//!     let step = |account| verifier.verify_oob(session, account, &handle, &code, now());
 //!     // Loads, steps and swaps; if another step came first, nothing happened, and it begins anew.
 //!     Ok(drive(store, session.subject(), step).await?) // now carry out its effects and answer with its result
 //! }

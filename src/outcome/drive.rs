@@ -1,7 +1,7 @@
 //! The loop of a host: load, step, swap, and again if another step came first.
 //!
-//! A command is a function of the record that it is given, so it can be taken again on a newer one. The loop must never show
-//! an outcome whose write was lost, and never try without end.
+//! A command is a function of the record that it is given, so it can be taken again on a newer one. The loop must
+//! never show an outcome whose write was lost, and never try without end.
 
 use core::{fmt, future::ready};
 
@@ -14,20 +14,21 @@ use crate::{
     value::name::Subject,
 };
 
-/// How often a step is taken on a fresh record before the store is called busy: more often than all budgets of an account
-/// admit writes at one moment.
+/// How often a step is taken on a fresh record before the store is called busy: more often than the guesses and
+/// messages of a preset admit writes at one moment. Wrong recovery codes, which a preset may only report, can be
+/// more; a random pause ([`drive_with`]) lets their writers take turns.
 pub const MAX_TRIES: u32 = 64;
 
 /// Why there is no outcome. Nothing that a client can read follows from it: whether a code was right is not known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DriveError<E> {
-    /// The store failed. Whether the record was written is unknown; the next load tells.
+    /// The store failed. Whether the record was written is unknown: load it again, and assume neither.
     Store(E),
     /// Another step came first [`MAX_TRIES`] times. Answer that the server is busy (HTTP 503).
     Busy,
-    /// The store has no record, and none can be made from its subject alone: a [`Standalone`](crate::Standalone) has an
-    /// address.
+    /// The store has no record. Either it was deleted while the step was under way, and must not come back; or none
+    /// can be made from its subject alone: a [`Standalone`](crate::Standalone) has an address.
     NoRecord,
 }
 
@@ -52,9 +53,10 @@ impl<E: fmt::Display> fmt::Display for DriveError<E> {
 /// The store's error is in the text, and need not be an `Error` itself: a boxed one is not.
 impl<E: fmt::Debug + fmt::Display> core::error::Error for DriveError<E> {}
 
-/// Takes one step of the subject's record: loads it, hands it to `step`, and stores what comes of it by compare-and-swap.
-/// If another write comes first, the step is taken again on the newer record, up to [`MAX_TRIES`] times. A user without
-/// a record gets a new one.
+/// Takes one step of the subject's record: loads it, hands it to `step`, and stores what comes of it by
+/// compare-and-swap. If another write comes first, the step is taken again on the newer record, up to [`MAX_TRIES`]
+/// times; read the clock in `step`, so that each try has its own time. A user without a record gets a new one, so
+/// look a user up before a command of an administrator. A record that is deleted meanwhile does not come back.
 ///
 /// The future is `Send` where the store's are and what `step` holds is.
 ///
@@ -84,8 +86,8 @@ where
     drive_with(store, subject, step, |_| ready(())).await
 }
 
-/// [`drive`] with a pause of the host's before each further try. `pause` gets the number of tries that were lost. A random
-/// pause of some milliseconds lets many writers of one record take turns.
+/// [`drive`] with a pause of the host's before each further try. `pause` gets the number of tries that were lost. A
+/// random pause of some milliseconds lets many writers of one record take turns.
 ///
 /// # Errors
 /// As [`drive`].
@@ -99,8 +101,9 @@ where
     S: LocalStore + ?Sized,
     P: Future<Output = ()>,
 {
+    let mut seen = false;
     for tries in 1..=MAX_TRIES {
-        let record = present(store.load(subject).await?, subject)?;
+        let record = present(store.load(subject).await?, subject, &mut seen)?;
         let swap = |write: Write<S::Record>| store.swap(write);
         if let Committed::Done(outcome) = step(record).commit_async(swap).await? {
             return Ok(outcome);
@@ -124,8 +127,9 @@ pub fn drive_blocking<S, T>(
 where
     S: BlockingStore + ?Sized,
 {
+    let mut seen = false;
     for _ in 0..MAX_TRIES {
-        let record = present(store.load(subject)?, subject)?;
+        let record = present(store.load(subject)?, subject, &mut seen)?;
         if let Committed::Done(outcome) = step(record).commit(|write| store.swap(write))? {
             return Ok(outcome);
         }
@@ -133,7 +137,10 @@ where
     Err(DriveError::Busy)
 }
 
-/// The record that was loaded, or a new one if it can be made.
-fn present<R: Record, E>(loaded: Option<R>, subject: &Subject) -> Result<R, DriveError<E>> {
-    loaded.or_else(|| R::absent(subject)).ok_or(DriveError::NoRecord)
+/// The record that was loaded, or a new one if it can be made and none was seen in an earlier try.
+fn present<R: Record, E>(loaded: Option<R>, subject: &Subject, seen: &mut bool) -> Result<R, DriveError<E>> {
+    let deleted = *seen && loaded.is_none();
+    *seen |= loaded.is_some();
+    let new = || if deleted { None } else { R::absent(subject) };
+    loaded.or_else(new).ok_or(DriveError::NoRecord)
 }

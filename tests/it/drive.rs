@@ -223,6 +223,57 @@ async fn a_step_that_changes_nothing_does_not_reach_the_store() {
     assert_eq!((store.loads.get(), store.swaps.get()), (1, 0));
 }
 
+/// A store from which the row is deleted while a step is under way.
+struct Vanishing {
+    row: RefCell<Option<Account>>,
+    swaps: Cell<u32>,
+}
+
+impl LocalStore for Vanishing {
+    type Record = Account;
+    type Error = Infallible;
+
+    async fn load(&self, _: &Subject) -> Result<Option<Account>, Infallible> {
+        Ok(self.row.take())
+    }
+
+    async fn swap(&self, _: Write) -> Result<Swap, Infallible> {
+        self.swaps.set(self.swaps.get() + 1);
+        Ok(Swap::Lost)
+    }
+}
+
+impl BlockingStore for Vanishing {
+    type Record = Account;
+    type Error = Infallible;
+
+    fn load(&self, _: &Subject) -> Result<Option<Account>, Infallible> {
+        Ok(self.row.take())
+    }
+
+    fn swap(&self, _: Write) -> Result<Swap, Infallible> {
+        self.swaps.set(self.swaps.get() + 1);
+        Ok(Swap::Lost)
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_is_deleted_meanwhile_does_not_come_back() {
+    let mut world = World::new(Policy::default());
+    world.enrol("user@example.com");
+    let account = world.account();
+    let entropy = Entropy::from_bytes([5; 32]);
+    let step =
+        |account| world.verifier.provision(account, &address("second@example.com"), world.now, &entropy);
+    let store = Vanishing { row: RefCell::new(Some(account.clone())), swaps: Cell::default() };
+    assert_eq!(drive(&store, &subject(), step).await.unwrap_err(), DriveError::NoRecord);
+    store.row.replace(Some(account));
+    assert_eq!(drive_blocking(&store, &subject(), step).unwrap_err(), DriveError::NoRecord);
+    assert_eq!(store.swaps.get(), 2);
+    // One that was never there is made in every try.
+    assert_eq!(drive(&store, &subject(), step).await.unwrap_err(), DriveError::Busy);
+}
+
 /// A standalone record has an address, which its subject does not tell.
 struct Nothing;
 
