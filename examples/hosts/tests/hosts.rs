@@ -91,13 +91,12 @@ fn a_blocking_host_with_redb() {
     let (_, handle) = host.ask("POST /enrol", &token, "user@example.com");
     let code = host.code();
     let (status, text) = host.ask("POST /verify", &token, &format!("{handle} {}", wrong(&code)));
-    assert_eq!((status, text.as_str()), (403, "the code is wrong, and was counted"));
+    assert_eq!((status, text.as_str()), (403, "That did not work. Try again, or sign in again."));
     assert_eq!(host.ask("POST /verify", &token, &format!("{handle} {code}")), (200, "right".to_owned()));
     assert_eq!(host.says("user-1 is signed in"), "");
 
     let (_, token) = host.ask("POST /login", "", "user-1");
-    let (status, text) = host.ask("POST /enrol", &token, "thief@example.com");
-    assert_eq!((status, text.contains("enrolled")), (403, true), "{text}");
+    assert_eq!(host.ask("POST /enrol", &token, "thief@example.com").0, 403, "the user is enrolled");
     let (_, handle) = host.ask("POST /challenge", &token, "");
     let code = host.code();
     assert_eq!(host.ask("POST /verify", &token, &format!("{handle} {code}")).0, 200);
@@ -116,7 +115,7 @@ fn a_web_application_with_cookies() {
     assert_eq!(status, 200, "{handle}");
     let code = host.code();
     let (status, text) = host.ask("POST /verify", "", &format!("handle={handle}&code={}", wrong(&code)));
-    assert_eq!((status, text.as_str()), (403, "the code is wrong, and was counted"));
+    assert_eq!((status, text.as_str()), (403, "That did not work. Try again, or sign in again."));
     assert_eq!(host.ask("POST /verify", "", &format!("handle={handle}&code={code}")).1, "signed in");
     assert_eq!(host.ask("GET /", "", "").1, "user-1");
 
@@ -128,6 +127,11 @@ fn a_web_application_with_cookies() {
     let code = host.code();
     assert_eq!(host.ask("POST /verify", "", &format!("handle={handle}&code={code}")).1, "signed in");
     host.cookies.insert("user".to_owned(), "root".to_owned());
+    assert_eq!(host.ask("GET /", "", "").1, "nobody");
+    // One cookie is not taken for the other: a password alone gives a `pending` that is the host's own.
+    host.ask("POST /login", "", "name=user-1");
+    let pending = host.cookies["pending"].clone();
+    host.cookies.insert("user".to_owned(), pending);
     assert_eq!(host.ask("GET /", "", "").1, "nobody");
 }
 

@@ -1,19 +1,14 @@
 //! A host without a future: `tiny_http` on a few threads, and `redb` for the rows.
 //!
-//! `POST /login` stands for a password that was checked; its `mfa_token` comes back with each further step. Mail is printed.
-//!
-//! ```sh
-//! cargo run -p countersign-hosts --bin blocking -- 127.0.0.1:8081 rows.redb
-//! curl 127.0.0.1:8081/login -d user-1
-//! curl 127.0.0.1:8081/enrol -H "Authorization: Bearer $MFA_TOKEN" -d user@example.com
-//! curl 127.0.0.1:8081/verify -H "Authorization: Bearer $MFA_TOKEN" -d "$OOB_CODE 123456"
-//! ```
+//! `POST /login` stands for a password that was checked; its `mfa_token` comes back with each further step. Mail is
+//! printed.
 
 use std::{error::Error, thread};
 
 use countersign::{
-    Account, Audience, BindingCode, BlockingStore, ClientId, Denial, Effect, EmailAddress, Entropy,
-    FirstFactor, Key, KeyRing, Policy, Scope, Session, Step, Subject, Swap, Verifier, Write, drive_blocking,
+    Account, Audience, BindingCode, BlockingStore, ClientId, Denial, DriveError, Effect, EmailAddress,
+    Entropy, FirstFactor, Key, KeyRing, Policy, Scope, Session, Step, Subject, Swap, Verifier, Write,
+    drive_blocking,
 };
 use getrandom::SysRng;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
@@ -120,6 +115,13 @@ impl Host {
     }
 }
 
+/// The details are for the log, and a client is told as little as possible.
+fn refused(error: Failure) -> (u16, String) {
+    println!("refused: {error}");
+    let status = if error.is::<DriveError<Failure>>() { 503 } else { 403 };
+    (status, "That did not work. Try again, or sign in again.".to_owned())
+}
+
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let listen = arguments.next().unwrap_or_else(|| "127.0.0.1:8081".to_owned());
@@ -136,8 +138,7 @@ fn main() -> Result<(), Failure> {
         for _ in 0..4 {
             scope.spawn(|| {
                 for mut request in server.incoming_requests() {
-                    let (status, text) =
-                        host.answer(&mut request).map_or_else(|e| (403, e.to_string()), |t| (200, t));
+                    let (status, text) = host.answer(&mut request).map_or_else(refused, |text| (200, text));
                     let _ = request.respond(Response::from_string(text).with_status_code(status));
                 }
             });

@@ -1,16 +1,17 @@
 //! A web application with cookies: `axum`, and SQLite through `sqlx`.
 //!
-//! `POST /login` (`name`) stands for a checked password; `POST /send` (`address`, or nothing) sends a code and answers with
-//! its handle; `POST /verify` (`handle`, `code`) completes the sign-in; `GET /` says who is signed in. Mail is printed.
+//! `POST /login` (`name`) stands for a checked password; `POST /send` (`address`, or nothing) sends a code and
+//! answers with its handle; `POST /verify` (`handle`, `code`) completes the sign-in; `GET /` says who is signed in.
+//! Mail is printed.
 
-use std::{collections::HashMap, fmt::Display, sync::Arc};
+use std::{any::Any, collections::HashMap, fmt::Display, sync::Arc};
 
 use axum::response::{IntoResponse, Response};
 use axum::{Form, Router, extract::FromRef, extract::State, http::StatusCode, routing::get, routing::post};
-use axum_extra::extract::cookie::{self, Cookie, SameSite, SignedCookieJar as Jar};
+use axum_extra::extract::cookie::{self, Cookie, PrivateCookieJar as Jar, SameSite};
 use countersign::{
-    Account, Audience, BindingCode, ClientId, Effect, EmailAddress, Entropy, FirstFactor, Key, KeyRing,
-    Policy, Revision, Scope, Session, Step, Store, Subject, Swap, Verifier, Write, drive,
+    Account, Audience, BindingCode, ClientId, DriveError, Effect, EmailAddress, Entropy, FirstFactor, Key,
+    KeyRing, Policy, Revision, Scope, Session, Step, Store, Subject, Swap, Verifier, Write, drive,
 };
 use getrandom::SysRng;
 use sqlx::{SqlitePool, query, query_scalar, types::Json};
@@ -46,18 +47,20 @@ struct Host {
     signing: cookie::Key,
 }
 
-/// Whatever stands in the way, in its own words. A real page has words for its users.
-struct Refused(String);
+/// Why something was refused: the details are for the log, and a client is told as little as possible.
+struct Refused(StatusCode);
 
-impl<E: Display> From<E> for Refused {
+impl<E: Display + 'static> From<E> for Refused {
     fn from(error: E) -> Self {
-        Self(error.to_string())
+        eprintln!("refused: {error}");
+        let store = (&error as &dyn Any).is::<DriveError<sqlx::Error>>();
+        Self(if store { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::FORBIDDEN })
     }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        (StatusCode::FORBIDDEN, self.0).into_response()
+        (self.0, "That did not work. Try again, or sign in again.").into_response()
     }
 }
 
@@ -65,7 +68,7 @@ type Answer = Result<(Jar, String), Refused>;
 type Done<T> = Result<(T, bool), Refused>;
 type Input = Form<HashMap<String, String>>;
 
-/// A cookie that no script reads and no other site sends. On HTTPS it also is `secure`, and its name begins with `__Host-`.
+/// A cookie that no script reads and no other site sends; add `secure` and the prefix `__Host-` on HTTPS.
 fn set(name: &'static str, value: &str) -> Cookie<'static> {
     Cookie::build((name, value.to_owned())).path("/").http_only(true).same_site(SameSite::Strict).build()
 }
@@ -96,17 +99,14 @@ impl Host {
 async fn login(State(host): State<Host>, jar: Jar, Form(input): Input) -> Answer {
     let (subject, client) = (Subject::new(field(&input, "name"))?, host.client.clone());
     let first_factor = FirstFactor::new(subject, client, Audience::new("")?, Scope::new("")?);
-    let entropy = Entropy::draw(&mut SysRng)?;
-    let token = host.verifier.begin(&first_factor, OffsetDateTime::now_utc(), &entropy);
+    let token = host.verifier.begin(&first_factor, OffsetDateTime::now_utc(), &Entropy::draw(&mut SysRng)?);
     Ok((jar.add(set("pending", token.expose())), "now the second factor".to_owned()))
 }
 
-/// Sends a code: to a new address, if one is given, or to the one that was confirmed.
 async fn send(State(host): State<Host>, jar: Jar, Form(input): Input) -> Answer {
     let (who, now, entropy) = (host.pending(&jar)?, OffsetDateTime::now_utc(), Entropy::draw(&mut SysRng)?);
     let handle = if field(&input, "address").is_empty() {
-        let any = Default::default();
-        let again = |account| host.verifier.challenge(&who, account, &any, now, &entropy);
+        let again = |account| host.verifier.challenge(&who, account, &Default::default(), now, &entropy);
         host.step(&who, again).await?.0.oob_code
     } else {
         let to = EmailAddress::parse(field(&input, "address"))?;
@@ -140,8 +140,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let verifier = Arc::new(Verifier::new(keys, Policy::default()));
     let (client, signing) = (ClientId::new("app")?, cookie::Key::generate());
     let host = Host { verifier, rows: Arc::new(Rows(rows)), client, signing };
-    let user = |jar: Jar| jar.get("user").map_or("nobody".to_owned(), |user| user.value().to_owned());
-    let router = Router::new().route("/", get(async move |jar| user(jar))).route("/login", post(login));
+    let home = async |jar: Jar| jar.get("user").map_or("nobody".to_owned(), |user| user.value().to_owned());
+    let router = Router::new().route("/", get(home)).route("/login", post(login));
     let router = router.route("/send", post(send)).route("/verify", post(verify)).with_state(host);
     let listener = tokio::net::TcpListener::bind(&listen).await?;
     println!("listening on {}", listener.local_addr()?);

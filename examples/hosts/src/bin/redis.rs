@@ -5,8 +5,8 @@
 //! cargo run -p countersign-hosts --bin redis -- redis://127.0.0.1:6379/
 //! ```
 //!
-//! A record must outlive a crash of the server that took a charge: `appendfsync always` writes it to the disk before the
-//! answer, and a replica must never be read from.
+//! A record must outlive a crash of the server that took a charge: `appendfsync always` writes it to the disk before
+//! the answer, and a replica must never be read from.
 
 use std::error::Error;
 
@@ -20,8 +20,8 @@ use time::OffsetDateTime;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// The condition and the write are one script, which nothing interrupts. Revisions are below 2^53, so the texts of Redis
-/// and the numbers of Lua hold them exactly; they are compared as texts.
+/// The condition and the write are one script, which nothing interrupts. Revisions are below 2^53, so the texts of
+/// Redis and the numbers of Lua hold them exactly; they are compared as texts.
 const SWAP: &str = r"
     local stored = redis.call('HGET', KEYS[1], 'revision')
     if (stored or '') ~= ARGV[1] then
