@@ -88,20 +88,24 @@ impl Sqlite {
 }
 
 impl Sqlite {
-    /// Refuses the database of another application: it has tables, and none that says which migrations it has had.
+    /// Refuses the database of another application: it has tables, and not those that the first migration here makes.
+    /// What cannot be read this way, such as a database that needs a rollback first, is left for SQLite to judge.
     async fn refuse_foreign(path: &Path) -> Result<(), StoreError> {
-        // Reading only, it neither writes what is in the log into the file, nor makes a log where there is none.
         let options = SqliteConnectOptions::new().filename(path).read_only(true);
-        let mut connection = SqliteConnection::connect_with(&options).await?;
-        let sql = "SELECT count(*) > 0 AND sum(name = '_sqlx_migrations') = 0 FROM sqlite_schema WHERE type = 'table'";
-        let foreign: bool = sqlx::query_scalar(sql).fetch_one(&mut connection).await?;
+        let Ok(mut connection) = SqliteConnection::connect_with(&options).await else { return Ok(()) };
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table'";
+        let tables: Vec<String> =
+            sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap_or_default();
         connection.close().await?;
-        if foreign { Err(StoreError::Foreign) } else { Ok(()) }
+        let has = |name: &str| tables.iter().any(|table| table == name);
+        let ours = has("accounts") && has("users") && has("_sqlx_migrations");
+        let begun = tables.iter().all(|table| table == "_sqlx_migrations");
+        if ours || begun { Ok(()) } else { Err(StoreError::Foreign) }
     }
 }
 
-/// Whether a file is empty or an SQLite database. Any other was named by mistake, and must be left as it is. The file is
-/// closed here: closing it later would take away the locks that SQLite has on it by then.
+/// Whether a file is empty or an SQLite database. Any other was named by mistake, and must be left as it is. The file
+/// is closed here: closing it later would take away the locks that SQLite has on it by then.
 fn is_ours(mut file: File) -> io::Result<bool> {
     let mut begin = [0; SQLITE.len()];
     Ok(file.metadata()?.len() == 0 || (file.read_exact(&mut begin).is_ok() && begin == *SQLITE))

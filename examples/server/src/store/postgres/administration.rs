@@ -7,8 +7,8 @@ use sqlx::{Row as _, postgres::PgRow as Row};
 use time::OffsetDateTime;
 
 use super::{
-    super::{Administration, KeyCheck, Later, Listed, Recorded, instant},
-    Postgres, bounded, user,
+    super::{Administration, KeyCheck, Later, Listed, Recorded, instant, sessions_end},
+    NOW_MS, Postgres, bounded, user,
 };
 
 impl Administration for Postgres {
@@ -53,20 +53,21 @@ impl Administration for Postgres {
         now: OffsetDateTime,
     ) -> Later<'a, bool> {
         bounded(async move {
-            let sql = "UPDATE users SET password_hash = $2, sessions_end_ms = CASE WHEN sessions_end_ms BETWEEN $3 AND $3 + 60000 \
-                THEN sessions_end_ms ELSE $3 END \
-                WHERE subject = $1";
-            let query = sqlx::query(sql).bind(subject.as_str()).bind(hash).bind(instant(now));
+            let end = sessions_end(NOW_MS, "$3");
+            let sql =
+                format!("UPDATE users SET password_hash = $2, sessions_end_ms = {end} WHERE subject = $1");
+            let query = sqlx::query(&sql).bind(subject.as_str()).bind(hash).bind(instant(now));
             Ok(self.execute(query).await? == 1)
         })
     }
 
     fn end_sessions<'a>(&'a self, subject: Option<&'a Subject>, now: OffsetDateTime) -> Later<'a, u64> {
         bounded(async move {
-            let sql = "UPDATE users SET sessions_end_ms = CASE WHEN sessions_end_ms BETWEEN $2 AND $2 + 60000 \
-                THEN sessions_end_ms ELSE $2 END \
-                WHERE CAST($1 AS TEXT) IS NULL OR subject = $1";
-            let query = sqlx::query(sql).bind(subject.map(Subject::as_str)).bind(instant(now));
+            let end = sessions_end(NOW_MS, "$2");
+            let sql = format!(
+                "UPDATE users SET sessions_end_ms = {end} WHERE CAST($1 AS TEXT) IS NULL OR subject = $1"
+            );
+            let query = sqlx::query(&sql).bind(subject.map(Subject::as_str)).bind(instant(now));
             self.execute(query).await
         })
     }
