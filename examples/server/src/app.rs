@@ -155,7 +155,8 @@ pub(crate) fn in_place<'a, T: Send + 'a>(
     move |step| Box::pin(async move { Ok(step.commit_async(|write| database.swap(write, None)).await?) })
 }
 
-/// The loop of [`App::step`].
+/// The loop of [`App::step`]. It is not [`countersign::drive`]: whoever asked may hang up while the step is stored,
+/// and the step must then go to its end by itself.
 pub(crate) async fn take<'a, T, F>(
     database: &dyn Database,
     subject: &Subject,

@@ -90,7 +90,8 @@ impl FirstFactors {
             Some(email) => database.user_by_email(&email).await?,
             None => None,
         };
-        // A row that was edited to something else than a hash is nobody's password, and looks like a name that nobody has.
+        // A row that was edited to something else than a hash is nobody's password, and looks like a name that nobody
+        // has.
         let own = user.as_ref().map(|user| user.password_hash.clone()).filter(|own| is_computable(own));
         if let (Some(user), None) = (&user, &own) {
             tracing::error!(

@@ -17,8 +17,8 @@ use crate::random;
 /// the time.
 const MAX_SETS: usize = 4;
 
-/// The most memory that a stored hash may ask for, in KiB, and the most of it over all passes: what `--argon2-memory` takes
-/// at most. Rows can be edited, and every attempt computes every set in use.
+/// The most memory that a stored hash may ask for, in KiB, and the most of it over all passes: what `--argon2-memory`
+/// takes at most. Rows can be edited, and every attempt computes every set in use.
 const MAX_MEMORY_KIB: u32 = 1 << 20;
 const MAX_WORK_KIB: u64 = 2 << 20;
 
@@ -80,7 +80,7 @@ impl InUse {
 
 /// What computes a stored hash, if it is whole and of a size that the server computes.
 pub(crate) fn hasher(hash: &PasswordHash) -> Option<Argon2<'static>> {
-    hash.salt.as_ref()?;
+    hash.salt.as_ref().filter(|salt| salt.len() >= argon2::MIN_SALT_LEN)?;
     hash.hash.as_ref()?;
     let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
     let version = hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;

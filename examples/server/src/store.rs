@@ -374,6 +374,14 @@ pub(crate) async fn open(
     })
 }
 
+/// The end of a user's sessions, as SQL: it goes forward, unless a wrong clock set it more than a minute ahead of the
+/// database's own. That would keep the user out until then.
+fn sessions_end(clock_ms: &str, now: &str) -> String {
+    format!(
+        "CASE WHEN sessions_end_ms BETWEEN {now} AND {clock_ms} + 60000 THEN sessions_end_ms ELSE {now} END"
+    )
+}
+
 /// An instant as a column holds it.
 fn instant(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
@@ -535,8 +543,8 @@ mod tests {
         let records = database.records("usr_administration", 10).await?;
         assert!(records.iter().any(|known| known.subject == one.subject.as_str() && known.record.is_ok()));
 
-        // The end of sessions goes forward, for one and for all, with a password and without. An instant that is more than
-        // a minute ahead was set by a wrong clock, and would keep its user out until then.
+        // The end of sessions goes forward, for one and for all, with a password and without. An instant that is more
+        // than a minute ahead of the database's clock was set by a wrong one.
         let at = |seconds| OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(seconds);
         let ends = async |user: &User| -> Result<_, StoreError> {
             Ok(database.user(&user.subject).await?.and_then(|user| user.sessions_end_ms))
@@ -551,9 +559,10 @@ mod tests {
         assert_eq!((changed.password_hash.as_str(), changed.sessions_end_ms), ("another", Some(30_000)));
         assert!(changed.has_ended(at(30)) && !changed.has_ended(at(30) + Duration::from_millis(1)));
 
-        assert_eq!(database.end_sessions(Some(&one.subject), at(90_000)).await?, 1);
+        let tomorrow = OffsetDateTime::now_utc() + time::Duration::DAY;
+        assert_eq!(database.end_sessions(Some(&one.subject), tomorrow).await?, 1);
         assert_eq!(database.end_sessions(Some(&one.subject), at(40)).await?, 1);
-        assert!(database.set_password(&other.subject, "another", at(90_000)).await?);
+        assert!(database.set_password(&other.subject, "another", tomorrow).await?);
         assert!(database.set_password(&other.subject, "another", at(50)).await?);
         assert_eq!((ends(&one).await?, ends(&other).await?), (Some(40_000), Some(50_000)));
 

@@ -81,7 +81,7 @@ fn an_answer_that_is_asked_for_again_gives_no_other_token() {
     again.is_refused(
         400,
         "invalid_request",
-        "The recovery_code was accepted before. Send the request without audience and scope, or sign in again.",
+        "The recovery_code was accepted before. Ask for the audience and scope of the sign-in, or sign in again.",
     );
     assert_eq!(server.recover(&token, &recovery_codes[0]).body, first.body);
 }

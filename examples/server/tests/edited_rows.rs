@@ -43,6 +43,7 @@ fn a_password_hash_that_cannot_be_computed_stops_nobody() {
         format!("'$argon2id$v=19$m=4294967295,t=1,p=1${tail}"),
         format!("'$argon2id$v=99$m=64,t=2,p=1${tail}"),
         format!("'$bcrypt$v=19$m=64,t=2,p=1${tail}"),
+        "'$argon2id$v=19$m=64,t=2,p=1$c2FsdA'||substr(password_hash, -44)".to_owned(),
         "'$argon2id$v=19$m=64,t=2,p=1'".to_owned(),
         "'x'".to_owned(),
         "''".to_owned(),
@@ -70,7 +71,7 @@ fn a_database_of_another_application_is_left_as_it_is() {
     let directory = Directory::new();
     let file = directory.path().join("countersign.db");
     std::fs::write(&file, "").unwrap();
-    sql(directory.path(), "CREATE TABLE notes (text TEXT)");
+    sql(directory.path(), "CREATE TABLE notes (text TEXT); CREATE TABLE _sqlx_migrations (version BIGINT)");
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let before = std::fs::read(&file).unwrap();
     for arguments in [&["users", "list"][..], &["--listen", "127.0.0.1:0"]] {

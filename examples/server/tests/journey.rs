@@ -107,7 +107,7 @@ fn a_user_enrols_signs_in_recovers_and_removes() {
         refused.is_refused(
             400,
             "invalid_request",
-            "The recovery_code was accepted before. Send the request without audience and scope, or sign in again.",
+            "The recovery_code was accepted before. Ask for the audience and scope of the sign-in, or sign in again.",
         );
         asking.as_object_mut().unwrap().remove(name);
     }

@@ -215,10 +215,13 @@ async fn recovery_grant(
     let recovered = outcome.result.map_err(denied)?;
     let due = token_due(&outcome.effects).ok_or(Trouble::Misuse("a recovery without its token"))?;
     // The answer of before is the token of before, and what that one was asked for is not known any more.
-    if recovered.repeated && (asked.audience.is_some() || asked.scope.is_some()) {
+    let same_audience =
+        asked.audience.as_ref().is_none_or(|asked| asked.as_str() == app.signer.due_audience(due));
+    let same_scope = asked.scope.as_ref().is_none_or(|asked| *asked == due.scope);
+    if recovered.repeated && !(same_audience && same_scope) {
         let about = About::subject(&due.subject).and_client(due.client.as_str());
         app.metrics.audit.record(HostEvent::TokenRequest(TokenRequest::OtherAudience), about);
-        let description = "The recovery_code was accepted before. Send the request without audience and scope, or sign in again.";
+        let description = "The recovery_code was accepted before. Ask for the audience and scope of the sign-in, or sign in again.";
         return Err(Refusal::new(400, "invalid_request", description).into());
     }
     let reply = issue(app, &known.client, due, &asked, Issued::RecoveryCode).await?;
