@@ -19,7 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SUBJECTS = {
     "nothing": [],
-    "countersign": [f'countersign = {{ path = "{HERE.parent}" }}', 'rand_core = { version = "0.10", default-features = false }',
+    "countersign": [f'countersign = {{ path = "{HERE.parent}" }}',
                     'time = { version = "0.3.47", default-features = false }'],
     "latchkey": ['latchkey = "=0.4.0"', 'time = { version = "0.3.47", default-features = false }'],
     "totp-rs": ['totp-rs = { version = "=6.0.0", default-features = false, features = ["std", "zeroize"] }'],

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Each fuzz target for a minute, or for so many seconds.
-# 
+#
 #     ci/fuzz.sh [SECONDS]
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -14,6 +14,7 @@ for _ in $(seq 100); do
     kill -0 $server || { cat "$data/log" >&2; exit 1; }
     sleep 0.1
 done
+redis-cli -p "$port" ping | grep -q PONG || { echo "Redis does not answer" >&2; exit 1; }
 export COUNTERSIGN_REDIS="redis://127.0.0.1:$port/"
 cargo test -p countersign-hosts --test hosts a_store_in_redis -- --ignored
 cargo run --quiet -p countersign-hosts --bin redis -- "$COUNTERSIGN_REDIS" | tail -n 5
@@ -21,7 +22,8 @@ cargo run --quiet -p countersign-hosts --bin redis -- "$COUNTERSIGN_REDIS" | tai
 # The control: a script without its condition must be noticed.
 copy=$(mktemp -d)
 trap 'kill $server 2>/dev/null || true; wait $server 2>/dev/null || true; rm -rf "$data" "$copy"' EXIT
-cp -r Cargo.toml Cargo.lock src crates fuzz examples README.md "$copy"
+cp -r Cargo.toml Cargo.lock src crates examples README.md "$copy"
+mkdir "$copy/fuzz" && cp -r fuzz/properties "$copy/fuzz"
 sed -i "s/        return 0/        redis.log(redis.LOG_NOTICE, 'unconditional')/" "$copy/examples/hosts/src/bin/redis.rs"
 grep -q unconditional "$copy/examples/hosts/src/bin/redis.rs"
 target=$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')

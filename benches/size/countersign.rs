@@ -1,28 +1,9 @@
 //! A minimal host: begins a login, sends a challenge, takes its answer. Nothing is known when it is compiled.
 use countersign::{
-    Account, Audience, BindingCode, ChallengeRequest, ClientId, FirstFactor, Key, KeyRing, Policy, Scope, Subject, Swap,
+    Account, Audience, BindingCode, ChallengeRequest, ClientId, Entropy, FirstFactor, Key, KeyRing, Policy, Scope, Subject, Swap,
     Verifier,
 };
 use time::OffsetDateTime;
-
-/// As random as the arguments are; a host has a real source.
-struct Arguments(u8);
-
-impl rand_core::TryRng for Arguments {
-    type Error = std::convert::Infallible;
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        Ok(u32::from(self.0))
-    }
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        Ok(u64::from(self.0))
-    }
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
-        bytes.fill(self.0);
-        Ok(())
-    }
-}
-
-impl rand_core::TryCryptoRng for Arguments {}
 
 fn main() {
     std::process::exit(i32::from(run().is_none()));
@@ -32,17 +13,18 @@ fn run() -> Option<()> {
     let mut arguments = std::env::args().skip(1);
     let mut next = || arguments.next();
     let (name, first, second, typed) = (next()?, next()?, next()?, next()?);
-    let mut rng = Arguments(name.len() as u8);
+    // As random as the arguments are; a host has a real source.
+    let entropy = Entropy::from_bytes([name.len() as u8; 32]);
     let now = OffsetDateTime::from_unix_timestamp(typed.len() as i64).ok()?;
     let keys = KeyRing::new(&name, Key::new(1, first.as_bytes()).ok()?, Key::new(1, second.as_bytes()).ok()?).ok()?;
     let verifier = Verifier::new(keys, Policy::default());
     let (subject, client) = (Subject::new(&name).ok()?, ClientId::new(&name).ok()?);
     let scope = Scope::new(&name).ok()?;
     let first_factor = FirstFactor::new(subject.clone(), client.clone(), Audience::new(&name).ok()?, scope);
-    let token = verifier.begin(&first_factor, now, &mut rng).ok()?;
+    let token = verifier.begin(&first_factor, now, &entropy);
     let session = verifier.open(token.expose(), Some(&client), now).ok()?;
-    let mut record = Some(Account::new(&subject, &mut rng).ok()?);
-    let step = verifier.challenge(&session, record.take()?, &ChallengeRequest::default(), now, &mut rng).ok()?;
+    let mut record = Some(Account::new(&subject));
+    let step = verifier.challenge(&session, record.take()?, &ChallengeRequest::default(), now, &entropy);
     let store = |record: &mut Option<Account>, write: countersign::Write| {
         *record = Some(write.record);
         Ok::<_, ()>(Swap::Stored)
