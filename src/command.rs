@@ -1,5 +1,5 @@
-//! The commands, a file each. A command must never read a clock, draw from a generator that it was not handed, or keep
-//! anything.
+//! The commands, a file each. A command must never read a clock, draw from anything but the entropy that it was
+//! handed, or keep anything.
 
 pub(crate) mod admin;
 pub(crate) mod associate;

@@ -1,4 +1,4 @@
-//! Primitives: erasing, encoding and comparing bytes. This room knows no word of the domain, and must never learn one.
+//! Primitives: erasing, encoding, comparing and drawing bytes. This room must never know what the bytes are for.
 
 pub(crate) mod base64url;
 pub(crate) mod declassify;

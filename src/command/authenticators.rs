@@ -1,4 +1,4 @@
-//! Reading and removing: `authenticators`, `requirements`, `remove`.
+//! Reading: `authenticators`, `requirements`.
 
 use alloc::vec::Vec;
 use time::OffsetDateTime;

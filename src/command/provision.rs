@@ -1,4 +1,4 @@
-//! The host's own commands: `provision`, `deprovision`, `report_delivery`, `unlock`, `reset`, `stale_keys`.
+//! Addresses that the host itself has proven: `provision`, `deprovision`.
 //!
 //! No client may reach them: the host calls them for reasons of its own, after checks of its own.
 

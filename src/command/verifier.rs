@@ -1,10 +1,10 @@
 //! The verifier: the keys, the policy, and every command.
 //!
-//! Each command that can write takes an [`Account`] and gives a [`Step`](crate::Step); each file below this one is
+//! Each command that can write takes an [`Account`] and gives a [`Step`](crate::Step); each file of this room is
 //! one group of them. What a command may do is decided in this order, and always in one place: is the session one
 //! that it takes, is the record the session's, does the account still take sessions of this age, does the state allow
-//! it, is there budget left. Only then is a code compared. No command reads a clock, draws from a generator that was
-//! not handed to it, or keeps anything: a `Verifier` is `Send` and `Sync` and holds no mutable state.
+//! it, is there budget left. Only then is a code compared. No command reads a clock, draws from anything but the
+//! entropy that it was handed, or keeps anything: a `Verifier` is `Send` and `Sync` and holds no mutable state.
 
 use time::OffsetDateTime;
 

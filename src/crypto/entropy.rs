@@ -1,7 +1,8 @@
 //! The randomness that a host hands to a command.
 //!
-//! A command draws from 32 bytes and never from a generator: the same inputs give the same step, a handler holds no generator
-//! across an await, and a binding for another language passes bytes. Entropy must never be kept, shown or stored.
+//! A command draws from 32 bytes and never from a generator: the same inputs give the same step, a handler holds no
+//! generator across an await, and a binding for another language passes bytes. Entropy must never be kept, shown or
+//! stored.
 
 use core::fmt;
 use rand_core::TryCryptoRng;
@@ -13,8 +14,9 @@ use crate::crypto::{
 
 /// 32 random bytes for one request. Every value that a command draws is derived from them.
 ///
-/// Make one for each request, from a generator that is fit for cryptography. A step that is taken again on a newer record
-/// draws other values from the same entropy. Two requests must not share one.
+/// Make one for each request, from a generator that is fit for cryptography. A step that is taken again on a newer
+/// record draws other values from the same entropy. Two requests must not share one: two sign-ins of a subject that
+/// were begun with one entropy would be one transaction.
 ///
 /// ```
 /// # use countersign::Entropy;

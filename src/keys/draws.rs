@@ -1,8 +1,8 @@
 //! What a command draws, each value derived from the [`Entropy`] of its request.
 //!
-//! The *i*-th value is MAC(entropy; command, subject, revision, label, *i*), shortened to what is asked for. The revision is
-//! that of the record that the command was given: a step that is taken again on a newer record draws anew. Two values must
-//! never come from the same label and count.
+//! The *i*-th value is MAC(entropy; command, subject, revision, label, *i*), shortened to what is asked for. The
+//! revision is that of the record that the command was given: a step that is taken again on a newer record draws
+//! anew. Two values must never come from the same label and count.
 
 use hmac::Hmac;
 use sha2::Sha256;

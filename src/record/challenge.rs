@@ -4,9 +4,9 @@
 use time::OffsetDateTime;
 
 use crate::{
-    keys::draws::Draws,
     keys::{
         derive::{self, Binding},
+        draws::Draws,
         keyring::{KeyRing, TransientKey},
     },
     machine::challenge::{Cause, ChallengeInput, ChallengeState, Pending},

@@ -118,7 +118,7 @@ fn check_standalone(record: &Standalone) -> Result<(), Inconsistent> {
 }
 
 fn check_revision(revision: Revision) -> Result<(), Inconsistent> {
-    ensure(revision <= Revision::MAX, "the revision is above 2^53")
+    ensure(revision <= Revision::MAX, "the revision is 2^53 or above")
 }
 
 fn check_authenticator(authenticator: &Authenticator) -> Result<(), Inconsistent> {

@@ -33,7 +33,8 @@ impl Revision {
         Self::first(u64::from_be_bytes(random) >> 12)
     }
 
-    /// The first one of a step that draws nothing.
+    /// The first one of a step that draws nothing. A copy of a row that was deleted has the same only if it was
+    /// written as many times as milliseconds lie between the two rows.
     pub(crate) const fn at(now: Millis) -> Self {
         Self::first(now.0 & (Self::MAX.0 >> 1))
     }

@@ -1,7 +1,7 @@
 //! A secret of a reply: a token, a handle or a recovery code on its way to its client.
 //!
-//! It encodes as its text and shows nothing in `Debug`, since replies are logged by accident. It is zeroed when dropped. This
-//! module must never print a secret.
+//! It encodes as its text and shows nothing in `Debug`, since replies are logged by accident. It is zeroed when
+//! dropped. This module must never print a secret.
 
 use alloc::{borrow::ToOwned as _, string::String};
 use core::fmt;

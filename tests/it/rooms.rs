@@ -26,7 +26,8 @@ fn floor(room: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&room))
 }
 
-/// The rooms that the code of a file names through `crate::`, in imports and in paths. Its unit tests may reach anywhere.
+/// The rooms that the code of a file names through `crate::`, in imports and in paths. Its unit tests may reach
+/// anywhere.
 fn named(source: &str) -> Vec<String> {
     let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let code: String = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();

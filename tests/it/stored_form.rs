@@ -183,7 +183,7 @@ fn corrupt_records_are_refused_with_what_is_wrong() {
         ("unknown field `admin`", |r| r["admin"] = json!(true)),
         ("subject is empty", |r| r["subject"] = json!("")),
         ("subject is longer than 255 bytes", |r| r["subject"] = json!("s".repeat(256))),
-        ("the revision is above 2^53", |r| r["revision"] = json!(u64::MAX)),
+        ("the revision is 2^53 or above", |r| r["revision"] = json!(u64::MAX)),
         ("expected u64", |r| r["revision"] = json!(-1)),
         ("an authenticator id is given twice", |r| {
             let first = r["authenticators"][0].clone();
@@ -314,7 +314,7 @@ fn corrupt_standalone_records_are_refused() {
         "standalone.v1.json",
         &[
             ("the record has version 2; this library reads version 1", |r| r["version"] = json!(2)),
-            ("the revision is above 2^53", |r| r["revision"] = json!(u64::MAX)),
+            ("the revision is 2^53 or above", |r| r["revision"] = json!(u64::MAX)),
             ("of another kind than its factor", |r| {
                 let id = r["authenticator"]["id"].as_str().unwrap().replace("email", "recovery-code");
                 r["authenticator"]["id"] = json!(id);

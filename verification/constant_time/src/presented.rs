@@ -1,7 +1,8 @@
-//! What clients present: what is right, and what differs from it in a chosen place; secret, like what it is compared with.
+//! What clients present: what is right, and what differs from it in a chosen place; secret, like what it is compared
+//! with.
 //!
-//! To alter a code or a tag it must be read: that is done on a copy that is declassified, and what comes of it is marked
-//! as secret again. How long a code is, and which bytes of a token are its payload, is public.
+//! To alter a code or a tag it must be read: that is done on a copy that is declassified, and what comes of it is
+//! marked as secret again. How long a code is, and which bytes of a token are its payload, is public.
 
 use countersign::{BindingCode, RecoveryCode};
 

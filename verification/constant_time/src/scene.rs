@@ -1,9 +1,9 @@
 //! A host in one process, in which everything secret is marked as such where it comes into being.
 //!
-//! The secrets of the keys are marked before the ring is built, and the seeds in the record once it is stored; so all that the
-//! library derives from them is marked, too: keyed states, binding codes, recovery codes and their hashes, the tags in tokens and
-//! handles. What a client presents is marked after it was made (see [`crate::presented`]). Outside valgrind marking does
-//! nothing, and the same scene serves the clock.
+//! The secrets of the keys are marked before the ring is built, and the seeds in the record once it is stored; so all
+//! that the library derives from them is marked, too: keyed states, binding codes, recovery codes and their hashes,
+//! the tags in tokens and handles. What a client presents is marked after it was made (see [`crate::presented`]).
+//! Outside valgrind marking does nothing, and the same scene serves the clock.
 
 use countersign::{
     Account, Associated, Audience, BindingCode, ChallengeRequest, Challenged, ClientId, Effect,
@@ -100,8 +100,8 @@ pub struct Scene {
     pub subject: Subject,
     pub client: ClientId,
     pub draws: Draws,
-    /// Whether the seeds that a command draws are marked in its record. Marking reads the record, so what is observed while
-    /// a command works goes without it; the keys are secret all the same.
+    /// Whether the seeds that a command draws are marked in its record. Marking reads the record, so what is observed
+    /// while a command works goes without it; the keys are secret all the same.
     pub marks_seeds: bool,
 }
 

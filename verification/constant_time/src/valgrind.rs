@@ -1,8 +1,8 @@
 //! Client requests to valgrind: here is all unsafe code of the check, and none is in the library.
 //!
-//! A request is a sequence of instructions that does nothing on a processor and that valgrind knows: four rotations that
-//! add up to 128 bits, and an exchange of a register with itself. `valgrind.h` defines it; for x86-64 Linux it is five
-//! instructions. Outside valgrind every request answers its default.
+//! A request is a sequence of instructions that does nothing on a processor and that valgrind knows: four rotations
+//! that add up to 128 bits, and an exchange of a register with itself. `valgrind.h` defines it; for x86-64 Linux it
+//! is five instructions. Outside valgrind every request answers its default.
 #![allow(unsafe_code, reason = "a client request is inline assembly, and marking goes by the byte")]
 
 use std::{arch::asm, mem::size_of_val};

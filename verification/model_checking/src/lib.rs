@@ -1,14 +1,15 @@
 //! Model checking of the real `Verifier`: every interleaving of a few nodes on one stored row.
 //!
-//! **Mapping.** `Load` reads the row; `Swap` takes the library's step on that copy, hands its `Write` to the store and
-//! opens the `Sealed` with the store's answer; a stored outcome is kept as a summary that stays hidden until `Reveal`
-//! shows it to the client. `Fail` is a store's error, with the write done or not: the sealed outcome is dropped, and the
-//! node loads again. `Crash` loses a copy or a hidden outcome; the client asks the same again. `Tick` moves the global
-//! clock; each node reads it with its own offset. A step is a function of copy, command, time and a generator seeded by
-//! node and command, so taking it at `Swap` loses no order. A crash after the effects are out changes nothing here.
+//! **Mapping.** `Load` reads the row; `Swap` takes the library's step on that copy, hands its `Write` to the store
+//! and opens the `Sealed` with the store's answer; a stored outcome is kept as a summary that stays hidden until
+//! `Reveal` shows it to the client. `Fail` is a store's error, with the write done or not: the sealed outcome is
+//! dropped, and the node loads again. `Crash` loses a copy or a hidden outcome; the client asks the same again.
+//! `Tick` moves the global clock; each node reads it with its own offset. A step is a function of copy, command, time
+//! and entropy that follows from node and command, so taking it at `Swap` loses no order. A crash after the effects are
+//! out changes nothing here.
 //!
-//! The outbox is stored with the row, as a host with a transaction stores it, so that every message that is shown can be
-//! looked for among the stored ones.
+//! The outbox is stored with the row, as a host with a transaction stores it, so that every message that is shown can
+//! be looked for among the stored ones.
 //!
 //! **Explored:** every order of those actions, for the fixed scenes of tests/scenes.rs, the clock values listed there
 //! and a bounded number of failures and crashes. Not explored: other instants, longer scripts, more rows than one, the

@@ -1,5 +1,5 @@
-//! Every command of the library in a module that has nothing but `core` and `alloc`: no standard library, no imports. What
-//! the library needs comes in as the two arguments of the one export.
+//! Every command of the library in a module that has nothing but `core` and `alloc`: no standard library, no imports.
+//! What the library needs comes in as the two arguments of the one export.
 #![no_std]
 
 extern crate alloc;

@@ -2,12 +2,13 @@
 //!
 //!     valgrind --error-limit=no ct [SUBJECT [INPUT]]
 //!
-//! Built with `--cfg countersign_constant_time`, each case is run twice. The verdicts of the first run are declassified
-//! before the library branches on them: nothing else may depend on a secret. Those of the second stay secret: memcheck
-//! must then see the library's branch on them. Built without it, as the library is shipped, nothing is declassified, and
-//! the branches that show must be as many as the verdicts.
+//! Built with `--cfg countersign_constant_time`, each case is run twice. The verdicts of the first run are
+//! declassified before the library branches on them: nothing else may depend on a secret. Those of the second stay
+//! secret: memcheck must then see the library's branch on them. Built without it, as the library is shipped, nothing
+//! is declassified, and the branches that show must be as many as the verdicts.
 //!
-//! Columns: branches and addresses that depended on a secret; verdicts on secrets; what showed with the verdicts withheld.
+//! Columns: branches and addresses that depended on a secret; verdicts on secrets; what showed with the verdicts
+//! withheld.
 //!
 //! Exits 0 if all is as it must be, 1 if anything is not, 2 if it does not run under valgrind or knows no such case.
 

@@ -2,10 +2,10 @@
 //! Verbauwhede, "Dude, is my code constant time?", 2017).
 //!
 //! The library is built as it is shipped and runs on the processor as it is, with its instructions for SHA-256, which
-//! memcheck does not examine. Left is wrong in its last place alone: an early exit would come late. Right is wrong in its
-//! first place: it would come early. Both are wrong, because a right code is followed by other work than a wrong one: what
-//! it changes in the record, the tokens it issues; that a code was right shows in the answer anyhow. For recovery codes,
-//! which are hashed before they are compared, left is a used one, and right one that never was.
+//! memcheck does not examine. Left is wrong in its last place alone: an early exit would come late. Right is wrong in
+//! its first place: it would come early. Both are wrong, because a right code is followed by other work than a wrong
+//! one: what it changes in the record, the tokens it issues; that a code was right shows in the answer anyhow. For
+//! recovery codes, which are hashed before they are compared, left is a used one, and right one that never was.
 //!
 //! Each class has inputs of its own for every sample, made and allocated alike, before the clock runs. Prints a line a
 //! bench with `max t`; see `check.sh`.
