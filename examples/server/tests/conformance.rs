@@ -183,9 +183,9 @@ fn spoilt_postgresql_databases_are_noticed() {
             "came back with other content",
         ),
         (
-            "ALTER TABLE accounts ALTER COLUMN revision TYPE DOUBLE PRECISION",
-            "records-come-back",
-            "was answered Stored when the row had",
+            "ALTER TABLE accounts ALTER COLUMN revision TYPE REAL",
+            "swap-is-atomic, threads",
+            "over one revision at once none was answered Stored",
         ),
     ];
     for (place, (sql, check, words)) in spoils.into_iter().enumerate() {
