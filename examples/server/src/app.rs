@@ -186,7 +186,8 @@ where
     Err(Trouble::Contended)
 }
 
-async fn load(database: &dyn Database, subject: &Subject) -> Result<Account, Trouble> {
+/// The record of a user in a database, or a new one.
+pub(crate) async fn load(database: &dyn Database, subject: &Subject) -> Result<Account, Trouble> {
     match database.load(subject).await? {
         Some(account) => Ok(account),
         None => Ok(Account::new(subject)),

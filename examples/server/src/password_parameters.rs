@@ -51,8 +51,7 @@ impl InUse {
         }
         let salt = STANDARD_NO_PAD.encode(random::<16>()?);
         let hash = format!("{parameters}${salt}${}", STANDARD_NO_PAD.encode(random::<32>()?));
-        let computable = PasswordHash::new(&hash).is_ok_and(|hash| hasher(&hash).is_some());
-        let taken = computable && sets.len() < MAX_SETS;
+        let taken = sets.len() < MAX_SETS && is_computable(&hash);
         if taken {
             sets.push(StandIn { parameters: parameters.to_owned(), hash });
         }

@@ -14,8 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Directory, Server, as_demo, command, eventually, json, run, sink::Sink};
-use sqlx::{Connection as _, Executor as _, SqliteConnection};
+use common::{Directory, Server, as_demo, command, eventually, json, run, sink::Sink, sql};
 
 /// The tests' servers have the demonstration by the environment. These choose for themselves.
 const UNSET: (&str, &str) = ("COUNTERSIGN_DEMO", "");
@@ -52,16 +51,6 @@ fn fails(directory: &Directory, arguments: &[&str], sentences: &[&str]) -> Strin
         assert!(said.contains(sentence), "{arguments:?} said {said:?}");
     }
     said
-}
-
-fn sql(directory: &Directory, statement: &str) {
-    let work = async {
-        let path = directory.path().join("countersign.db").display().to_string();
-        let mut connection = SqliteConnection::connect(&path).await.unwrap();
-        connection.execute(statement).await.unwrap();
-        connection.close().await.unwrap();
-    };
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
 }
 
 fn has_demonstration(server: &Server) -> bool {

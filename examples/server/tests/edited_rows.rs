@@ -4,19 +4,9 @@
 
 mod common;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use common::{Directory, PASSWORD, Reply, Server, json, within};
-use sqlx::{Connection as _, Executor as _, SqliteConnection};
-
-fn sql(directory: &Path, statement: &str) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let path = directory.join("countersign.db").display().to_string();
-        let mut connection = SqliteConnection::connect(&path).await.unwrap();
-        connection.execute(statement).await.unwrap();
-    });
-}
+use common::{Directory, PASSWORD, Reply, Server, json, sql, within};
 
 fn attempt(server: &Server, username: &str) -> Reply {
     server.token(&json!({ "grant_type": "password", "username": username, "password": PASSWORD }))
@@ -48,10 +38,7 @@ fn a_password_hash_that_cannot_be_computed_stops_nobody() {
         "'x'".to_owned(),
         "''".to_owned(),
     ] {
-        sql(
-            directory.path(),
-            &format!("UPDATE users SET password_hash = {hash} WHERE email = 'eve@example.com'"),
-        );
+        sql(&directory, &format!("UPDATE users SET password_hash = {hash} WHERE email = 'eve@example.com'"));
         let unknown = attempt(&server, "nobody@example.com");
         let edited = attempt(&server, "eve@example.com");
         assert_eq!((edited.status, edited.text), (unknown.status, unknown.text), "{hash}");
@@ -71,7 +58,7 @@ fn a_database_of_another_application_is_left_as_it_is() {
     let directory = Directory::new();
     let file = directory.path().join("countersign.db");
     std::fs::write(&file, "").unwrap();
-    sql(directory.path(), "CREATE TABLE notes (text TEXT); CREATE TABLE _sqlx_migrations (version BIGINT)");
+    sql(&directory, "CREATE TABLE notes (text TEXT); CREATE TABLE _sqlx_migrations (version BIGINT)");
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let before = std::fs::read(&file).unwrap();
     for arguments in [&["users", "list"][..], &["--listen", "127.0.0.1:0"]] {
@@ -91,11 +78,11 @@ fn a_record_that_cannot_be_read_is_an_error_of_the_server() {
     let directory = Arc::new(Directory::new());
     let server = Server::start_in(&directory, &["--policy", "auth0"]);
     server.enrol();
-    sql(directory.path(), "CREATE TABLE kept AS SELECT record FROM accounts");
+    sql(&directory, "CREATE TABLE kept AS SELECT record FROM accounts");
     // What stands in the wrong place may be a secret, and is not repeated.
     for record in ["'{}'", "x'ff00'", "json_set(record, '$.enrolled', 'a-secret')"] {
-        sql(directory.path(), "UPDATE accounts SET record = coalesce((SELECT record FROM kept), record)");
-        sql(directory.path(), &format!("UPDATE accounts SET record = {record}"));
+        sql(&directory, "UPDATE accounts SET record = coalesce((SELECT record FROM kept), record)");
+        sql(&directory, &format!("UPDATE accounts SET record = {record}"));
         let reply = attempt(&server, "user@example.com");
         assert_eq!((reply.status, reply.error()), (500, "server_error"), "{record}: {}", reply.text);
         assert!(server.log_mentions("a request failed") && !server.log_mentions("a-secret"));

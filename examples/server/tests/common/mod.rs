@@ -29,6 +29,7 @@ pub mod proxy;
 pub mod sink;
 
 pub use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_countersign-server");
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -59,6 +60,17 @@ impl Drop for Directory {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Runs a statement on the SQLite file of a folder.
+pub fn sql(directory: &Directory, statement: &str) {
+    let work = async {
+        let path = directory.path().join("countersign.db").display().to_string();
+        let mut connection = SqliteConnection::connect(&path).await.unwrap();
+        connection.execute(statement).await.unwrap();
+        connection.close().await.unwrap();
+    };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
 }
 
 /// The binary, told nothing by the environment of the test.

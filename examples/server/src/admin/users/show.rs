@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::{find, open_existing, running_policy};
 use crate::{
     admin::{Answer, Failure},
+    app,
     key_use::{Probe, keyless},
     keys::{Found, KeyView, Keys},
     options::{Data, Filter},
@@ -98,10 +99,7 @@ impl Standing {
 pub(super) async fn one(data: &Data, email: &str, whole: bool) -> Result<Answer, Failure> {
     let database = open_existing(data).await?;
     let user = find(&*database, email).await?;
-    let account = match database.load(&user.subject).await? {
-        Some(account) => account,
-        None => Account::new(&user.subject),
-    };
+    let account = app::load(&*database, &user.subject).await?;
     // Without the key file the ids alone are told.
     let known = match Keys::find(data) {
         Ok(Found::Keys(keys)) => Some(keys.view()),
