@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Directory, Server, as_demo, command, eventually, json, run, sink::Sink, sql};
+use common::{Directory, Server, as_demo, command, json, run, sink::Sink, sql};
 
 /// The tests' servers have the demonstration by the environment. These choose for themselves.
 const UNSET: (&str, &str) = ("COUNTERSIGN_DEMO", "");
@@ -102,7 +102,7 @@ fn a_store_that_takes_the_demonstrations_credentials_is_refused() {
     let allowed = ["--demo=false", "--allow-demo-credentials"];
     let server = Server::start_in(&directory, &allowed);
     assert_eq!(server.sign_in().error(), "mfa_required");
-    assert!(server.log_mentions("everybody knows the password of user@example.com"));
+    server.expect_log("everybody knows the password of user@example.com");
     drop(server);
 
     // Each by itself, and the names alone are no reason.
@@ -255,9 +255,9 @@ fn the_database_file_is_closed_to_others() {
     let server = Server::start_in(&directory, &PLACE);
     for file in ["countersign.db", "countersign.db-wal", "countersign.db-shm"] {
         assert_eq!(mode(&directory, file), 0o600, "{file}");
-        assert!(server.log_mentions(&format!("\"file\":\"countersign.db{}\"", &file[14..])), "{file}");
+        server.expect_log(&format!("\"file\":\"countersign.db{}\"", &file[14..]));
     }
-    assert!(server.log_mentions("\"mode\":\"644\""));
+    server.expect_log("\"mode\":\"644\"");
     drop(server);
     // The commands mend it, too, and also by a link.
     fs::set_permissions(directory.path().join("countersign.db"), fs::Permissions::from_mode(0o666)).unwrap();
@@ -418,12 +418,12 @@ fn a_hangup_drains_what_was_begun() {
     stream.write_all(head.as_bytes()).unwrap();
     assert_eq!(server.get("/healthz").status, 200, "the connection was taken before this one");
     server.signal("HUP");
-    eventually("the draining", || server.log_mentions("finishing what was begun").then_some(()));
+    server.expect_log("finishing what was begun");
     stream.write_all(rest.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("association_required"), "{answer}");
-    eventually("the end", || server.log_mentions("stopped").then_some(()));
+    server.expect_log("stopped");
     assert!(server.wait().success());
 }
 

@@ -110,7 +110,8 @@ fn a_key_file_that_is_gone_is_not_made_anew_beside_a_full_database() {
     // Told that it is lost, the server says what dies, and the next start needs no word.
     fs::remove_file(path(&directory)).unwrap();
     let server = Server::start_in(&directory, &[&START[..], &["--keys-lost"]].concat());
-    assert!(server.log_mentions("the keys are lost") && server.log_mentions("1 recovery codes of 1 users"));
+    server.expect_log("the keys are lost");
+    server.expect_log("1 recovery codes of 1 users");
     drop(server);
     let server = Server::start_in(&directory, &START);
     assert!(!server.log_mentions("the keys are lost"));

@@ -302,14 +302,14 @@ fn a_signal_drains_what_was_begun() {
     let idle = TcpStream::connect(server.address).unwrap();
     assert_eq!(server.get("/healthz").status, 200, "both connections were taken before this one");
     server.terminate();
-    eventually("the draining", || server.log_mentions("finishing what was begun").then_some(()));
+    server.expect_log("finishing what was begun");
     eventually("no more connections", || TcpStream::connect(server.address).is_err().then_some(()));
     stream.write_all(rest.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("association_required"), "{answer}");
     drop(idle);
-    eventually("the end", || server.log_mentions("stopped").then_some(()));
+    server.expect_log("stopped");
     assert!(server.wait().success());
 }
 

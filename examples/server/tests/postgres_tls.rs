@@ -83,7 +83,7 @@ fn the_certificate_is_verified_off_the_loopback_unless_the_url_says_otherwise() 
     ] {
         let server = starts(&cluster, way.way());
         assert_eq!(server.sign_in().error(), "mfa_required", "{}", way.way());
-        assert!(server.log_mentions("verify-full is safer"), "{}", way.way());
+        server.expect_log("verify-full is safer");
     }
 
     // On the loopback, and by a socket, as before.

@@ -181,6 +181,19 @@ impl Server {
         self.log_text().contains(text)
     }
 
+    /// Waits for a line of the log, which a process may write after it answered.
+    #[track_caller]
+    pub fn expect_log(&self, text: &str) {
+        eventually(&format!("\"{text}\" in the log"), || self.log_mentions(text).then_some(()));
+    }
+
+    /// Waits for the event of a command in the log.
+    #[track_caller]
+    pub fn expect_audit(&self, command: &str) -> Value {
+        let found = || self.audit().into_iter().find(|event| event["command"] == command);
+        eventually(&format!("event of {command} in the log"), found)
+    }
+
     /// SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
