@@ -83,8 +83,9 @@ impl Host {
     /// compare-and-swap, and only then shows what happened; if another step came first, it begins anew.
     fn step<T>(&mut self, take: impl Fn(&Verifier, Account) -> Step<T>) -> Result<Result<T, Denial>, Error> {
         let outcome = drive_blocking(&self.rows, &self.subject, |account| take(&self.verifier, account))?;
-        outcome.effects.into_iter().for_each(|effect| self.carry_out(effect));
-        Ok(outcome.result)
+        let (result, effects) = outcome.into_parts();
+        effects.into_iter().for_each(|effect| self.carry_out(effect));
+        Ok(result)
     }
 
     fn carry_out(&mut self, effect: Effect) {

@@ -146,7 +146,7 @@ pub use outcome::{
     issue_token::IssueToken,
     notify::{Event, Notify},
     send::{Descriptor, EmailDescriptor, Message, SendEmail},
-    step::{self, Committed, Outcome, Sealed, Step, Swap, Write},
+    step::{self, Committed, Effects, Outcome, Sealed, Step, Swap, Write},
     store::{BlockingStore, LocalStore, Store},
 };
 pub use policy::{Policy, PolicyError, Rate, RecoveryThrottle, RecoveryUse, Resend, Settings};

@@ -29,10 +29,10 @@ fn run() -> Option<()> {
         *record = Some(write.record);
         Ok::<_, ()>(Swap::Stored)
     };
-    let challenged = step.commit(|write| store(&mut record, write)).ok()?.done()?.result.ok()?;
+    let challenged = step.commit(|write| store(&mut record, write)).ok()?.done()?.into_parts().0.ok()?;
     let handle = verifier.open_oob_code(&session, challenged.oob_code.expose()).ok()?;
     let code = BindingCode::parse(&typed).ok()?;
     let step = verifier.verify_oob(&session, record.take()?, &handle, &code, now);
-    step.commit(|write| store(&mut record, write)).ok()?.done()?.result.ok()?;
+    step.commit(|write| store(&mut record, write)).ok()?.done()?.into_parts().0.ok()?;
     Some(())
 }

@@ -52,7 +52,7 @@ impl Draft {
 
     fn outcome<T>(mut self, result: Result<T, Denial>) -> (Outcome<T>, Vec<Descriptor>) {
         self.audit.conclude(result.as_ref().err().copied());
-        (Outcome { result, effects: self.effects, audit: self.audit }, self.outbox)
+        (Outcome::new(result, self.effects, self.audit), self.outbox)
     }
 }
 

@@ -45,10 +45,11 @@ pub(super) async fn denied_step(bench: &Bench<'_>, notes: &mut Notes) -> Result<
         let account = bench.reload(&stage.subject).await?;
         let (outcome, record) =
             commit(bench, verifier.verify_oob(&stage.session, account, handle, &wrong, now)).await?;
+        let (result, _) = outcome.into_parts();
         notes.expect(
-            outcome.result == Err(Denial::InvalidBindingCode { attempts_left: left }),
+            result == Err(Denial::InvalidBindingCode { attempts_left: left }),
             Flaw::Vanished,
-            || format!("a wrong code that should leave {left} attempts was answered {:?}", outcome.result),
+            || format!("a wrong code that should leave {left} attempts was answered {:?}", result),
         );
         if let Some(record) = record {
             bench.expect_row(notes, &record, &[]).await?;
@@ -57,8 +58,9 @@ pub(super) async fn denied_step(bench: &Bench<'_>, notes: &mut Notes) -> Result<
     let account = bench.reload(&stage.subject).await?;
     let (outcome, _) =
         commit(bench, verifier.verify_oob(&stage.session, account, handle, right, now)).await?;
-    notes.expect(outcome.result == Err(Denial::AttemptsExhausted), Flaw::LimitBroken, || {
-        format!("after {ATTEMPTS} wrong codes the right one was answered {:?}", outcome.result)
+    let (result, _) = outcome.into_parts();
+    notes.expect(result == Err(Denial::AttemptsExhausted), Flaw::LimitBroken, || {
+        format!("after {ATTEMPTS} wrong codes the right one was answered {:?}", result)
     });
     let never_issued = RecoveryCode::parse(&"2".repeat(24)).map_err(Finding::kit)?;
     for _ in 0..2 {
@@ -126,19 +128,19 @@ pub(super) async fn crash(bench: &Bench<'_>, notes: &mut Notes) -> Result<(), Fi
     let step = verifier.verify_oob(&stage.session, account, &handle, &message.code, now);
     let account = keep(bench, notes, unseen(step)?).await?;
     let again = verifier.verify_oob(&stage.session, account, &handle, &message.code, now);
-    let (outcome, _) = commit(bench, again).await?;
-    notes.expect(outcome.result == Err(Denial::OobCodeUsed), Flaw::Vanished, || {
-        format!("a code that was used before the crash was answered {:?} after it", outcome.result)
+    let (result, _) = commit(bench, again).await?.0.into_parts();
+    notes.expect(result == Err(Denial::OobCodeUsed), Flaw::Vanished, || {
+        format!("a code that was used before the crash was answered {:?} after it", result)
     });
     // A recovery code that was stored without an answer gives the same token again.
     let account = bench.reload(&stage.subject).await?;
     let step = verifier.verify_recovery(&stage.other, account, &stage.recovery, now);
     let account = keep(bench, notes, unseen(step)?).await?;
     let again = verifier.verify_recovery(&stage.other, account, &stage.recovery, now);
-    let (outcome, _) = commit(bench, again).await?;
-    let repeated = outcome.result.as_ref().is_ok_and(|recovered| recovered.repeated);
+    let (result, _) = commit(bench, again).await?.0.into_parts();
+    let repeated = result.as_ref().is_ok_and(|recovered| recovered.repeated);
     notes.expect(repeated, Flaw::Vanished, || {
-        format!("a recovery code that was used before the crash was answered {:?} after it", outcome.result)
+        format!("a recovery code that was used before the crash was answered {:?} after it", result)
     });
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::{
     outcome::{
         denial::Denial,
         effect::Effect,
-        step::{Committed, Outcome, Step, Swap},
+        step::{Committed, Effects, Step, Swap},
     },
     record::{account::Account, authenticator::Authenticator},
 };
@@ -83,11 +83,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    fn take<T>(&mut self, outcome: &Outcome<T>) {
-        if let Err(Denial::InvalidBindingCode { attempts_left }) = outcome.result {
+    fn take<T>(&mut self, result: &Result<T, Denial>, effects: &Effects) {
+        if let Err(Denial::InvalidBindingCode { attempts_left }) = *result {
             self.wrong.push(u64::from(attempts_left));
         }
-        for effect in &outcome.effects {
+        for effect in effects {
             match effect {
                 Effect::IssueToken(token) => {
                     let id = token.id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
@@ -163,26 +163,26 @@ async fn act(
             let (handle, right) = stage.challenge()?;
             let code = if scene == Scene::Answers { right.clone() } else { stage::wrong(right)? };
             let verify = |account| verifier.verify_oob(&stage.session, account, handle, &code, now);
-            let outcome = step(bench, stage, &mut tally, ticket, verify).await?;
-            tally.right = u64::from(outcome.result.is_ok());
+            let result = step(bench, stage, &mut tally, ticket, verify).await?;
+            tally.right = u64::from(result.is_ok());
         }
         Scene::Recovery => {
             let session = if even { &stage.session } else { &stage.other };
             let recover = |account| verifier.verify_recovery(session, account, &stage.recovery, now);
-            let outcome = step(bench, stage, &mut tally, ticket, recover).await?;
-            tally.right = u64::from(outcome.result.is_ok_and(|recovered| !recovered.repeated));
+            let result = step(bench, stage, &mut tally, ticket, recover).await?;
+            tally.right = u64::from(result.is_ok_and(|recovered| !recovered.repeated));
         }
         Scene::Resends if even => {
             let entropy = bench.run().draws(&format!("{} resend {worker}", stage.subject)).entropy();
             let request = ChallengeRequest::default();
             let resend = |account| verifier.challenge(&stage.session, account, &request, now, &entropy);
-            step(bench, stage, &mut tally, ticket, resend).await?;
+            drop(step(bench, stage, &mut tally, ticket, resend).await?);
         }
         Scene::Resends => {
             let (handle, right) = stage.challenge()?;
             let code = stage::wrong(right)?;
             let verify = |account| verifier.verify_oob(&stage.session, account, handle, &code, now);
-            step(bench, stage, &mut tally, ticket, verify).await?;
+            drop(step(bench, stage, &mut tally, ticket, verify).await?);
         }
         Scene::Count => count_up(bench, stage, &mut tally, ticket).await?,
     }
@@ -211,7 +211,7 @@ async fn step<T>(
     tally: &mut Tally,
     ticket: Ticket,
     mut take: impl FnMut(Account) -> Step<T>,
-) -> Result<Outcome<T>, Finding> {
+) -> Result<Result<T, Denial>, Finding> {
     let mut ticket = Some(ticket);
     for _ in 0..patience(bench) {
         let account = bench.reload(&stage.subject).await?;
@@ -233,8 +233,9 @@ async fn step<T>(
             }
         };
         if let Committed::Done(outcome) = sealed.open(answer) {
-            tally.take(&outcome);
-            return Ok(outcome);
+            let (result, effects) = outcome.into_parts();
+            tally.take(&result, &effects);
+            return Ok(result);
         }
     }
     Err(out_of_patience(bench))

@@ -217,7 +217,7 @@ fn taken<T>(step: Step<T>) -> Result<Account, Finding> {
     };
     write
         .map(|write| write.record)
-        .ok_or_else(|| Finding::kit(outcome.audit.denial.unwrap_or("nothing to write")))
+        .ok_or_else(|| Finding::kit(outcome.audit().denial.unwrap_or("nothing to write")))
 }
 
 #[cfg(test)]

@@ -68,8 +68,11 @@ impl<E: fmt::Debug + fmt::Display> core::error::Error for DriveError<E> {}
 /// ) -> Result<Result<AuthenticatorId, Denial>, DriveError<S::Error>> {
 ///     let step = |account| verifier.provision(account, address, now, entropy);
 ///     let outcome = countersign::drive(store, subject, step).await?;
-///     // Carry out outcome.effects, log outcome.audit, answer with the result.
-///     Ok(outcome.result)
+///     let (result, effects) = outcome.into_parts();
+///     for effect in effects {
+///         println!("carry out {effect:?}");
+///     }
+///     Ok(result)
 /// }
 /// ```
 ///

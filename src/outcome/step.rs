@@ -37,8 +37,8 @@
 //!
 //! The seal guards against accidents and not against a host that goes looking: the record itself is in the [`Write`].
 
-use alloc::vec::Vec;
-use core::{fmt, future::Future};
+use alloc::vec::{self, Vec};
+use core::{fmt, future::Future, ops::Deref, slice};
 
 use crate::{
     outcome::{audit::AuditEvent, denial::Denial, effect::Effect, send::Descriptor},
@@ -107,14 +107,66 @@ pub enum Committed<T> {
 
 /// What happened, readable because it is stored.
 #[derive(Debug)]
-#[non_exhaustive]
+#[must_use = "an outcome holds what to answer and what to carry out"]
 pub struct Outcome<T> {
-    /// What to answer the client.
-    pub result: Result<T, Denial>,
-    /// What to do now. A step that denied can have effects, too.
-    pub effects: Vec<Effect>,
+    result: Result<T, Denial>,
+    effects: Effects,
+    audit: AuditEvent,
+}
+
+impl<T> Outcome<T> {
+    /// What to answer the client, and what to carry out. A step that was denied can have effects, too.
+    pub fn into_parts(self) -> (Result<T, Denial>, Effects) {
+        (self.result, self.effects)
+    }
+
+    /// The effects, to look at: for logs and counters. A host that carries them out takes the parts.
+    #[must_use]
+    pub fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+
     /// What to log.
-    pub audit: AuditEvent,
+    #[must_use]
+    pub const fn audit(&self) -> &AuditEvent {
+        &self.audit
+    }
+
+    pub(crate) const fn new(result: Result<T, Denial>, effects: Vec<Effect>, audit: AuditEvent) -> Self {
+        Self { result, effects: Effects(effects), audit }
+    }
+}
+
+/// The effects of one step, in the order in which they came about. They are safe to carry out, because the step is
+/// stored; a host that drops them sends no code and issues no token.
+#[derive(Clone, Debug)]
+#[must_use = "effects are what the host carries out"]
+pub struct Effects(Vec<Effect>);
+
+impl Deref for Effects {
+    type Target = [Effect];
+
+    fn deref(&self) -> &[Effect] {
+        &self.0
+    }
+}
+
+impl IntoIterator for Effects {
+    type Item = Effect;
+    type IntoIter = vec::IntoIter<Effect>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Effects {
+    type Item = &'a Effect;
+    type IntoIter = slice::Iter<'a, Effect>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
 }
 
 /// An outcome that opens with the store's answer.

@@ -40,7 +40,7 @@
 //!
 //! /// What the person reads in the mail.
 //! fn mailed<T>(outcome: &Outcome<T>) -> String {
-//!     let Some(Effect::SendEmail(mail)) = outcome.effects.first() else { panic!("no mail was sent") };
+//!     let Some(Effect::SendEmail(mail)) = outcome.effects().first() else { panic!("no mail was sent") };
 //!     mail.code.expose().to_owned()
 //! }
 //!
@@ -56,27 +56,27 @@
 //! let record = Standalone::unconfirmed(&subject, EmailAddress::parse("user@example.com")?, &draw()?);
 //! let asked = row.commit(verifier.ask(record, &Purpose::Confirm, now, &draw()?));
 //! let typed = BindingCode::parse(&mailed(&asked))?;
-//! let handle = verifier.open_standalone_code(&subject, asked.result?.oob_code.expose())?;
+//! let handle = verifier.open_standalone_code(&subject, asked.into_parts().0?.oob_code.expose())?;
 //! let answered = row.commit(verifier.answer(row.load(), &handle, &Purpose::Confirm, &typed, now));
-//! assert_eq!(answered.result?.purpose, Purpose::Confirm);
+//! assert_eq!(answered.into_parts().0?.purpose, Purpose::Confirm);
 //!
 //! // 2. Reset a password by it, later. The purpose is part of the code: no code for anything else resets a password.
 //! let now = now + time::Duration::days(30);
 //! let reset = Purpose::Custom(Label::new("password-reset")?);
 //! let asked = row.commit(verifier.ask(row.load(), &reset, now, &draw()?));
 //! let code = mailed(&asked);
-//! let handle = verifier.open_standalone_code(&subject, asked.result?.oob_code.expose())?;
+//! let handle = verifier.open_standalone_code(&subject, asked.into_parts().0?.oob_code.expose())?;
 //!
 //! // The ledger is part of the record: a wrong code is charged before its verdict can be read, and asking again at once
 //! // sends nothing.
 //! let wrong = BindingCode::parse(if code == "000000" { "000001" } else { "000000" })?;
 //! let answered = row.commit(verifier.answer(row.load(), &handle, &reset, &wrong, now));
-//! assert_eq!(answered.result.unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
+//! assert_eq!(answered.into_parts().0.unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
 //! let again = row.commit(verifier.ask(row.load(), &reset, now, &draw()?));
-//! assert!(again.effects.is_empty());
+//! assert!(again.effects().is_empty());
 //!
 //! let answered = row.commit(verifier.answer(row.load(), &handle, &reset, &BindingCode::parse(&code)?, now));
-//! assert_eq!(answered.result?.purpose, reset);
+//! assert_eq!(answered.into_parts().0?.purpose, reset);
 //! # Ok(()) }
 //! ```
 

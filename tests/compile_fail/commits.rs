@@ -1,10 +1,10 @@
-use countersign::{Committed, Denial, Effect, Step, Swap, Verification};
+use countersign::{Committed, Denial, Effects, Step, Swap, Verification};
 
-fn look(step: Step<Verification>) -> Option<(Result<Verification, Denial>, Vec<Effect>)> {
+fn look(step: Step<Verification>) -> Option<(Result<Verification, Denial>, Effects)> {
     let (write, sealed) = step.into_parts();
     let answer = if write.is_some() { Swap::Lost } else { Swap::Stored };
     match sealed.open(answer) {
-        Committed::Done(outcome) => Some((outcome.result, outcome.effects)),
+        Committed::Done(outcome) => Some(outcome.into_parts()),
         Committed::Lost => None,
     }
 }

@@ -1,6 +1,6 @@
-use countersign::{Effect, Step, Verification};
+use countersign::{Effects, Step, Verification};
 
-fn look(step: Step<Verification>) -> Vec<Effect> {
+fn look(step: Step<Verification>) -> Effects {
     let (_write, sealed) = step.into_parts();
     sealed.outcome.effects
 }

@@ -21,10 +21,11 @@ pub fn request(
         let Committed::Done(outcome) = asked.step(account).commit(|write| rows.swap(write))? else {
             continue;
         };
-        if !commits(&outcome.result) {
+        let (result, _) = outcome.into_parts();
+        if !commits(&result) {
             rows.put(before.expect("the stage is set"));
         }
-        return Ok(outcome.result);
+        return Ok(result);
     }
 }
 
@@ -80,7 +81,7 @@ fn the_request_answers_before_it_knows() {
         let account = rows.load(asked.subject())?.expect("the stage is set");
         let (_write, sealed) = asked.step(account).into_parts();
         let outcome = sealed.open(Swap::Stored).done().expect("it was opened");
-        Ok::<_, Infallible>(outcome.result)
+        Ok::<_, Infallible>(outcome.into_parts().0)
     };
     let report = kit.request(peek).run(&run(), NOW);
     caught(&report, Check::DeniedRequest, None, Flaw::Vanished, &[]);

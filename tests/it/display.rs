@@ -131,7 +131,7 @@ fn a_standalone_record_says_what_it_holds() {
     let (write, sealed) =
         verifier.ask(record, &Purpose::Confirm, START, &countersign_testkit::entropy(&mut rng)).into_parts();
     let record = write.unwrap().record;
-    sealed.open(Swap::Stored).done().unwrap();
+    let _ = sealed.open(Swap::Stored).done().unwrap();
     assert_eq!(record.subject(), &subject());
     assert_eq!(record.authenticator().factor().address(), &to);
     assert_eq!(serde_json::to_value(&record).unwrap()["revision"], record.revision().get());

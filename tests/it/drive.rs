@@ -86,7 +86,8 @@ fn guess<S: Store<Record = Account> + 'static>(
     tokio::spawn(async move {
         let step = |account| verifier.verify_oob(&session, account, &handle, &code, now);
         let outcome = drive(&*store, session.subject(), step).await?;
-        Ok((outcome.result.map(drop), outcome.audit.evaluated))
+        let evaluated = outcome.audit().evaluated;
+        Ok((outcome.into_parts().0.map(drop), evaluated))
     })
 }
 
@@ -129,7 +130,7 @@ fn of_128_guesses_on_threads_five_are_judged() {
         let guess = || {
             let step = |account| verifier.verify_oob(&session, account, &handle, &bad, now);
             u32::from(
-                drive_blocking(rows, session.subject(), step).expect("no writer is busy").audit.evaluated,
+                drive_blocking(rows, session.subject(), step).expect("no writer is busy").audit().evaluated,
             )
         };
         let guesses: Vec<_> = (0..128).map(|_| scope.spawn(guess)).collect();
@@ -219,7 +220,7 @@ async fn a_step_that_changes_nothing_does_not_reach_the_store() {
     let request = ChallengeRequest::default();
     let step = |account| world.verifier.challenge(&session, account, &request, world.now, &entropy);
     let outcome = drive(&store, &subject(), step).await.unwrap();
-    assert_eq!(outcome.result.unwrap_err(), Denial::NotEnrolled);
+    assert_eq!(outcome.into_parts().0.unwrap_err(), Denial::NotEnrolled);
     assert_eq!((store.loads.get(), store.swaps.get()), (1, 0));
 }
 
@@ -310,7 +311,7 @@ async fn revisions_are_exact_everywhere() {
     for to in ["first@example.com", "second@example.com", "third@example.com"] {
         let entropy = Entropy::from_bytes([7; 32]);
         let step = |account| world.verifier.provision(account, &address(to), world.now, &entropy);
-        drive(&store, &subject(), step).await.unwrap();
+        let _ = drive(&store, &subject(), step).await.unwrap();
         let account = store.row.borrow().clone().unwrap();
         let revision = account.revision().get();
         assert!(last.map_or((1..1 << 52).contains(&revision), |last| revision == last + 1), "{revision}");
@@ -321,7 +322,7 @@ async fn revisions_are_exact_everywhere() {
     }
     // A step that draws nothing numbers a new record, too.
     let fresh = Stubborn::new(Ok(Swap::Stored));
-    drive(&fresh, &subject(), |account| world.verifier.reset(account, world.now)).await.unwrap();
+    let _ = drive(&fresh, &subject(), |account| world.verifier.reset(account, world.now)).await.unwrap();
     let revision = fresh.row.borrow().clone().unwrap().revision().get();
     assert!((1..1 << 52).contains(&revision), "{revision}");
 }

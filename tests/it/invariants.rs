@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use countersign::{
     Account, AuthenticatorId, BindingCode, ChallengeRequest, Committed, DeliveryReport, Denial, Effect,
-    IssueToken, Policy, Rate, RecoveryCode, RecoveryThrottle, RecoveryUse, Resend, Session, Settings, Step,
-    Swap, TransactionId,
+    Effects, IssueToken, Policy, Rate, RecoveryCode, RecoveryThrottle, RecoveryUse, Resend, Session,
+    Settings, Step, Swap, TransactionId,
 };
 use countersign_testkit::{World, address, client, subject, wrong};
 use proptest::prelude::*;
@@ -120,7 +120,7 @@ struct Run {
 /// What a step came to, as far as the checks care.
 enum Came<T> {
     Lost,
-    Done(Result<T, Denial>, Vec<Effect>),
+    Done(Result<T, Denial>, Effects),
 }
 
 impl Run {
@@ -181,11 +181,13 @@ impl Run {
                     before != after,
                     "a step that writes changes the record, and no other does"
                 );
-                let denied = outcome.result.as_ref().err().copied();
-                assert_eq!(outcome.audit.denial, denied.map(|denial| denial.code()));
+                let logged = outcome.audit().denial;
+                let (result, effects) = outcome.into_parts();
+                let denied = result.as_ref().err().copied();
+                assert_eq!(logged, denied.map(|denial| denial.code()));
                 self.check_record(&before, &after, denied, unlocks, unenrols);
-                self.check_effects(&outcome.effects);
-                Came::Done(outcome.result, outcome.effects)
+                self.check_effects(&effects);
+                Came::Done(result, effects)
             }
         }
     }

@@ -364,7 +364,7 @@ fn standalone_confirmations_live_as_long_as_the_preset_says() {
             &countersign_testkit::entropy(&mut world.rng),
         );
         let (_, sealed) = step.into_parts();
-        let asked = sealed.open(countersign::Swap::Stored).done().unwrap().result.unwrap();
+        let asked = sealed.open(countersign::Swap::Stored).done().unwrap().into_parts().0.unwrap();
         assert_eq!(asked.expires, world.now + Duration::seconds(preset.confirmation_lifetime));
     }
 }

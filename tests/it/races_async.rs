@@ -161,7 +161,7 @@ fn scene(right: bool) -> (World, Vec<Attempt>) {
 }
 
 fn tokens(outcomes: &[Outcome<Verification>]) -> usize {
-    let effects = outcomes.iter().flat_map(|outcome| &outcome.effects);
+    let effects = outcomes.iter().flat_map(|outcome| outcome.effects());
     effects.filter(|effect| matches!(effect, Effect::IssueToken(_))).count()
 }
 
@@ -170,7 +170,8 @@ async fn parallel_wrong_codes_cost_what_they_cost_in_a_row() {
     let (mut world, attempts) = scene(false);
     let rows = Rows::new(world.account(), Failure::Never);
     let outcomes = spawn_all(&world.verifier, &rows, attempts).await;
-    let denials: Vec<_> = outcomes.into_iter().map(|outcome| outcome.unwrap().result.unwrap_err()).collect();
+    let denials: Vec<_> =
+        outcomes.into_iter().map(|outcome| outcome.unwrap().into_parts().0.unwrap_err()).collect();
     let mut left: Vec<_> = denials
         .iter()
         .filter_map(|denial| match denial {
@@ -194,8 +195,9 @@ async fn parallel_right_codes_complete_once() {
     let outcomes = spawn_all(&world.verifier, &rows, attempts).await;
     let outcomes: Vec<_> = outcomes.into_iter().map(Result::unwrap).collect();
     assert_eq!(tokens(&outcomes), 1);
-    assert_eq!(outcomes.iter().filter(|outcome| outcome.result.is_ok()).count(), 1);
-    let used = outcomes.iter().filter(|outcome| outcome.result == Err(Denial::OobCodeUsed));
+    let results: Vec<_> = outcomes.into_iter().map(|outcome| outcome.into_parts().0).collect();
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    let used = results.iter().filter(|result| **result == Err(Denial::OobCodeUsed));
     assert_eq!(used.count(), 63);
 }
 
@@ -212,8 +214,10 @@ async fn an_error_of_the_store_reveals_nothing() {
             // Whoever comes after the last write reads a record that needs none, and is told only what that record
             // says.
             let settled = if right { Denial::OobCodeUsed } else { Denial::AttemptsExhausted };
-            assert!(revealed.iter().all(|outcome| outcome.result == Err(settled)), "{failure:?}");
-            let (failed, charged) = (HANDLERS - revealed.len(), bucket(&rows.account(), "guess"));
+            let failed = HANDLERS - revealed.len();
+            let mut results = revealed.into_iter().map(|outcome| outcome.into_parts().0);
+            assert!(results.all(|result| result == Err(settled)), "{failure:?}");
+            let (failed, charged) = (failed, bucket(&rows.account(), "guess"));
             let expected = match (failure, right) {
                 (Failure::BeforeWriting, _) => (HANDLERS, 0),
                 (Failure::AfterWriting, true) => (1, 0),

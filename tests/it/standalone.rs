@@ -49,12 +49,13 @@ impl Row {
             Ok::<_, std::convert::Infallible>(Swap::Stored)
         });
         let Committed::Done(outcome) = committed.unwrap() else { panic!("nobody else writes here") };
-        for effect in outcome.effects {
+        let (result, effects) = outcome.into_parts();
+        for effect in effects {
             if let Effect::SendEmail(mail) = effect {
                 self.mails.push(mail);
             }
         }
-        outcome.result
+        result
     }
 
     fn ask(&mut self, purpose: &Purpose) -> Result<Asked, Denial> {

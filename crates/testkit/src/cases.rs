@@ -42,7 +42,7 @@ impl<T, R> Row<T, R> {
 
     /// Whether the step succeeded.
     pub fn succeeded(&self) -> bool {
-        self.outcome.as_ref().is_some_and(|outcome| outcome.result.is_ok())
+        self.outcome.as_ref().is_some_and(|outcome| outcome.audit().denial.is_none())
     }
 }
 

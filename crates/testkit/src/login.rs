@@ -187,11 +187,12 @@ impl Bare {
             Ok::<_, std::convert::Infallible>(countersign::Swap::Stored)
         });
         let outcome = committed.unwrap().done().unwrap();
-        let code = outcome.effects.into_iter().find_map(|effect| match effect {
+        let (result, effects) = outcome.into_parts();
+        let code = effects.into_iter().find_map(|effect| match effect {
             countersign::Effect::SendEmail(mail) => Some(mail.code),
             _ => None,
         });
-        let oob_code = outcome.result.unwrap().oob_code;
+        let oob_code = result.unwrap().oob_code;
         let handle = verifier.open_standalone_code(&subject, oob_code.expose()).unwrap();
         Self { verifier, record: stored.unwrap(), handle, code: code.unwrap(), now }
     }

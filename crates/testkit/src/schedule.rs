@@ -195,14 +195,15 @@ fn settle<T>(
         return;
     };
     (node.next, node.tries) = (node.next + 1, 0);
-    for effect in outcome.effects {
+    let (result, effects) = outcome.into_parts();
+    for effect in effects {
         match effect {
             Effect::IssueToken(token) => state.tokens.push(token),
             Effect::SendEmail(mail) => state.mails.push(mail),
             _ => {}
         }
     }
-    let answer = outcome.result.map(|answer| {
+    let answer = result.map(|answer| {
         if let (Some(oob_code), Some(mail)) = (handle(answer), state.mails.last()) {
             node.sent = Some((oob_code, mail.code.clone()));
         }

@@ -144,7 +144,9 @@ impl World {
     }
 
     pub fn take<T>(&mut self, outcome: Outcome<T>) -> Result<T, Denial> {
-        for effect in outcome.effects {
+        self.audits.push(outcome.audit().clone());
+        let (result, effects) = outcome.into_parts();
+        for effect in effects {
             match effect {
                 Effect::SendEmail(mail) => self.mails.push(mail),
                 Effect::IssueToken(token) => self.tokens.push(token),
@@ -152,8 +154,7 @@ impl World {
                 other => panic!("unknown effect {other:?}"),
             }
         }
-        self.audits.push(outcome.audit);
-        outcome.result
+        result
     }
 
     pub fn begin(&mut self) -> MfaToken {

@@ -126,12 +126,12 @@ impl App {
 
     /// What every outcome is good for, whatever its command: the log, the metrics, the panel, the worker.
     fn conclude<T>(&self, outcome: &Outcome<T>) {
-        self.metrics.audit.record_step(&outcome.audit);
+        self.metrics.audit.record_step(outcome.audit());
         if let Some(panel) = &self.panel {
-            panel.note(&outcome.audit, &outcome.effects);
+            panel.note(outcome.audit(), outcome.effects());
         }
         let mut messages = false;
-        for effect in &outcome.effects {
+        for effect in outcome.effects() {
             messages |= matches!(effect, Effect::SendEmail(_) | Effect::Notify(_));
             if let Effect::Notify(notify) = effect
                 && let Event::ClockDisagrees { behind_ms } = notify.event

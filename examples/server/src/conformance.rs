@@ -81,7 +81,7 @@ fn kit(database: &Arc<dyn Database>, options: &Conformance) -> AsyncKit<'static>
                 let step = |account, _, _: &_| asked.step(account);
                 let taken =
                     app::take(&*database, asked.subject(), step, app::in_place(&*database), || {}).await;
-                taken.map(|outcome| outcome.result)
+                taken.map(|outcome| outcome.into_parts().0)
             }
         })
 }

@@ -11,8 +11,8 @@ mod upkeep;
 use arbitrary::{Arbitrary, Unstructured};
 use countersign::{
     Account, AuthenticatorId, BindingCode, ChallengeRequest, ChallengeTypes, Committed, Delivery,
-    DeliveryReport, Denial, Descriptor, Effect, EffectId, ElevatedScopes, Message, Outcome, Policy, Purpose,
-    Rate, RecoveryCode, RecoveryThrottle, RecoveryUse, RenderError, Requirements, Resend, Revision, Session,
+    DeliveryReport, Denial, Descriptor, Effect, EffectId, ElevatedScopes, Message, Policy, Purpose, Rate,
+    RecoveryCode, RecoveryThrottle, RecoveryUse, RenderError, Requirements, Resend, Revision, Session,
     Settings, Step, Subject, Swap, TransactionId, Verifier,
 };
 use rand::rngs::ChaCha20Rng;
@@ -23,7 +23,7 @@ use crate::{
     facts::{Facts, Known, State},
     fixture::{START, SUBJECT, account, address, client, first_factor, rng, subject, verifier},
     model::{Code, Model},
-    outcome::{self, Expected},
+    outcome::{self, Expected, Seen},
     rules::{About, Login, Recovery, Rules, Sending},
 };
 
@@ -234,12 +234,6 @@ fn latest<T: Clone>(list: &[T], back: u8) -> Option<T> {
     list.iter().rev().nth(usize::from(back % 16)).cloned()
 }
 
-/// What was seen of a step.
-struct Seen<T> {
-    outcome: Outcome<T>,
-    outbox: Option<Vec<Descriptor>>,
-}
-
 impl Run {
     /// Commits a step as a store would that answers as `how` says. Nothing is seen of a step that was lost; where nobody
     /// knows, the record may have been written, and the outcome is gone.
@@ -288,7 +282,7 @@ impl Run {
             }
             Ok(Committed::Done(outcome)) => {
                 assert_eq!(wrote, self.record != before, "a step that writes changes the record");
-                Some(Seen { outcome, outbox })
+                Some(Seen::of(outcome, outbox))
             }
         }
     }
@@ -304,7 +298,7 @@ impl Run {
         secrets.extend(self.given.iter().map(|given| given.oob_code.as_str()));
         secrets.extend(self.tokens.iter().map(String::as_str));
         secrets.extend(self.recovery.iter().map(RecoveryCode::expose));
-        outcome::check(&seen.outcome, seen.outbox.as_deref(), expected, &secrets);
+        outcome::check(seen, expected, &secrets);
     }
 
     /// What holds after every step, and what every reader must be told of it.

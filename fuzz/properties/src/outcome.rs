@@ -1,6 +1,6 @@
 //! What must be said of a step that was seen: the verdict, the audit event, and whom to tell of what.
 
-use countersign::{AuditEvent, Denial, Descriptor, Effect, EffectId, Event, Outcome, Subject};
+use countersign::{AuditEvent, Denial, Descriptor, Effect, EffectId, Effects, Event, Outcome, Subject};
 use serde_json::json;
 
 use crate::rules::{About, Login};
@@ -63,17 +63,29 @@ pub(crate) fn clock(updated: u64, now: u64) -> Option<String> {
     (behind > 60_000).then(|| format!("clock {behind}"))
 }
 
+/// What was seen of a step.
+pub(crate) struct Seen<T> {
+    pub(crate) result: Result<T, Denial>,
+    pub(crate) effects: Effects,
+    pub(crate) outbox: Option<Vec<Descriptor>>,
+    audit: AuditEvent,
+}
+
+impl<T> Seen<T> {
+    pub(crate) fn of(outcome: Outcome<T>, outbox: Option<Vec<Descriptor>>) -> Self {
+        let audit = outcome.audit().clone();
+        let (result, effects) = outcome.into_parts();
+        Self { result, effects, outbox, audit }
+    }
+}
+
 /// Compares a step that was seen with what the model says. `secrets` are texts that no audit event may hold.
-pub(crate) fn check<T>(
-    outcome: &Outcome<T>,
-    outbox: Option<&[Descriptor]>,
-    expected: Expected,
-    secrets: &[&str],
-) {
-    let denied = outcome.result.as_ref().err().copied();
+pub(crate) fn check<T>(seen: &Seen<T>, expected: Expected, secrets: &[&str]) {
+    let outbox = seen.outbox.as_deref();
+    let denied = seen.result.as_ref().err().copied();
     assert_eq!(denied, expected.verdict.err(), "the verdict of {}", expected.command);
-    audit(&outcome.audit, &expected, secrets);
-    let notices = outcome.effects.iter().filter_map(|effect| match effect {
+    audit(&seen.audit, &expected, secrets);
+    let notices = seen.effects.iter().filter_map(|effect| match effect {
         Effect::Notify(notify) => Some(notify),
         _ => None,
     });
@@ -84,11 +96,11 @@ pub(crate) fn check<T>(
         })
         .collect();
     assert_eq!(told, expected.told, "what is told after {}", expected.command);
-    let tokens = outcome.effects.iter().filter(|effect| matches!(effect, Effect::IssueToken(_))).count();
+    let tokens = seen.effects.iter().filter(|effect| matches!(effect, Effect::IssueToken(_))).count();
     assert_eq!(tokens, expected.tokens, "tokens after {}", expected.command);
     // The outbox is the messages among the effects, less what is the operator's alone; a step that writes nothing sends
     // nothing.
-    let messages = outcome.effects.iter().filter_map(|effect| match effect {
+    let messages = seen.effects.iter().filter_map(|effect| match effect {
         Effect::SendEmail(mail) => Some(mail.id),
         Effect::Notify(notify) if !matches!(notify.event, Event::ClockDisagrees { .. }) => Some(notify.id),
         _ => None,

@@ -220,7 +220,7 @@ fn run<T>(record: &mut Account, command: impl FnOnce(Account) -> countersign::St
     if writes {
         round_trips(record);
     }
-    outcome.result.ok()
+    outcome.into_parts().0.ok()
 }
 
 fn drive_standalone(mut record: Standalone) {
@@ -232,7 +232,7 @@ fn drive_standalone(mut record: Standalone) {
         let now = START + Duration::seconds(after);
         for purpose in [Purpose::Confirm, Purpose::Authenticate, reset.clone()] {
             let step = verifier.ask(record.clone(), &purpose, now, &crate::fixture::entropy(&mut rng));
-            let asked = store(&mut record, step).result;
+            let asked = store(&mut record, step).into_parts().0;
             round_trips(&record);
             if let Ok(asked) = asked {
                 let handle =

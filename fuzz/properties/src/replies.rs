@@ -326,8 +326,9 @@ impl Client {
                 &crate::fixture::entropy(&mut self.rng),
             );
             let outcome = store(&mut self.record, step);
-            let Ok(answer) = outcome.result else { return None };
-            let mailed = Self::mailed(&outcome.effects);
+            let (result, effects) = outcome.into_parts();
+            let Ok(answer) = result else { return None };
+            let mailed = Self::mailed(&effects);
             let sent_at = if mailed.is_some() { None } else { sent.as_ref().map(|(at, _)| *at) };
             if let Some(code) = mailed {
                 sent = Some((self.now, code));
@@ -365,8 +366,9 @@ impl Client {
             &crate::fixture::entropy(&mut self.rng),
         );
         let outcome = store(&mut self.record, step);
-        let Ok(answer) = outcome.result else { return None };
-        let code = Self::mailed(&outcome.effects)?;
+        let (result, effects) = outcome.into_parts();
+        let Ok(answer) = result else { return None };
+        let code = Self::mailed(&effects)?;
         let reply = read(&ChallengeReply::new(&answer, self.verifier.policy(), self.now));
         has_shape(&reply, &["challenge_type", "oob_code", "binding_method", "expires_in"], &["resend_in"]);
         assert_eq!([&reply["challenge_type"], &reply["binding_method"]], ["oob", "prompt"]);
@@ -378,7 +380,7 @@ impl Client {
     fn answer(&mut self, session: &Session, (oob_code, code): &(String, BindingCode)) -> bool {
         let handle = self.verifier.open_oob_code(session, oob_code).unwrap();
         let step = self.verifier.verify_oob(session, self.record.clone(), &handle, code, self.now);
-        store(&mut self.record, step).result.is_ok_and(|verification| verification.completed)
+        store(&mut self.record, step).into_parts().0.is_ok_and(|verification| verification.completed)
     }
 
     fn list(&self, session: &Session) {

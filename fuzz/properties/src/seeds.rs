@@ -41,14 +41,15 @@ impl Player {
         });
         let outcome = committed.ok()?.done()?;
         self.known.outbox.extend(outbox.into_inner());
-        for effect in outcome.effects {
+        let (result, effects) = outcome.into_parts();
+        for effect in effects {
             if let Effect::SendEmail(mail) = effect {
                 self.known.mails.push(mail.id);
                 self.known.codes.push(mail.code);
             }
         }
         self.stages.push(self.record.clone());
-        outcome.result.ok()
+        result.ok()
     }
 
     fn login(&mut self) -> Session {

@@ -5,8 +5,8 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use countersign::{
-    BindingCode, Cause, Committed, Delivery, DeliveryReport, Denial, Descriptor, Effect, EffectId, Label,
-    Outcome, Policy, Purpose, Resend, Settings, Standalone, Step, Swap, Verifier,
+    BindingCode, Cause, Committed, Delivery, DeliveryReport, Denial, Effect, EffectId, Label, Policy,
+    Purpose, Resend, Settings, Standalone, Step, Swap, Verifier,
 };
 use rand::rngs::ChaCha20Rng;
 use time::OffsetDateTime;
@@ -15,7 +15,7 @@ use crate::{
     budgets::{Budgets, instant, millis},
     fixture::{START, address, rng, subject, verifier},
     operations::{LOST, UNKNOWN, commands, host_expected, moved, presented},
-    outcome::{self, Expected},
+    outcome::{self, Expected, Seen},
 };
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -241,12 +241,6 @@ pub(crate) fn check(u: &mut Unstructured, policy: Policy) {
     });
 }
 
-/// What was seen of a step.
-struct Seen<T> {
-    outcome: Outcome<T>,
-    outbox: Option<Vec<Descriptor>>,
-}
-
 impl Run {
     /// Commits a step as a store would that answers as `how` says. A step whose fate nobody knows was not written here:
     /// what becomes of one that was, `operations.rs` sees to.
@@ -272,7 +266,7 @@ impl Run {
             assert_eq!(serde_json::from_slice::<Standalone>(&text).unwrap(), record);
         }
         match committed {
-            Ok(Committed::Done(outcome)) => Some(Seen { outcome, outbox }),
+            Ok(Committed::Done(outcome)) => Some(Seen::of(outcome, outbox)),
             Ok(Committed::Lost) | Err(_) => {
                 assert!(lost, "nothing is lost that was stored");
                 None
@@ -289,7 +283,7 @@ impl Run {
         }
         let mut secrets: Vec<&str> = vec!["@example.com"];
         secrets.extend(self.given.iter().map(|given| given.oob_code.as_str()));
-        outcome::check(&seen.outcome, seen.outbox.as_deref(), expected, &secrets);
+        outcome::check(seen, expected, &secrets);
     }
 
     /// The record's budgets, counts and states are the model's.
@@ -339,14 +333,14 @@ impl Run {
             self.verifier.ask(self.record.clone(), &purpose, now, &crate::fixture::entropy(&mut self.rng));
         let Some(seen) = self.commit(step, how) else { return };
         self.judge(&seen, host_expected("ask", self.about(), &expected, now));
-        let (Ok(answer), Ok(expected)) = (seen.outcome.result, expected) else { return };
+        let (Ok(answer), Ok(expected)) = (seen.result, expected) else { return };
         let oob_code = answer.oob_code.expose().to_owned();
         let delivered = match expected {
             Ask::CoolingDown(until) => Delivery::CoolingDown { until: instant(until) },
             Ask::Resent | Ask::New => Delivery::Sent,
         };
         assert_eq!(answer.delivery, delivered);
-        let mailed = seen.outcome.effects.into_iter().find_map(|effect| match effect {
+        let mailed = seen.effects.into_iter().find_map(|effect| match effect {
             Effect::SendEmail(mail) => Some(mail),
             _ => None,
         });
@@ -431,7 +425,7 @@ impl Run {
             _ => {}
         }
         self.judge(&seen, said);
-        if let Ok(answered) = seen.outcome.result {
+        if let Ok(answered) = seen.result {
             assert_eq!(answered.purpose, purpose, "a purpose answers its own");
             assert_eq!(answered.evidence.authenticator.to_string(), id);
         }
@@ -447,7 +441,7 @@ impl Run {
         let lifts = latest && report == DeliveryReport::Failed && self.model.last_send.is_some();
         let step = self.verifier.report_delivery(self.record.clone(), given.mail, report, now);
         let Some(seen) = self.commit(step, how) else { return };
-        assert_eq!(seen.outcome.result, Ok(lifts), "a failed message lifts the cool-down once");
+        assert_eq!(seen.result, Ok(lifts), "a failed message lifts the cool-down once");
         let about = self.about().filter(|_| latest);
         self.judge(&seen, host_expected("report_delivery", about, &Ok(()), now));
         if lifts {

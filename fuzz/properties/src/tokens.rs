@@ -186,7 +186,7 @@ fn issue(verifier: &Verifier, subject: &Subject) -> Issued {
             START,
             &crate::fixture::entropy(&mut rng),
         );
-        store(&mut record, step).result.unwrap().oob_code.expose().to_owned()
+        store(&mut record, step).into_parts().0.unwrap().oob_code.expose().to_owned()
     };
     let handles = [associate(0), associate(1)];
     Issued { tokens, sessions, handles }

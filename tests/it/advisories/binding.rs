@@ -112,12 +112,13 @@ fn v27_a_code_crosses_into_no_other_flow() {
     let (write, sealed) = step.into_parts();
     let record = write.unwrap().record;
     let outcome = sealed.open(Swap::Stored).done().unwrap();
-    let oob_code = outcome.result.unwrap().oob_code;
-    let [countersign::Effect::SendEmail(mail)] = &outcome.effects[..] else { panic!("one message") };
+    let (result, effects) = outcome.into_parts();
+    let oob_code = result.unwrap().oob_code;
+    let [countersign::Effect::SendEmail(mail)] = &effects[..] else { panic!("one message") };
     let handle = world.verifier.open_standalone_code(&subject(), oob_code.expose()).unwrap();
     let answer = |record: Standalone, purpose: &Purpose| {
         let step = world.verifier.answer(record, &handle, purpose, &mail.code, world.now);
-        step.commit(|_| Ok::<_, ()>(Swap::Stored)).unwrap().done().unwrap().result
+        step.commit(|_| Ok::<_, ()>(Swap::Stored)).unwrap().done().unwrap().into_parts().0
     };
     for purpose in [&pay, &Purpose::Authenticate, &Purpose::Confirm] {
         assert_eq!(answer(record.clone(), purpose).unwrap_err(), Denial::ForeignOobCode);
@@ -262,7 +263,7 @@ fn v31_a_changed_address_is_not_verified() {
     let handle = world.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
     let step = world.verifier.verify_oob(&session, moved, &handle, &right, world.now);
     let outcome = step.commit(|_| Ok::<_, ()>(Swap::Stored)).unwrap().done().unwrap();
-    assert_eq!(outcome.result.unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
+    assert_eq!(outcome.into_parts().0.unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
 
     // The same while an enrolment waits for its proof.
     let elevated = world.elevated();

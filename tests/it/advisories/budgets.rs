@@ -30,12 +30,13 @@ impl Alone {
             Ok::<_, ()>(Swap::Stored)
         });
         let outcome = committed.unwrap().done().unwrap();
-        for effect in outcome.effects {
+        let (result, effects) = outcome.into_parts();
+        for effect in effects {
             if let Effect::SendEmail(mail) = effect {
                 self.world.mails.push(mail);
             }
         }
-        outcome.result
+        result
     }
 
     fn ask(&mut self, purpose: &Purpose) -> Result<countersign::Asked, Denial> {
@@ -323,8 +324,9 @@ fn v17_another_spelling_of_a_name_opens_no_second_budget() {
         fn refused<T: std::fmt::Debug>(step: Step<T>) {
             assert!(!step.writes());
             let outcome = step.commit(|_| Ok::<_, ()>(Swap::Lost)).unwrap().done().unwrap();
-            assert_eq!(outcome.result.unwrap_err(), Denial::WrongRecord);
-            assert!(outcome.effects.is_empty());
+            let (result, effects) = outcome.into_parts();
+            assert_eq!(result.unwrap_err(), Denial::WrongRecord);
+            assert!(effects.is_empty());
         }
         let copy = || -> Account { record.clone() };
         refused(verifier.challenge(

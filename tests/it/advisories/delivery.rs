@@ -39,7 +39,8 @@ fn v39_messages_are_budgeted_and_a_refused_one_has_no_effect() {
     let step = step;
     assert!(!step.writes());
     let outcome = step.commit(|write| world.store.swap(write)).unwrap().done().unwrap();
-    assert!(outcome.effects.is_empty() && outcome.result.is_err());
+    let (result, effects) = outcome.into_parts();
+    assert!(effects.is_empty() && result.is_err());
     assert_eq!((world.account(), *world.store.swaps.borrow()), (before, swaps));
     assert_eq!(
         world
@@ -72,7 +73,7 @@ fn v39_messages_are_budgeted_and_a_refused_one_has_no_effect() {
         let step =
             world.verifier.ask(record, &purpose, world.now, &countersign_testkit::entropy(&mut world.rng));
         let outcome = step.commit(|_| Ok::<_, ()>(countersign::Swap::Stored)).unwrap().done().unwrap();
-        let [countersign::Effect::SendEmail(mail)] = &outcome.effects[..] else { panic!("one message") };
+        let [countersign::Effect::SendEmail(mail)] = outcome.effects() else { panic!("one message") };
         mail.destination_key
     };
     assert_eq!(keys(ADDRESS, "user-1"), keys(ADDRESS, "user-2"));

@@ -49,8 +49,9 @@ fn asked(world: &mut World) -> (Standalone, OobCode, BindingCode) {
     );
     let (write, sealed) = step.into_parts();
     let outcome = sealed.open(Swap::Stored).done().unwrap();
-    let [Effect::SendEmail(mail)] = &outcome.effects[..] else { panic!("one message") };
-    (write.unwrap().record, outcome.result.unwrap().oob_code, mail.code.clone())
+    let (result, effects) = outcome.into_parts();
+    let [Effect::SendEmail(mail)] = &effects[..] else { panic!("one message") };
+    (write.unwrap().record, result.unwrap().oob_code, mail.code.clone())
 }
 
 /// zitadel PR 12266 and others: a code is 128 bits of a MAC modulo exactly 10^n, over a seed that is drawn for it,
@@ -140,7 +141,7 @@ fn v35_leading_zeros_are_part_of_a_code() {
         };
         assert!(!answer(&format!("0{text}")).writes());
         let outcome = answer(text).commit(|_| Ok::<_, ()>(Swap::Stored)).unwrap().done().unwrap();
-        assert!(outcome.result.is_ok());
+        assert!(outcome.into_parts().0.is_ok());
     }
     assert!(found >= 10, "one in ten begins with a zero");
 }
@@ -261,10 +262,11 @@ fn v37_refusals_tell_nothing_apart() {
             let step = world.verifier.verify_recovery(&session, account, code, now);
             let (write, sealed) = step.into_parts();
             let outcome: Outcome<_> = sealed.open(Swap::Stored).done().unwrap();
-            assert!(outcome.effects.is_empty());
+            assert!(outcome.effects().is_empty());
             world.store.put(write.unwrap().record);
             let charged = charged_recoveries(&mut world) - before;
-            seen.push((outcome.result.map(|_| ()), outcome.audit, charged));
+            let audit = outcome.audit().clone();
+            seen.push((outcome.into_parts().0.map(|_| ()), audit, charged));
         }
         assert_eq!(seen[0], seen[1]);
         assert_eq!((seen[0].0, seen[0].2), (Err(Denial::InvalidRecoveryCode), 1));

@@ -110,7 +110,7 @@ fn late_binding_code() -> Observation {
     let late = challenged.expires;
     let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, late));
     let ((_, outcome), seen) = observe(work);
-    assert_eq!(outcome.result.err(), Some(Denial::ExpiredOobCode));
+    assert_eq!(outcome.into_parts().0.err(), Some(Denial::ExpiredOobCode));
     seen
 }
 
@@ -123,7 +123,7 @@ fn used_binding_code() -> Observation {
     let (account, _) = stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
     let work = || opened(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
     let (outcome, seen) = observe(work);
-    assert_eq!(outcome.result.err(), Some(Denial::OobCodeUsed));
+    assert_eq!(outcome.into_parts().0.err(), Some(Denial::OobCodeUsed));
     seen
 }
 
@@ -135,7 +135,7 @@ fn confirmation() -> Observation {
     let handle = scene.verifier.open_oob_code(&session, associated.oob_code.expose()).unwrap();
     let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
     let ((_, outcome), seen) = observe(work);
-    assert!(outcome.result.unwrap().recovery_codes_live);
+    assert!(outcome.into_parts().0.unwrap().recovery_codes_live);
     seen
 }
 
@@ -152,11 +152,11 @@ fn standalone(presented: Presented) -> Observation {
 }
 
 fn judged<T: std::fmt::Debug>(presented: Presented, outcome: Outcome<T>) {
-    assert!(outcome.audit.evaluated);
+    assert!(outcome.audit().evaluated);
     match presented {
-        Right => drop(outcome.result.unwrap()),
+        Right => drop(outcome.into_parts().0.unwrap()),
         First | Last | Random => {
-            assert_eq!(outcome.result.unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
+            assert_eq!(outcome.into_parts().0.unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
         }
     }
 }
@@ -183,8 +183,8 @@ fn recovery_code(place: usize, presented: Presented) -> Observation {
     let work = || stored(scene.verifier.verify_recovery(&session, account, &code, scene.now));
     let ((account, outcome), seen) = observe(work);
     match presented {
-        Right => assert_eq!(outcome.result.unwrap().remaining, 9),
-        First | Last | Random => assert_eq!(outcome.result.unwrap_err(), Denial::InvalidRecoveryCode),
+        Right => assert_eq!(outcome.into_parts().0.unwrap().remaining, 9),
+        First | Last | Random => assert_eq!(outcome.into_parts().0.unwrap_err(), Denial::InvalidRecoveryCode),
     }
     assert_eq!(account.recovery_codes_left(), if presented == Right { 9 } else { 10 });
     seen
@@ -196,7 +196,7 @@ fn replaced_recovery_code() -> Observation {
     let session = scene.login();
     let work = || stored(scene.verifier.verify_recovery(&session, account, &codes[5], scene.now));
     let ((_, outcome), seen) = observe(work);
-    assert!(outcome.result.unwrap().replacement.is_some());
+    assert!(outcome.into_parts().0.unwrap().replacement.is_some());
     seen
 }
 
@@ -207,7 +207,7 @@ fn repeated_recovery_code() -> Observation {
     let (account, _) = stored(scene.verifier.verify_recovery(&session, account, &codes[5], scene.now));
     let work = || opened(scene.verifier.verify_recovery(&session, account, &codes[5], scene.now));
     let (outcome, seen) = observe(work);
-    assert!(outcome.result.unwrap().repeated);
+    assert!(outcome.into_parts().0.unwrap().repeated);
     seen
 }
 
@@ -218,7 +218,7 @@ fn used_recovery_code() -> Observation {
     let (account, _) = stored(scene.verifier.verify_recovery(&first, account, &codes[5], scene.now));
     let work = || stored(scene.verifier.verify_recovery(&second, account, &codes[5], scene.now));
     let ((_, outcome), seen) = observe(work);
-    assert_eq!(outcome.result.unwrap_err(), Denial::InvalidRecoveryCode);
+    assert_eq!(outcome.into_parts().0.unwrap_err(), Denial::InvalidRecoveryCode);
     seen
 }
 
@@ -229,7 +229,7 @@ fn old_recovery_code() -> Observation {
     let session = scene.login();
     let work = || stored(scene.verifier.verify_recovery(&session, account, &codes[3], scene.now));
     let ((_, outcome), seen) = observe(work);
-    assert_eq!(outcome.result.unwrap().remaining, 9);
+    assert_eq!(outcome.into_parts().0.unwrap().remaining, 9);
     seen
 }
 

@@ -186,7 +186,7 @@ impl Scene {
             verifier.associate(session, account, address, now, entropy)
         });
         let code = mailed(&outcome);
-        (account, outcome.result.unwrap(), code)
+        (account, outcome.into_parts().0.unwrap(), code)
     }
 
     /// A user with an address and recovery codes.
@@ -197,7 +197,7 @@ impl Scene {
         let handle = self.verifier.open_oob_code(&session, associated.oob_code.expose()).unwrap();
         let step = self.verifier.verify_oob(&session, account, &handle, &code, self.now);
         let (account, outcome) = stored(step);
-        assert!(outcome.result.unwrap().recovery_codes_live);
+        assert!(outcome.into_parts().0.unwrap().recovery_codes_live);
         (account, associated.recovery_codes.unwrap())
     }
 
@@ -208,7 +208,7 @@ impl Scene {
             verifier.challenge(session, account, &request, now, entropy)
         });
         let code = mailed(&outcome);
-        (account, outcome.result.unwrap(), code)
+        (account, outcome.into_parts().0.unwrap(), code)
     }
 
     /// New recovery codes as a set.
@@ -218,7 +218,7 @@ impl Scene {
             self.draw("regenerate_recovery_codes", account.revision(), |verifier, now, entropy| {
                 verifier.regenerate_recovery_codes(&session, account, now, entropy)
             });
-        (account, outcome.result.unwrap())
+        (account, outcome.into_parts().0.unwrap())
     }
 
     /// A record of one address, with a code on its way.
@@ -229,7 +229,7 @@ impl Scene {
             verifier.ask(record, purpose, now, entropy)
         });
         let code = mailed(&outcome);
-        (record, outcome.result.unwrap().oob_code, code)
+        (record, outcome.into_parts().0.unwrap().oob_code, code)
     }
 }
 
@@ -261,7 +261,7 @@ pub fn opened<T, R>(step: Step<T, R>) -> Outcome<T> {
 
 /// The code in the mail.
 fn mailed<T>(outcome: &Outcome<T>) -> BindingCode {
-    let mail = outcome.effects.iter().find_map(|effect| match effect {
+    let mail = outcome.effects().iter().find_map(|effect| match effect {
         Effect::SendEmail(mail) => Some(mail.code.clone()),
         _ => None,
     });

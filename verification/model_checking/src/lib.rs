@@ -176,10 +176,11 @@ impl Scene {
             };
             return;
         };
+        let (result, effects) = outcome.into_parts();
         let mut verdict = Verdict {
             verifies: matches!(command, Command::Verify(..) | Command::Confirm(_)),
             recovers: matches!(command, Command::Recover(..)),
-            result: outcome.result.as_ref().map_or_else(|denial| denial.code(), |_| "ok"),
+            result: result.as_ref().map_or_else(|denial| denial.code(), |_| "ok"),
             tokens: Vec::new(),
             mails: Vec::new(),
             sent: None,
@@ -187,8 +188,8 @@ impl Scene {
             late: state.ended,
         };
         let mut locks = false;
-        let handle = outcome.result.as_ref().ok().and_then(handle);
-        for effect in outcome.effects {
+        let handle = result.as_ref().ok().and_then(handle);
+        for effect in effects {
             match effect {
                 Effect::IssueToken(token) => verdict.tokens.push(token.id.to_string()),
                 Effect::SendEmail(mail) => {

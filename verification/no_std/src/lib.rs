@@ -12,7 +12,7 @@ use core::{
 };
 
 use countersign::{
-    Account, Audience, BindingCode, ChallengeRequest, ClientId, Committed, DeliveryReport, Effect,
+    Account, Audience, BindingCode, ChallengeRequest, ClientId, Committed, DeliveryReport, Effect, Effects,
     ElevatedScopes, EmailAddress, Entropy, FirstFactor, Key, KeyRing, Policy, Purpose, Scope, Session,
     Standalone, Step, Subject, Swap, TransactionId, Verifier,
 };
@@ -66,7 +66,7 @@ pub extern "C" fn run(seed: u64, unix_seconds: i64) -> u32 {
 }
 
 /// Stores a step in the row, by way of its stored form.
-fn commit<T>(row: &mut Option<Account>, step: Step<T>) -> Option<(T, alloc::vec::Vec<Effect>)> {
+fn commit<T>(row: &mut Option<Account>, step: Step<T>) -> Option<(T, Effects)> {
     let committed = step.commit(|write| {
         if row.as_ref().map(Account::revision) != write.expected {
             return Ok::<_, postcard::Error>(Swap::Lost);
@@ -75,7 +75,10 @@ fn commit<T>(row: &mut Option<Account>, step: Step<T>) -> Option<(T, alloc::vec:
         Ok(Swap::Stored)
     });
     match committed.ok()? {
-        Committed::Done(outcome) => Some((outcome.result.ok()?, outcome.effects)),
+        Committed::Done(outcome) => {
+            let (result, effects) = outcome.into_parts();
+            Some((result.ok()?, effects))
+        }
         Committed::Lost => None,
     }
 }
@@ -147,9 +150,9 @@ fn journey(seed: u64, unix_seconds: i64) -> Option<()> {
 
     let record = Standalone::unconfirmed(&subject, address, &draw()?);
     let (write, sealed) = verifier.ask(record, &Purpose::Confirm, now, &draw()?).into_parts();
-    let outcome = sealed.open(Swap::Stored).done()?;
-    let handle = verifier.open_standalone_code(&subject, outcome.result.ok()?.oob_code.expose()).ok()?;
-    let code = mailed(&outcome.effects)?;
+    let (result, effects) = sealed.open(Swap::Stored).done()?.into_parts();
+    let handle = verifier.open_standalone_code(&subject, result.ok()?.oob_code.expose()).ok()?;
+    let code = mailed(&effects)?;
     let (_, sealed) = verifier.answer(write?.record, &handle, &Purpose::Confirm, &code, now).into_parts();
-    sealed.open(Swap::Stored).done()?.result.ok().map(drop)
+    sealed.open(Swap::Stored).done()?.into_parts().0.ok().map(drop)
 }

@@ -61,15 +61,15 @@ impl Host {
         subject: &Subject,
         step: impl Fn(Account) -> Step<T>,
     ) -> Result<Result<T, Denial>, Failure> {
-        let outcome = drive_blocking(&self.rows, subject, step)?;
-        for effect in &outcome.effects {
+        let (result, effects) = drive_blocking(&self.rows, subject, step)?.into_parts();
+        for effect in effects {
             match effect {
                 Effect::SendEmail(mail) => println!("mail to {}: {}", mail.to.as_str(), mail.code.expose()),
                 Effect::IssueToken(token) => println!("{} is signed in", token.subject),
                 other => println!("{other:?}"),
             }
         }
-        Ok(outcome.result)
+        Ok(result)
     }
 
     /// The session of the request's `mfa_token`.

@@ -85,14 +85,16 @@ impl Host {
 
     /// Takes a step, sends its mail, and says whether the sign-in is complete.
     async fn step<T>(&self, who: &Session, step: impl FnMut(Account) -> Step<T>) -> Done<T> {
-        let outcome = drive(&*self.rows, who.subject(), step).await?;
-        for effect in &outcome.effects {
-            if let Effect::SendEmail(mail) = effect {
-                println!("mail to {}: {}", mail.to.as_str(), mail.code.expose());
+        let (result, effects) = drive(&*self.rows, who.subject(), step).await?.into_parts();
+        let mut complete = false;
+        for effect in effects {
+            match effect {
+                Effect::SendEmail(mail) => println!("mail to {}: {}", mail.to.as_str(), mail.code.expose()),
+                Effect::IssueToken(_) => complete = true,
+                other => println!("{other:?}"),
             }
         }
-        let complete = outcome.effects.iter().any(|effect| matches!(effect, Effect::IssueToken(_)));
-        Ok((outcome.result?, complete))
+        Ok((result?, complete))
     }
 }
 

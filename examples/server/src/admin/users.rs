@@ -8,8 +8,8 @@ mod show;
 
 use clap::ValueEnum as _;
 use countersign::{
-    Account, Authenticator, AuthenticatorId, ClientId, Denial, ElevatedScopes, Enrollment, Origin, Outcome,
-    Policy, Session, Step, TransactionId, Verifier,
+    Account, Authenticator, AuthenticatorId, ClientId, Denial, ElevatedScopes, Enrollment, Origin, Policy,
+    Session, Step, TransactionId, Verifier,
 };
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
@@ -216,13 +216,13 @@ async fn running_policy(database: &dyn Database) -> Result<Policy, Failure> {
     Ok(preset.policy()?)
 }
 
-/// Takes one of the host's own steps.
+/// Takes one of the host's own steps. Its notices are in the outbox, for the server that runs.
 async fn step(
     database: &dyn Database,
     data: &Data,
     user: &User,
     step: impl Fn(&Verifier, Account, OffsetDateTime) -> Step<()>,
-) -> Result<Outcome<()>, StepFailure> {
+) -> Result<(), StepFailure> {
     let verifier = async {
         Ok::<_, Failure>(Verifier::new(Keys::given(data)?.ring()?, running_policy(database).await?))
     };
@@ -230,9 +230,6 @@ async fn step(
     let step = |account, now, _: &_| step(&verifier, account, now);
     let taken = app::take(database, &user.subject, step, app::in_place(database), || {}).await;
     let outcome = taken.map_err(|trouble| StepFailure::Other(trouble.into()))?;
-    audit::log_step(&outcome.audit);
-    match outcome.result {
-        Ok(()) => Ok(outcome),
-        Err(denial) => Err(StepFailure::Denied(denial)),
-    }
+    audit::log_step(outcome.audit());
+    outcome.into_parts().0.map_err(StepFailure::Denied)
 }

@@ -61,8 +61,8 @@ pub(crate) async fn associate(
         verifier.associate(&session, account, address.clone(), now, entropy)
     };
     let outcome = app.step(session.subject(), step).await?;
-    let at = outcome.audit.at();
-    let answer = outcome.result.map_err(denied)?;
+    let at = outcome.audit().at();
+    let answer = outcome.into_parts().0.map_err(denied)?;
     Ok(Json(AssociateReply::new(&answer, app.core.policy(), at)))
 }
 
@@ -83,8 +83,8 @@ pub(crate) async fn challenge(
         verifier.challenge(&session, account, &request, now, entropy)
     };
     let outcome = app.step(session.subject(), step).await?;
-    let at = outcome.audit.at();
-    let answer = outcome.result.map_err(denied)?;
+    let at = outcome.audit().at();
+    let answer = outcome.into_parts().0.map_err(denied)?;
     Ok(Json(ChallengeReply::new(&answer, app.core.policy(), at)))
 }
 
@@ -112,6 +112,6 @@ pub(crate) async fn remove(
     let unknown = || denied(request::refused_early(&app, &session, Denial::UnknownAuthenticator));
     let id = id.ok_or_else(unknown)?;
     let step = |verifier: &Verifier, account, now, _: &_| verifier.remove(&session, account, id, now);
-    app.step(session.subject(), step).await?.result.map_err(denied)?;
+    app.step(session.subject(), step).await?.into_parts().0.map_err(denied)?;
     Ok(StatusCode::NO_CONTENT)
 }

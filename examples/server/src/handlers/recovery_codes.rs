@@ -26,7 +26,7 @@ pub(crate) async fn regenerate(
     let step = |verifier: &Verifier, account, now, entropy: &_| {
         verifier.regenerate_recovery_codes(&session, account, now, entropy)
     };
-    let codes = app.step(session.subject(), step).await?.result.map_err(denied)?;
+    let codes = app.step(session.subject(), step).await?.into_parts().0.map_err(denied)?;
     let recovery_codes = codes.iter().map(|code| code.expose().to_owned()).collect();
     Ok(Json(RecoveryCodesReply { recovery_codes }))
 }

@@ -107,7 +107,7 @@ async fn password_grant(
         let step = |verifier: &Verifier, account, now, entropy: &_| {
             verifier.provision(account, &address, now, entropy)
         };
-        app.step(&user.subject, step).await?;
+        let _ = app.step(&user.subject, step).await?;
     }
     let account = app.load(&user.subject).await?;
     let first_factor = FirstFactor::new(user.subject, known.id.clone(), audience, scope);
@@ -170,8 +170,9 @@ async fn oob_grant(
         verifier.verify_oob(&session, account, &handle, &code, now)
     };
     let outcome = app.step(session.subject(), step).await?;
-    let verification = outcome.result.map_err(|denial| attempts::refused(&denial, &outcome.effects))?;
-    match (token_due(&outcome.effects), claims) {
+    let (result, effects) = outcome.into_parts();
+    let verification = result.map_err(|denial| attempts::refused(&denial, &effects))?;
+    match (token_due(&effects), claims) {
         (Some(due), _) => issue(app, &known.client, due, asked, Issued::Oob).await,
         // An elevated session confirmed an enrolment: it has its token already, and gets no more than that.
         (None, Some(claims)) => {
@@ -212,8 +213,9 @@ async fn recovery_grant(
     let step =
         |verifier: &Verifier, account, now, _: &_| verifier.verify_recovery(&session, account, &code, now);
     let outcome = app.step(session.subject(), step).await?;
-    let recovered = outcome.result.map_err(denied)?;
-    let due = token_due(&outcome.effects).ok_or(Trouble::Misuse("a recovery without its token"))?;
+    let (result, effects) = outcome.into_parts();
+    let recovered = result.map_err(denied)?;
+    let due = token_due(&effects).ok_or(Trouble::Misuse("a recovery without its token"))?;
     // The answer of before is the token of before, and what that one was asked for is not known any more.
     let same_audience =
         asked.audience.as_ref().is_none_or(|asked| asked.as_str() == app.signer.due_audience(due));

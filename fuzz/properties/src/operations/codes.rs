@@ -17,7 +17,7 @@ impl Run {
             &crate::fixture::entropy(&mut self.rng),
         );
         let Some(seen) = self.commit(step, how) else { return };
-        if let Ok(answer) = &seen.outcome.result {
+        if let Ok(answer) = &seen.result {
             let id = answer.authenticator.to_string();
             match &about {
                 Some(known) => assert_eq!(*known, id, "the same address has the same authenticator"),
@@ -30,13 +30,13 @@ impl Run {
             assert!(!shows || answer.recovery_codes.is_some(), "the first enrolment shows recovery codes");
         }
         self.judge(&seen, &before, expected_of("associate", &login, about, &expected, now));
-        let Ok(answer) = seen.outcome.result else { return };
+        let Ok(answer) = seen.result else { return };
         if let Some(codes) = &answer.recovery_codes {
             self.model.shown(&answer.authenticator.to_string(), codes);
             self.recovery.extend(codes.iter().take(4).cloned());
         }
         let given = (answer.oob_code.expose(), answer.expires, answer.delivery);
-        self.hold(&login, given, &seen.outcome.effects, seen.outbox, &expected.unwrap());
+        self.hold(&login, given, &seen.effects, seen.outbox, &expected.unwrap());
     }
 
     pub(super) fn challenge(&mut self, variant: u8, on: u8, how: u8) {
@@ -63,10 +63,10 @@ impl Run {
         );
         let Some(seen) = self.commit(step, how) else { return };
         self.judge(&seen, &before, expected_of("challenge", &login, about.clone(), &expected, now));
-        let Ok(answer) = seen.outcome.result else { return };
+        let Ok(answer) = seen.result else { return };
         assert_eq!(Some(answer.authenticator.to_string()), about, "the chosen authenticator");
         let given = (answer.oob_code.expose(), answer.expires, answer.delivery);
-        self.hold(&login, given, &seen.outcome.effects, seen.outbox, &expected.unwrap());
+        self.hold(&login, given, &seen.effects, seen.outbox, &expected.unwrap());
     }
 
     /// A handle came back, and perhaps a message with its code.
@@ -152,7 +152,7 @@ impl Run {
             }
         }
         self.judge(&seen, &before, expected);
-        if let (Ok(verification), Ok(waiting)) = (&seen.outcome.result, &waiting) {
+        if let (Ok(verification), Ok(waiting)) = (&seen.result, &waiting) {
             assert_eq!(verification.evidence.authenticator.to_string(), waiting.authenticator);
             assert_eq!(
                 verification.purpose,
@@ -182,7 +182,7 @@ impl Run {
             Err(_) => Code::Another,
         };
         // Where it hangs on a step that nobody saw, the step itself says which of the two it is.
-        let taken = seen.outcome.result.is_ok();
+        let taken = seen.result.is_ok();
         let right = matches!(came_to, Code::Live | Code::Same) || came_to == Code::Unknown && taken;
         match &expected {
             Ok(Recovery::Compared) if right => {
@@ -200,7 +200,7 @@ impl Run {
             Err(_) => {}
         }
         self.judge(&seen, &before, said);
-        if let Ok(recovered) = seen.outcome.result {
+        if let Ok(recovered) = seen.result {
             assert_eq!(recovered.repeated, expected == Ok(Recovery::Repeated));
             self.model.recovered(&login, &code, &recovered);
             self.recovery.extend(recovered.replacement);

@@ -66,7 +66,7 @@ impl Run {
         let mut said = expected_of("regenerate_recovery_codes", &login, set.clone(), &expected, now);
         said.told.extend(set.map(|set| format!("regenerated {set}")));
         self.judge(&seen, &before, said);
-        if let Ok(codes) = seen.outcome.result {
+        if let Ok(codes) = seen.result {
             self.model.regenerated(&codes, millis(now));
             self.recovery = codes;
         }
@@ -83,7 +83,7 @@ impl Run {
         let former = before.authenticators.iter().find(|known| known.is_provisioned());
         let present = about.clone();
         let mut told = Vec::new();
-        if let Ok(id) = &seen.outcome.result {
+        if let Ok(id) = &seen.result {
             let id = id.to_string();
             assert!(present.as_ref().is_none_or(|present| *present == id), "an address is there once");
             let after = self.facts.known(&id).expect("it is there");
@@ -101,7 +101,7 @@ impl Run {
         }
         let said = Expected { told, ..host_expected("provision", about, &expected, now) };
         self.judge(&seen, &before, said);
-        if let Ok(id) = seen.outcome.result {
+        if let Ok(id) = seen.result {
             self.model.provisioned(&id.to_string(), &self.facts);
         }
     }
@@ -133,7 +133,7 @@ impl Run {
         let lifts = Rules::report(&before, of, report, millis(now), &mut about);
         let step = self.verifier.report_delivery(self.record.clone(), mail.id, report, now);
         let Some(seen) = self.commit(step, how) else { return };
-        assert_eq!(seen.outcome.result, Ok(lifts), "a failed message lifts the cool-down once");
+        assert_eq!(seen.result, Ok(lifts), "a failed message lifts the cool-down once");
         let said = host_expected("report_delivery", about, &Ok(()), now);
         self.judge(&seen, &before, said);
     }
