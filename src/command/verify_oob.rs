@@ -161,7 +161,7 @@ impl Verifier {
             }
             (Purpose::Authenticate, Enrollment::Active) => Ok(()),
             (Purpose::Authenticate, Enrollment::Disabled) => Err(Denial::AuthenticatorDisabled),
-            // An account issues no others; an edited record may claim to.
+            // An account issues no others, and a record that holds one is not read.
             (Purpose::Authenticate, Enrollment::Unconfirmed(_))
             | (Purpose::Confirm, Enrollment::Active | Enrollment::Disabled)
             | (Purpose::Custom(_), _) => Err(Denial::UnknownAuthenticator),

@@ -226,6 +226,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_gathered_is_wiped_when_the_message_ends() {
+        use crate::crypto::wipe::tests::WIPED;
+
+        let before = WIPED.get();
+        let mut message = Keyed::new(&[7; 64]).message();
+        message.field(b"secret");
+        let tag = message.tag();
+        // The length and the bytes.
+        assert_eq!(WIPED.get() - before, 4 + 6);
+        drop(tag);
+        assert_eq!(WIPED.get() - before, 4 + 6 + 32);
+    }
+
+    #[test]
     fn one_difference_does_not_undo_another() {
         for one in 0..32_usize {
             for other in 0..one {

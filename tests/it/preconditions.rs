@@ -1,7 +1,8 @@
 //! Each condition of a gate by itself: what one of several reasons is enough to refuse, to leave alone or to report.
 
 use countersign::{
-    AuthenticatorKind, ChallengeRequest, ChallengeTypes, Denial, Event, Policy, Requirements, Verifier,
+    AuthenticatorKind, BindingCode, ChallengeRequest, ChallengeTypes, Denial, Event, Policy, Requirements,
+    Session, Verifier,
 };
 use countersign_testkit::{World, address, json, keys, policy, wrong};
 use time::Duration;
@@ -121,4 +122,34 @@ fn an_account_whose_only_factor_is_disabled_gets_no_new_recovery_codes() {
         &countersign_testkit::entropy(&mut world.rng),
     );
     assert_eq!(world.run(step).unwrap_err(), Denial::NotEnrolled);
+}
+
+/// Two elevated sessions that each began to enroll an address.
+fn two_enrollments(world: &mut World, [one, two]: [&str; 2]) -> [(Session, String, BindingCode); 2] {
+    [one, two].map(|to| {
+        world.pass(60);
+        let session = world.elevated();
+        let associated = world.associate(&session, to).unwrap();
+        (session, associated.oob_code.expose().to_owned(), world.mail().code)
+    })
+}
+
+#[test]
+fn of_two_sessions_that_enroll_one_address_the_first_to_confirm_has_it() {
+    let mut world = World::new(Policy::default());
+    let [one, two] = two_enrollments(&mut world, [ADDRESS; 2]);
+    world.verify(&one.0, &one.1, &one.2).unwrap();
+    let before = world.account();
+    assert_eq!(world.verify(&two.0, &two.1, &two.2).unwrap_err(), Denial::AddressInUse);
+    assert_eq!(world.account(), before);
+}
+
+#[test]
+fn no_two_sessions_confirm_more_authenticators_than_the_policy_allows() {
+    let mut world = World::new(policy(|settings| settings.max_authenticators = 1));
+    let [one, two] = two_enrollments(&mut world, ["one@example.com", "two@example.com"]);
+    world.verify(&one.0, &one.1, &one.2).unwrap();
+    let before = world.account();
+    assert_eq!(world.verify(&two.0, &two.1, &two.2).unwrap_err(), Denial::TooManyAuthenticators);
+    assert_eq!(world.account(), before);
 }

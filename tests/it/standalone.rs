@@ -94,6 +94,31 @@ fn email_that_may_not_authenticate_may_not_do_so_alone_either() {
 }
 
 #[test]
+fn an_address_that_nobody_confirmed_is_good_for_nothing_else() {
+    let mut row = Row::verified(Policy::default());
+    let mut rng = ChaCha20Rng::seed_from_u64(4);
+    let drawn = countersign_testkit::entropy(&mut rng);
+    row.record = Standalone::unconfirmed(&subject(), address("user@example.com"), &drawn);
+    for purpose in [Purpose::Authenticate, reset()] {
+        assert_eq!(row.ask(&purpose).unwrap_err(), Denial::UnknownAuthenticator);
+    }
+    assert!(!row.stored);
+}
+
+/// A later policy with a higher cap does not bring it back.
+#[test]
+fn an_address_that_was_disabled_stays_so_under_any_policy() {
+    let one = |settings: &mut countersign::Settings| settings.failure_cap = 1;
+    let mut row = Row::verified(countersign_testkit::policy(one));
+    let asked = row.ask(&reset()).unwrap();
+    let guess = wrong(&row.mails[0].code);
+    row.answer(&asked, &reset(), &guess).unwrap_err();
+    row.verifier = Verifier::new(keys(), Policy::default());
+    row.now += Duration::HOUR;
+    assert_eq!(row.ask(&reset()).unwrap_err(), Denial::AuthenticatorDisabled);
+}
+
+#[test]
 fn attempts_hold_until_the_deadline_whatever_is_asked() {
     let mut row = Row::verified(countersign_testkit::policy(|settings| settings.cool_down = Duration::ZERO));
     let asked = row.ask(&reset()).unwrap();

@@ -4,12 +4,24 @@
     first_failure.py PROGRAM [ARGUMENT ...]
 
 A mutant is caught by one failed test. The other tests may take long, or for ever: many go on until an account is locked.
+One that gathers without end is ended by a limit on memory.
 """
 
+import resource
 import subprocess
 import sys
 
-with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True, errors="replace") as program:
+# The tests need a small part of it.
+MEMORY = 4 << 30
+
+
+def bounded():
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+with subprocess.Popen(
+    sys.argv[1:], stdout=subprocess.PIPE, text=True, errors="replace", preexec_fn=bounded
+) as program:
     for line in program.stdout:
         sys.stdout.write(line)
         if line.startswith("test ") and line.rstrip().endswith("... FAILED"):

@@ -36,6 +36,8 @@ import time
 import tomllib
 from pathlib import Path
 
+import switches_page
+
 ROOT = Path(__file__).resolve().parents[2]
 SURVEY = Path(__file__).resolve().with_name("survey.json")
 PAGE = ROOT / "docs" / "mutation.md"
@@ -442,6 +444,7 @@ def page(recorded):
     if not equivalents:
         lines.append("None is left out.")
     lines += [f"- `{pattern}`: {reason}" for pattern, reason in equivalents]
+    lines += switches_page.page(load(SURVEY.with_name("switches.json")), load(SURVEY.with_name("equivalents.json")))
     return "\n".join(lines) + "\n"
 
 
