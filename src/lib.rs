@@ -150,6 +150,8 @@ pub use outcome::{
     store::{BlockingStore, LocalStore, Store},
 };
 pub use policy::{Policy, PolicyError, Rate, RecoveryThrottle, RecoveryUse, Resend, Settings};
+#[cfg(feature = "serde")]
+pub use record::stored::StoredVersion;
 pub use record::{
     account::Account,
     authenticator::{Authenticator, AuthenticatorView, Origin, Standing},

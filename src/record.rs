@@ -9,6 +9,8 @@ pub mod ledger;
 pub(crate) mod record;
 pub(crate) mod recovery;
 pub mod standalone;
+#[cfg(feature = "serde")]
+pub(crate) mod stored;
 pub(crate) mod transaction;
 #[cfg(feature = "serde")]
 pub(crate) mod validate;

@@ -13,7 +13,11 @@ use crate::{
         notify::Event,
         step::Step,
     },
-    record::{account::Account, record::Record},
+    record::{
+        account::Account,
+        record::{Body as _, Internal},
+        standalone::Standalone,
+    },
     value::instant::Millis,
 };
 
@@ -34,7 +38,16 @@ impl Verifier {
     /// Lifts a lock, for an administrator: refills the guess bucket, grants five guesses on the long budget, and takes
     /// back what a clock that was far ahead had put on the record. It revives no session, challenge, code or
     /// authenticator: a bound on sessions is lowered only if it lies further ahead than any session lives.
-    pub fn unlock<R: Record>(&self, record: R, now: OffsetDateTime) -> Step<(), R> {
+    pub fn unlock(&self, account: Account, now: OffsetDateTime) -> Step<()> {
+        self.unlock_record(account, now)
+    }
+
+    /// [`unlock`](Self::unlock) for a record without an account.
+    pub fn unlock_standalone(&self, record: Standalone, now: OffsetDateTime) -> Step<(), Standalone> {
+        self.unlock_record(record, now)
+    }
+
+    fn unlock_record<R: Internal>(&self, record: R, now: OffsetDateTime) -> Step<(), R> {
         let now = Millis::from(now);
         let audit = AuditEvent::new(Command::Unlock, record.subject().clone(), now);
         decide(audit, record, now, |record, draft| {
@@ -53,7 +66,7 @@ impl Verifier {
     /// stays.
     pub fn reset(&self, account: Account, now: OffsetDateTime) -> Step<()> {
         let now = Millis::from(now);
-        let audit = AuditEvent::new(Command::Reset, account.subject.clone(), now);
+        let audit = AuditEvent::new(Command::Reset, account.subject().clone(), now);
         decide(audit, account, now, |account, draft| {
             account.prune(now);
             account.authenticators.clear();
@@ -73,6 +86,7 @@ impl Verifier {
     #[must_use]
     pub fn stale_keys(&self, account: &Account) -> StaleKeys {
         let current = self.keys.durable().id;
+        let account = account.body();
         let live = account.recovery.iter().flat_map(|recovery| &recovery.live);
         let pending = account.authenticators.iter().filter_map(|known| match &known.enrollment {
             Enrollment::Unconfirmed(state) => state.recovery.as_ref(),

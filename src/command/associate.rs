@@ -19,7 +19,7 @@ use crate::{
         step::Step,
     },
     record::{
-        account::Account,
+        account::{Account, AccountBody},
         authenticator::{Authenticator, Origin},
     },
     session::session::{Grant, Session},
@@ -96,7 +96,7 @@ impl Verifier {
     fn try_associate(
         &self,
         session: &Session,
-        account: &mut Account,
+        account: &mut AccountBody,
         address: &EmailAddress,
         now: Millis,
         draws: &mut Draws,
@@ -142,7 +142,7 @@ impl Verifier {
     pub(crate) fn check_enrolment(
         &self,
         session: &Session,
-        account: &Account,
+        account: &AccountBody,
         address: &EmailAddress,
     ) -> Result<(), Denial> {
         if !session.is_elevated() && (account.enrolled || account.is_spent(session.transaction())) {
@@ -160,7 +160,7 @@ impl Verifier {
     fn draw_unconfirmed(
         &self,
         session: &Session,
-        account: &Account,
+        account: &AccountBody,
         address: &EmailAddress,
         now: Millis,
         draws: &mut Draws,
@@ -186,7 +186,12 @@ impl Verifier {
         }
     }
 
-    fn associated(&self, account: &Account, id: AuthenticatorId, sending: &Sending) -> Option<Associated> {
+    fn associated(
+        &self,
+        account: &AccountBody,
+        id: AuthenticatorId,
+        sending: &Sending,
+    ) -> Option<Associated> {
         let authenticator = account.authenticator(id)?;
         let Enrollment::Unconfirmed(state) = &authenticator.enrollment else { return None };
         let recovery = state.recovery.as_ref();
@@ -203,7 +208,7 @@ impl Verifier {
     /// The codes that were shown with an enrolment; nothing if their key is gone.
     pub(crate) fn pending_codes(
         &self,
-        account: &Account,
+        account: &AccountBody,
         authenticator: AuthenticatorId,
         pending: &PendingRecovery,
     ) -> Option<Vec<RecoveryCode>> {

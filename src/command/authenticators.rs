@@ -10,6 +10,7 @@ use crate::{
     record::{
         account::Account,
         authenticator::{Authenticator, AuthenticatorView, Standing},
+        record::Internal as _,
     },
     session::session::{Grant, Session},
     value::{id::AuthenticatorKind, instant::Millis},
@@ -29,13 +30,14 @@ impl Verifier {
     /// What the user needs to complete a login.
     #[must_use]
     pub fn requirements(&self, account: &Account) -> Requirements {
+        let recovery = account.recovery_codes_left() > 0;
+        let account = account.body();
         let email_counts = self.policy.settings().email_may_authenticate;
         if !account.enrolled {
             let kinds = email_counts.then_some(AuthenticatorKind::Email);
             return Requirements::Enroll(kinds.into_iter().collect());
         }
         let email = email_counts && account.authenticators.iter().any(Authenticator::is_active);
-        let recovery = account.recovery_codes_left() > 0;
         let kinds = [(email, AuthenticatorKind::Email), (recovery, AuthenticatorKind::RecoveryCode)];
         Requirements::Challenge(kinds.into_iter().filter_map(|(has, kind)| has.then_some(kind)).collect())
     }
@@ -54,7 +56,7 @@ impl Verifier {
         account: &Account,
         now: OffsetDateTime,
     ) -> Result<Vec<AuthenticatorView>, Denial> {
-        let now = Millis::from(now);
+        let (account, now) = (account.body(), Millis::from(now));
         match session.grant() {
             Grant::Elevated(scopes) if !scopes.read_authenticators => return Err(Denial::InsufficientScope),
             Grant::Elevated(_) | Grant::FirstFactor { .. } => {}

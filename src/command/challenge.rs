@@ -18,7 +18,10 @@ use crate::{
         denial::Denial,
         step::Step,
     },
-    record::{account::Account, authenticator::Authenticator},
+    record::{
+        account::{Account, AccountBody},
+        authenticator::Authenticator,
+    },
     session::session::Session,
     value::{id::AuthenticatorId, instant::Millis, opaque::OobCode, purpose::Purpose},
 };
@@ -111,7 +114,7 @@ impl Verifier {
     fn try_challenge(
         &self,
         session: &Session,
-        account: &mut Account,
+        account: &mut AccountBody,
         request: &ChallengeRequest,
         now: Millis,
         draws: &mut Draws,
@@ -145,7 +148,7 @@ impl Verifier {
     /// The authenticator that was asked for, or the one used last.
     fn choose<'a>(
         &self,
-        account: &'a Account,
+        account: &'a AccountBody,
         request: &ChallengeRequest,
     ) -> Result<&'a Authenticator, Denial> {
         let offered = request.types.oob && self.policy.settings().email_may_authenticate;

@@ -15,7 +15,7 @@ use crate::{
         step::{Outcome, Step, Write},
     },
     policy::bounds::CLOCK_LEEWAY_MS,
-    record::record::Record,
+    record::record::{Body, Internal},
     value::{instant::Millis, revision::Revision},
 };
 
@@ -44,7 +44,7 @@ impl Draft {
         self.effects.push(Effect::IssueToken(token));
     }
 
-    pub(crate) fn notify<R: Record>(&mut self, record: &R, event: Event, now: Millis) {
+    pub(crate) fn notify<B: Body>(&mut self, record: &B, event: Event, now: Millis) {
         let notify = Notify::new(record.subject(), event, record.next_revision().get(), now);
         self.effects.push(Effect::Notify(notify.clone()));
         self.outbox.push(Descriptor::Notify(notify));
@@ -58,43 +58,44 @@ impl Draft {
 
 /// Runs a command that draws: what it draws hangs on the record as it was given.
 #[inline]
-pub(crate) fn decide_drawing<T, R: Record>(
+pub(crate) fn decide_drawing<T, R: Internal>(
     audit: AuditEvent,
     mut record: R,
     now: Millis,
     entropy: &Entropy,
-    command: impl FnOnce(&mut R, &mut Draws, &mut Draft) -> Result<Decision<T>, Denial>,
+    command: impl FnOnce(&mut R::Body, &mut Draws, &mut Draft) -> Result<Decision<T>, Denial>,
 ) -> Step<T, R> {
     let mut draws = Draws::new(entropy, audit.command.as_str(), record.subject(), record.revision());
-    if is_new(&record) {
-        record.begin_at(Revision::drawn(draws.bytes("revision")));
+    if is_new(record.body()) {
+        record.body_mut().begin_at(Revision::drawn(draws.bytes("revision")));
     }
     decide(audit, record, now, |record, draft| command(record, &mut draws, draft))
 }
 
 /// Runs a command.
-pub(crate) fn decide<T, R: Record>(
+pub(crate) fn decide<T, R: Internal>(
     audit: AuditEvent,
     mut record: R,
     now: Millis,
-    command: impl FnOnce(&mut R, &mut Draft) -> Result<Decision<T>, Denial>,
+    command: impl FnOnce(&mut R::Body, &mut Draft) -> Result<Decision<T>, Denial>,
 ) -> Step<T, R> {
     let mut draft = Draft { audit, effects: Vec::new(), outbox: Vec::new() };
-    if is_new(&record) {
-        record.begin_at(Revision::at(now));
+    let body = record.body_mut();
+    if is_new(body) {
+        body.begin_at(Revision::at(now));
     }
-    match command(&mut record, &mut draft) {
+    match command(body, &mut draft) {
         Ok(Decision::Store(result)) => {
-            let updated = *record.updated_mut();
-            *record.updated_mut() = updated.max(now);
+            let updated = *body.updated_mut();
+            *body.updated_mut() = updated.max(now);
             let behind = updated.since(now);
             if behind > CLOCK_LEEWAY_MS {
                 let event = Event::ClockDisagrees { behind_ms: behind };
-                let notify = Notify::new(record.subject(), event, record.next_revision().get(), now);
+                let notify = Notify::new(body.subject(), event, body.next_revision().get(), now);
                 // An operator's matter: it is reported with the step and not put into the outbox of messages.
                 draft.effects.push(Effect::Notify(notify));
             }
-            let expected = record.advance();
+            let expected = body.advance();
             let (outcome, outbox) = draft.outcome(result);
             Step::writing(Write { expected, record, outbox }, outcome)
         }
@@ -108,6 +109,6 @@ pub(crate) fn decide<T, R: Record>(
 }
 
 /// Whether no step has numbered the record yet.
-fn is_new<R: Record>(record: &R) -> bool {
+fn is_new<B: Body>(record: &B) -> bool {
     !record.is_stored() && record.revision() == Revision::NONE
 }

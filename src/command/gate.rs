@@ -4,14 +4,14 @@
 use crate::{
     command::verifier::Verifier,
     outcome::denial::Denial,
-    record::account::Account,
+    record::account::AccountBody,
     session::session::{Grant, Session},
     value::instant::Millis,
 };
 
 impl Verifier {
     /// Whether the record is the session's and takes sessions of its kind and age.
-    pub(super) fn check_session(session: &Session, account: &Account, now: Millis) -> Result<(), Denial> {
+    pub(super) fn check_session(session: &Session, account: &AccountBody, now: Millis) -> Result<(), Denial> {
         if *session.subject() != account.subject {
             return Err(Denial::WrongRecord);
         }
@@ -24,7 +24,7 @@ impl Verifier {
     }
 
     /// Refuses everybody while the account is locked.
-    pub(super) fn check_lock(&self, account: &Account, now: Millis) -> Result<(), Denial> {
+    pub(super) fn check_lock(&self, account: &AccountBody, now: Millis) -> Result<(), Denial> {
         let locked = account.ledger.locked_until(&self.policy, now);
         locked.map_or(Ok(()), |until| Err(Denial::Locked { until: until.to_datetime() }))
     }

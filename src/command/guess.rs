@@ -15,7 +15,7 @@ use crate::{
     outcome::denial::Denial,
     policy::bounds::MAX_FAILURES,
     record::{
-        account::Account, authenticator::Authenticator, challenge::Challenge, ledger::Ledger,
+        account::AccountBody, authenticator::Authenticator, challenge::Challenge, ledger::Ledger,
         transaction::Pair,
     },
     value::{binding_code::BindingCode, instant::Millis, name::Subject},
@@ -112,6 +112,6 @@ impl Verifier {
 }
 
 /// Cancels the waiting challenges that `chosen` picks.
-pub(crate) fn cancel_all(account: &mut Account, cause: Cause, chosen: impl Fn(&Challenge) -> bool) {
+pub(crate) fn cancel_all(account: &mut AccountBody, cause: Cause, chosen: impl Fn(&Challenge) -> bool) {
     account.challenges.iter_mut().filter(|known| chosen(known)).for_each(|known| known.cancel(cause));
 }

@@ -20,7 +20,7 @@ use crate::{
         step::Step,
     },
     record::{
-        account::Account,
+        account::{Account, AccountBody},
         authenticator::{Authenticator, Origin},
     },
     value::{
@@ -45,7 +45,7 @@ impl Verifier {
         entropy: &Entropy,
     ) -> Step<AuthenticatorId> {
         let now = Millis::from(now);
-        let audit = AuditEvent::new(Command::Provision, account.subject.clone(), now);
+        let audit = AuditEvent::new(Command::Provision, account.subject().clone(), now);
         decide_drawing(audit, account, now, entropy, |account, draws, draft| {
             self.try_provision(account, address, now, draws, draft)
         })
@@ -53,7 +53,7 @@ impl Verifier {
 
     fn try_provision(
         &self,
-        account: &mut Account,
+        account: &mut AccountBody,
         address: &EmailAddress,
         now: Millis,
         draws: &mut Draws,
@@ -86,7 +86,7 @@ impl Verifier {
 
     fn add_provisioned(
         &self,
-        account: &mut Account,
+        account: &mut AccountBody,
         address: &EmailAddress,
         former: Option<Authenticator>,
         now: Millis,
@@ -123,7 +123,7 @@ impl Verifier {
         Ok(id)
     }
 
-    fn drop_former(account: &mut Account, former: &Authenticator, now: Millis, draft: &mut Draft) {
+    fn drop_former(account: &mut AccountBody, former: &Authenticator, now: Millis, draft: &mut Draft) {
         account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == former.id);
         let address = former.factor.address().clone();
         draft.notify(account, Event::Removed { authenticator: former.id, address }, now);
@@ -136,7 +136,7 @@ impl Verifier {
     /// Denials: [`UnknownAuthenticator`](Denial::UnknownAuthenticator).
     pub fn deprovision(&self, account: Account, address: &EmailAddress, now: OffsetDateTime) -> Step<()> {
         let now = Millis::from(now);
-        let audit = AuditEvent::new(Command::Deprovision, account.subject.clone(), now);
+        let audit = AuditEvent::new(Command::Deprovision, account.subject().clone(), now);
         decide(audit, account, now, |account, draft| {
             let mut provisioned = account.authenticators.iter().filter(|known| known.is_provisioned());
             let found = provisioned.find(|known| known.factor.address() == address);

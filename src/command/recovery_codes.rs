@@ -18,7 +18,7 @@ use crate::{
         step::Step,
     },
     record::{
-        account::Account,
+        account::{Account, AccountBody},
         authenticator::Authenticator,
         recovery::{LiveCode, Recovery},
     },
@@ -55,7 +55,7 @@ impl Verifier {
     fn try_regenerate(
         &self,
         session: &Session,
-        account: &mut Account,
+        account: &mut AccountBody,
         now: Millis,
         draws: &mut Draws,
         draft: &mut Draft,

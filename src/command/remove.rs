@@ -15,7 +15,10 @@ use crate::{
         notify::Event,
         step::Step,
     },
-    record::{account::Account, authenticator::Authenticator},
+    record::{
+        account::{Account, AccountBody},
+        authenticator::Authenticator,
+    },
     session::session::{Grant, Session},
     value::{id::AuthenticatorId, instant::Millis},
 };
@@ -48,7 +51,7 @@ impl Verifier {
 
     fn try_remove(
         session: &Session,
-        account: &mut Account,
+        account: &mut AccountBody,
         id: AuthenticatorId,
         now: Millis,
         draft: &mut Draft,

@@ -7,7 +7,11 @@ use crate::{
     command::verifier::Verifier,
     machine::challenge::ChallengeState,
     outcome::send::{self, Descriptor, Message, SendEmail},
-    record::record::Record,
+    record::{
+        account::Account,
+        record::{Body, Internal as _},
+        standalone::Standalone,
+    },
     value::instant::Millis,
 };
 
@@ -40,9 +44,31 @@ impl Verifier {
     ///
     /// # Errors
     /// [`RenderError`] if the message is not worth sending any more.
-    pub fn render<R: Record>(
+    pub fn render(
         &self,
-        record: &R,
+        account: &Account,
+        descriptor: &Descriptor,
+        now: OffsetDateTime,
+    ) -> Result<Message, RenderError> {
+        self.render_from(account.body(), descriptor, now)
+    }
+
+    /// [`render`](Self::render) for a record without an account.
+    ///
+    /// # Errors
+    /// As [`render`](Self::render).
+    pub fn render_standalone(
+        &self,
+        record: &Standalone,
+        descriptor: &Descriptor,
+        now: OffsetDateTime,
+    ) -> Result<Message, RenderError> {
+        self.render_from(record.body(), descriptor, now)
+    }
+
+    fn render_from<B: Body>(
+        &self,
+        record: &B,
         descriptor: &Descriptor,
         now: OffsetDateTime,
     ) -> Result<Message, RenderError> {

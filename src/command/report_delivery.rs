@@ -13,7 +13,12 @@ use crate::{
         send,
         step::Step,
     },
-    record::{challenge::Challenge, record::Record},
+    record::{
+        account::Account,
+        challenge::Challenge,
+        record::{Body as _, Internal},
+        standalone::Standalone,
+    },
     value::instant::Millis,
 };
 
@@ -32,7 +37,28 @@ impl Verifier {
     /// its user can ask again at once; the budgets stay charged.
     ///
     /// Says whether a cool-down was lifted.
-    pub fn report_delivery<R: Record>(
+    pub fn report_delivery(
+        &self,
+        account: Account,
+        message: EffectId,
+        report: DeliveryReport,
+        now: OffsetDateTime,
+    ) -> Step<bool> {
+        self.report_on(account, message, report, now)
+    }
+
+    /// [`report_delivery`](Self::report_delivery) for a record without an account.
+    pub fn report_standalone_delivery(
+        &self,
+        record: Standalone,
+        message: EffectId,
+        report: DeliveryReport,
+        now: OffsetDateTime,
+    ) -> Step<bool, Standalone> {
+        self.report_on(record, message, report, now)
+    }
+
+    fn report_on<R: Internal>(
         &self,
         record: R,
         message: EffectId,

@@ -17,7 +17,7 @@ use crate::{
     outcome::{denial::Denial, send},
     policy::settings::Resend,
     record::{
-        account::Account,
+        account::AccountBody,
         authenticator::Authenticator,
         challenge::{Challenge, Terms},
         ledger::Ledger,
@@ -85,7 +85,7 @@ impl Verifier {
     pub(crate) fn send_code(
         &self,
         session: &Session,
-        account: &mut Account,
+        account: &mut AccountBody,
         id: AuthenticatorId,
         purpose: Purpose,
         now: Millis,
@@ -97,7 +97,7 @@ impl Verifier {
         if let Some(entry) = account.transaction_mut(transaction).filter(|entry| entry.pair(id).is_none()) {
             entry.pairs.push(Pair { authenticator: id, attempts_left, last_send: None });
         }
-        let Account { subject, authenticators, challenges, transactions, ledger, .. } = account;
+        let AccountBody { subject, authenticators, challenges, transactions, ledger, .. } = account;
         let of_pair = |known: &Challenge| known.transaction == transaction && known.authenticator == id;
         let scene = Scene {
             subject,

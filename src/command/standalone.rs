@@ -21,7 +21,11 @@ use crate::{
         notify::Event,
         step::Step,
     },
-    record::{authenticator::Authenticator, challenge::Challenge, standalone::Standalone},
+    record::{
+        authenticator::Authenticator,
+        challenge::Challenge,
+        standalone::{Standalone, StandaloneBody},
+    },
     session::oob_code::{self, Handle},
     value::{binding_code::BindingCode, instant::Millis, name::Subject, opaque::OobCode, purpose::Purpose},
 };
@@ -67,8 +71,8 @@ impl Verifier {
         entropy: &Entropy,
     ) -> Step<Asked, Standalone> {
         let now = Millis::from(now);
-        let mut audit = AuditEvent::new(Command::Ask, record.subject.clone(), now);
-        audit.authenticator = Some(record.authenticator.id);
+        let mut audit = AuditEvent::new(Command::Ask, record.subject().clone(), now);
+        audit.authenticator = Some(record.authenticator().id());
         decide_drawing(audit, record, now, entropy, |record, draws, draft| {
             self.check_standalone(purpose, &record.authenticator)?;
             if let Some(until) = record.ledger.locked_until(&self.policy, now) {
@@ -130,10 +134,10 @@ impl Verifier {
         now: OffsetDateTime,
     ) -> Step<Answered, Standalone> {
         let now = Millis::from(now);
-        let mut audit = AuditEvent::new(Command::Answer, record.subject.clone(), now);
-        audit.authenticator = Some(record.authenticator.id);
+        let mut audit = AuditEvent::new(Command::Answer, record.subject().clone(), now);
+        audit.authenticator = Some(record.authenticator().id());
         decide(audit, record, now, |record, draft| {
-            let Standalone { subject, authenticator, transaction, pair, challenge, ledger, .. } = record;
+            let StandaloneBody { subject, authenticator, transaction, pair, challenge, ledger, .. } = record;
             let challenge = challenge.as_mut().filter(|known| known.id == handle.challenge);
             let challenge = challenge.ok_or(Denial::ExpiredOobCode)?;
             if handle.transaction_tag != transaction.tag() || challenge.purpose != *purpose {

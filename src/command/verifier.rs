@@ -9,7 +9,10 @@
 use time::OffsetDateTime;
 
 use crate::{
-    keys::keyring::KeyRing, policy::policy::Policy, record::account::Account, value::instant::Millis,
+    keys::keyring::KeyRing,
+    policy::policy::Policy,
+    record::{account::Account, record::Internal as _},
+    value::instant::Millis,
 };
 
 /// Decides every command, by its keys and its policy.
@@ -35,6 +38,6 @@ impl Verifier {
     /// Until when the account takes no binding code and sends none, if it is locked.
     #[must_use]
     pub fn locked_until(&self, account: &Account, now: OffsetDateTime) -> Option<OffsetDateTime> {
-        account.ledger.locked_until(&self.policy, Millis::from(now)).map(Millis::to_datetime)
+        account.body().ledger.locked_until(&self.policy, Millis::from(now)).map(Millis::to_datetime)
     }
 }

@@ -22,7 +22,7 @@ use crate::{
         step::Step,
     },
     record::{
-        account::Account,
+        account::{Account, AccountBody},
         challenge::Challenge,
         recovery::{LiveCode, Recovery},
         transaction::Spent,
@@ -85,7 +85,7 @@ impl Verifier {
     fn try_verify_oob(
         &self,
         session: &Session,
-        account: &mut Account,
+        account: &mut AccountBody,
         handle: &Handle,
         code: &BindingCode,
         now: Millis,
@@ -114,7 +114,7 @@ impl Verifier {
         }
         self.check_purpose(session, account, id, &purpose, confirm_only)?;
 
-        let Account { subject, authenticators, challenges, transactions, ledger, .. } = account;
+        let AccountBody { subject, authenticators, challenges, transactions, ledger, .. } = account;
         let authenticator = authenticators.iter_mut().find(|known| known.id == id);
         let authenticator = authenticator.ok_or(Denial::UnknownAuthenticator)?;
         let entry = transactions.iter_mut().rev().find(|known| known.id == transaction);
@@ -142,7 +142,7 @@ impl Verifier {
     fn check_purpose(
         &self,
         session: &Session,
-        account: &Account,
+        account: &AccountBody,
         id: AuthenticatorId,
         purpose: &Purpose,
         confirm_only: bool,
@@ -172,7 +172,7 @@ impl Verifier {
     fn accept(
         &self,
         session: &Session,
-        account: &mut Account,
+        account: &mut AccountBody,
         (id, channel): (AuthenticatorId, Channel),
         purpose: Purpose,
         now: Millis,
@@ -190,7 +190,7 @@ impl Verifier {
     pub(crate) fn complete(
         &self,
         session: &Session,
-        account: &mut Account,
+        account: &mut AccountBody,
         evidence: &Evidence,
         now: Millis,
         draft: &mut Draft,
@@ -206,7 +206,7 @@ impl Verifier {
     /// sessions had begun lapses. Says whether recovery codes went live.
     fn activate(
         &self,
-        account: &mut Account,
+        account: &mut AccountBody,
         id: AuthenticatorId,
         now: Millis,
         draft: &mut Draft,
@@ -236,7 +236,7 @@ impl Verifier {
     /// The recovery codes that were shown, as they are stored from now on; nothing if their key is gone.
     fn live_set(
         &self,
-        account: &Account,
+        account: &AccountBody,
         id: AuthenticatorId,
         pending: &PendingRecovery,
     ) -> Option<Recovery> {
@@ -247,7 +247,7 @@ impl Verifier {
     }
 
     /// An active authenticator reached the cap: its challenges end, and so do the sessions that guessed.
-    fn end_capped(account: &mut Account, id: AuthenticatorId, now: Millis, draft: &mut Draft) {
+    fn end_capped(account: &mut AccountBody, id: AuthenticatorId, now: Millis, draft: &mut Draft) {
         let Some(authenticator) = account.authenticator(id) else { return };
         let address = authenticator.factor.address().clone();
         cancel_all(account, Cause::Disabled, |challenge| challenge.authenticator == id);

@@ -24,7 +24,7 @@ use crate::{
     },
     policy::settings::{RecoveryThrottle, RecoveryUse},
     record::{
-        account::Account,
+        account::{Account, AccountBody},
         recovery::{LiveCode, SpentCode},
     },
     session::session::Session,
@@ -73,7 +73,7 @@ impl Verifier {
     fn try_verify_recovery(
         &self,
         session: &Session,
-        account: &mut Account,
+        account: &mut AccountBody,
         code: &RecoveryCode,
         now: Millis,
         draft: &mut Draft,
@@ -91,7 +91,7 @@ impl Verifier {
         account.enter(session);
         let attempts_left =
             account.transaction(session.transaction()).map_or(0, |entry| entry.recovery_attempts);
-        let Account { subject, recovery, ledger, .. } = account;
+        let AccountBody { subject, recovery, ledger, .. } = account;
         let recovery = recovery.as_mut().ok_or(Denial::NoRecoveryCode)?;
         let Some(attempts_left) = attempts_left.checked_sub(1) else {
             return Err(Denial::TooManyRecoveryAttempts { until: None });
@@ -147,7 +147,7 @@ impl Verifier {
     fn repeat(
         &self,
         session: &Session,
-        account: &Account,
+        account: &AccountBody,
         code: &RecoveryCode,
         draft: &mut Draft,
     ) -> Result<Recovered, Denial> {

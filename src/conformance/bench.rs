@@ -19,7 +19,10 @@ use crate::{
         send::Descriptor,
         step::{Swap, Write},
     },
-    record::{account::Account, record::internal::Internal as _},
+    record::{
+        account::Account,
+        record::{Body as _, Internal as _},
+    },
     value::{instant::Millis, name::Subject, revision::Revision},
 };
 
@@ -202,8 +205,8 @@ impl<'a> Bench<'a> {
     pub(super) fn fresh(&self, subject: &Subject, mark: u64) -> Account {
         let mut draws = self.run().draws(&format!("{subject} {mark}"));
         let mut account = Account::new(subject);
-        account.begin_at(Revision::drawn(draws.bytes()));
-        account.updated = Millis(mark);
+        account.body_mut().begin_at(Revision::drawn(draws.bytes()));
+        account.body_mut().updated = Millis(mark);
         account
     }
 
@@ -253,14 +256,14 @@ impl<'a> Bench<'a> {
 
 /// A write that takes the record on, with a mark by which it is known again, and without messages.
 pub(super) fn next(mut record: Account, mark: u64) -> Write {
-    record.updated = Millis(mark);
-    let expected = record.advance();
+    record.body_mut().updated = Millis(mark);
+    let expected = record.body_mut().advance();
     Write { expected, record, outbox: Vec::new() }
 }
 
 /// An insert of a record that is not stored.
 pub(super) fn insert(record: Account) -> Write {
-    let mark = record.updated.0;
+    let mark = record.body().updated.0;
     next(record, mark)
 }
 

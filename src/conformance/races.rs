@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     outcome::step::{Swap, Write},
-    record::account::Account,
+    record::{account::Account, record::Internal as _},
     value::name::Subject,
 };
 
@@ -171,7 +171,7 @@ async fn look(
 ) -> Result<(), Finding> {
     let said = stored.load(Ordering::SeqCst);
     let account: Account = bench.reload(subject).await?;
-    let found = account.updated.0;
+    let found = account.body().updated.0;
     notes.expect(found >= said, Flaw::StaleRead, || {
         format!("write {said} was answered Stored, and a later load from elsewhere gave write {found}")
     });

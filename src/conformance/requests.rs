@@ -19,7 +19,7 @@ use crate::{
         send::{self, Descriptor, Message},
         step::{Committed, Outcome, Step, Swap, Write},
     },
-    record::{account::Account, authenticator::Authenticator},
+    record::{account::Account, authenticator::Authenticator, record::Internal as _},
     value::recovery_code::RecoveryCode,
 };
 
@@ -287,7 +287,7 @@ impl Drop for Progress {
 /// The messages of the record's waiting challenges.
 fn waiting(bench: &Bench<'_>, account: &Account) -> Vec<Descriptor> {
     let messages = account.challenges().iter().filter_map(|challenge| {
-        let authenticator = account.authenticator(challenge.authenticator())?;
+        let authenticator = account.body().authenticator(challenge.authenticator())?;
         send::message(&bench.verifier().keys, account.subject(), authenticator, challenge)
     });
     messages.map(|(_, descriptor)| Descriptor::SendEmail(descriptor)).collect()

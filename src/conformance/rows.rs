@@ -10,14 +10,17 @@ use super::{
 };
 use crate::{
     outcome::step::{Swap, Write},
-    record::{account::Account, record::internal::Internal as _},
+    record::{
+        account::Account,
+        record::{Body as _, Internal as _},
+    },
     value::revision::Revision,
 };
 
 /// A write as somebody would make it who loaded the record when it had an older revision.
 fn stale(record: &Account, expected: Revision, mark: u64) -> Write {
     let mut copy = record.clone();
-    copy.store_at(expected);
+    copy.body_mut().store_at(expected);
     next(copy, mark)
 }
 
@@ -45,7 +48,8 @@ pub(super) async fn insert_if_absent(bench: &Bench<'_>, notes: &mut Notes) -> Re
 pub(super) async fn stale_copy(bench: &Bench<'_>, notes: &mut Notes) -> Result<(), Finding> {
     let absent = bench.subject("absent")?;
     let mut ghost = bench.fresh(&absent, 1);
-    ghost.store_at(ghost.revision());
+    let revision = ghost.revision();
+    ghost.body_mut().store_at(revision);
     let answer = bench.swap(next(ghost, 2)).await?;
     let found = bench.load(&absent).await?.is_some();
     notes.expect(answer == Swap::Lost && !found, Flaw::UpdateInserts, || {
@@ -122,7 +126,7 @@ pub(super) async fn records(bench: &Bench<'_>, notes: &mut Notes) -> Result<(), 
     for (name, mut record) in shapes::all(bench)? {
         let what = |finding: Finding| Finding { saw: format!("{name}: {}", finding.saw), ..finding };
         for _ in 0..2 {
-            let mark = record.updated.0;
+            let mark = record.body().updated.0;
             let write = next(record, mark);
             record = write.record.clone();
             bench.store(write).await.map_err(what)?;
@@ -133,7 +137,7 @@ pub(super) async fn records(bench: &Bench<'_>, notes: &mut Notes) -> Result<(), 
     for (place, revision) in shapes::REVISIONS.into_iter().enumerate() {
         let subject = bench.subject(&format!("revision-{place}"))?;
         let mut record = bench.fresh(&subject, 1);
-        record.revision = revision;
+        record.body_mut().revision = revision;
         let mut newest = insert(record).record;
         bench.store(Write { expected: None, record: newest.clone(), outbox: Vec::new() }).await?;
         for near in [revision.0.wrapping_sub(1), revision.0.wrapping_add(1), revision.0 ^ (1 << 32)] {

@@ -22,7 +22,7 @@ use crate::{
         effect::Effect,
         step::{Committed, Effects, Step, Swap},
     },
-    record::{account::Account, authenticator::Authenticator},
+    record::{account::Account, authenticator::Authenticator, record::Internal as _},
 };
 
 /// What is played.
@@ -268,7 +268,7 @@ async fn count_up(
         if let Some(ticket) = ticket.take() {
             ticket.pass().await;
         }
-        let over_theirs = theirs(account.updated.0);
+        let over_theirs = theirs(account.body().updated.0);
         let write = next(account, mine);
         let revision = write.record.revision().get();
         match bench.swap(write).await? {

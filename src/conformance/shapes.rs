@@ -16,9 +16,10 @@ use crate::{
         RECOVERY_ATTEMPTS,
     },
     record::{
-        account::Account,
+        account::{Account, AccountBody},
         authenticator::{Authenticator, Origin},
         challenge::{Challenge, Terms},
+        record::Internal as _,
         recovery::{LiveCode, Recovery, SpentCode},
         transaction::{Pair, Spent, Transaction},
     },
@@ -62,9 +63,10 @@ pub(super) fn all(bench: &Bench<'_>) -> Result<Vec<(&'static str, Account)>, Fin
     let mut draws = bench.run().draws("shapes");
     let new = bench.fresh(&bench.subject("shape-new")?, 1);
     let mut extreme = bench.fresh(&bench.subject("shape-extreme")?, u64::MAX);
-    extreme.not_before = Some(Millis(u64::MAX));
-    extreme.elevated_not_before = Some(Millis(NO_DOUBLE));
-    for bucket in [&mut extreme.ledger.guess, &mut extreme.ledger.long_send] {
+    extreme.body_mut().not_before = Some(Millis(u64::MAX));
+    extreme.body_mut().elevated_not_before = Some(Millis(NO_DOUBLE));
+    let ledger = &mut extreme.body_mut().ledger;
+    for bucket in [&mut ledger.guess, &mut ledger.long_send] {
         bucket.0 = Millis(u64::MAX);
     }
     let usual = fill(bench, "shape-usual", Size { authenticators: 5, lists: 3, codes: 10 }, &mut draws)?;
@@ -95,7 +97,8 @@ struct Size {
 fn fill(bench: &Bench<'_>, name: &str, size: Size, draws: &mut Draws) -> Result<Account, Finding> {
     let now = Millis::from(bench.now());
     let subject = bench.subject(name)?;
-    let mut account = bench.fresh(&subject, now.0);
+    let mut record = bench.fresh(&subject, now.0);
+    let account = record.body_mut();
     account.enrolled = true;
     for recovery_attempts in (0..=RECOVERY_ATTEMPTS).cycle().take(size.lists.min(MAX_TRANSACTIONS)) {
         let mut id = [0; 16];
@@ -105,25 +108,25 @@ fn fill(bench: &Bench<'_>, name: &str, size: Size, draws: &mut Draws) -> Result<
         account.transactions.push(transaction);
     }
     for place in 0..size.authenticators {
-        let authenticator = authenticator(&account, place, size.codes, now, draws)?;
+        let authenticator = authenticator(account, place, size.codes, now, draws)?;
         account.authenticators.push(authenticator);
     }
     let set = AuthenticatorId::from_random(AuthenticatorKind::RecoveryCode, draws.bytes());
     let live = (0..size.codes).map(|place| LiveCode { key_id: key(place), hash: tag(draws) }).collect();
     let mut recovery = Recovery { id: set, live, spent: Vec::new() };
-    challenge_all(bench, &mut account, now, draws)?;
+    challenge_all(bench, account, now, draws)?;
     for transaction in account.transactions.iter_mut().skip(2).step_by(2) {
         transaction.spent = Some(Spent { at: now, by: set });
         let code = LiveCode { key_id: 255, hash: tag(draws) };
         recovery.spent.push(SpentCode { transaction: transaction.id, code, next_key_id: Some(0) });
     }
     account.recovery = Some(recovery);
-    Ok(account)
+    Ok(record)
 }
 
 /// The authenticator at this place of the list: active, disabled or unconfirmed, with a long address.
 fn authenticator(
-    account: &Account,
+    account: &AccountBody,
     place: usize,
     codes: usize,
     now: Millis,
@@ -159,7 +162,7 @@ fn authenticator(
 /// Challenges in every state, each with its count of attempts.
 fn challenge_all(
     bench: &Bench<'_>,
-    account: &mut Account,
+    account: &mut AccountBody,
     now: Millis,
     draws: &mut Draws,
 ) -> Result<(), Finding> {

@@ -22,6 +22,7 @@ use crate::{
     policy::{policy::Policy, rate::Rate, settings::Settings},
     record::{
         account::Account,
+        record::Internal as _,
         recovery::{LiveCode, Recovery},
     },
     session::{
@@ -143,7 +144,7 @@ pub(super) fn challenge(
         return Ok(None);
     };
     let keys = &bench.verifier().keys;
-    let authenticator = account.authenticator(challenge.authenticator());
+    let authenticator = account.body().authenticator(challenge.authenticator());
     let authenticator = authenticator.ok_or_else(|| Finding::kit("a challenge is for nobody"))?;
     let message = send::message(keys, account.subject(), authenticator, challenge);
     let (message, _) = message.ok_or_else(|| Finding::kit("a challenge has no code"))?;
@@ -187,7 +188,7 @@ fn record(
     let id = AuthenticatorId::from_random(AuthenticatorKind::RecoveryCode, draws.bytes());
     let key = verifier.keys.durable();
     let live = codes.iter().map(|code| LiveCode::new(key, subject, code)).collect();
-    account.recovery = Some(Recovery { id, live, spent: alloc::vec::Vec::new() });
+    account.body_mut().recovery = Some(Recovery { id, live, spent: alloc::vec::Vec::new() });
     if setting != Setting::Enrolled {
         let request = ChallengeRequest::default();
         account = taken(verifier.challenge(session, account, &request, now, &draws.entropy()))?;
@@ -198,14 +199,14 @@ fn record(
             account = taken(verifier.verify_oob(session, account, &handle, &wrong(&right)?, now))?;
         }
         let sent = account.challenges().first().and_then(|known| {
-            let authenticator = account.authenticator(known.authenticator())?;
+            let authenticator = account.body().authenticator(known.authenticator())?;
             send::latest_send(subject, authenticator.factor().channel(), known)
         });
         let sent = sent.ok_or_else(|| Finding::kit("nothing was sent"))?;
         account = taken(verifier.report_delivery(account, sent, DeliveryReport::Failed, now))?;
     }
     // The store has seen none of it: it goes in as a whole.
-    account.stored = false;
+    account.body_mut().stored = false;
     Ok(account)
 }
 

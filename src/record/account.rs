@@ -7,7 +7,7 @@
 //!
 //! This type belongs on the server. It holds addresses and seeds, and is never sent to a client.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
     machine::enrollment::{Enrollment, EnrollmentInput, Fate, Unconfirmed},
@@ -28,19 +28,18 @@ use crate::{
     },
 };
 
-/// The version of the stored form that this library writes, and the only one it reads.
-pub(crate) const VERSION: u8 = 1;
-
 /// A user's second factors: the record that a host loads, hands in and stores.
+///
+/// It is a pointer, so that a step moves 8 bytes. Its stored form is `{"v1": {…}}`; see
+/// [`StoredVersion`](crate::StoredVersion).
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(remote = "Self", deny_unknown_fields)
-)]
-pub struct Account {
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::value::stored::version::<_, VERSION>"))]
-    pub(crate) version: u8,
+pub struct Account(pub(super) Box<AccountBody>);
+
+/// What an account holds, and the shape of its stored form. Only `record/stored.rs` reads and writes it: what is read
+/// elsewhere is not checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub(crate) struct AccountBody {
     pub(crate) subject: Subject,
     pub(crate) revision: Revision,
     /// The latch: set by the first active authenticator that may authenticate.
@@ -81,8 +80,7 @@ impl Account {
     /// The record of a user who has none. The first step that writes it gives it a revision.
     #[must_use]
     pub fn new(subject: &Subject) -> Self {
-        Self {
-            version: VERSION,
+        Self(Box::new(AccountBody {
             subject: subject.clone(),
             revision: Revision::NONE,
             enrolled: false,
@@ -95,46 +93,48 @@ impl Account {
             elevated_not_before: None,
             updated: Millis(0),
             stored: false,
-        }
+        }))
     }
 
     /// Whose record it is.
     #[must_use]
     pub const fn subject(&self) -> &Subject {
-        &self.subject
+        &self.0.subject
     }
 
     /// The revision; 0 until a step has written the record.
     #[must_use]
     pub const fn revision(&self) -> Revision {
-        self.revision
+        self.0.revision
     }
 
     /// Whether a first factor alone is not enough, either to sign in or to enrol: some authenticator that may
     /// authenticate became active, and neither a reset nor the removal of the last one has been since.
     #[must_use]
     pub const fn is_enrolled(&self) -> bool {
-        self.enrolled
+        self.0.enrolled
     }
 
     /// The authenticators, unconfirmed and disabled ones included.
     #[must_use]
     pub fn authenticators(&self) -> &[Authenticator] {
-        &self.authenticators
+        &self.0.authenticators
     }
 
     /// The recent challenges.
     #[must_use]
     pub fn challenges(&self) -> &[Challenge] {
-        &self.challenges
+        &self.0.challenges
     }
 
     /// How many recovery codes can still be used.
     #[must_use]
     pub fn recovery_codes_left(&self) -> u8 {
-        self.recovery.as_ref().map_or(0, Recovery::remaining)
+        self.0.recovery.as_ref().map_or(0, Recovery::remaining)
     }
+}
 
+impl AccountBody {
     pub(crate) fn authenticator(&self, id: AuthenticatorId) -> Option<&Authenticator> {
         self.authenticators.iter().find(|known| known.id == id)
     }

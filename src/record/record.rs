@@ -1,86 +1,159 @@
 //! What the two records have in common: a subject, a revision, challenges with their authenticators, and a ledger.
-#![allow(
-    private_interfaces,
-    reason = "the internal trait is sealed: nobody outside can name it or what it speaks of"
-)]
-
-use internal::Internal;
+//!
+//! Outside the crate a record shows whose it is and which revision it has. What the commands need beside that is in
+//! traits of the crate, which [`Record`] does not have as supertraits: a method of a supertrait could be called through
+//! the bound, even of a trait that cannot be named. This module must never give [`Record`] a method that changes a
+//! record.
 
 use crate::{
     policy::bounds::{CLOCK_LEEWAY_MS, LONGEST_SESSION_MS},
     record::{
-        account::Account, authenticator::Authenticator, challenge::Challenge, ledger::Ledger,
-        standalone::Standalone, transaction::Pair,
+        account::{Account, AccountBody},
+        authenticator::Authenticator,
+        challenge::Challenge,
+        ledger::Ledger,
+        standalone::{Standalone, StandaloneBody},
+        transaction::Pair,
     },
     value::{instant::Millis, name::Subject, revision::Revision},
 };
 
 /// A record that a [`Step`](crate::Step) writes: an [`Account`] or a [`Standalone`]. It cannot be implemented
 /// elsewhere.
-pub trait Record: internal::Internal {}
+pub trait Record: sealed::Sealed + Sized {
+    /// The record of a subject for whom the store has none; `None` if more than the subject is needed to make one.
+    #[must_use]
+    fn absent(subject: &Subject) -> Option<Self>;
 
-impl Record for Account {}
+    /// Whose record it is: the key of its row.
+    #[must_use]
+    fn subject(&self) -> &Subject;
 
-impl Record for Standalone {}
-
-pub(crate) mod internal {
-    use super::{Authenticator, Challenge, Ledger, Millis, Pair, Revision, Subject};
-
-    #[allow(unreachable_pub, reason = "a bound of a public trait is public, and sealed by its module")]
-    pub trait Internal {
-        /// The record of a subject that the store has none of, if nothing else is needed to make one.
-        fn absent(subject: &Subject) -> Option<Self>
-        where
-            Self: Sized;
-
-        fn subject(&self) -> &Subject;
-        fn authenticators(&self) -> &[Authenticator];
-        fn challenges(&self) -> &[Challenge];
-
-        fn revision(&self) -> Revision;
-
-        /// Whether the store has it already.
-        fn is_stored(&self) -> bool;
-
-        /// Numbers a record that no step has written, if it was not numbered when it was made.
-        fn begin_at(&mut self, _revision: Revision) {}
-
-        /// Notes that the store has it, at this revision.
-        fn store_at(&mut self, revision: Revision);
-
-        /// The revision that the record will have once this step is stored.
-        fn next_revision(&self) -> Revision {
-            if self.is_stored() { self.revision().next() } else { self.revision() }
-        }
-
-        /// Takes the record on to its next revision and says which one the store must hold until then.
-        fn advance(&mut self) -> Option<Revision> {
-            let expected = self.is_stored().then_some(self.revision());
-            self.store_at(self.next_revision());
-            expected
-        }
-
-        /// When the record was last written.
-        fn updated_mut(&mut self) -> &mut Millis;
-
-        fn ledger_mut(&mut self) -> &mut Ledger;
-
-        /// The count of the challenge at this place.
-        fn pair_mut(&mut self, place: usize) -> Option<&mut Pair>;
-
-        /// Drops what time has ended.
-        fn prune(&mut self, now: Millis);
-
-        /// Takes back what a clock far ahead had set: cool-downs, and bounds on sessions.
-        fn lower_wild_bounds(&mut self, now: Millis);
-    }
+    /// The revision that a conditional write compares.
+    #[must_use]
+    fn revision(&self) -> Revision;
 }
 
-impl Internal for Account {
+mod sealed {
+    /// Keeps other crates from implementing [`Record`](super::Record). It has no methods: a bound makes them callable.
+    #[allow(unreachable_pub, reason = "a supertrait of a public trait is public, and sealed by its module")]
+    pub trait Sealed {}
+
+    impl Sealed for super::Account {}
+
+    impl Sealed for super::Standalone {}
+}
+
+impl Record for Account {
     fn absent(subject: &Subject) -> Option<Self> {
         Some(Self::new(subject))
     }
 
+    fn subject(&self) -> &Subject {
+        self.subject()
+    }
+
+    fn revision(&self) -> Revision {
+        self.revision()
+    }
+}
+
+impl Record for Standalone {
+    fn absent(_subject: &Subject) -> Option<Self> {
+        None
+    }
+
+    fn subject(&self) -> &Subject {
+        self.subject()
+    }
+
+    fn revision(&self) -> Revision {
+        self.revision()
+    }
+}
+
+/// What a command reaches of a record: its body.
+///
+/// No public function may have this bound. A function that is generic over both records is `pub(crate)`, and each
+/// record has a public method of its own.
+pub(crate) trait Internal: Record {
+    /// What the record holds.
+    type Body: Body;
+
+    fn body(&self) -> &Self::Body;
+
+    fn body_mut(&mut self) -> &mut Self::Body;
+}
+
+/// What both bodies hold.
+pub(crate) trait Body {
+    fn subject(&self) -> &Subject;
+    fn authenticators(&self) -> &[Authenticator];
+    fn challenges(&self) -> &[Challenge];
+
+    fn revision(&self) -> Revision;
+
+    /// Whether the store has it already.
+    fn is_stored(&self) -> bool;
+
+    /// Numbers a record that no step has written, if it was not numbered when it was made.
+    fn begin_at(&mut self, _revision: Revision) {}
+
+    /// Notes that the store has it, at this revision.
+    fn store_at(&mut self, revision: Revision);
+
+    /// The revision that the record will have once this step is stored.
+    fn next_revision(&self) -> Revision {
+        if self.is_stored() { self.revision().next() } else { self.revision() }
+    }
+
+    /// Takes the record on to its next revision and returns the revision that the store must hold until then.
+    fn advance(&mut self) -> Option<Revision> {
+        let expected = self.is_stored().then_some(self.revision());
+        self.store_at(self.next_revision());
+        expected
+    }
+
+    /// When the record was last written.
+    fn updated_mut(&mut self) -> &mut Millis;
+
+    fn ledger_mut(&mut self) -> &mut Ledger;
+
+    /// The count of the challenge at this place.
+    fn pair_mut(&mut self, place: usize) -> Option<&mut Pair>;
+
+    /// Drops what time has ended.
+    fn prune(&mut self, now: Millis);
+
+    /// Takes back what a clock far ahead had set: cool-downs, and bounds on sessions.
+    fn lower_wild_bounds(&mut self, now: Millis);
+}
+
+impl Internal for Account {
+    type Body = AccountBody;
+
+    fn body(&self) -> &AccountBody {
+        &self.0
+    }
+
+    fn body_mut(&mut self) -> &mut AccountBody {
+        &mut self.0
+    }
+}
+
+impl Internal for Standalone {
+    type Body = StandaloneBody;
+
+    fn body(&self) -> &StandaloneBody {
+        &self.0
+    }
+
+    fn body_mut(&mut self) -> &mut StandaloneBody {
+        &mut self.0
+    }
+}
+
+impl Body for AccountBody {
     fn subject(&self) -> &Subject {
         &self.subject
     }
@@ -139,11 +212,7 @@ impl Internal for Account {
     }
 }
 
-impl Internal for Standalone {
-    fn absent(_subject: &Subject) -> Option<Self> {
-        None
-    }
-
+impl Body for StandaloneBody {
     fn subject(&self) -> &Subject {
         &self.subject
     }

@@ -80,13 +80,14 @@
 //! # Ok(()) }
 //! ```
 
+use alloc::boxed::Box;
+
 use crate::{
     crypto::entropy::Entropy,
     factor::factor::Factor,
     keys::draws::Draws,
     machine::enrollment::{Enrollment, Opener, Unconfirmed},
     record::{
-        account::VERSION,
         authenticator::{Authenticator, Origin},
         challenge::Challenge,
         ledger::Ledger,
@@ -102,15 +103,16 @@ use crate::{
 };
 
 /// The record of one address and its challenge. It belongs on the server, like [`Account`](crate::Account).
+///
+/// It is a pointer, and its stored form is `{"v1": {…}}`, as that of an account.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(remote = "Self", deny_unknown_fields)
-)]
-pub struct Standalone {
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::value::stored::version::<_, VERSION>"))]
-    pub(crate) version: u8,
+pub struct Standalone(pub(super) Box<StandaloneBody>);
+
+/// What the record holds, and the shape of its stored form. Only `record/stored.rs` reads and writes it: what is read
+/// elsewhere is not checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub(crate) struct StandaloneBody {
     pub(crate) subject: Subject,
     pub(crate) revision: Revision,
     pub(crate) authenticator: Authenticator,
@@ -153,8 +155,7 @@ impl Standalone {
         draws: &mut Draws,
     ) -> Self {
         let id = draws.authenticator(AuthenticatorKind::Email);
-        Self {
-            version: VERSION,
+        Self(Box::new(StandaloneBody {
             subject: subject.clone(),
             revision: Revision::drawn(draws.bytes("revision")),
             authenticator: Authenticator {
@@ -172,30 +173,30 @@ impl Standalone {
             ledger: Ledger::default(),
             updated: Millis(0),
             stored: false,
-        }
+        }))
     }
 
     /// Whose record it is.
     #[must_use]
     pub const fn subject(&self) -> &Subject {
-        &self.subject
+        &self.0.subject
     }
 
     /// The revision.
     #[must_use]
     pub const fn revision(&self) -> Revision {
-        self.revision
+        self.0.revision
     }
 
     /// The address, and whether it is proven.
     #[must_use]
     pub const fn authenticator(&self) -> &Authenticator {
-        &self.authenticator
+        &self.0.authenticator
     }
 
     /// The latest challenge.
     #[must_use]
     pub const fn challenge(&self) -> Option<&Challenge> {
-        self.challenge.as_ref()
+        self.0.challenge.as_ref()
     }
 }

@@ -5,17 +5,16 @@
 //! repair or default anything.
 
 use core::fmt;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     machine::enrollment::{Enrollment, PendingRecovery},
     policy::bounds::{MAX_ATTEMPTS, MAX_FAILURES, MAX_RECOVERY_CODES, RECOVERY_ATTEMPTS},
     record::{
-        account::Account,
+        account::AccountBody,
         authenticator::Authenticator,
         challenge::Challenge,
         recovery::Recovery,
-        standalone::Standalone,
+        standalone::StandaloneBody,
         transaction::{Pair, Transaction},
     },
     value::{binding_code::BindingCode, id::AuthenticatorKind, purpose::Purpose, revision::Revision},
@@ -45,7 +44,7 @@ fn distinct<T: PartialEq>(mut list: impl Iterator<Item = T> + Clone) -> bool {
     true
 }
 
-fn check_account(account: &Account) -> Result<(), Inconsistent> {
+pub(super) fn check_account(account: &AccountBody) -> Result<(), Inconsistent> {
     check_revision(account.revision)?;
     ensure(
         distinct(account.authenticators.iter().map(|known| known.id)),
@@ -95,7 +94,7 @@ fn check_account(account: &Account) -> Result<(), Inconsistent> {
     Ok(())
 }
 
-fn check_standalone(record: &Standalone) -> Result<(), Inconsistent> {
+pub(super) fn check_standalone(record: &StandaloneBody) -> Result<(), Inconsistent> {
     check_revision(record.revision)?;
     check_authenticator(&record.authenticator)?;
     check_pair(&record.pair)?;
@@ -162,7 +161,7 @@ fn check_pair(pair: &Pair) -> Result<(), Inconsistent> {
     ensure(pair.attempts_left <= MAX_ATTEMPTS, "more than 10 attempts are left")
 }
 
-fn check_recovery(account: &Account, recovery: &Recovery) -> Result<(), Inconsistent> {
+fn check_recovery(account: &AccountBody, recovery: &Recovery) -> Result<(), Inconsistent> {
     let kind = recovery.id.kind();
     ensure(kind == AuthenticatorKind::RecoveryCode, "the recovery set has an id of another kind")?;
     ensure(distinct(recovery.live.iter()), "a recovery code is live twice")?;
@@ -175,26 +174,3 @@ fn check_recovery(account: &Account, recovery: &Recovery) -> Result<(), Inconsis
         "a recovery code spent no transaction",
     )
 }
-
-/// Reads and writes a record by its derived form, and checks the whole once it is read.
-macro_rules! checked_record {
-    ($record:ty, $check:path) => {
-        impl Serialize for $record {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                Self::serialize(self, serializer)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $record {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let record = Self::deserialize(deserializer)?;
-                $check(&record).map_err(D::Error::custom)?;
-                Ok(record)
-            }
-        }
-    };
-}
-
-checked_record!(Account, check_account);
-
-checked_record!(Standalone, check_standalone);

@@ -63,18 +63,6 @@ where
     deserializer.deserialize_seq(List::<T, MAX>(PhantomData))
 }
 
-/// Reads a version, and refuses any but the one that this library writes.
-pub(crate) fn version<'de, D: Deserializer<'de>, const KNOWN: u8>(deserializer: D) -> Result<u8, D::Error> {
-    let version = u8::deserialize(deserializer)?;
-    if version == KNOWN {
-        Ok(version)
-    } else {
-        Err(D::Error::custom(format_args!(
-            "the record has version {version}; this library reads version {KNOWN}"
-        )))
-    }
-}
-
 /// What was read is in the store.
 pub(crate) const fn yes() -> bool {
     true

@@ -16,7 +16,7 @@ fn left() -> BTreeMap<String, Value> {
     let rows = rows.rows.into_inner().unwrap();
     let named = rows.iter().map(|(subject, record)| {
         let name = subject.as_str().strip_prefix(&prefix).unwrap();
-        (name.to_owned(), serde_json::to_value(record).unwrap())
+        (name.to_owned(), serde_json::to_value(record).unwrap()["v1"].take())
     });
     named.collect()
 }

@@ -134,7 +134,7 @@ fn a_standalone_record_says_what_it_holds() {
     let _ = sealed.open(Swap::Stored).done().unwrap();
     assert_eq!(record.subject(), &subject());
     assert_eq!(record.authenticator().factor().address(), &to);
-    assert_eq!(serde_json::to_value(&record).unwrap()["revision"], record.revision().get());
+    assert_eq!(json(&record)["revision"], record.revision().get());
     assert_eq!(record.challenge().unwrap().purpose(), &Purpose::Confirm);
     assert_eq!(record.challenge().unwrap().authenticator(), record.authenticator().id());
 }

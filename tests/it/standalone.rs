@@ -148,14 +148,15 @@ fn a_message_is_rendered_reported_and_its_cool_down_lifted_once() {
     let mut row = Row::verified(Policy::default());
     row.ask(&reset()).unwrap();
     let (sent, descriptor) = (row.mails[0].clone(), row.outbox[0].clone());
-    let Ok(Message::SendEmail(mail)) = row.verifier.render(&row.record, &descriptor, row.now) else {
+    let Ok(Message::SendEmail(mail)) = row.verifier.render_standalone(&row.record, &descriptor, row.now)
+    else {
         panic!()
     };
     assert_eq!((mail.code.expose(), mail.id), (sent.code.expose(), sent.id));
     assert!(matches!(row.ask(&reset()).unwrap().delivery, Delivery::CoolingDown { .. }));
     let report = |row: &mut Row| {
         let failed = DeliveryReport::Failed;
-        let step = row.verifier.report_delivery(row.record.clone(), sent.id, failed, row.now);
+        let step = row.verifier.report_standalone_delivery(row.record.clone(), sent.id, failed, row.now);
         row.run(step).unwrap()
     };
     assert!(report(&mut row));
@@ -163,7 +164,7 @@ fn a_message_is_rendered_reported_and_its_cool_down_lifted_once() {
     let asked = row.ask(&reset()).unwrap();
     assert_eq!(asked.delivery, Delivery::Sent);
     assert_eq!(row.answer(&asked, &reset(), &sent.code), Ok(()));
-    let rendered = row.verifier.render(&row.record, &descriptor, row.now);
+    let rendered = row.verifier.render_standalone(&row.record, &descriptor, row.now);
     assert_eq!(rendered.map(drop), Err(RenderError::NotLive));
 }
 
@@ -176,7 +177,7 @@ fn an_administrator_lifts_a_lock() {
     row.answer(&asked, &reset(), &wrong(&row.mails[0].code.clone())).unwrap_err();
     row.now += Duration::seconds(300);
     assert!(matches!(row.ask(&reset()).unwrap_err(), Denial::Locked { .. }));
-    let step = row.verifier.unlock(row.record.clone(), row.now);
+    let step = row.verifier.unlock_standalone(row.record.clone(), row.now);
     row.run(step).unwrap();
     assert!(row.ask(&reset()).is_ok());
 }
@@ -206,7 +207,7 @@ fn an_unlock_ends_the_cool_down_that_a_wild_clock_began() {
     row.now = START;
     let asked = |row: &mut Row| row.ask(&reset()).map(|asked| asked.delivery);
     assert!(matches!(asked(&mut row), Ok(Delivery::CoolingDown { .. }) | Err(Denial::TooManySends { .. })));
-    let step = row.verifier.unlock(row.record.clone(), row.now);
+    let step = row.verifier.unlock_standalone(row.record.clone(), row.now);
     row.run(step).unwrap();
     // Long enough for the budget of messages, too, which the same clock had emptied.
     row.now += Duration::hours(2);

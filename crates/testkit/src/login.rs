@@ -198,7 +198,7 @@ impl Bare {
     }
 
     pub fn floor(&self) -> Floor {
-        let stored = serde_json::to_value(&self.record).unwrap();
+        let stored = world::json(&self.record);
         let (challenge, named) = (&stored["challenge"], &stored["authenticator"]);
         code_floor(self.record.subject(), challenge, named, ("authenticate", &self.code))
     }

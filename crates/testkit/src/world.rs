@@ -54,9 +54,22 @@ pub fn policy(change: impl FnOnce(&mut Settings)) -> Policy {
     Policy::new(settings).unwrap()
 }
 
-/// The stored form of a record, to read what it says.
-pub fn json(account: &Account) -> serde_json::Value {
-    serde_json::to_value(account).unwrap()
+/// What is stored of an account or of a standalone record, below the version's name, to read what it says.
+pub fn json<R: serde::Serialize>(record: &R) -> serde_json::Value {
+    serde_json::to_value(record).unwrap()["v1"].take()
+}
+
+/// The record that a store holds after `edit` changed what is stored of it.
+///
+/// # Errors
+/// What the library says of a record that it does not read.
+pub fn edited<R: serde::Serialize + serde::de::DeserializeOwned>(
+    record: &R,
+    edit: impl FnOnce(&mut serde_json::Value),
+) -> Result<R, serde_json::Error> {
+    let mut stored = serde_json::to_value(record).unwrap();
+    edit(&mut stored["v1"]);
+    serde_json::from_value(stored)
 }
 
 /// The stored instant of one bucket of the ledger, in milliseconds since the Unix epoch.

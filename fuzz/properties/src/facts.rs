@@ -147,7 +147,7 @@ impl Set {
 
 impl Facts {
     pub(crate) fn of(record: &Account) -> Self {
-        serde_json::from_str(&serde_json::to_string(record).unwrap()).unwrap()
+        serde_json::from_value(serde_json::to_value(record).unwrap()["v1"].take()).unwrap()
     }
 
     /// What time has left of it: transactions that expired are gone, and with them whatever was theirs.

@@ -242,7 +242,7 @@ fn drive_standalone(mut record: Standalone) {
                 round_trips(&record);
             }
         }
-        let step = verifier.unlock(record.clone(), now);
+        let step = verifier.unlock_standalone(record.clone(), now);
         let _ = store(&mut record, step);
         round_trips(&record);
     }

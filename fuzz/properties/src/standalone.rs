@@ -288,7 +288,7 @@ impl Run {
 
     /// The record's budgets, counts and states are the model's.
     fn check(&self) {
-        let stored = serde_json::to_value(&self.record).unwrap();
+        let stored = serde_json::to_value(&self.record).unwrap()["v1"].take();
         self.model.budgets.check(serde_json::from_value(stored["ledger"].clone()).unwrap());
         let authenticator = &stored["authenticator"];
         assert_eq!(authenticator["failures"], self.model.failures, "failures in a row");
@@ -439,7 +439,7 @@ impl Run {
         let latest =
             asked.is_some_and(|asked| asked.oob_code == given.oob_code && asked.standing == Standing::Waits);
         let lifts = latest && report == DeliveryReport::Failed && self.model.last_send.is_some();
-        let step = self.verifier.report_delivery(self.record.clone(), given.mail, report, now);
+        let step = self.verifier.report_standalone_delivery(self.record.clone(), given.mail, report, now);
         let Some(seen) = self.commit(step, how) else { return };
         assert_eq!(seen.result, Ok(lifts), "a failed message lifts the cool-down once");
         let about = self.about().filter(|_| latest);
@@ -451,7 +451,7 @@ impl Run {
 
     fn unlock(&mut self, how: u8) {
         let (now, ms) = (self.now, millis(self.now));
-        let step = self.verifier.unlock(self.record.clone(), now);
+        let step = self.verifier.unlock_standalone(self.record.clone(), now);
         let Some(seen) = self.commit(step, how) else { return };
         let mut said = host_expected("unlock", None, &Ok(()), now);
         said.told.push("unlocked".to_owned());

@@ -128,9 +128,7 @@ fn v27_a_code_crosses_into_no_other_flow() {
     for (purpose, stored) in
         [(&pay, serde_json::json!({"custom": "payment"})), (&Purpose::Authenticate, "authenticate".into())]
     {
-        let mut value = serde_json::to_value(&record).unwrap();
-        value["challenge"]["purpose"] = stored;
-        let edited: Standalone = serde_json::from_value(value).unwrap();
+        let edited = edited(&record, |record| record["challenge"]["purpose"] = stored).unwrap();
         assert_eq!(answer(edited, purpose).unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
     }
 

@@ -15,7 +15,7 @@ use super::{
     ADDRESS, challenged, charged_guesses, charged_recoveries, contend, enrolled, near_miss, roomy,
     session_of, stored, tampered,
 };
-use countersign_testkit::{World, address, code, policy, subject};
+use countersign_testkit::{World, address, code, json, policy, subject};
 
 /// A MAC over length-prefixed fields.
 fn mac(key: &[u8], fields: &[&[u8]]) -> [u8; 32] {
@@ -65,7 +65,7 @@ fn v34_codes_are_uniform_over_their_whole_range() {
         let mut counts = vec![[0; 10]; usize::from(digits)];
         for _ in 0..400 {
             let (record, _, code) = asked(&mut world);
-            let record = serde_json::to_value(record).unwrap();
+            let record = json(&record);
             let challenge = &record["challenge"];
             let seed = bytes(&challenge["state"]["pending"]["seed"]);
             let tag = mac(

@@ -22,7 +22,7 @@ use countersign::{
     Account, Audience, BindingCode, Challenged, ClientId, Committed, Denial, FirstFactor, Policy, Rate,
     RecoveryCode, Requirements, Scope, Session, Settings, Step, Subject, Verifier,
 };
-use countersign_testkit::World;
+use countersign_testkit::{World, edited, json};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
@@ -119,9 +119,9 @@ fn requirements(world: &mut World) -> Requirements {
     world.verifier.requirements(&account)
 }
 
-/// The stored form of the user's record.
+/// What is stored of the user's record.
 fn stored(world: &mut World) -> Value {
-    serde_json::to_value(world.account()).unwrap()
+    json(&world.account())
 }
 
 /// How many were charged to a bucket that was full and has been charged at no other time than `now`.
@@ -142,13 +142,6 @@ fn charged_recoveries(world: &mut World) -> u64 {
 
 fn millis(instant: OffsetDateTime) -> u64 {
     u64::try_from(instant.unix_timestamp_nanos() / 1_000_000).unwrap()
-}
-
-/// The record as it reads after somebody edited its stored form.
-fn edited(account: &Account, edit: impl FnOnce(&mut Value)) -> Result<Account, serde_json::Error> {
-    let mut value = serde_json::to_value(account).unwrap();
-    edit(&mut value);
-    serde_json::from_value(value)
 }
 
 /// The text with another base64url symbol at one place.
