@@ -1,28 +1,27 @@
-//! The stored form of byte newtypes: bytes where the format has them, base64url where it is text. It must never read
-//! bytes of another length, or a text that is not canonical.
+//! The stored form of byte newtypes: base64url in a format for people, bytes in any other, and either is read in both. It
+//! must never read bytes of another length, or a text that is not canonical.
 
 use core::fmt;
 use serde::{
     Deserializer, Serializer,
     de::{Error as _, SeqAccess, Visitor},
-    ser::SerializeTuple as _,
 };
 
 use crate::crypto::{base64url, wipe::Scratch};
 
-/// Writes a byte string of fixed length: base64url for people, the bare bytes otherwise.
+/// Writes a byte string of fixed length: base64url in a format for people, the bare bytes otherwise.
 pub(crate) fn write_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     if serializer.is_human_readable() {
-        return serializer.serialize_str(&base64url::encode(bytes));
+        serializer.serialize_str(&base64url::encode(bytes))
+    } else {
+        serializer.serialize_bytes(bytes)
     }
-    let mut tuple = serializer.serialize_tuple(bytes.len())?;
-    for byte in bytes {
-        tuple.serialize_element(byte)?;
-    }
-    tuple.end()
 }
 
-/// Reads what [`write_bytes`] wrote.
+/// Reads what [`write_bytes`] wrote: base64url, bytes or a sequence of bytes, whatever the format is for.
+///
+/// A format may be for people at one door and not at the other: BSON is, where it goes through its document type. Such
+/// a format describes itself, and it is asked for what is there.
 pub(crate) fn read_bytes<'de, D: Deserializer<'de>, const N: usize>(
     deserializer: D,
 ) -> Result<[u8; N], D::Error> {
@@ -43,19 +42,26 @@ pub(crate) fn read_bytes<'de, D: Deserializer<'de>, const N: usize>(
             bytes.ok_or_else(|| E::custom(format_args!("expected {N} bytes as base64url")))
         }
 
+        fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<[u8; N], E> {
+            bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))
+        }
+
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<[u8; N], A::Error> {
             let mut bytes = [0; N];
             for (place, slot) in bytes.iter_mut().enumerate() {
                 *slot = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(place, &self))?;
             }
-            Ok(bytes)
+            match seq.next_element::<u8>()? {
+                None => Ok(bytes),
+                Some(_) => Err(A::Error::invalid_length(N.saturating_add(1), &self)),
+            }
         }
     }
 
     if deserializer.is_human_readable() {
-        deserializer.deserialize_str(Bytes::<N>)
+        deserializer.deserialize_any(Bytes::<N>)
     } else {
-        deserializer.deserialize_tuple(N, Bytes::<N>)
+        deserializer.deserialize_bytes(Bytes::<N>)
     }
 }
 

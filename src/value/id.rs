@@ -117,30 +117,18 @@ impl FromStr for AuthenticatorId {
     }
 }
 
-/// For people the whole id; in bytes the kind and the sixteen characters.
+/// The text in every format: a kind has no number that a later list could shift.
 #[cfg(feature = "serde")]
 impl serde::Serialize for AuthenticatorId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            (self.kind, self.device).serialize(serializer)
-        }
+        serializer.collect_str(self)
     }
 }
 
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for AuthenticatorId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            return crate::value::stored::parsed(deserializer);
-        }
-        let (kind, device) = <(AuthenticatorKind, [u8; 16])>::deserialize(deserializer)?;
-        if device.iter().all(u8::is_ascii_alphanumeric) {
-            Ok(Self { kind, device })
-        } else {
-            Err(serde::de::Error::custom(InvalidAuthenticatorId))
-        }
+        crate::value::stored::parsed(deserializer)
     }
 }
 

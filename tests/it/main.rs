@@ -6,6 +6,7 @@ mod display;
 mod drive;
 mod edge_cases;
 mod first_factor_only;
+mod formats;
 mod guess_probability;
 mod invariants;
 mod journey;
