@@ -44,38 +44,82 @@ impl ClientCredentials {
     }
 }
 
-/// `POST /oauth/token`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, remote = "Self")]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "each is named after its parameter")]
-pub struct TokenBody {
-    #[serde(deserialize_with = "optional")]
-    pub grant_type: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub client_id: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub client_secret: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub client_assertion: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub audience: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub scope: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub username: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub password: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub mfa_token: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub oob_code: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub binding_code: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub otp: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub recovery_code: Option<Parameter>,
+/// Declares a body that is read as names and values only: what serde derives would read an array as well, by the order of
+/// the fields. The derived form is of a struct that nothing outside can name, so that a body has this one door.
+macro_rules! by_name {
+    (
+        $(#[$attribute:meta])*
+        pub struct $body:ident {
+            $(#[serde($($serde:tt)*)] pub $field:ident: $type:ty,)*
+        }
+    ) => {
+        $(#[$attribute])*
+        pub struct $body {
+            $(pub $field: $type,)*
+        }
+
+        impl<'de> Deserialize<'de> for $body {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                #[derive(Default, Deserialize)]
+                #[serde(default)]
+                struct Fields {
+                    $(#[serde($($serde)*)] $field: $type,)*
+                }
+
+                struct ByName;
+
+                impl<'de> Visitor<'de> for ByName {
+                    type Value = Fields;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("names and values")
+                    }
+
+                    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Fields, A::Error> {
+                        Fields::deserialize(MapAccessDeserializer::new(map))
+                    }
+                }
+
+                let Fields { $($field),* } = deserializer.deserialize_map(ByName)?;
+                Ok(Self { $($field),* })
+            }
+        }
+    };
+}
+
+by_name! {
+    /// `POST /oauth/token`.
+    #[derive(Clone, Debug, Default)]
+    #[non_exhaustive]
+    #[allow(missing_docs, reason = "each is named after its parameter")]
+    pub struct TokenBody {
+        #[serde(deserialize_with = "optional")]
+        pub grant_type: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub client_id: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub client_secret: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub client_assertion: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub audience: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub scope: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub username: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub password: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub mfa_token: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub oob_code: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub binding_code: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub otp: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub recovery_code: Option<Parameter>,
+    }
 }
 
 /// What a token request presents, complete.
@@ -150,24 +194,25 @@ impl TokenBody {
     }
 }
 
-/// `POST /mfa/challenge`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, remote = "Self")]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "each is named after its parameter")]
-pub struct ChallengeBody {
-    #[serde(deserialize_with = "optional")]
-    pub client_id: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub client_secret: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub client_assertion: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub mfa_token: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub challenge_type: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub authenticator_id: Option<Parameter>,
+by_name! {
+    /// `POST /mfa/challenge`.
+    #[derive(Clone, Debug, Default)]
+    #[non_exhaustive]
+    #[allow(missing_docs, reason = "each is named after its parameter")]
+    pub struct ChallengeBody {
+        #[serde(deserialize_with = "optional")]
+        pub client_id: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub client_secret: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub client_assertion: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub mfa_token: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub challenge_type: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub authenticator_id: Option<Parameter>,
+    }
 }
 
 impl ChallengeBody {
@@ -199,24 +244,25 @@ impl ChallengeBody {
     }
 }
 
-/// `POST /mfa/associate`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, remote = "Self")]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "each is named after its parameter")]
-pub struct AssociateBody {
-    #[serde(deserialize_with = "optional")]
-    pub client_id: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub client_secret: Option<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub client_assertion: Option<Parameter>,
-    #[serde(deserialize_with = "list", alias = "authentication_types")]
-    pub authenticator_types: Vec<Parameter>,
-    #[serde(deserialize_with = "list")]
-    pub oob_channels: Vec<Parameter>,
-    #[serde(deserialize_with = "optional")]
-    pub email: Option<Parameter>,
+by_name! {
+    /// `POST /mfa/associate`.
+    #[derive(Clone, Debug, Default)]
+    #[non_exhaustive]
+    #[allow(missing_docs, reason = "each is named after its parameter")]
+    pub struct AssociateBody {
+        #[serde(deserialize_with = "optional")]
+        pub client_id: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub client_secret: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub client_assertion: Option<Parameter>,
+        #[serde(deserialize_with = "list", alias = "authentication_types")]
+        pub authenticator_types: Vec<Parameter>,
+        #[serde(deserialize_with = "list")]
+        pub oob_channels: Vec<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub email: Option<Parameter>,
+    }
 }
 
 impl AssociateBody {
@@ -247,33 +293,6 @@ impl AssociateBody {
         ClientCredentials::of(&self.client_id, &self.client_secret, &self.client_assertion)
     }
 }
-
-/// Reads a body as names and values only: what serde derives would read an array as well, by the order of the fields.
-macro_rules! by_name {
-    ($($body:ident),*) => {$(
-        impl<'de> Deserialize<'de> for $body {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct ByName;
-
-                impl<'de> Visitor<'de> for ByName {
-                    type Value = $body;
-
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str("names and values")
-                    }
-
-                    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<$body, A::Error> {
-                        $body::deserialize(MapAccessDeserializer::new(map))
-                    }
-                }
-
-                deserializer.deserialize_map(ByName)
-            }
-        }
-    )*};
-}
-
-by_name!(TokenBody, ChallengeBody, AssociateBody);
 
 fn required<'a>(given: Option<&'a Parameter>, name: &'static str) -> Result<&'a Parameter, Refusal> {
     given.ok_or_else(|| Refusal::missing(name))
