@@ -1,7 +1,9 @@
-//! What does not compile: reading a verdict, its effects or a code before the store has answered, and storing a code.
+//! What does not compile: reading a verdict, its effects or a code before the store has answered, storing a code, and
+//! reaching into a record.
 //!
 //! Each case in `tests/compile_fail/` has its compiler message beside it, so that it fails for the reason that is
-//! meant; `commits.rs` is the control that compiles.
+//! meant; `commits.rs` and `reads_a_record.rs` are the controls that
+//! compile.
 
 use countersign::{BindingCode, Effect, Handle, MfaToken, OobCode, RecoveryCode, SendEmail, Session};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
@@ -12,6 +14,15 @@ fn verdicts_and_effects_cannot_be_read_before_the_swap() {
     cases.pass("tests/compile_fail/commits.rs");
     cases.compile_fail("tests/compile_fail/peeks_at_*.rs");
     cases.compile_fail("tests/compile_fail/forges_*.rs");
+}
+
+/// L4: another crate calls no internals of a record through its bound, and L5: it reads none past its checks. The first
+/// are cases that fail; the second is in the case that passes, and would not if a record had a `deserialize` of its own.
+#[test]
+fn nothing_outside_reaches_into_a_record() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("tests/compile_fail/reads_a_record.rs");
+    cases.compile_fail("tests/compile_fail/reaches_*.rs");
 }
 
 // What carries a code or a token has no stored form; its descriptor has.

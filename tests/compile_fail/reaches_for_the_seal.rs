@@ -1,0 +1,19 @@
+use countersign::{Record, Revision, Subject};
+
+struct Mine(Subject);
+
+impl Record for Mine {
+    fn absent(subject: &Subject) -> Option<Self> {
+        Some(Self(subject.clone()))
+    }
+
+    fn subject(&self) -> &Subject {
+        &self.0
+    }
+
+    fn revision(&self) -> Revision {
+        unimplemented!()
+    }
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use countersign::{Account, Ledger, Standalone};
+
+fn refill(account: &mut Account, record: &mut Standalone) {
+    account.0.ledger = Ledger::default();
+    record.0.ledger = Ledger::default();
+    **account = *account.clone();
+}
+
+fn main() {}
