@@ -5,6 +5,7 @@
 //! [`Swap::Stored`] before the record is durable.
 
 mod bookkeeping;
+mod form;
 mod postgres;
 mod sqlite;
 
@@ -17,16 +18,16 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::{Account, Descriptor, Subject, Swap, Write};
+use countersign::{Account, Descriptor, StoredVersion, Subject, Swap, Write};
 use time::OffsetDateTime;
 
 use crate::{
     client::{self, Client, Origin},
     locale::Locale,
-    metrics::Stopwatch,
 };
 
 pub(crate) use bookkeeping::Bookkeeping;
+pub(crate) use form::Form;
 
 /// The answer of a database, some time later.
 pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -234,6 +235,12 @@ pub(crate) enum StoreError {
     Exposed(PathBuf),
     #[error("a stored record cannot be read: {}", place(.0))]
     Record(#[from] serde_json::Error),
+    /// Nothing is wrong with it: another node, or the node before this one, runs a later release.
+    #[error(
+        "a stored record is of version {0}, which a later release wrote: this one reads up to {read}",
+        read = StoredVersion::CURRENT
+    )]
+    Newer(StoredVersion),
     #[error("a stored name cannot be read: {0}")]
     Name(#[from] countersign::NameError),
     #[error("a stored client cannot be read: {0}")]
@@ -255,7 +262,7 @@ impl StoreError {
     /// Whether the store answered, and what it holds cannot be read: trying again does not help.
     pub(crate) const fn is_unreadable(&self) -> bool {
         match self {
-            Self::Record(_) | Self::Name(_) | Self::Client(_) => true,
+            Self::Record(_) | Self::Newer(_) | Self::Name(_) | Self::Client(_) => true,
             Self::Database(error) => {
                 matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
             }
@@ -306,24 +313,6 @@ const ADD_CLIENT: &str = "INSERT INTO clients (client_id, secret_hash, grants, a
     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
 const REPLACE_CLIENT: &str = "UPDATE clients SET secret_hash = $2, grants = $3, audiences = $4, scopes = $5, origins = $6 \
     WHERE client_id = $1";
-
-/// The stored form of records, and how long it takes to read and to write it.
-#[derive(Clone, Default)]
-pub(crate) struct Form(Stopwatch);
-
-impl Form {
-    pub(crate) const fn new(stopwatch: Stopwatch) -> Self {
-        Self(stopwatch)
-    }
-
-    fn read(&self, text: &str) -> Result<Account, StoreError> {
-        Ok(self.0.time(|| serde_json::from_str(text))?)
-    }
-
-    fn write(&self, account: &Account) -> Result<String, StoreError> {
-        Ok(self.0.time(|| serde_json::to_string(account))?)
-    }
-}
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -80,7 +80,7 @@ fn a_record_that_cannot_be_read_is_an_error_of_the_server() {
     server.enrol();
     sql(&directory, "CREATE TABLE kept AS SELECT record FROM accounts");
     // What stands in the wrong place may be a secret, and is not repeated.
-    let records = ["'{}'", "x'ff00'", "json_set(record, '$.enrolled', 'a-secret')"];
+    let records = ["'{}'", "x'ff00'", "json_set(record, '$.v1.enrolled', 'a-secret')"];
     for (before, record) in records.into_iter().enumerate() {
         sql(&directory, "UPDATE accounts SET record = coalesce((SELECT record FROM kept), record)");
         sql(&directory, &format!("UPDATE accounts SET record = {record}"));
@@ -90,4 +90,29 @@ fn a_record_that_cannot_be_read_is_an_error_of_the_server() {
         eventually("a word on it", || (told() > before).then_some(()));
         assert!(!server.log_mentions("a-secret"));
     }
+}
+
+/// L23: a record that a later release wrote is no corrupt one. The answer is 500, not "busy", and the log says what to do.
+#[test]
+fn a_record_of_a_later_release_is_told_from_a_corrupt_one() {
+    let directory = Arc::new(Directory::new());
+    let server = Server::start_in(&directory, &["--policy", "auth0"]);
+    server.enrol();
+    let newer = "a stored record is of version v2, which a later release wrote: this one reads up to v1";
+    let corrupt = "a stored record cannot be read";
+    sql(&directory, "CREATE TABLE kept AS SELECT record FROM accounts");
+    for (record, said, not_said) in [
+        ("json_object('v2', json('{\"tenant\":[]}'))", newer, corrupt),
+        ("json_set(record, '$.v1.enrolled', 'perhaps')", corrupt, newer),
+    ] {
+        let seen = server.log_text().len();
+        sql(&directory, &format!("UPDATE accounts SET record = {record}"));
+        let reply = attempt(&server, "user@example.com");
+        assert_eq!((reply.status, reply.error()), (500, "server_error"), "{record}: {}", reply.text);
+        eventually("a word on it", || server.log_text()[seen..].contains(said).then_some(()));
+        assert!(!server.log_text()[seen..].contains(not_said), "{record}");
+        sql(&directory, "UPDATE accounts SET record = (SELECT record FROM kept)");
+    }
+    // The record itself is as it was, and the release that reads it goes on.
+    assert_eq!(attempt(&server, "user@example.com").error(), "mfa_required");
 }

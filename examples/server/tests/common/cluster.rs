@@ -113,7 +113,8 @@ impl Cluster {
             let mut connection = PgConnection::connect(&self.url).await.unwrap();
             let records: Vec<String> =
                 sqlx::query_scalar("SELECT record FROM accounts").fetch_all(&mut connection).await.unwrap();
-            records.iter().map(|record| serde_json::from_str(record).unwrap()).collect()
+            let body = |record: &String| serde_json::from_str::<Value>(record).unwrap()["v1"].take();
+            records.iter().map(body).collect()
         })
     }
 }
