@@ -1,6 +1,7 @@
 //! The tests of the library through its public face, a module a subject. One program, so that a change costs one link.
 
 mod advisories;
+mod bounds;
 mod budgets;
 mod display;
 mod drive;

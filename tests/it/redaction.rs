@@ -267,7 +267,7 @@ const PLAIN: &str = "AddressError AsyncKit Audience AuthenticatorId Authenticato
     EnrollmentInput Event Fate Finding Flaw IllegalTransition InvalidAuthenticatorId KeyError Kit Label Ledger Malformed \
     MfaRequirements NameError NameProblem NotARun NotAShare Opener Origin Part Policy PolicyError Purpose Rate \
     RecoveryThrottle RecoveryUse Refusal RenderError Report Request RequiredType Requirements Resend Revision Run Scope \
-    Settings Share Standing Subject Swap Verdict";
+    Settings Share Standing StoredVersion Subject Swap Verdict";
 
 /// The public types that print, by the listing of the public surface.
 fn printing() -> BTreeSet<String> {

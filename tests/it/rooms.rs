@@ -62,7 +62,7 @@ fn climbs(room: &str, source: &str) -> Vec<String> {
     named(source).into_iter().filter(|other| other != room && !below(other)).collect()
 }
 
-fn sources(directory: &Path, found: &mut Vec<std::path::PathBuf>) {
+pub(crate) fn sources(directory: &Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { sources(&path, found) } else { found.push(path) }
