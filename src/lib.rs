@@ -43,6 +43,7 @@
 //! |---|---|
 //! | the commands | [`Verifier`] |
 //! | the record | [`Account`] |
+//! | whether a stored record is of a later release | `StoredVersion`, behind `serde` |
 //! | the host's loop | [`drive`], [`drive_blocking`] |
 //! | what the store must promise | [`Store`], [`LocalStore`], [`BlockingStore`] |
 //! | the step, for a loop of your own | [`Step`], [`Write`], [`Swap`] |

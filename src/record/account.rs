@@ -1,7 +1,7 @@
 //! The record: everything that the core keeps about one user, under one revision.
 //!
 //! Because it is one record and every write of it is conditional, each limit holds across factors, resends, challenges,
-//! tokens and servers. Every list in it is bounded. Its stored form carries a version and is checked when it is read:
+//! tokens and servers. Every list in it is bounded. Its stored form names a version and is checked when it is read:
 //! unknown, oversized or inconsistent is refused with what is wrong, never defaulted. An edited record cannot make the
 //! core panic, loop or allocate without bound; that it was not edited is for the host's store to see to.
 //!
@@ -30,8 +30,8 @@ use crate::{
 
 /// A user's second factors: the record that a host loads, hands in and stores.
 ///
-/// It is a pointer, so that a step moves 8 bytes. Its stored form is `{"v1": {…}}`; see
-/// [`StoredVersion`](crate::StoredVersion).
+/// It is a pointer, so that a step moves 8 bytes. Its stored form is `{"v1": {…}}`, and `StoredVersion` reads the version
+/// alone.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Account(pub(super) Box<AccountBody>);
 
