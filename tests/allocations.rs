@@ -41,15 +41,10 @@ fn the_counter_counts() {
     assert_eq!(allocations(|| ()).0, 0);
     assert_eq!(allocations(|| Box::new(black_box(1))).0, 1);
     let bare = Bare::challenged();
+    let record = bare.record.clone();
     let (count, _) = allocations(|| {
         let copy = black_box(vec![0_u8; 16]);
-        drop(commit(bare.verifier.answer(
-            bare.record.clone(),
-            &bare.handle,
-            &Bare::PURPOSE,
-            &bare.code,
-            bare.now,
-        )));
+        drop(commit(bare.verifier.answer(record, &bare.handle, &Bare::PURPOSE, &bare.code, bare.now)));
         copy
     });
     assert_eq!(count, 1, "the control: one inside a command is seen");
