@@ -1,4 +1,4 @@
-//! Judging one presented binding code: the charge and the verdict, in one step.
+//! Judging one presented binding code: the charge, the verdict and what follows a wrong one, in one step.
 //!
 //! Before anything is compared: the challenge must wait, its deadline lie ahead, the account be unlocked, an attempt
 //! be left, and the code have the challenge's number of digits. A refused code is neither evaluated nor counted,
@@ -6,31 +6,33 @@
 //! authenticator's failures in a row; a right one charges nothing and clears only those failures.
 
 use crate::{
-    command::verifier::Verifier,
+    command::{decide::Draft, verifier::Verifier},
     crypto::declassify::reveal,
     machine::{
         challenge::{Cause, ChallengeInput, ChallengeState},
         enrollment::{EnrollmentInput, Fate},
     },
-    outcome::denial::Denial,
+    outcome::{denial::Denial, notify::Event},
     policy::bounds::MAX_FAILURES,
     record::{
-        account::AccountBody, authenticator::Authenticator, challenge::Challenge, ledger::Ledger,
-        transaction::Pair,
+        authenticator::Authenticator, challenge::Challenge, ledger::Ledger, record::Body, transaction::Pair,
     },
-    value::{binding_code::BindingCode, instant::Millis, name::Subject},
+    value::{binding_code::BindingCode, id::AuthenticatorId, instant::Millis, name::Subject},
 };
 
 /// How an evaluated code came out.
 pub(crate) enum Judged {
     Right,
-    Wrong {
-        attempts_left: u8,
-        /// The authenticator reached the cap of wrong codes in a row, and is disabled.
-        disabled: bool,
-        /// This code locked the account, until then.
-        locked_until: Option<Millis>,
-    },
+    Wrong(Wrong),
+}
+
+/// What a wrong code was charged to, as far as something follows from it.
+pub(crate) struct Wrong {
+    attempts_left: u8,
+    /// The authenticator reached the cap of wrong codes in a row, and is disabled.
+    disabled: bool,
+    /// This code emptied a guess budget: the record is locked until then.
+    locked_until: Option<Millis>,
 }
 
 /// Whether a challenge can be answered now.
@@ -107,11 +109,36 @@ impl Verifier {
         ledger.charge_guess(&self.policy, now);
         pair.attempts_left = attempts_left;
         authenticator.failures = failures;
-        Ok(Judged::Wrong { attempts_left, disabled, locked_until: ledger.locked_until(&self.policy, now) })
+        let locked_until = ledger.locked_until(&self.policy, now);
+        Ok(Judged::Wrong(Wrong { attempts_left, disabled, locked_until }))
     }
 }
 
+/// What follows a wrong code, in an account and in a standalone record alike. At the cap the authenticator's challenges
+/// end as disabled, and so do the sessions that guessed. A lock ends every other challenge that waits. Returns the
+/// verdict.
+pub(crate) fn reject<B: Body>(
+    record: &mut B,
+    id: AuthenticatorId,
+    wrong: Wrong,
+    now: Millis,
+    draft: &mut Draft,
+) -> Denial {
+    let Wrong { attempts_left, disabled, locked_until } = wrong;
+    let capped = record.authenticators().iter().find(|known| disabled && known.id == id);
+    if let Some(address) = capped.map(|known| known.factor.address().clone()) {
+        cancel(record, Cause::Disabled, |known| known.authenticator == id);
+        record.refuse_until(now);
+        draft.notify(record, Event::Disabled { authenticator: id, address }, now);
+    }
+    if let Some(until) = locked_until {
+        cancel(record, Cause::Locked, |_| true);
+        draft.notify(record, Event::Locked { authenticator: id, until: until.0 }, now);
+    }
+    Denial::InvalidBindingCode { attempts_left }
+}
+
 /// Cancels the waiting challenges that `chosen` picks.
-pub(crate) fn cancel_all(account: &mut AccountBody, cause: Cause, chosen: impl Fn(&Challenge) -> bool) {
-    account.challenges.iter_mut().filter(|known| chosen(known)).for_each(|known| known.cancel(cause));
+fn cancel<B: Body>(record: &mut B, cause: Cause, chosen: impl Fn(&Challenge) -> bool) {
+    record.challenges_mut().iter_mut().filter(|known| chosen(known)).for_each(|known| known.cancel(cause));
 }

@@ -5,20 +5,19 @@ use time::OffsetDateTime;
 use crate::{
     command::{
         decide::{Decision, decide, decide_drawing},
-        guess::{Judged, Readiness},
+        guess::{Judged, Readiness, reject},
         send::{Delivery, Dispatch, Scene},
         verifier::Verifier,
     },
     crypto::entropy::Entropy,
     machine::{
-        challenge::{Cause, ChallengeState},
+        challenge::ChallengeState,
         enrollment::{Enrollment, EnrollmentInput, Fate},
     },
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
         evidence::Evidence,
-        notify::Event,
         step::Step,
     },
     record::{
@@ -159,20 +158,7 @@ impl Verifier {
                     let evidence = Evidence::new(id, Some(authenticator.factor.channel()), now);
                     Ok(Answered { purpose: purpose.clone(), evidence })
                 }
-                Judged::Wrong { attempts_left, disabled, locked_until } => {
-                    if locked_until.is_some() {
-                        challenge.cancel(Cause::Locked);
-                    }
-                    if disabled {
-                        challenge.cancel(Cause::Disabled);
-                        let address = authenticator.factor.address().clone();
-                        draft.notify(record, Event::Disabled { authenticator: id, address }, now);
-                    }
-                    if let Some(until) = locked_until {
-                        draft.notify(record, Event::Locked { authenticator: id, until: until.0 }, now);
-                    }
-                    Err(Denial::InvalidBindingCode { attempts_left })
-                }
+                Judged::Wrong(wrong) => Err(reject(record, id, wrong, now, draft)),
             }))
         })
     }

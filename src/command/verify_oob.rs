@@ -5,14 +5,11 @@ use time::OffsetDateTime;
 use crate::{
     command::{
         decide::{Decision, Draft, decide},
-        guess::{Judged, Readiness, cancel_all},
+        guess::{Judged, Readiness, reject},
         verifier::Verifier,
     },
     factor::factor::Channel,
-    machine::{
-        challenge::Cause,
-        enrollment::{Enrollment, EnrollmentInput, Fate, Opener, PendingRecovery},
-    },
+    machine::enrollment::{Enrollment, EnrollmentInput, Fate, Opener, PendingRecovery},
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
@@ -125,16 +122,7 @@ impl Verifier {
         let channel = authenticator.factor.channel();
         Ok(Decision::Store(match judged {
             Judged::Right => Ok(self.accept(session, account, (id, channel), purpose, now, draft)?),
-            Judged::Wrong { attempts_left, disabled, locked_until } => {
-                if disabled {
-                    Self::end_capped(account, id, now, draft);
-                }
-                if let Some(until) = locked_until {
-                    cancel_all(account, Cause::Locked, |_| true);
-                    draft.notify(account, Event::Locked { authenticator: id, until: until.0 }, now);
-                }
-                Err(Denial::InvalidBindingCode { attempts_left })
-            }
+            Judged::Wrong(wrong) => Err(reject(account, id, wrong, now, draft)),
         }))
     }
 
@@ -244,14 +232,5 @@ impl Verifier {
         let key = self.keys.durable();
         let live = codes.iter().map(|code| LiveCode::new(key, &account.subject, code)).collect();
         Some(Recovery { id: pending.id, live, spent: alloc::vec::Vec::new() })
-    }
-
-    /// An active authenticator reached the cap: its challenges end, and so do the sessions that guessed.
-    fn end_capped(account: &mut AccountBody, id: AuthenticatorId, now: Millis, draft: &mut Draft) {
-        let Some(authenticator) = account.authenticator(id) else { return };
-        let address = authenticator.factor.address().clone();
-        cancel_all(account, Cause::Disabled, |challenge| challenge.authenticator == id);
-        account.refuse_until(now);
-        draft.notify(account, Event::Disabled { authenticator: id, address }, now);
     }
 }

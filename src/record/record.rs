@@ -91,6 +91,8 @@ pub(crate) trait Body {
     fn authenticators(&self) -> &[Authenticator];
     fn challenges(&self) -> &[Challenge];
 
+    fn challenges_mut(&mut self) -> &mut [Challenge];
+
     fn revision(&self) -> Revision;
 
     /// Whether the store has it already.
@@ -124,6 +126,9 @@ pub(crate) trait Body {
 
     /// Drops what time has ended.
     fn prune(&mut self, now: Millis);
+
+    /// Refuses first-factor sessions begun until `instant`.
+    fn refuse_until(&mut self, instant: Millis);
 
     /// Takes back what a clock far ahead had set: cool-downs, and bounds on sessions.
     fn lower_wild_bounds(&mut self, now: Millis);
@@ -166,6 +171,10 @@ impl Body for AccountBody {
         &self.challenges
     }
 
+    fn challenges_mut(&mut self) -> &mut [Challenge] {
+        &mut self.challenges
+    }
+
     fn revision(&self) -> Revision {
         self.revision
     }
@@ -200,6 +209,10 @@ impl Body for AccountBody {
         Self::prune(self, now);
     }
 
+    fn refuse_until(&mut self, instant: Millis) {
+        Self::refuse_until(self, instant);
+    }
+
     fn lower_wild_bounds(&mut self, now: Millis) {
         let pairs = self.transactions.iter_mut().flat_map(|transaction| &mut transaction.pairs);
         pairs.for_each(|pair| pair.last_send = pair.last_send.map(|sent| sent.min(now)));
@@ -223,6 +236,10 @@ impl Body for StandaloneBody {
 
     fn challenges(&self) -> &[Challenge] {
         self.challenge.as_slice()
+    }
+
+    fn challenges_mut(&mut self) -> &mut [Challenge] {
+        self.challenge.as_mut_slice()
     }
 
     fn revision(&self) -> Revision {
@@ -251,6 +268,9 @@ impl Body for StandaloneBody {
 
     /// It holds one challenge, which the next one replaces.
     fn prune(&mut self, _now: Millis) {}
+
+    /// No session stands behind it.
+    fn refuse_until(&mut self, _instant: Millis) {}
 
     fn lower_wild_bounds(&mut self, now: Millis) {
         self.pair.last_send = self.pair.last_send.map(|sent| sent.min(now));

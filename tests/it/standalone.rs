@@ -1,10 +1,11 @@
 //! The machines on their own: purposes kept apart, attempts that hold, and the host's commands on a standalone record.
 
 use countersign::{
-    Asked, BindingCode, Committed, Delivery, DeliveryReport, Denial, Descriptor, Effect, Label, Message,
-    Policy, Purpose, RenderError, SendEmail, Standalone, Step, Swap, Verifier,
+    Asked, BindingCode, Cause, ChallengeState, Committed, Delivery, DeliveryReport, Denial, Descriptor,
+    Effect, Enrollment, Event, Label, Message, Policy, Purpose, RenderError, SendEmail, Standalone, Step,
+    Swap, Verifier,
 };
-use countersign_testkit::{START, address, code, keys, subject, wrong};
+use countersign_testkit::{START, World, address, code, keys, subject, wrong};
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use time::{Duration, OffsetDateTime};
 
@@ -180,6 +181,52 @@ fn an_administrator_lifts_a_lock() {
     let step = row.verifier.unlock_standalone(row.record.clone(), row.now);
     row.run(step).unwrap();
     assert!(row.ask(&reset()).is_ok());
+}
+
+/// L25: a wrong code that both disables the address and locks the record ends the challenge as it does in an account.
+#[test]
+fn a_code_that_disables_and_locks_ends_a_challenge_as_in_an_account() {
+    let both = || {
+        countersign_testkit::policy(|settings| {
+            settings.failure_cap = 1;
+            settings.guess_bucket = countersign::Rate::new(1, Duration::hours(1));
+        })
+    };
+    let ended = ChallengeState::Cancelled(Cause::Disabled);
+
+    let mut row = Row::verified(both());
+    let asked = row.ask(&reset()).unwrap();
+    let denial = row.answer(&asked, &reset(), &wrong(&row.mails[0].code.clone())).unwrap_err();
+    assert_eq!(denial, Denial::InvalidBindingCode { attempts_left: 4 });
+    assert_eq!(row.record.challenge().unwrap().state(), &ended);
+    assert_eq!(row.record.authenticator().enrollment(), &Enrollment::Disabled);
+
+    let mut world = World::new(both());
+    world.enrol("user@example.com");
+    world.pass(60);
+    let session = world.login();
+    let challenged = world.challenge(&session).unwrap();
+    let guess = wrong(&world.mail().code);
+    assert_eq!(world.verify(&session, challenged.oob_code.expose(), &guess).unwrap_err(), denial);
+    let account = world.account();
+    assert_eq!(account.challenges().last().unwrap().state(), &ended);
+    assert_eq!(account.authenticators()[0].enrollment(), &Enrollment::Disabled);
+
+    // The same is told of either, in the same order.
+    let told = |outbox: &[Descriptor]| -> Vec<_> {
+        let notices = outbox.iter().filter_map(|descriptor| match descriptor {
+            Descriptor::Notify(notify) => Some(&notify.event),
+            _ => None,
+        });
+        let names = notices.filter_map(|event| match event {
+            Event::Disabled { .. } => Some("disabled"),
+            Event::Locked { .. } => Some("locked"),
+            _ => None,
+        });
+        names.collect()
+    };
+    assert_eq!(told(&row.outbox), ["disabled", "locked"]);
+    assert_eq!(told(&world.store.outbox.borrow()), ["disabled", "locked"]);
 }
 
 #[test]

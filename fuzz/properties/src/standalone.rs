@@ -406,10 +406,10 @@ impl Run {
                 let locked = model.budgets.locked_until(ms);
                 if model.attempts_left == 0 {
                     asked.standing = Standing::Exhausted;
-                } else if locked.is_some() {
-                    asked.standing = Standing::Ended(Cause::Locked);
                 } else if capped {
                     asked.standing = Standing::Ended(Cause::Disabled);
+                } else if locked.is_some() {
+                    asked.standing = Standing::Ended(Cause::Locked);
                 }
                 if capped && model.proven {
                     model.disabled = true;
