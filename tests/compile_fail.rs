@@ -6,7 +6,7 @@
 //! compile.
 
 use countersign::{BindingCode, Effect, Handle, MfaToken, OobCode, RecoveryCode, SendEmail, Session};
-use static_assertions::{assert_impl_all, assert_not_impl_any};
+use static_assertions::{assert_eq_size, assert_impl_all, assert_not_impl_any};
 
 #[test]
 fn verdicts_and_effects_cannot_be_read_before_the_swap() {
@@ -35,6 +35,10 @@ assert_not_impl_any!(Effect: serde::Serialize);
 assert_not_impl_any!(Session: serde::Serialize, serde::de::DeserializeOwned);
 assert_not_impl_any!(Handle: serde::Serialize, serde::de::DeserializeOwned);
 assert_impl_all!(countersign::Descriptor: serde::Serialize, serde::de::DeserializeOwned);
+
+// A record is a pointer: a step moves 8 bytes of it.
+assert_eq_size!(countersign::Account, usize);
+assert_eq_size!(countersign::Standalone, usize);
 
 // Nor can a code be compared by `==`, which stops at the first difference.
 assert_not_impl_any!(BindingCode: PartialEq, std::fmt::Display);

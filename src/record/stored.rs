@@ -93,7 +93,8 @@ impl<'de> Deserialize<'de> for Standalone {
 /// ```
 ///
 /// It works in each format that the record works in. A format that describes itself is read to the record's end; in one
-/// that does not, such as postcard, the version is first, and the rest is left unread.
+/// that does not, such as postcard, the version is first, and the rest is left unread. Nothing but the version is
+/// checked: a record that is corrupt in its first byte can look newer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct StoredVersion(u32);
 

@@ -1,5 +1,6 @@
 //! `record`: stored bytes. They load or are refused, without a panic and without allocating beyond their length; what
-//! loads saves and loads the same in both forms; and no command panics on it, whatever it says.
+//! loads saves and loads the same in both forms, and is of the current version; and no command panics on it, whatever it
+//! says.
 //!
 //! The first byte chooses the form. Plain forms take the rest as the stored bytes; the edited ones change a valid record
 //! as the rest says, which reaches far behind the checks on reading.
@@ -8,7 +9,7 @@ use std::{fmt::Debug, sync::LazyLock};
 
 use countersign::{
     Account, BindingCode, ChallengeRequest, DeliveryReport, Descriptor, Policy, Purpose, RecoveryCode,
-    Session, Standalone, Verifier,
+    Session, Standalone, StoredVersion, Verifier,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -29,10 +30,10 @@ static JOURNEY: LazyLock<(Vec<Account>, seeds::Known)> = LazyLock::new(seeds::jo
 pub fn check(data: &[u8]) {
     let [form, rest @ ..] = data else { return };
     match form % 7 {
-        0 => loaded(json::<Account>(rest), drive),
-        1 => loaded(postcard::<Account>(rest), drive),
-        2 => loaded(json::<Standalone>(rest), drive_standalone),
-        3 => loaded(postcard::<Standalone>(rest), drive_standalone),
+        0 => loaded(versioned(json::<Account>(rest), json(rest)), drive),
+        1 => loaded(versioned(postcard::<Account>(rest), postcard(rest)), drive),
+        2 => loaded(versioned(json::<Standalone>(rest), json(rest)), drive_standalone),
+        3 => loaded(versioned(postcard::<Standalone>(rest), postcard(rest)), drive_standalone),
         4 => loaded(json::<Descriptor>(rest), |_| ()),
         5 => {
             if let Some(bytes) = edited_postcard(rest) {
@@ -53,6 +54,12 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 
 fn postcard<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     bounded(bytes.len(), BOUND, || postcard::from_bytes(bytes).ok())
+}
+
+/// The version alone is read of whatever a record is read of, and is then the current one.
+fn versioned<T>(record: Option<T>, version: Option<StoredVersion>) -> Option<T> {
+    assert!(record.is_none() || version == Some(StoredVersion::CURRENT), "{version:?}");
+    record
 }
 
 fn loaded<T: Serialize + DeserializeOwned + PartialEq + Debug>(record: Option<T>, drive: impl FnOnce(T)) {
