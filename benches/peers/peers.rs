@@ -1,7 +1,7 @@
-//! What else checks a code, in the same run. The tables of docs/performance.md say of each what it leaves out; rows of one
-//! group do the same job or say that they do not.
+//! What else checks a code, in the same process: the least of many interleaved batches. The tables of docs/performance.md
+//! say of each what it leaves out; rows of one group do the same job or say that they do not.
 
-use std::{hint::black_box, time::Duration};
+use std::hint::black_box;
 
 use argon2::{
     Argon2,
@@ -11,8 +11,8 @@ use countersign_testkit::{
     cases::{self, Row},
     login::{Bare, Fill, Login},
     meter::Meter,
+    minima::{self, Minima},
 };
-use criterion::{Criterion, criterion_group, criterion_main};
 use latchkey::{
     Account, Config, Email, Role, UserId,
     flow::{
@@ -28,39 +28,35 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 /// A mailed code by itself: one challenge, and no account around it.
-fn code(criterion: &mut Criterion) {
+fn code(minima: &mut Minima) {
     let bare = Bare::challenged();
     let typed = bare.code.expose();
-    countersign_testkit::clock::time(criterion, "peers_code", |clock| {
-        clock.case(
-            "countersign",
-            || Row::of(bare.record.clone()),
-            |row| {
-                let code = countersign::BindingCode::parse(black_box(typed)).expect("six digits");
-                row.step(|record| {
-                    bare.verifier.answer(record, &bare.handle, &Bare::PURPOSE, &code, bare.now)
-                });
-            },
-        );
-        let (binding, hash) = latchkey_code(typed);
-        assert!(hash.verify(binding.expose_secret(), typed));
-        clock.call("latchkey", || hash.verify(black_box(binding.expose_secret()), black_box(typed)));
-        let stored: [u8; 32] = Sha256::digest(typed).into();
-        clock.call("sha256", || bool::from(Sha256::digest(black_box(typed)).ct_eq(&stored)));
-        totp(clock);
-    });
-    let mut group = criterion.benchmark_group("peers_code");
-    group.sample_size(10).warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_secs(1));
+    minima.case(
+        "countersign",
+        || Row::of(bare.record.clone()),
+        |row| {
+            let code = countersign::BindingCode::parse(black_box(typed)).expect("six digits");
+            row.step(|record| bare.verifier.answer(record, &bare.handle, &Bare::PURPOSE, &code, bare.now));
+        },
+    );
+    let (binding, hash) = latchkey_code(typed);
+    assert!(hash.verify(binding.expose_secret(), typed));
+    minima.call("latchkey", || hash.verify(black_box(binding.expose_secret()), black_box(typed)));
+    let stored: [u8; 32] = Sha256::digest(typed).into();
+    minima.call("sha256", || bool::from(Sha256::digest(black_box(typed)).ct_eq(&stored)));
+    totp(minima);
+}
+
+/// The same by hashes that are slow on purpose.
+fn slow(minima: &mut Minima) {
+    let typed = Bare::challenged().code.expose().to_owned();
     let hashed = Argon2::default().hash_password(typed.as_bytes()).expect("a hash").to_string();
     let parsed = PasswordHash::new(&hashed).expect("its own hash");
-    let argon2 = || Argon2::default().verify_password(black_box(typed.as_bytes()), &parsed).is_ok();
-    assert!(argon2());
-    group.bench_function("argon2", |bencher| bencher.iter(argon2));
-    let hashed = bcrypt::hash(typed, 10).expect("a hash");
-    let bcrypt = || bcrypt::verify(black_box(typed), &hashed).expect("its own hash");
-    assert!(bcrypt());
-    group.bench_function("bcrypt", |bencher| bencher.iter(bcrypt));
-    group.finish();
+    minima.slow("argon2", || {
+        assert!(Argon2::default().verify_password(black_box(typed.as_bytes()), &parsed).is_ok());
+    });
+    let hashed = bcrypt::hash(&typed, 10).expect("a hash");
+    minima.slow("bcrypt", || assert!(bcrypt::verify(black_box(&typed), &hashed).expect("its own hash")));
 }
 
 fn totp(meter: &mut impl Meter) {
@@ -83,56 +79,52 @@ fn latchkey_code(typed: &str) -> (SecretToken, EmailCodeHash) {
 
 /// A whole request that answers a mailed code: the texts of the client, the state machine, what the store and the client
 /// get.
-fn request(criterion: &mut Criterion) {
+fn request(minima: &mut Minima) {
     let login = Login::new(Fill::FULL);
     let typed = login.code.expose().to_owned();
-    countersign_testkit::clock::time(criterion, "peers_request", |clock| {
-        clock.case(
-            "countersign",
-            || Row::of(login.account.clone()),
-            |row| {
-                let code = countersign::BindingCode::parse(black_box(&typed)).expect("six digits");
-                cases::whole(&login, row, &code);
-            },
-        );
-        let peer = Latchkey::new();
-        let mut rng = ChaCha20Rng::seed_from_u64(2);
-        assert!(peer.redeem(peer.event(), &mut rng).is_ok());
-        clock.consume("latchkey", || peer.event(), |event| peer.redeem(event, &mut rng));
-    });
+    minima.case(
+        "countersign",
+        || Row::of(login.account.clone()),
+        |row| {
+            let code = countersign::BindingCode::parse(black_box(&typed)).expect("six digits");
+            cases::whole(&login, row, &code);
+        },
+    );
+    let peer = Latchkey::new();
+    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    assert!(peer.redeem(peer.event(), &mut rng).is_ok());
+    minima.consume("latchkey", || peer.event(), |event| peer.redeem(event, &mut rng));
 }
 
 /// A recovery code among ten.
-fn recovery_codes(criterion: &mut Criterion) {
+fn recovery_codes(minima: &mut Minima) {
     let login = Login::new(Fill::EMPTY);
     let typed = login.recovery.last().expect("ten codes").expose().to_owned();
-    countersign_testkit::clock::time(criterion, "peers_recovery", |clock| {
-        clock.case(
-            "countersign",
-            || Row::of(login.account.clone()),
-            |row| {
-                let code = countersign::RecoveryCode::parse(black_box(&typed)).expect("a code");
-                cases::recover(&login, row, &code);
-            },
-        );
-        let mut rng = ChaCha20Rng::seed_from_u64(4);
-        let issued = recovery::generate(10, &mut rng);
-        let code = issued.codes.last().expect("ten codes").expose_secret().to_owned();
-        let verify = || recovery::verify(black_box(&code), &issued.hashes);
-        assert!(verify().is_some());
-        clock.call("latchkey_hash", verify);
-        let peer = Latchkey::new();
-        let sign_in = peer.second_factor(&mut rng);
-        let event = || SignInEvent::Code {
-            code: code.clone(),
-            material: CodeMaterial::new(None, issued.hashes.clone()),
-            client: Client::new(None, None),
-        };
-        assert!(sign_in.clone().advance(&peer.config, event(), countersign_testkit::START, &mut rng).is_ok());
-        let setup = || (sign_in.clone(), event());
-        clock.consume("latchkey", setup, |(sign_in, event)| {
-            sign_in.advance(&peer.config, event, countersign_testkit::START, &mut rng)
-        });
+    minima.case(
+        "countersign",
+        || Row::of(login.account.clone()),
+        |row| {
+            let code = countersign::RecoveryCode::parse(black_box(&typed)).expect("a code");
+            cases::recover(&login, row, &code);
+        },
+    );
+    let mut rng = ChaCha20Rng::seed_from_u64(4);
+    let issued = recovery::generate(10, &mut rng);
+    let code = issued.codes.last().expect("ten codes").expose_secret().to_owned();
+    let verify = || recovery::verify(black_box(&code), &issued.hashes);
+    assert!(verify().is_some());
+    minima.call("latchkey_hash", verify);
+    let peer = Latchkey::new();
+    let sign_in = peer.second_factor(&mut rng);
+    let event = || SignInEvent::Code {
+        code: code.clone(),
+        material: CodeMaterial::new(None, issued.hashes.clone()),
+        client: Client::new(None, None),
+    };
+    assert!(sign_in.clone().advance(&peer.config, event(), countersign_testkit::START, &mut rng).is_ok());
+    let setup = || (sign_in.clone(), event());
+    minima.consume("latchkey", setup, |(sign_in, event)| {
+        sign_in.advance(&peer.config, event, countersign_testkit::START, &mut rng)
     });
 }
 
@@ -190,5 +182,16 @@ impl Latchkey {
     }
 }
 
-criterion_group!(peers, code, request, recovery_codes);
-criterion_main!(peers);
+fn main() {
+    let mut round = 0;
+    minima::print(|minima| {
+        minima.group("peers_code", code);
+        minima.group("peers_request", request);
+        minima.group("peers_recovery", recovery_codes);
+        // They take a thousand times as long as all the others.
+        if round % 40 == 0 {
+            minima.group("peers_code", slow);
+        }
+        round += 1;
+    });
+}

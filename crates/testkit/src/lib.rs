@@ -13,6 +13,7 @@ pub mod clock;
 pub mod floor;
 pub mod login;
 pub mod meter;
+pub mod minima;
 pub mod schedule;
 mod world;
 
