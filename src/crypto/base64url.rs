@@ -50,42 +50,46 @@ pub(crate) fn decode<'b>(text: &str, max: usize, buffer: &'b mut [u8]) -> Option
     buffer.get(..decoded_length(text.len()))
 }
 
-/// Writes what the symbols stand for, and says whether they are the one spelling of it.
+/// Writes what the symbols stand for, and returns whether the encoding is canonical.
 fn fill(buffer: &mut [u8], text: &[u8]) -> bool {
     let (lines, rest) = text.as_chunks();
     let (slots, _) = buffer.as_chunks_mut();
-    let needed = text.len().div_ceil(LINE);
-    if needed > slots.len() {
+    if text.len().div_ceil(LINE) > slots.len() {
         return false;
     }
-    // A missing symbol counts as `A`, which is zero bits.
-    let mut last = [b'A'; LINE];
-    last.iter_mut().zip(rest).for_each(|(symbol, given)| *symbol = *given);
-    let lines = lines.iter().chain((!rest.is_empty()).then_some(&last));
-    let others = lines.zip(slots).fold(0, |sum, (line, slots)| sum | decode_line(line, slots));
-    // Of a last group that is not full, what its symbols do not fill must be zero; so is what was missing.
-    let surplus = buffer.get(decoded_length(text.len())..needed.saturating_mul(LINE_BYTES)).unwrap_or(&[]);
+    let mut slots = slots.iter_mut();
+    let mut others = lines.iter().zip(&mut slots).fold(0, |sum, (line, slot)| sum | decode_line(line, slot));
+    if let (false, Some(slot)) = (rest.is_empty(), slots.next()) {
+        // A missing symbol counts as `A`, which is zero bits.
+        let mut last = [b'A'; LINE];
+        last.iter_mut().zip(rest).for_each(|(symbol, given)| *symbol = *given);
+        others |= decode_line(&last, slot);
+    }
+    // Of a last group that is not full, what its symbols do not fill must be zero.
+    let length = decoded_length(text.len());
+    let surplus = buffer.get(length..length.next_multiple_of(3)).unwrap_or(&[]);
     let faults = surplus.iter().fold(others, |sum, byte| sum | u64::from(*byte));
     // Whether it is well formed is no secret.
     reveal(faults.ct_eq(&0))
 }
 
 /// Maps a line, and sets a bit for what is no symbol.
+#[inline(never)]
 fn decode_line(line: &[u8; LINE], bytes: &mut [u8; LINE_BYTES]) -> u64 {
-    let (words, _) = line.as_chunks();
-    let (slots, _) = bytes.as_chunks_mut();
-    let (mut gathered, mut others) = ([0; WORDS], 0);
-    for (word, bits) in words.iter().zip(&mut gathered) {
-        let given = u64::from_le_bytes(*word);
-        let low = given & !HIGH;
-        others |= HIGH & (given | !are_symbols(low));
-        *bits = gather(values(low));
+    let (mut values, mut others) = ([0; LINE], [0; LINE]);
+    for ((value, other), symbol) in values.iter_mut().zip(&mut others).zip(line) {
+        (*value, *other) = value_of(*symbol);
     }
+    let (words, _) = values.as_chunks();
+    let mut gathered = [0; WORDS];
+    gathered.iter_mut().zip(words).for_each(|(bits, word)| *bits = gather(u64::from_le_bytes(*word)));
+    let (slots, _) = bytes.as_chunks_mut();
     for (bits, slot) in gathered.iter().zip(slots) {
-        let [_, _, bytes @ ..] = bits.to_be_bytes();
+        let [bytes @ .., _, _] = bits.to_le_bytes();
         *slot = bytes;
     }
-    others
+    let (words, _) = others.as_chunks();
+    words.iter().fold(0, |sum, word| sum | u64::from_ne_bytes(*word)) & HIGH
 }
 
 /// How many bytes so many symbols stand for.
@@ -93,15 +97,22 @@ const fn decoded_length(symbols: usize) -> usize {
     symbols.saturating_mul(3) / 4
 }
 
-/// The 48 bits of eight bytes of six bits each, the first byte the lowest and the highest bits: two bytes to 12 bits,
-/// two of these to 24, two of these to 48.
+/// The six bytes that eight values of six bits stand for, the first value and the first byte the lowest: of each four
+/// values three bytes, and the three beside the other three.
 const fn gather(values: u64) -> u64 {
-    let bits = ((values & 0x003f_003f_003f_003f) << 6) | ((values >> 8) & 0x003f_003f_003f_003f);
-    let bits = ((bits & 0x0000_0fff_0000_0fff) << 12) | ((bits >> 16) & 0x0000_0fff_0000_0fff);
-    ((bits & 0x0000_0000_00ff_ffff) << 24) | (bits >> 32)
+    let first = ((values << 2) & each(0xfc, 0, 0)) | ((values >> 12) & each(0x03, 0, 0));
+    let second = ((values << 4) & each(0, 0xf0, 0)) | ((values >> 10) & each(0, 0x0f, 0));
+    let third = ((values << 6) & each(0, 0, 0xc0)) | ((values >> 8) & each(0, 0, 0x3f));
+    let bytes = first | second | third;
+    (bytes & 0x00ff_ffff) | ((bytes >> 8) & 0xffff_ff00_0000)
 }
 
-/// Eight bytes of six bits each from 48 bits: [`gather`] the other way.
+/// Two halves of an integer, each with these three bytes, the first the lowest.
+const fn each(first: u8, second: u8, third: u8) -> u64 {
+    u64::from_le_bytes([first, second, third, 0, first, second, third, 0])
+}
+
+/// Eight bytes of six bits each from 48 bits, the highest bits first.
 const fn spread(bits: u64) -> u64 {
     let bits = ((bits & 0x0000_0000_00ff_ffff) << 32) | (bits >> 24);
     let bits = ((bits & 0x0000_0fff_0000_0fff) << 16) | ((bits >> 12) & 0x0000_0fff_0000_0fff);
@@ -112,14 +123,14 @@ const fn spread(bits: u64) -> u64 {
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// The byte eight times.
-fn each(byte: u8) -> u64 {
+fn all(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
 /// The symbols of eight six-bit values. Where a range of values begins, a step is added or taken away; no byte leaves
 /// 0 to 255 on the way. They are ASCII, as their highest bits say whatever the values.
 fn symbols(values: u64) -> u64 {
-    let upper = values.wrapping_add(each(b'A'));
+    let upper = values.wrapping_add(all(b'A'));
     let lower = upper.wrapping_add(step(values, 26, b'a' - b'Z' - 1));
     let digit = lower.wrapping_sub(step(values, 52, b'z' + 1 - b'0'));
     let dash = digit.wrapping_sub(step(values, 62, b'9' + 1 - b'-'));
@@ -127,31 +138,49 @@ fn symbols(values: u64) -> u64 {
     underscore & !HIGH
 }
 
-/// The six-bit values of eight symbols, by the same ranges. What is no symbol gets some value below 128.
-fn values(symbols: u64) -> u64 {
-    let dash = symbols.wrapping_add(each(62 - b'-'));
-    let digit = dash.wrapping_sub(step(symbols, b'0', 62 - b'-' - (52 - b'0')));
-    let upper = digit.wrapping_sub(step(symbols, b'A', 52 - b'0' + b'A'));
-    let underscore = upper.wrapping_add(step(symbols, b'_', 63 + b'A' - b'_'));
-    underscore.wrapping_sub(step(symbols, b'a', 63 + b'a' - b'_' - 26))
+/// The six-bit value of a symbol, and a byte whose highest bit says that it is none: then the value is any below 128.
+///
+/// One byte at a time by additions and shifts alone, so that a compiler maps as many as its registers hold.
+const fn value_of(symbol: u8) -> (u8, u8) {
+    let low = symbol & !0x80;
+    let (dash, digits, upper, line, lower) =
+        (above(low, b'-'), above(low, b'0'), above(low, b'A'), above(low, b'_'), above(low, b'a'));
+    let value = low
+        .wrapping_add(62 - b'-')
+        .wrapping_sub(mask(digits) & (62 - b'-' - (52 - b'0')))
+        .wrapping_sub(mask(upper) & (52 - b'0' + b'A'))
+        .wrapping_add(mask(line) & (63 + b'A' - b'_'))
+        .wrapping_sub(mask(lower) & (63 + b'a' - b'_' - 26));
+    // The bit turns where a range begins and where it has ended.
+    let begun = dash ^ digits ^ upper ^ line ^ lower;
+    let ended = above(low, b'-' + 1)
+        ^ above(low, b'9' + 1)
+        ^ above(low, b'Z' + 1)
+        ^ above(low, b'_' + 1)
+        ^ above(low, b'z' + 1);
+    (value, symbol | !(begun ^ ended))
 }
 
-/// The highest bit of each byte that is a symbol: it turns where a range begins and where it has ended.
-fn are_symbols(bytes: u64) -> u64 {
-    let bounds = [b'-', b'-' + 1, b'0', b'9' + 1, b'A', b'Z' + 1, b'_', b'_' + 1, b'a', b'z' + 1];
-    bounds.into_iter().fold(0, |turned, bound| turned ^ reached(bytes, bound))
+/// A byte whose highest bit says that `low` is at least `from`. Both are below 128, and `from` is not zero.
+const fn above(low: u8, from: u8) -> u8 {
+    low.wrapping_add(0x80_u8.wrapping_sub(from))
+}
+
+/// All bits what the highest one is.
+const fn mask(byte: u8) -> u8 {
+    (byte.cast_signed() >> 7).cast_unsigned()
 }
 
 /// `by` in each byte that is at least `from`, else zero. `by` is below 128.
 fn step(bytes: u64, from: u8, by: u8) -> u64 {
     let reached = reached(bytes, from);
-    reached.wrapping_sub(reached >> 7) & each(by)
+    reached.wrapping_sub(reached >> 7) & all(by)
 }
 
 /// The highest bit of each byte that is at least `from`: the carry of an addition. The bytes are below 128, `from` is
 /// not zero.
 fn reached(bytes: u64, from: u8) -> u64 {
-    bytes.wrapping_add(each(0x80_u8.wrapping_sub(from))) & HIGH
+    bytes.wrapping_add(all(0x80_u8.wrapping_sub(from))) & HIGH
 }
 
 #[cfg(test)]
