@@ -69,11 +69,12 @@
 //! | `MalformedOobCode` | 403 | `invalid_grant` | Malformed oob_code |
 //! | `ForeignOobCode` | 400 | `invalid_request` | The oob_code doesn't match the mfa_token |
 //! | `ExpiredOobCode`, `OobCodeUsed`, `ChallengeCancelled` | 403 | `expired_token` | oob_code is expired |
-//! | `MalformedBindingCode`, `InvalidBindingCode` | 403 | `invalid_grant` | Invalid binding_code. |
+//! | `MalformedCode`, `InvalidBindingCode` | 403 | `invalid_grant` | Invalid binding_code. |
 //! | `NoRecoveryCode` | 403 | `unsupported_challenge_type` | User does not have a recovery-code. |
 //! | `InvalidRecoveryCode` | 403 | `invalid_grant` | MFA Authorization rejected. |
 //!
-//! Used, replaced and expired handles look alike, and so do malformed and wrong codes.
+//! Used, replaced and expired handles look alike, and so do malformed and wrong codes. A recovery code that is malformed
+//! as typed is answered as `InvalidRecoveryCode`: the host knows which grant it was, and the denial does not.
 
 mod parameter;
 mod refusal;

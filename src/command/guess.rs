@@ -78,7 +78,7 @@ impl Verifier {
         now: Millis,
     ) -> Result<Judged, Denial> {
         if presented.length() != challenge.digits {
-            return Err(Denial::MalformedBindingCode);
+            return Err(Denial::MalformedCode);
         }
         let Some(attempts_left) = pair.attempts_left.checked_sub(1) else {
             return Err(Denial::AttemptsExhausted);

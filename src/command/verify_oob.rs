@@ -56,7 +56,7 @@ impl Verifier {
     /// wrong code is charged in this step, and can exhaust the attempts, disable the authenticator or lock the account.
     ///
     /// Denials: [`InvalidBindingCode`](Denial::InvalidBindingCode),
-    /// [`MalformedBindingCode`](Denial::MalformedBindingCode), [`ExpiredOobCode`](Denial::ExpiredOobCode),
+    /// [`MalformedCode`](Denial::MalformedCode), [`ExpiredOobCode`](Denial::ExpiredOobCode),
     /// [`OobCodeUsed`](Denial::OobCodeUsed), [`ForeignOobCode`](Denial::ForeignOobCode),
     /// [`ChallengeCancelled`](Denial::ChallengeCancelled), [`AttemptsExhausted`](Denial::AttemptsExhausted),
     /// [`Locked`](Denial::Locked), [`TransactionSpent`](Denial::TransactionSpent),

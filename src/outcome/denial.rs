@@ -8,7 +8,7 @@
 use core::fmt;
 use time::OffsetDateTime;
 
-use crate::machine::challenge::Cause;
+use crate::{machine::challenge::Cause, value::typed::Malformed};
 
 /// Why a command was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,8 +79,9 @@ pub enum Denial {
     OobCodeUsed,
     /// The challenge was ended before its time.
     ChallengeCancelled(Cause),
-    /// The code cannot be the challenge's: it has another number of digits. That costs no attempt.
-    MalformedBindingCode,
+    /// The text cannot be the code: [`Malformed`] as typed, or with another number of digits than the challenge's. It
+    /// was compared with nothing, so it costs no attempt.
+    MalformedCode,
     /// The code is wrong, and was counted.
     InvalidBindingCode {
         /// How many attempts this authenticator has left in this transaction.
@@ -128,7 +129,7 @@ impl Denial {
             Self::ExpiredOobCode => "expired_oob_code",
             Self::OobCodeUsed => "oob_code_used",
             Self::ChallengeCancelled(_) => "challenge_cancelled",
-            Self::MalformedBindingCode => "malformed_binding_code",
+            Self::MalformedCode => "malformed_code",
             Self::InvalidBindingCode { .. } => "invalid_binding_code",
             Self::NoRecoveryCode => "no_recovery_code",
             Self::InvalidRecoveryCode => "invalid_recovery_code",
@@ -181,8 +182,8 @@ impl Denial {
             Self::ExpiredOobCode => "the challenge has expired, or is not known any more",
             Self::OobCodeUsed => "the challenge was answered already",
             Self::ChallengeCancelled(_) => "the challenge was ended before its time",
-            Self::MalformedBindingCode => {
-                "the code has another number of digits than the one that was sent; it cost no attempt"
+            Self::MalformedCode => {
+                "the text cannot be the code, by its length or its characters; it cost no attempt"
             }
             Self::InvalidBindingCode { .. } => "the code is wrong, and was counted",
             Self::NoRecoveryCode => "the account has no recovery codes",
@@ -230,3 +231,12 @@ impl fmt::Display for Denial {
 }
 
 impl core::error::Error for Denial {}
+
+/// A code that is malformed as typed is refused like one with another number of digits, so `BindingCode::parse(text)?`
+/// and `RecoveryCode::parse(text)?` stand in a function that returns a denial. Which of the three reasons it was, the
+/// denial does not keep.
+impl From<Malformed> for Denial {
+    fn from(_: Malformed) -> Self {
+        Self::MalformedCode
+    }
+}

@@ -210,7 +210,7 @@ pub fn refuse(endpoint: Endpoint, denial: &Denial) -> Refusal {
         Denial::ExpiredOobCode | Denial::OobCodeUsed | Denial::ChallengeCancelled(_) => {
             Refusal::new(403, "expired_token", "oob_code is expired")
         }
-        Denial::MalformedBindingCode | Denial::InvalidBindingCode { .. } => {
+        Denial::MalformedCode | Denial::InvalidBindingCode { .. } => {
             Refusal::new(403, "invalid_grant", "Invalid binding_code.")
         }
         Denial::NoRecoveryCode => {

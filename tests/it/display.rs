@@ -149,7 +149,7 @@ fn an_audit_event_says_whether_a_code_was_compared() {
     let oob_code = world.challenge(&session).unwrap().oob_code;
     let right = world.mail().code;
     world.verify(&session, oob_code.expose(), &code("12345678")).unwrap_err();
-    assert_eq!(evaluated(&world), Some((false, Some("malformed_binding_code"))), "it can't be the code");
+    assert_eq!(evaluated(&world), Some((false, Some("malformed_code"))), "it can't be the code");
     world.verify(&session, oob_code.expose(), &countersign_testkit::wrong(&right)).unwrap_err();
     assert_eq!(evaluated(&world), Some((true, Some("invalid_binding_code"))));
     world.verify(&session, oob_code.expose(), &right).unwrap();
@@ -232,9 +232,24 @@ fn denials_say_whether_time_helps() {
     assert_eq!(Denial::TooManyRecoveryAttempts { until: None }.retry_at(), None);
     assert_eq!(Denial::WrongClient.retry_at(), None);
     assert!(Denial::WrongRecord.is_misuse() && !Denial::WrongClient.is_misuse());
-    assert!(Denial::InvalidRecoveryCode.is_counted() && !Denial::MalformedBindingCode.is_counted());
+    assert!(Denial::InvalidRecoveryCode.is_counted() && !Denial::MalformedCode.is_counted());
     assert!(Denial::InvalidBindingCode { attempts_left: 1 }.is_counted());
     assert_ne!(debug(&ChallengeRequest::default().types), debug(&ChallengeTypes::parse("otp")));
+}
+
+#[test]
+fn a_malformed_code_becomes_a_denial_by_itself() {
+    fn binding(text: &str) -> Result<BindingCode, Denial> {
+        Ok(BindingCode::parse(text)?)
+    }
+    fn recovery(text: &str) -> Result<RecoveryCode, Denial> {
+        Ok(RecoveryCode::parse(text)?)
+    }
+    for text in ["12345", "12345O", &"1".repeat(257)] {
+        assert_eq!(binding(text).map(drop), Err(Denial::MalformedCode), "{text:?}");
+        assert_eq!(recovery(text).map(drop), Err(Denial::MalformedCode), "{text:?}");
+    }
+    assert_eq!(binding("123 456").map(|code| code.length()), Ok(6));
 }
 
 #[test]

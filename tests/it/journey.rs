@@ -93,7 +93,7 @@ fn challenge_wrong_code_right_code_and_replay() {
     let denied = world.verify(&session, oob_code, &wrong(&right));
     assert_eq!(denied.unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
     let denied = world.verify(&session, oob_code, &code("1234567"));
-    assert_eq!(denied.unwrap_err(), Denial::MalformedBindingCode, "another number of digits costs nothing");
+    assert_eq!(denied.unwrap_err(), Denial::MalformedCode, "another number of digits costs nothing");
     assert!(world.verify(&session, oob_code, &right).unwrap().completed);
     assert_eq!(world.verify(&session, oob_code, &right).unwrap_err(), Denial::OobCodeUsed);
     assert_eq!(world.tokens.len(), 2, "one for the enrolment, one for this");

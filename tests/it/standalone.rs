@@ -242,7 +242,7 @@ fn whoever_lacks_the_handle_spends_nothing() {
     let other = countersign::Subject::new("user-2").unwrap();
     let foreign = row.verifier.open_standalone_code(&other, asked.oob_code.expose());
     assert_eq!(foreign.map(drop), Err(Denial::MalformedOobCode));
-    assert_eq!(row.answer(&asked, &reset(), &code("1234567")).unwrap_err(), Denial::MalformedBindingCode);
+    assert_eq!(row.answer(&asked, &reset(), &code("1234567")).unwrap_err(), Denial::MalformedCode);
     assert_eq!(row.record, before);
 }
 

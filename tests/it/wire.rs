@@ -112,7 +112,7 @@ fn refusals_are_exact_to_the_full_stop() {
         (Token, Denial::ExpiredOobCode, 403, "expired_token", "oob_code is expired"),
         (Token, Denial::OobCodeUsed, 403, "expired_token", "oob_code is expired"),
         (Token, Denial::ChallengeCancelled(Cause::Superseded), 403, "expired_token", "oob_code is expired"),
-        (Token, Denial::MalformedBindingCode, 403, "invalid_grant", "Invalid binding_code."),
+        (Token, Denial::MalformedCode, 403, "invalid_grant", "Invalid binding_code."),
         (
             Token,
             Denial::InvalidBindingCode { attempts_left: 2 },

@@ -189,7 +189,7 @@ fn what_is_refused_before_the_core_and_what_is_issued_is_told() {
     let token = server.mfa_token();
     let oob_code = server.challenge(&token).body["oob_code"].clone();
     server.code(2);
-    decides(&server, "second_factor", "malformed_binding_code", || server.answer(&token, &oob_code, "abc"));
+    decides(&server, "second_factor", "malformed_code", || server.answer(&token, &oob_code, "abc"));
     decides(&server, "second_factor", "malformed_oob_code", || {
         server.answer(&token, &json!("abc"), "123456")
     });

@@ -116,7 +116,7 @@ fn row(endpoint: Endpoint, denial: &Denial) -> (u16, &'static str, String) {
         Denial::ExpiredOobCode | Denial::OobCodeUsed | Denial::ChallengeCancelled(_) => {
             (403, "expired_token", "oob_code is expired")
         }
-        Denial::MalformedBindingCode | Denial::InvalidBindingCode { .. } => {
+        Denial::MalformedCode | Denial::InvalidBindingCode { .. } => {
             (403, "invalid_grant", "Invalid binding_code.")
         }
         Denial::NoRecoveryCode => (403, "unsupported_challenge_type", "User does not have a recovery-code."),
@@ -156,7 +156,7 @@ fn refusals(which: u8, door: u8, seconds: i64) {
         Denial::ExpiredOobCode,
         Denial::OobCodeUsed,
         Denial::ChallengeCancelled(cause),
-        Denial::MalformedBindingCode,
+        Denial::MalformedCode,
         Denial::InvalidBindingCode { attempts_left },
         Denial::NoRecoveryCode,
         Denial::InvalidRecoveryCode,

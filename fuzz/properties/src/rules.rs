@@ -302,7 +302,7 @@ impl Rules {
             (false, Enrollment::Unconfirmed { .. }) => return Err(Denial::UnknownAuthenticator),
         }
         if digits != usize::from(asked.digits) {
-            return Err(Denial::MalformedBindingCode);
+            return Err(Denial::MalformedCode);
         }
         let pair = facts.entry(&login.transaction).and_then(|entry| entry.pair(&known.id));
         let attempts_left = pair.map_or(0, |pair| pair.attempts_left);

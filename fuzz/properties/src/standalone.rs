@@ -182,7 +182,7 @@ impl Model {
         }
         self.allows(purpose)?;
         if digits != usize::from(asked.digits) {
-            return Err(Denial::MalformedBindingCode);
+            return Err(Denial::MalformedCode);
         }
         if self.attempts_left == 0 { Err(Denial::AttemptsExhausted) } else { Ok(()) }
     }

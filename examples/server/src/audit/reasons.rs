@@ -112,8 +112,8 @@ pub(crate) enum TokenRequest {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum SecondFactor {
-    /// The text is no binding code.
-    MalformedBindingCode,
+    /// The text is no binding code, whatever the challenge.
+    MalformedCode,
     /// The text is no `oob_code`, or no key of the server made it.
     MalformedOobCode,
     /// The `oob_code` was made for another transaction.
@@ -270,7 +270,7 @@ pub(super) const DENIALS: [&str; 30] = [
     "expired_oob_code",
     "oob_code_used",
     "challenge_cancelled",
-    "malformed_binding_code",
+    "malformed_code",
     "invalid_binding_code",
     "no_recovery_code",
     "invalid_recovery_code",

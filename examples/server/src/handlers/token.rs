@@ -165,7 +165,7 @@ async fn oob_grant(
     let handle = app.core.call(|verifier| verifier.open_oob_code(&session, oob_code.expose()));
     let early = |denial| denied(request::refused_early(app, &session, denial));
     let handle = handle.map_err(early)?;
-    let code = BindingCode::parse(binding_code.expose()).map_err(|_| early(Denial::MalformedBindingCode))?;
+    let code = BindingCode::parse(binding_code.expose()).map_err(|malformed| early(malformed.into()))?;
     let step = |verifier: &Verifier, account, now, _: &_| {
         verifier.verify_oob(&session, account, &handle, &code, now)
     };
