@@ -64,7 +64,8 @@
 //! | `wire` | the requests, replies and errors of Auth0's MFA API, as types and pure functions |
 //! | `conformance` | a kit that tries a host's own store, and says what to mend; it needs `std` |
 //!
-//! Without `conformance` the crate is `no_std` with `alloc`.
+//! Without `conformance` the crate is `no_std` with `alloc`, also where there is no atomic compare-and-swap: it builds
+//! for `thumbv6m-none-eabi`.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub)]

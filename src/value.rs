@@ -11,4 +11,5 @@ pub(crate) mod recovery_code;
 pub(crate) mod revision;
 #[cfg(feature = "serde")]
 pub(crate) mod stored;
+pub(crate) mod text;
 pub(crate) mod typed;

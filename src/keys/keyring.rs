@@ -1,15 +1,18 @@
 //! The ring: two classes of keys, each with its current key and up to two older ones. It must never print a key, or
 //! fall back to another one.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt;
 use rand_core::TryCryptoRng;
 use sha2::{Digest as _, Sha256};
 
-use crate::crypto::{
-    declassify::reveal,
-    mac::{Keyed, Tag},
-    wipe::{Scratch, wipe},
+use crate::{
+    crypto::{
+        declassify::reveal,
+        mac::{Keyed, Tag},
+        wipe::{Scratch, wipe},
+    },
+    value::text::Text,
 };
 
 /// One secret key with its id.
@@ -124,7 +127,7 @@ impl core::error::Error for KeyError {}
 /// ```
 #[derive(Clone)]
 pub struct KeyRing {
-    context: Arc<str>,
+    context: Text,
     transient: Class<TransientKey>,
     durable: Class<DurableKey>,
 }
@@ -147,7 +150,7 @@ impl KeyRing {
             return Err(KeyError::ReusedSecret);
         }
         Ok(Self {
-            context: Arc::from(context),
+            context: Text::from(context),
             transient: Class { current: TransientKey::new(&transient, context), older: Vec::new() },
             durable: Class { current: DurableKey::new(&durable, context), older: Vec::new() },
         })

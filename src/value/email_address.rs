@@ -6,8 +6,10 @@
 //! invisible characters, the characters that structure an address list (RFC 5322 section 3.2.3, "specials"), and what
 //! looks like an `@` or a dot.
 
-use alloc::{string::String, sync::Arc};
+use alloc::string::String;
 use core::fmt;
+
+use crate::value::text::Text;
 
 /// An email address.
 ///
@@ -15,7 +17,7 @@ use core::fmt;
 /// and a domain behind it. Internationalised addresses (RFC 6531) are taken. Quoted local parts and address literals
 /// are not.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EmailAddress(Arc<str>);
+pub struct EmailAddress(Text);
 
 impl EmailAddress {
     /// The greatest length, in bytes.
@@ -37,7 +39,7 @@ impl EmailAddress {
         if local.is_empty() || domain.is_empty() || domain.contains('@') || dots_out_of_place {
             return Err(AddressError::Shape);
         }
-        Ok(Self(Arc::from(text)))
+        Ok(Self(Text::from(text)))
     }
 
     /// The address, exactly as it was given.

@@ -4,14 +4,15 @@
 //! [`Subject`] must be the host's canonical account identifier and never something that a person typed: two spellings
 //! of one account would be two budgets (CVE-2025-24806).
 
-use alloc::sync::Arc;
 use core::fmt;
+
+use crate::value::text::Text;
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal, $min:literal..=$max:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(Text);
 
         impl $name {
             /// The greatest length, in bytes.
@@ -33,7 +34,7 @@ macro_rules! name {
                 } else {
                     None
                 };
-                problem.map_or_else(|| Ok(Self(Arc::from(text))), |problem| Err(NameError { what: $what, problem }))
+                problem.map_or_else(|| Ok(Self(Text::from(text))), |problem| Err(NameError { what: $what, problem }))
             }
 
             /// The text, as it was given.
@@ -155,7 +156,7 @@ fn has_control(text: &str) -> bool {
 
 /// The label of a purpose of the host's own, such as `password-reset`: 1 to 32 bytes of `[a-z0-9_-]`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Label(Arc<str>);
+pub struct Label(Text);
 
 impl Label {
     /// The greatest length, in bytes.
@@ -175,7 +176,7 @@ impl Label {
         } else if !text.bytes().all(allowed) {
             NameProblem::Alphabet
         } else {
-            return Ok(Self(Arc::from(text)));
+            return Ok(Self(Text::from(text)));
         };
         Err(NameError { what: "label", problem })
     }

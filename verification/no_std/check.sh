@@ -50,12 +50,15 @@ print(count)
 PY
 }
 
-for features in "" serde wire; do
-    build "$root" thumbv7em-none-eabi --lib --features "$features" -Zbuild-std=core,alloc
-    echo "ok: builds for bare metal with core and alloc alone, features: ${features:-none}"
+# The first has atomic compare-and-swap. The second, the smallest of Arm's profiles, has none and so no `alloc::sync::Arc`.
+for target in thumbv7em-none-eabi thumbv6m-none-eabi; do
+    for features in "" serde wire; do
+        build "$root" "$target" --lib --features "$features" -Zbuild-std=core,alloc
+        echo "ok: builds for $target with core and alloc alone, features: ${features:-none}"
+    done
 done
 
-mkdir -p "$scratch/cheat"
+mkdir -p "$scratch/cheat" "$scratch/atomic"
 cp -r "$root/src" "$root/Cargo.toml" "$root/README.md" "$scratch/cheat/"
 # Only the library is copied; what the workspace and the tests name is not there.
 python3 - "$scratch/cheat" <<'PY'
@@ -67,17 +70,33 @@ text = manifest.read_text()
 text = re.sub(r"\[dev-dependencies\].*?(?=\n\[)", "", text, flags=re.S)
 text = re.sub(r"\[workspace\].*?(?=\n\[)", "[workspace]\n", text, flags=re.S)
 manifest.write_text(text)
-library = root / "src/lib.rs"
-text = library.read_text()
-assert "extern crate alloc;" in text
-library.write_text(text.replace("extern crate alloc;", "extern crate alloc;\nextern crate std;", 1))
 PY
+cp -r "$scratch/cheat/." "$scratch/atomic/"
+replace() { # a file, a text that stands in it once, the text to put there
+    python3 - "$@" <<'PY'
+import pathlib, sys
+
+file, find, put = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+text = file.read_text()
+assert text.count(find) == 1, f"{find!r} is not once in {file}"
+file.write_text(text.replace(find, put))
+PY
+}
+replace "$scratch/cheat/src/lib.rs" "extern crate alloc;" "extern crate alloc; extern crate std;"
 if build "$scratch/cheat" thumbv7em-none-eabi --lib -Zbuild-std=core,alloc 2>"$scratch/cheat.log"; then
     echo "FAILED: a library that needs std was built for bare metal" >&2
     exit 1
 fi
 grep -q 'E0463' "$scratch/cheat.log" || { cat "$scratch/cheat.log" >&2; exit 1; }
 echo "ok: the same library with std is refused"
+
+replace "$scratch/atomic/src/value/text.rs" "alloc::boxed::Box<str>" "alloc::sync::Arc<str>"
+if build "$scratch/atomic" thumbv6m-none-eabi --lib -Zbuild-std=core,alloc 2>"$scratch/atomic.log"; then
+    echo "FAILED: a library that shares by atomic counts was built for a target that has none" >&2
+    exit 1
+fi
+grep -q 'E0433\|E0412' "$scratch/atomic.log" || { cat "$scratch/atomic.log" >&2; exit 1; }
+echo "ok: the same library with shared texts is refused where no atomic count is"
 
 build . wasm32-unknown-unknown -Zbuild-std=core,alloc,panic_abort
 count=$(imports "$scratch/target/wasm32-unknown-unknown/release/no_io.wasm")
