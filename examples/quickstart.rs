@@ -64,7 +64,7 @@ impl Host {
     fn new(script: bool) -> Result<Self, Error> {
         // A real host keeps its keys: here nothing outlives the program, so they may be drawn anew.
         let [transient, durable] = [random::<32>()?, random::<32>()?];
-        let keys = KeyRing::new("quickstart", Key::new(1, &transient)?, Key::new(1, &durable)?)?;
+        let keys = KeyRing::new("quickstart", Key::new(&transient)?, Key::new(&durable)?)?;
         let mut settings = Settings::default();
         settings.cool_down = Duration::SECOND; // so that nobody waits half a minute for a demonstration
         settings.recovery_use = RecoveryUse::Replace;

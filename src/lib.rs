@@ -110,7 +110,7 @@ mod value;
 pub mod wire;
 
 pub use command::{
-    admin::StaleKeys,
+    admin::{KeyUse, StaleKeys},
     associate::{Associated, NewFactor},
     authenticators::Requirements,
     challenge::{ChallengeRequest, ChallengeTypes, Challenged},
@@ -170,7 +170,7 @@ pub use value::{
     binding_code::BindingCode,
     email_address::{AddressError, EmailAddress},
     id::{
-        AuthenticatorId, AuthenticatorKind, ChallengeId, DestinationKey, InvalidAuthenticatorId,
+        AuthenticatorId, AuthenticatorKind, ChallengeId, DestinationKey, InvalidAuthenticatorId, KeyId,
         TransactionId,
     },
     name::{Audience, ClientId, Label, NameError, NameProblem, Scope, Subject},

@@ -25,7 +25,7 @@
 //! | the attacker has | and gets |
 //! |---|---|
 //! | the database | no code, no handle, no token: all are derived with keys that are not there. Recovery codes are keyed hashes of 120 bits. Addresses are in clear |
-//! | a transient key | tokens and handles could be forged; binding codes not, without the record's seeds |
+//! | a transient key | tokens and handles could be forged until it is retired or left out; binding codes not, without the record's seeds |
 //! | a durable key | no recovery code: 120 bits do not yield to guessing |
 //! | both, database and keys | everything that is live |
 //! | the password | guesses, within the budgets; notifications reach the account's holder |

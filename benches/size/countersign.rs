@@ -16,7 +16,7 @@ fn run() -> Option<()> {
     // As random as the arguments are; a host has a real source.
     let entropy = Entropy::from_bytes([name.len() as u8; 32]);
     let now = OffsetDateTime::from_unix_timestamp(typed.len() as i64).ok()?;
-    let keys = KeyRing::new(&name, Key::new(1, first.as_bytes()).ok()?, Key::new(1, second.as_bytes()).ok()?).ok()?;
+    let keys = KeyRing::new(&name, Key::new(first.as_bytes()).ok()?, Key::new(second.as_bytes()).ok()?).ok()?;
     let verifier = Verifier::new(keys, Policy::default());
     let (subject, client) = (Subject::new(&name).ok()?, ClientId::new(&name).ok()?);
     let scope = Scope::new(&name).ok()?;

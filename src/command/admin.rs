@@ -1,5 +1,6 @@
-//! What an administrator does with an account: unlock it, reset it, and find what hangs on old keys.
+//! What an administrator does with an account: unlock it, reset it, and find what depends on old keys.
 
+use alloc::vec::Vec;
 use time::OffsetDateTime;
 
 use crate::{
@@ -18,16 +19,36 @@ use crate::{
         record::{Body as _, Internal},
         standalone::Standalone,
     },
-    value::instant::Millis,
+    value::{id::KeyId, instant::Millis},
 };
 
 /// How many guesses `unlock` grants on the long budget.
 const UNLOCK_GRANT: u32 = 5;
 
-/// What of a record still hangs on a durable key that is not the current one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// What of a record depends on durable keys other than the current one, a key an entry.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct StaleKeys {
+    /// Keys of the ring. What depends on one is lost if the key leaves the ring.
+    pub stale: Vec<KeyUse>,
+    /// Keys that are not in the ring. What depends on one cannot be used: no command offers or counts it.
+    pub lost: Vec<KeyUse>,
+}
+
+impl StaleKeys {
+    /// Whether all of the record depends on the current key.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.stale.is_empty() && self.lost.is_empty()
+    }
+}
+
+/// What of a record depends on one key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct KeyUse {
+    /// The key's id: see [`Key::durable_id`](crate::Key::durable_id).
+    pub key: KeyId,
     /// Live recovery codes.
     pub recovery_codes: usize,
     /// Recovery codes that were shown and go live with an enrolment that is not confirmed yet.
@@ -81,23 +102,29 @@ impl Verifier {
         })
     }
 
-    /// What of the record still hangs on a durable key that is not the current one. While it is not empty for some
-    /// record, that key must stay in the ring, or what hangs on it is lost.
+    /// Data in the record that depends on another durable key than the current one. Keep each key of
+    /// [`stale`](StaleKeys::stale) until no record reports it.
     #[must_use]
     pub fn stale_keys(&self, account: &Account) -> StaleKeys {
-        let current = self.keys.durable().id;
         let account = account.body();
         let live = account.recovery.iter().flat_map(|recovery| &recovery.live);
         let pending = account.authenticators.iter().filter_map(|known| match &known.enrollment {
             Enrollment::Unconfirmed(state) => state.recovery.as_ref(),
             Enrollment::Active | Enrollment::Disabled => None,
         });
-        StaleKeys {
-            recovery_codes: live.filter(|code| code.key_id != current).count(),
-            pending_recovery_codes: pending
-                .filter(|set| set.key_id != current)
-                .map(|set| usize::from(set.count))
-                .fold(0, usize::saturating_add),
+        let live = live.map(|code| (code.key_id, 1, 0));
+        let pending = pending.map(|set| (set.key_id, 0, usize::from(set.count)));
+        let mut found = StaleKeys::default();
+        for (key, live, pending) in live.chain(pending).filter(|(key, ..)| *key != self.keys.durable().id) {
+            let known = self.keys.durable_by_id(key).is_some();
+            let list = if known { &mut found.stale } else { &mut found.lost };
+            if let Some(entry) = list.iter_mut().find(|entry| entry.key == key) {
+                entry.recovery_codes = entry.recovery_codes.saturating_add(live);
+                entry.pending_recovery_codes = entry.pending_recovery_codes.saturating_add(pending);
+            } else {
+                list.push(KeyUse { key, recovery_codes: live, pending_recovery_codes: pending });
+            }
         }
+        found
     }
 }

@@ -30,7 +30,7 @@ impl Verifier {
     /// What the user needs to complete a login.
     #[must_use]
     pub fn requirements(&self, account: &Account) -> Requirements {
-        let recovery = account.recovery_codes_left() > 0;
+        let recovery = self.recovery_codes_left(account) > 0;
         let account = account.body();
         let email_counts = self.policy.settings().email_may_authenticate;
         if !account.enrolled {
@@ -40,6 +40,12 @@ impl Verifier {
         let email = email_counts && account.authenticators.iter().any(Authenticator::is_active);
         let kinds = [(email, AuthenticatorKind::Email), (recovery, AuthenticatorKind::RecoveryCode)];
         Requirements::Challenge(kinds.into_iter().filter_map(|(has, kind)| has.then_some(kind)).collect())
+    }
+
+    /// How many recovery codes can still be used. Codes whose durable key is not in the ring are not among them.
+    #[must_use]
+    pub fn recovery_codes_left(&self, account: &Account) -> u8 {
+        account.body().recovery.as_ref().map_or(0, |recovery| recovery.usable(&self.keys))
     }
 
     /// Lists the authenticators, in the order in which they were made, and the recovery codes as one entry at the end

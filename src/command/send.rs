@@ -154,9 +154,8 @@ impl Verifier {
         if pair.attempts_left == 0 {
             return Err(Denial::AttemptsExhausted);
         }
-        let key_is_known = |challenge: &Challenge| self.keys.transient_by_id(challenge.key_id).is_some();
         let live = present.filter(|challenge| {
-            challenge.is_live(now) && challenge.purpose == purpose && key_is_known(challenge)
+            challenge.is_live(now) && challenge.purpose == purpose && challenge.key(&self.keys).is_some()
         });
         let next_send =
             pair.last_send.map(|sent| sent.after(instant::span(self.policy.settings().cool_down)));
@@ -193,6 +192,7 @@ impl Verifier {
                     authenticator: authenticator.id,
                     purpose,
                     digits: self.policy.settings().code_digits,
+                    issued: now,
                     deadline,
                 };
                 let new = Challenge::issue(self.keys.transient(), terms, draws);

@@ -39,7 +39,7 @@ pub struct Recovered {
     pub evidence: Evidence,
     /// The code that takes its place, to be shown once; absent if the policy consumes codes.
     pub replacement: Option<RecoveryCode>,
-    /// How many codes are left, this one included.
+    /// How many codes can still be used, this one included.
     pub remaining: u8,
     /// Whether this is the answer of before, given again: then nothing was used up now, and the token is the token of
     /// before, whatever else the request says.
@@ -92,7 +92,9 @@ impl Verifier {
         let attempts_left =
             account.transaction(session.transaction()).map_or(0, |entry| entry.recovery_attempts);
         let AccountBody { subject, recovery, ledger, .. } = account;
-        let recovery = recovery.as_mut().ok_or(Denial::NoRecoveryCode)?;
+        // Codes whose keys are all lost are right for nobody, so none is counted as a guess.
+        let held = recovery.as_mut().filter(|known| !known.is_lost(&self.keys));
+        let recovery = held.ok_or(Denial::NoRecoveryCode)?;
         let Some(attempts_left) = attempts_left.checked_sub(1) else {
             return Err(Denial::TooManyRecoveryAttempts { until: None });
         };
@@ -131,7 +133,7 @@ impl Verifier {
             code: used,
             next_key_id: replacement.as_ref().map(|(_, key)| key.id),
         });
-        let (id, remaining) = (recovery.id, recovery.remaining());
+        let (id, remaining) = (recovery.id, recovery.usable(&self.keys));
         let evidence = Evidence::new(id, None, now);
         self.complete(session, account, &evidence, now, draft)?;
         draft.notify(account, Event::RecoveryUsed { recovery: id, remaining }, now);
@@ -167,6 +169,6 @@ impl Verifier {
         };
         let evidence = Evidence::new(recovery.id, None, spent.at);
         draft.issue(IssueToken::of(session, &evidence).ok_or(Denial::InsufficientScope)?);
-        Ok(Recovered { evidence, replacement, remaining: recovery.remaining(), repeated: true })
+        Ok(Recovered { evidence, replacement, remaining: recovery.usable(&self.keys), repeated: true })
     }
 }

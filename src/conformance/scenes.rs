@@ -142,7 +142,7 @@ pub(super) async fn play<'a>(
 pub(super) async fn end(bench: &Bench<'_>, stage: &Stage, tally: &mut Tally) -> Result<(), Finding> {
     let account = bench.reload(&stage.subject).await?;
     let failures = account.authenticators().first().map_or(0, Authenticator::failures);
-    let codes = account.recovery_codes_left();
+    let codes = bench.verifier().recovery_codes_left(&account);
     tally.ends = [stage.base, account.revision().get(), u64::from(failures), u64::from(codes)];
     Ok(())
 }

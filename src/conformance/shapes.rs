@@ -25,7 +25,7 @@ use crate::{
     },
     value::{
         email_address::EmailAddress,
-        id::{AuthenticatorId, AuthenticatorKind, TransactionId},
+        id::{AuthenticatorId, AuthenticatorKind, KeyId, TransactionId},
         instant::Millis,
         name::Subject,
         purpose::Purpose,
@@ -117,8 +117,12 @@ fn fill(bench: &Bench<'_>, name: &str, size: Size, draws: &mut Draws) -> Result<
     challenge_all(bench, account, now, draws)?;
     for transaction in account.transactions.iter_mut().skip(2).step_by(2) {
         transaction.spent = Some(Spent { at: now, by: set });
-        let code = LiveCode { key_id: 255, hash: tag(draws) };
-        recovery.spent.push(SpentCode { transaction: transaction.id, code, next_key_id: Some(0) });
+        let code = LiveCode { key_id: KeyId([u8::MAX; 4]), hash: tag(draws) };
+        recovery.spent.push(SpentCode {
+            transaction: transaction.id,
+            code,
+            next_key_id: Some(KeyId([0; 4])),
+        });
     }
     account.recovery = Some(recovery);
     Ok(record)
@@ -177,6 +181,7 @@ fn challenge_all(
             authenticator,
             purpose: Purpose::Authenticate,
             digits: 6,
+            issued: now,
             deadline: now.after(300_000),
         };
         let key = bench.verifier().keys.transient();
@@ -195,8 +200,8 @@ fn challenge_all(
     Ok(())
 }
 
-fn key(place: usize) -> u8 {
-    u8::try_from(place).unwrap_or(u8::MAX)
+fn key(place: usize) -> KeyId {
+    KeyId([u8::try_from(place).unwrap_or(u8::MAX); 4])
 }
 
 fn draw(draws: &mut Draws, bytes: &mut [u8]) {

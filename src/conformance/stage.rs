@@ -1,7 +1,8 @@
 //! The stage of a scene: an enrolled account in the store, sessions, a handle and codes.
 //!
 //! All of it follows from the run and the scene's name, so that every process of a run finds the same stage, whichever
-//! of them put it there. The keys are the run's own: no code of it is good for anybody's account.
+//! of them put it there. The keys are the run's own: no code of it is good for anybody's account, and a worker of the
+//! host finds that it has no key for a message of the kit, and drops it.
 
 use alloc::{format, string::String, sync::Arc};
 use core::sync::atomic::AtomicBool;
@@ -39,10 +40,6 @@ use crate::{
     },
 };
 
-/// The id of the kit's keys. A host's ring starts at the other end, so a worker of the host finds that it has no key
-/// for a message of the kit, and drops it.
-const KEY: u8 = 255;
-
 /// How many wrong codes the kit's policy takes, which are the default's.
 pub(super) const ATTEMPTS: u8 = 5;
 
@@ -55,7 +52,7 @@ pub(super) fn verifier(run: &Run) -> Result<Verifier, Finding> {
     let mut key = || {
         let mut secret = [0; 32];
         let Ok(()) = rand_core::TryRng::try_fill_bytes(&mut draws, &mut secret);
-        Key::new(KEY, &secret).map_err(Finding::kit)
+        Key::new(&secret).map_err(Finding::kit)
     };
     let keys = KeyRing::new("conformance", key()?, key()?).map_err(Finding::kit)?;
     let policy = Policy::new(Settings {

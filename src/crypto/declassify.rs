@@ -1,10 +1,12 @@
-//! Where something secret becomes a fact that the code branches on: how a comparison came out, and nothing else.
+//! Where something secret becomes a fact that the code branches on: how a comparison came out, the public id of a key,
+//! and nothing else.
 //!
 //! Whatever is computed from keys, seeds, codes or tags takes the same path and touches the same addresses whatever
 //! their value. At the end there is one verdict, which the machines must branch on; it passes through here. That
 //! gives the check in `verification/constant_time` one place to let a verdict out at: it marks every secret as
 //! undefined, a build with `--cfg countersign_constant_time` tells it of each verdict, and any other branch on a
-//! secret shows. No other build has the hook. Nothing but a verdict may ever pass through this module.
+//! secret shows. No other build has the hook. Nothing but a verdict or a public id may ever pass through this
+//! module.
 
 use subtle::Choice;
 
@@ -24,6 +26,12 @@ pub(crate) fn reveal_place(place: u32) -> u32 {
     let mut verdict = place.to_ne_bytes();
     declassify(&mut verdict);
     u32::from_ne_bytes(verdict)
+}
+
+/// The id of a key: it is computed from the key and stands, for all to read, in what the key makes.
+pub(crate) fn reveal_id(mut id: [u8; 4]) -> [u8; 4] {
+    declassify(&mut id);
+    id
 }
 
 #[cfg(countersign_constant_time)]

@@ -22,7 +22,7 @@
 use crate::{
     crypto::seed::Seed,
     machine::transition::IllegalTransition,
-    value::id::{AuthenticatorId, TransactionId},
+    value::id::{AuthenticatorId, KeyId, TransactionId},
 };
 
 /// Where an authenticator stands in its life.
@@ -74,7 +74,7 @@ pub enum Opener {
 pub(crate) struct PendingRecovery {
     /// The id that the set will have.
     pub(crate) id: AuthenticatorId,
-    pub(crate) key_id: u8,
+    pub(crate) key_id: KeyId,
     pub(crate) count: u8,
     pub(crate) seed: Seed,
 }

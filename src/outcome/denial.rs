@@ -15,7 +15,8 @@ use crate::{machine::challenge::Cause, value::typed::Malformed};
 #[non_exhaustive]
 pub enum Denial {
     // The session.
-    /// The `mfa_token` is not one, or was not made with a known key, or lives longer than the policy allows.
+    /// The `mfa_token` is not one, or was not made with a known key while that was in use, or lives longer than the
+    /// policy allows.
     MalformedToken,
     /// The `mfa_token` or the elevated session has expired, or the account refuses sessions of its age.
     ExpiredToken,
@@ -69,7 +70,7 @@ pub enum Denial {
     AttemptsExhausted,
 
     // The handle and the binding code.
-    /// The `oob_code` is not one, or was not made for this subject with a known key.
+    /// The `oob_code` is not one, or was not made for this subject with a known key while that was in use.
     MalformedOobCode,
     /// The `oob_code` belongs to another transaction than the `mfa_token`.
     ForeignOobCode,
@@ -89,7 +90,7 @@ pub enum Denial {
     },
 
     // Recovery.
-    /// The account has no recovery codes.
+    /// The account has no recovery codes, or none whose key is in the ring.
     NoRecoveryCode,
     /// The code is not a live one: never issued, used or replaced, which look alike. It was counted.
     InvalidRecoveryCode,
@@ -186,7 +187,7 @@ impl Denial {
                 "the text cannot be the code, by its length or its characters; it cost no attempt"
             }
             Self::InvalidBindingCode { .. } => "the code is wrong, and was counted",
-            Self::NoRecoveryCode => "the account has no recovery codes",
+            Self::NoRecoveryCode => "the account has no recovery code that can be used",
             Self::InvalidRecoveryCode => "the recovery code is not a live one, and was counted",
             Self::TooManyRecoveryAttempts { until: Some(_) } => {
                 "too many wrong recovery codes: the account takes another one at retry_at"

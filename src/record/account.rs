@@ -126,12 +126,6 @@ impl Account {
     pub fn challenges(&self) -> &[Challenge] {
         &self.0.challenges
     }
-
-    /// How many recovery codes can still be used.
-    #[must_use]
-    pub fn recovery_codes_left(&self) -> u8 {
-        self.0.recovery.as_ref().map_or(0, Recovery::remaining)
-    }
 }
 
 impl AccountBody {

@@ -11,9 +11,10 @@ use crate::{
     },
     machine::challenge::{Cause, ChallengeInput, ChallengeState, Pending},
     record::authenticator::Authenticator,
+    session::oob_code::seal_handle,
     value::{
         binding_code::BindingCode,
-        id::{AuthenticatorId, ChallengeId, TransactionId},
+        id::{AuthenticatorId, ChallengeId, KeyId, TransactionId},
         instant::Millis,
         name::Subject,
         opaque::OobCode,
@@ -26,11 +27,13 @@ use crate::{
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Challenge {
     pub(crate) id: ChallengeId,
-    pub(crate) key_id: u8,
+    pub(crate) key_id: KeyId,
     pub(crate) transaction: TransactionId,
     pub(crate) authenticator: AuthenticatorId,
     pub(crate) purpose: Purpose,
     pub(crate) digits: u8,
+    /// When it was issued. The handle carries it.
+    pub(crate) issued: Millis,
     pub(crate) deadline: Millis,
     pub(crate) state: ChallengeState,
 }
@@ -70,7 +73,7 @@ impl Challenge {
     pub(crate) fn issue(key: &TransientKey, terms: Terms, draws: &mut Draws) -> Self {
         let id = draws.bytes("challenge");
         let seed = draws.seed("binding");
-        let Terms { transaction, authenticator, purpose, digits, deadline } = terms;
+        let Terms { transaction, authenticator, purpose, digits, issued, deadline } = terms;
         let state = ChallengeState::Pending(Pending { seed, generation: 0, sends: 1 });
         Self {
             id: ChallengeId(id),
@@ -79,6 +82,7 @@ impl Challenge {
             authenticator,
             purpose,
             digits,
+            issued,
             deadline,
             state,
         }
@@ -98,6 +102,11 @@ impl Challenge {
         self.is_pending() && now < self.deadline
     }
 
+    /// Its key, if the ring has it and it was in use when the challenge was issued.
+    pub(crate) fn key<'a>(&self, keys: &'a KeyRing) -> Option<&'a TransientKey> {
+        keys.transient_by_id(self.key_id).filter(|key| key.was_in_use(self.issued))
+    }
+
     /// The code that answers it, while it waits and its key is known.
     pub(crate) fn code(
         &self,
@@ -106,7 +115,7 @@ impl Challenge {
         authenticator: &Authenticator,
     ) -> Option<BindingCode> {
         let ChallengeState::Pending(pending) = &self.state else { return None };
-        let key = keys.transient_by_id(self.key_id)?;
+        let key = self.key(keys)?;
         let binding = Binding {
             subject,
             authenticator: &self.authenticator,
@@ -124,8 +133,8 @@ impl Challenge {
 
     /// The handle that names it, while its key is known.
     pub(crate) fn handle(&self, keys: &KeyRing, subject: &Subject) -> Option<OobCode> {
-        let key = keys.transient_by_id(self.key_id)?;
-        Some(crate::session::oob_code::seal_handle(key, subject, &self.id, &self.transaction, self.deadline))
+        let span = (self.issued, self.deadline);
+        Some(seal_handle(self.key(keys)?, subject, &self.id, &self.transaction, span))
     }
 }
 
@@ -135,5 +144,6 @@ pub(crate) struct Terms {
     pub(crate) authenticator: AuthenticatorId,
     pub(crate) purpose: Purpose,
     pub(crate) digits: u8,
+    pub(crate) issued: Millis,
     pub(crate) deadline: Millis,
 }

@@ -17,7 +17,7 @@ use crate::{
         keyring::{DurableKey, KeyRing},
     },
     value::{
-        id::{AuthenticatorId, TransactionId},
+        id::{AuthenticatorId, KeyId, TransactionId},
         name::Subject,
         recovery_code::RecoveryCode,
     },
@@ -49,7 +49,7 @@ pub(crate) struct Recovery {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct LiveCode {
-    pub(crate) key_id: u8,
+    pub(crate) key_id: KeyId,
     pub(crate) hash: Tag,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct LiveCode {
 pub(crate) struct SpentCode {
     pub(crate) transaction: TransactionId,
     pub(crate) code: LiveCode,
-    pub(crate) next_key_id: Option<u8>,
+    pub(crate) next_key_id: Option<KeyId>,
 }
 
 impl LiveCode {
@@ -108,8 +108,14 @@ impl Recovery {
         })
     }
 
-    /// How many codes can still be used.
-    pub(crate) fn remaining(&self) -> u8 {
-        u8::try_from(self.live.len()).unwrap_or(u8::MAX)
+    /// Whether it has codes, and the ring has the key of none. A set that was used up is not lost: it looks like any other.
+    pub(crate) fn is_lost(&self, keys: &KeyRing) -> bool {
+        !self.live.is_empty() && self.usable(keys) == 0
+    }
+
+    /// How many codes can still be used: those whose key is in the ring.
+    pub(crate) fn usable(&self, keys: &KeyRing) -> u8 {
+        let usable = self.live.iter().filter(|code| keys.durable_by_id(code.key_id).is_some());
+        u8::try_from(usable.count()).unwrap_or(u8::MAX)
     }
 }

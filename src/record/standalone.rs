@@ -45,7 +45,7 @@
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let keys = KeyRing::new("docs", Key::new(1, &[1; 32])?, Key::new(1, &[2; 32])?)?;
+//! # let keys = KeyRing::new("docs", Key::new(&[1; 32])?, Key::new(&[2; 32])?)?;
 //! # let verifier = Verifier::new(keys, Policy::default());
 //! # let now = time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
 //! # let draw = || Entropy::draw(&mut getrandom::SysRng);

@@ -138,6 +138,7 @@ fn check_pending_recovery(pending: &PendingRecovery) -> Result<(), Inconsistent>
 fn check_challenge(challenge: &Challenge, authenticator: &Authenticator) -> Result<(), Inconsistent> {
     let digits = BindingCode::MIN_DIGITS..=BindingCode::MAX_DIGITS;
     ensure(digits.contains(&challenge.digits), "a challenge has not 6 to 9 digits")?;
+    ensure(challenge.issued <= challenge.deadline, "a challenge ends before it was issued")?;
     let fits = match &challenge.purpose {
         Purpose::Confirm => authenticator.is_unconfirmed(),
         Purpose::Authenticate | Purpose::Custom(_) => authenticator.is_active(),

@@ -15,7 +15,7 @@ use crate::{
     },
     session::session::FirstFactor,
     value::{
-        id::TransactionId,
+        id::{KeyId, TransactionId},
         instant::Millis,
         name::{Audience, ClientId, Scope, Subject},
         opaque::MfaToken,
@@ -23,7 +23,8 @@ use crate::{
 };
 
 /// The greatest length of an `mfa_token` before encoding.
-const MAX_TOKEN_BYTES: usize = 2
+const MAX_TOKEN_BYTES: usize = 1
+    + 4
     + 4 * 4
     + Subject::MAX_BYTES
     + ClientId::MAX_BYTES
@@ -47,7 +48,8 @@ pub(crate) struct TokenClaims {
 pub(crate) fn seal_token(key: &TransientKey, claims: &TokenClaims) -> MfaToken {
     let FirstFactor { subject, client, audience, scope } = &claims.first_factor;
     let mut token = Zeroizing::new(Vec::with_capacity(MAX_TOKEN_BYTES));
-    token.extend([VERSION, key.id]);
+    token.push(VERSION);
+    token.extend(key.id.0);
     for text in [subject.as_str(), client.as_str(), audience.as_str(), scope.as_str()] {
         token.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
         token.extend(text.as_bytes());
@@ -65,7 +67,7 @@ const SHORT: usize = 256;
 
 const SHORT_BYTES: usize = base64url::room(SHORT.div_ceil(4).saturating_mul(3));
 
-/// Reads an `mfa_token`; `None` if it is not one that a known key made.
+/// Reads an `mfa_token`; `None` if it is not one that a known key made while it was in use.
 pub(crate) fn open_token(keys: &KeyRing, text: &str) -> Option<TokenClaims> {
     // To clear a buffer for the longest token costs more than to decode a short one.
     if text.len() <= SHORT {
@@ -78,9 +80,13 @@ pub(crate) fn open_token(keys: &KeyRing, text: &str) -> Option<TokenClaims> {
 fn read_token(keys: &KeyRing, text: &str, buffer: &mut [u8]) -> Option<TokenClaims> {
     let token = base64url::decode(text, MAX_TOKEN_BYTES, buffer)?;
     let (payload, tag) = token.split_last_chunk::<32>()?;
-    let [VERSION, key_id, rest @ ..] = payload else { return None };
-    let key = keys.transient_by_id(*key_id)?;
-    if reveal(derive::token_tag(&key.token, payload).matches(&Tag(*tag))) { claims(rest) } else { None }
+    let [VERSION, rest @ ..] = payload else { return None };
+    let (key_id, rest) = rest.split_first_chunk::<4>()?;
+    let key = keys.transient_by_id(KeyId(*key_id))?;
+    if !reveal(derive::token_tag(&key.token, payload).matches(&Tag(*tag))) {
+        return None;
+    }
+    claims(rest).filter(|claims| key.was_in_use(claims.begun))
 }
 
 /// Reads what was authenticated. A function of its own, which nothing enters before the verdict.
@@ -119,7 +125,7 @@ mod tests {
     use crate::keys::keyring::{Key, KeyRing};
 
     fn keys() -> KeyRing {
-        KeyRing::new("t", Key::new(1, &[1; 32]).unwrap(), Key::new(1, &[2; 32]).unwrap()).unwrap()
+        KeyRing::new("t", Key::new(&[1; 32]).unwrap(), Key::new(&[2; 32]).unwrap()).unwrap()
     }
 
     #[test]

@@ -66,15 +66,19 @@ impl Case {
     }
 
     fn key(&self) -> Key {
-        Key::new(self.number("key_id"), &self.bytes("master_key")).unwrap()
+        Key::new(&self.bytes("master_key")).unwrap()
     }
 
     fn transient(&self) -> TransientKey {
-        TransientKey::new(&self.key(), self.text("context"))
+        let key = TransientKey::new(&self.key(), self.text("context"), None);
+        assert_eq!(key.id.as_bytes().to_vec(), self.bytes("key_id"));
+        key
     }
 
     fn durable(&self) -> DurableKey {
-        DurableKey::new(&self.key(), self.text("context"))
+        let key = DurableKey::new(&self.key(), self.text("context"));
+        assert_eq!(key.id.as_bytes().to_vec(), self.bytes("key_id"));
+        key
     }
 
     /// The whole MAC of the case's message, by way of the sub-key that the case names.
@@ -113,9 +117,22 @@ macro_rules! vectors {
 #[test]
 fn sub_keys() {
     for case in vectors!("sub_key") {
-        let key = Key::new(1, &case.bytes("master_key")).unwrap();
+        let key = Key::new(&case.bytes("master_key")).unwrap();
         let sub_key = key.sub_key_bytes(case.text("label"), case.text("context"));
         assert_eq!(sub_key.0.to_vec(), case.bytes("output"));
+    }
+}
+
+#[test]
+fn key_ids() {
+    for case in vectors!("key_id") {
+        let (key, context) = (case.key(), case.text("context"));
+        let id = match case.text("class") {
+            "transient" => key.transient_id(context),
+            "durable" => key.durable_id(context),
+            other => panic!("the class {other}"),
+        };
+        assert_eq!(id.as_bytes().to_vec(), case.bytes("output"));
     }
 }
 
@@ -136,7 +153,7 @@ fn mfa_tokens() {
         let key = case.transient();
         case.assert_mac(&key.token);
         assert_eq!(mfa_token::seal_token(&key, &claims).expose(), case.text("output"));
-        let keys = KeyRing::new(case.text("context"), case.key(), Key::new(0, &[9; 32]).unwrap()).unwrap();
+        let keys = KeyRing::new(case.text("context"), case.key(), Key::new(&[9; 32]).unwrap()).unwrap();
         let opened = mfa_token::open_token(&keys, case.text("output")).unwrap();
         assert_eq!((opened.first_factor, opened.transaction), (claims.first_factor, claims.transaction));
         assert_eq!((opened.begun, opened.expires), (claims.begun, claims.expires));
@@ -150,11 +167,11 @@ fn oob_codes() {
         case.assert_mac(&key.oob);
         let (challenge, transaction) = (ChallengeId(case.array("challenge_id")), case.array("transaction"));
         let transaction = TransactionId(transaction);
-        let deadline = Millis(case.number("deadline"));
-        let handle = oob_code::seal_handle(&key, &case.subject(), &challenge, &transaction, deadline);
+        let span = (Millis(case.number("issued")), Millis(case.number("deadline")));
+        let handle = oob_code::seal_handle(&key, &case.subject(), &challenge, &transaction, span);
         assert_eq!(handle.expose(), case.text("output"));
         assert_eq!(transaction.tag().to_vec(), case.bytes("tag"));
-        let keys = KeyRing::new(case.text("context"), case.key(), Key::new(0, &[9; 32]).unwrap()).unwrap();
+        let keys = KeyRing::new(case.text("context"), case.key(), Key::new(&[9; 32]).unwrap()).unwrap();
         let opened = oob_code::open_handle(&keys, &case.subject(), case.text("output")).unwrap();
         assert_eq!((opened.challenge, opened.transaction_tag), (challenge, transaction.tag()));
     }

@@ -1,4 +1,4 @@
-//! Kinds and ids: of authenticators, challenges, transactions and destinations. The texts of kinds are stored and
+//! Kinds and ids: of authenticators, challenges, transactions, keys and destinations. The texts of kinds are stored and
 //! derived from, so this list only grows. An id must never hold anything that its holder may not know.
 
 use core::{fmt, str::FromStr};
@@ -177,6 +177,35 @@ impl fmt::Debug for DestinationKey {
         write!(f, "DestinationKey({})", crate::crypto::base64url::encode(&self.0))
     }
 }
+
+/// The id of a server key in one class and context: 4 bytes computed from the key, so that no two keys are ever given
+/// the same one by hand. It stands in every record, token and handle that depends on the key, and says nothing of it.
+/// `Display` writes the six symbols of base64url that a stored record has.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub(crate) [u8; 4]);
+
+impl KeyId {
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 4] {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::crypto::base64url::encode(&self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(feature = "serde")]
+crate::crypto::stored_bytes::stored_as_bytes!(KeyId);
 
 #[cfg(feature = "serde")]
 crate::crypto::stored_bytes::stored_as_bytes!(DestinationKey);

@@ -82,7 +82,7 @@ fn an_authenticator_says_when_it_was_made_and_used() {
     let (id, codes) = world.enrol("user@example.com");
     let account = world.account();
     assert_eq!(account.subject(), &subject());
-    assert_eq!(usize::from(account.recovery_codes_left()), codes.len());
+    assert_eq!(usize::from(world.verifier.recovery_codes_left(&account)), codes.len());
     let authenticator = &account.authenticators()[0];
     assert_eq!(authenticator.id(), id);
     assert_eq!(authenticator.created(), START);
@@ -170,9 +170,9 @@ fn secrets_show_their_type_alone() {
     let session = world.login();
     assert_eq!(debug(&world.challenge(&session).unwrap().oob_code), "OobCode(..)");
     assert_eq!(debug(&address("user@example.com")), address("user@example.com").masked());
-    let key = Key::new(7, &[3; 32]).unwrap();
-    assert_eq!((key.id(), debug(&key)), (7, "Key { id: 7, .. }".to_owned()));
-    assert_eq!(debug(&keys()), "KeyRing { context: \"tests\", transient: [1], durable: [1] }");
+    let key = Key::new(&[3; 32]).unwrap();
+    assert_eq!(debug(&key), "Key(..)");
+    assert_eq!(debug(&keys()), "KeyRing { context: \"tests\", transient: [qnuBbQ], durable: [7IOf4g] }");
     let account = world.account();
     let shown = debug(&account);
     assert!(shown.contains("seed: Seed(..)") && shown.contains("Tag(..)"), "{shown}");
@@ -201,11 +201,15 @@ fn errors_say_what_is_wrong() {
     assert_eq!(text(&BindingCode::parse("x").unwrap_err()), "the code contains a character that no code has");
     assert_eq!(text(&BindingCode::parse("1").unwrap_err()), "the code has the wrong number of characters");
     assert_eq!(text(&RecoveryCode::parse(&"A".repeat(2000)).unwrap_err()), "the code is far too long");
-    assert_eq!(text(&Key::new(1, &[1]).unwrap_err()), "a key has 32 to 1,024 bytes");
-    assert_eq!(text(&KeyError::DuplicateId(3)), "two keys of one class have the id 3");
+    assert_eq!(text(&Key::new(&[1]).unwrap_err()), "a key has 32 to 1,024 bytes");
+    let id = Key::new(&[0x11; 32]).unwrap().transient_id("tests");
+    assert_eq!(
+        text(&KeyError::IdCollision(id)),
+        "two keys of one class have the id qnuBbQ: generate another key"
+    );
     assert_eq!(text(&KeyError::ReusedSecret), "the same secret was given as two keys");
-    assert_eq!(text(&KeyError::TooManyKeys), "a class holds one current key and at most two older ones");
-    let key = |byte| Key::new(1, &[byte; 32]).unwrap();
+    assert_eq!(text(&KeyError::TooManyKeys), "a class holds one current key and at most two others");
+    let key = |byte| Key::new(&[byte; 32]).unwrap();
     let long = KeyRing::new(&"x".repeat(256), key(1), key(2)).unwrap_err();
     assert_eq!(text(&long), "the context is longer than 255 bytes");
     assert!(text(&ClientId::new("").unwrap_err()).ends_with(" is empty"));

@@ -17,12 +17,16 @@ fn a_first_enrolment_returns_recovery_codes_and_its_confirmation_completes_the_l
     assert_eq!(associated.recovery_codes.as_ref().map(Vec::len), Some(10));
     assert_eq!(associated.delivery, Delivery::Sent);
     assert_eq!(associated.expires, world.now + Duration::seconds(300));
-    assert_eq!(associated.oob_code.expose().len(), 72);
+    assert_eq!(associated.oob_code.expose().len(), 87);
     let mail = world.mail();
     assert_eq!(mail.to, address("user@example.com"));
     assert_eq!(mail.code.expose().len(), 6);
     assert!(!world.account().is_enrolled(), "an unconfirmed authenticator is no enrolment");
-    assert_eq!(world.account().recovery_codes_left(), 0, "and its recovery codes are not live");
+    assert_eq!(
+        countersign_testkit::recovery_codes_left(&world.account()),
+        0,
+        "and its recovery codes are not live"
+    );
 
     let verification = world.verify(&session, associated.oob_code.expose(), &mail.code).unwrap();
     assert!(verification.completed);
@@ -30,7 +34,7 @@ fn a_first_enrolment_returns_recovery_codes_and_its_confirmation_completes_the_l
     assert_eq!(world.tokens[0].evidence.amr(), ["mca"]);
     assert_eq!(world.tokens[0].scope.as_str(), "openid");
     assert!(world.account().is_enrolled());
-    assert_eq!(world.account().recovery_codes_left(), 10);
+    assert_eq!(countersign_testkit::recovery_codes_left(&world.account()), 10);
     let added =
         Event::Added { authenticator: associated.authenticator, address: address("user@example.com") };
     assert_eq!(world.events, [added]);

@@ -129,7 +129,7 @@ fn a_recovery_code_signs_in_once_and_wrong_ones_are_counted() {
         let scene = Scene::new(&mut world, nodes);
         scene.hold(|end, _| {
             assert_eq!((end.tokens.len(), end.right()), (1, 1));
-            assert_eq!(end.account.recovery_codes_left(), left);
+            assert_eq!(countersign_testkit::recovery_codes_left(&end.account), left);
         });
         assert!(scene.most(Store::LastWriteWins, State::tokens) > 1);
         // One code twice and another in one transaction: one token, told again to whoever lost the answer.
@@ -137,7 +137,7 @@ fn a_recovery_code_signs_in_once_and_wrong_ones_are_counted() {
         Scene::new(&mut world, nodes).hold(|end, _| {
             assert_eq!(end.tokens(), 1);
             assert!(end.tokens.iter().all(|token| *token == end.tokens[0]));
-            assert_eq!(end.account.recovery_codes_left(), left);
+            assert_eq!(countersign_testkit::recovery_codes_left(&end.account), left);
         });
         // Three of the five wrong codes of a transaction are gone; four nodes try at once.
         let wrong = RecoveryCode::parse(&"2".repeat(24)).unwrap();

@@ -126,7 +126,10 @@ fn nothing_public_shows_a_secret() {
     secrets.check("Pending", waiting);
     secrets.check("Factor", &pending.authenticators()[0].factor());
     secrets.check("OobCode", &associated.oob_code);
-    secrets.check("StaleKeys", &world.verifier.stale_keys(&pending));
+    secrets.check(
+        "StaleKeys and KeyUse",
+        &countersign::Verifier::new(other_keys(), Policy::default()).stale_keys(&pending),
+    );
     secrets.check("EmailAddress", &address("user@example.com"));
     secrets.check("NewFactor", &NewFactor::from(address("user@example.com")));
     secrets.check("ChallengeRequest", &ChallengeRequest::default());
@@ -140,7 +143,8 @@ fn nothing_public_shows_a_secret() {
     secrets.check("BindingCode", &BindingCode::parse(mail.code.expose()));
     let recovery = associated.recovery_codes.clone().unwrap();
     secrets.check("RecoveryCode", &RecoveryCode::parse(recovery[0].expose()));
-    secrets.check("Key", &Key::new(1, &[0x11; 32]).unwrap());
+    secrets.check("Key", &Key::new(&[0x11; 32]).unwrap());
+    secrets.check("KeyId", &Key::new(&[0x11; 32]).unwrap().transient_id("tests"));
     secrets.check("KeyRing", &countersign_testkit::keys());
     secrets.check("Entropy", &countersign::Entropy::from_bytes([0x11; 32]));
     let descriptors = world.store.outbox.borrow().clone();
@@ -261,6 +265,11 @@ fn bodies_of_requests_show_no_secret() {
     secrets.check("AssociateBody", &serde_json::from_str::<wire::AssociateBody>(&text).unwrap());
 }
 
+/// A ring that lacks the keys of the world.
+fn other_keys() -> KeyRing {
+    KeyRing::new("t", Key::new(&[0x33; 32]).unwrap(), Key::new(&[0x44; 32]).unwrap()).unwrap()
+}
+
 /// Types that hold no secret: kinds, errors, settings, names that everybody may read, and what a kit reports.
 const PLAIN: &str = "AddressError AsyncKit Audience AuthenticatorId AuthenticatorKind Cause ChallengeInput ChallengeTypes \
     Channel Check Checked ClientId Command Crowd Delivery DeliveryReport Denial DriveError EffectId ElevatedScopes Endpoint \
@@ -316,7 +325,6 @@ fn the_check_itself_sees_a_secret() {
         let seen = std::panic::catch_unwind(|| secrets.absent_from("the control", shown));
         assert!(seen.is_err(), "{shown}");
     }
-    let ring: Result<KeyRing, _> =
-        KeyRing::new("t", Key::new(1, &[1; 32]).unwrap(), Key::new(1, &[2; 32]).unwrap());
-    assert!(format!("{:?}", ring.unwrap()).contains("transient: [1]"));
+    let shown = format!("{:?}", other_keys());
+    assert!(shown.contains(&Key::new(&[0x44; 32]).unwrap().durable_id("t").to_string()), "{shown}");
 }

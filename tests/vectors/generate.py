@@ -112,11 +112,16 @@ def sub_key(master_key, label, context):
     return hmac_sha256(master_key, sub_key_message(label, context))
 
 
+def key_id(master_key, key_class, context):
+    """What names a key of a class ("transient" or "durable") in a context, 4 bytes."""
+    return sub_key(master_key, "id/" + key_class, context)[:4]
+
+
 def token_payload(key_id, subject, client, audience, scope, transaction, begun, expires):
     """The readable part of an mfa_token."""
     return (
         u8(VERSION)
-        + u8(key_id)
+        + key_id
         + fields(utf8(subject), utf8(client), utf8(audience), utf8(scope))
         + transaction
         + u64(begun)
@@ -139,9 +144,9 @@ def oob_tag(transaction):
     return transaction[:8]
 
 
-def oob_prefix(key_id, challenge_id, tag, deadline):
-    """The readable part of an oob_code, 34 bytes."""
-    return u8(VERSION) + u8(key_id) + challenge_id + tag + u64(deadline)
+def oob_prefix(key_id, challenge_id, tag, issued, deadline):
+    """The readable part of an oob_code, 45 bytes."""
+    return u8(VERSION) + key_id + challenge_id + tag + u64(issued) + u64(deadline)
 
 
 def oob_message(subject, prefix):
@@ -149,7 +154,7 @@ def oob_message(subject, prefix):
 
 
 def oob_text(prefix, mac):
-    """The oob_code: prefix and the first 20 bytes of the MAC, 72 characters."""
+    """The oob_code: prefix and the first 20 bytes of the MAC, 87 characters."""
     return base64url(prefix + mac[:20])
 
 
@@ -321,7 +326,18 @@ EXPIRES = BEGUN + 300000
 # Cases
 # --------------------------------------------------------------------------
 
-KEY_DEFAULTS = {"context": CONTEXT, "master_key": KEY_32, "key_id": 1}
+KEY_DEFAULTS = {"context": CONTEXT, "master_key": KEY_32}
+
+# The class of the key that everything under a label is made with.
+CLASS_OF_LABEL = {
+    "token": "transient",
+    "oob": "transient",
+    "binding": "transient",
+    "recovery": "durable",
+    "recovery-issue": "durable",
+    "recovery-next": "durable",
+    "destination": "durable",
+}
 
 
 def with_defaults(defaults, changes):
@@ -345,6 +361,11 @@ def case(name, **members):
     return result
 
 
+def key_id_of(label, keys):
+    """The id of the case's key in the class of its label."""
+    return key_id(keys["master_key"], CLASS_OF_LABEL[label], keys["context"])
+
+
 def keyed_members(label, keys, message):
     """The members that every keyed case has, and the MAC they lead to."""
     key = sub_key(keys["master_key"], label, keys["context"])
@@ -352,7 +373,7 @@ def keyed_members(label, keys, message):
     members = {
         "context": keys["context"],
         "master_key": keys["master_key"],
-        "key_id": keys["key_id"],
+        "key_id": key_id_of(label, keys),
         "label": label,
         "sub_key": key,
         "message": message,
@@ -362,7 +383,7 @@ def keyed_members(label, keys, message):
 
 
 def split_keys(inputs):
-    """Separate the three key inputs from the others."""
+    """Separate the two key inputs from the others."""
     keys = {name: inputs[name] for name in KEY_DEFAULTS}
     rest = {name: value for name, value in inputs.items() if name not in keys}
     return keys, rest
@@ -413,6 +434,37 @@ def sub_key_cases():
     return cases
 
 
+# ---- key_id.json
+
+
+def key_id_case(name, key_class, context, master_key):
+    label = "id/" + key_class
+    return case(
+        name,
+        **{"class": key_class},
+        context=context,
+        master_key=master_key,
+        sub_key_message=sub_key_message(label, context),
+        sub_key=sub_key(master_key, label, context),
+        output=key_id(master_key, key_class, context),
+    )
+
+
+def key_id_cases():
+    cases = []
+    for key_class in ("transient", "durable"):
+        cases += [
+            key_id_case(key_class, key_class, CONTEXT, KEY_32),
+            key_id_case(key_class + ", empty context", key_class, "", KEY_32),
+            key_id_case(key_class + ", unicode context", key_class, CONTEXT_UNICODE, KEY_32),
+            key_id_case(key_class + ", key of 64 bytes", key_class, CONTEXT, KEY_64),
+            key_id_case(key_class + ", key of 65 bytes", key_class, CONTEXT, KEY_65),
+            key_id_case(key_class + ", key of 100 bytes", key_class, CONTEXT, KEY_100),
+        ]
+    require_distinct(cases)
+    return cases
+
+
 # ---- mfa_token.json
 
 TOKEN_DEFAULTS = {
@@ -429,7 +481,7 @@ TOKEN_DEFAULTS = {
 
 def token_case(name, **changes):
     keys, inputs = split_keys(with_defaults(TOKEN_DEFAULTS, changes))
-    payload = token_payload(keys["key_id"], **inputs)
+    payload = token_payload(key_id_of("token", keys), **inputs)
     members, mac = keyed_members("token", keys, token_message(payload))
     return case(name, **members, **inputs, payload=payload, output=token_text(payload, mac))
 
@@ -459,8 +511,8 @@ def mfa_token_cases():
             audience="o",
             scope="penid",
         ),
-        token_case("empty context, key id 0", context="", key_id=0),
-        token_case("unicode context, key id 255", context=CONTEXT_UNICODE, key_id=255),
+        token_case("empty context", context=""),
+        token_case("unicode context", context=CONTEXT_UNICODE),
         token_case("subject of 1 byte, key of 64 bytes", subject=SUBJECT_1, master_key=KEY_64),
         token_case(
             "subject of 255 bytes, key of 65 bytes", subject=SUBJECT_255, master_key=KEY_65
@@ -500,6 +552,7 @@ OOB_DEFAULTS = {
     "subject": SUBJECT,
     "challenge_id": CHALLENGE,
     "transaction": TRANSACTION,
+    "issued": BEGUN,
     "deadline": EXPIRES,
 }
 
@@ -507,11 +560,17 @@ OOB_DEFAULTS = {
 def oob_case(name, **changes):
     keys, inputs = split_keys(with_defaults(OOB_DEFAULTS, changes))
     tag = oob_tag(inputs["transaction"])
-    prefix = oob_prefix(keys["key_id"], inputs["challenge_id"], tag, inputs["deadline"])
+    prefix = oob_prefix(
+        key_id_of("oob", keys),
+        inputs["challenge_id"],
+        tag,
+        inputs["issued"],
+        inputs["deadline"],
+    )
     message = oob_message(inputs["subject"], prefix)
     members, mac = keyed_members("oob", keys, message)
     output = oob_text(prefix, mac)
-    require(len(output) == 72, "an oob_code is not 72 characters")
+    require(len(output) == 87, "an oob_code is not 87 characters")
     return case(name, **members, **inputs, tag=tag, prefix=prefix, output=output)
 
 
@@ -522,8 +581,8 @@ def oob_code_cases():
         oob_case("subject of 1 byte", subject=SUBJECT_1),
         oob_case("subject of 255 bytes", subject=SUBJECT_255),
         oob_case("unicode subject", subject=SUBJECT_UNICODE),
-        oob_case("empty context, key id 0", context="", key_id=0),
-        oob_case("unicode context, key id 255", context=CONTEXT_UNICODE, key_id=255),
+        oob_case("empty context", context=""),
+        oob_case("unicode context", context=CONTEXT_UNICODE),
         oob_case("key of 64 bytes", master_key=KEY_64),
         oob_case("key of 65 bytes", master_key=KEY_65),
         oob_case("key of 100 bytes", master_key=KEY_100),
@@ -531,16 +590,20 @@ def oob_code_cases():
             "all-zero challenge id and transaction, deadline at 0",
             challenge_id=ZEROS_16,
             transaction=ZEROS_16,
+            issued=0,
             deadline=0,
         ),
         oob_case(
             "all-ff challenge id and transaction, deadline at 2^53-1",
             challenge_id=ONES_16,
             transaction=ONES_16,
+            issued=EXACT_MAX,
             deadline=EXACT_MAX,
         ),
-        oob_case("deadline at 0", deadline=0),
+        oob_case("deadline at 0", issued=0, deadline=0),
         oob_case("deadline at 2^53-1", deadline=EXACT_MAX),
+        oob_case("issued at 0", issued=0),
+        oob_case("issued a millisecond before the deadline", issued=EXPIRES - 1),
     ]
     require_distinct(cases)
     return cases
@@ -602,16 +665,14 @@ def binding_code_cases():
         binding_case("channel sms", authenticator_id=SMS_ID, channel="sms", address=PHONE),
         binding_case("channel voice", authenticator_id=VOICE_ID, channel="voice", address=PHONE),
         binding_case(
-            "unicode address, empty context, key id 0",
+            "unicode address, empty context",
             address=ADDRESS_UNICODE,
             context="",
-            key_id=0,
         ),
         binding_case(
-            "subject of 1 byte, unicode context, key id 255",
+            "subject of 1 byte, unicode context",
             subject=SUBJECT_1,
             context=CONTEXT_UNICODE,
-            key_id=255,
         ),
         binding_case(
             "subject of 255 bytes, key of 64 bytes", subject=SUBJECT_255, master_key=KEY_64
@@ -662,8 +723,8 @@ def recovery_issue_cases():
         issue_case("another authenticator id", authenticator_id=EMAIL_ID_OTHER),
         issue_case("all-zero seed", seed=ZEROS_16),
         issue_case("all-ff seed", seed=ONES_16),
-        issue_case("empty context, key id 0", context="", key_id=0),
-        issue_case("unicode context, key id 255", context=CONTEXT_UNICODE, key_id=255),
+        issue_case("empty context", context=""),
+        issue_case("unicode context", context=CONTEXT_UNICODE),
         issue_case("subject of 1 byte, key of 64 bytes", subject=SUBJECT_1, master_key=KEY_64),
         issue_case(
             "subject of 255 bytes, key of 65 bytes", subject=SUBJECT_255, master_key=KEY_65
@@ -713,8 +774,8 @@ def recovery_next_cases():
         next_case("all-ff transaction", transaction=ONES_16),
         next_case("presented code of the first symbol only", presented="2" * 24),
         next_case("presented code of the last symbol only", presented="Z" * 24),
-        next_case("empty context, key id 0", context="", key_id=0),
-        next_case("unicode context, key id 255", context=CONTEXT_UNICODE, key_id=255),
+        next_case("empty context", context=""),
+        next_case("unicode context", context=CONTEXT_UNICODE),
         next_case("subject of 1 byte, key of 64 bytes", subject=SUBJECT_1, master_key=KEY_64),
         next_case(
             "subject of 255 bytes, key of 65 bytes", subject=SUBJECT_255, master_key=KEY_65
@@ -752,8 +813,8 @@ def recovery_hash_cases():
         hash_case("the replacement of that code, as in recovery_next.json", code=replacement),
         hash_case("code of the first symbol only", code="2" * 24),
         hash_case("code of the last symbol only", code="Z" * 24),
-        hash_case("empty context, key id 0", context="", key_id=0),
-        hash_case("unicode context, key id 255", context=CONTEXT_UNICODE, key_id=255),
+        hash_case("empty context", context=""),
+        hash_case("unicode context", context=CONTEXT_UNICODE),
         hash_case("subject of 1 byte, key of 64 bytes", subject=SUBJECT_1, master_key=KEY_64),
         hash_case(
             "subject of 255 bytes, key of 65 bytes", subject=SUBJECT_255, master_key=KEY_65
@@ -785,8 +846,8 @@ def destination_key_cases():
         destination_case("channel sms", channel="sms", address=PHONE),
         destination_case("channel voice, same number", channel="voice", address=PHONE),
         destination_case("address of 254 bytes", address=ADDRESS_254),
-        destination_case("empty context, key id 0", context="", key_id=0),
-        destination_case("unicode context, key id 255", context=CONTEXT_UNICODE, key_id=255),
+        destination_case("empty context", context=""),
+        destination_case("unicode context", context=CONTEXT_UNICODE),
         destination_case("key of 64 bytes", master_key=KEY_64),
         destination_case("key of 65 bytes", master_key=KEY_65),
         destination_case("key of 100 bytes", master_key=KEY_100),
@@ -982,6 +1043,11 @@ FILES = (
         "sub_key.json",
         'sub_key = HMAC-SHA-256(master_key, F("countersign/v1/" + label) || F(context))',
         sub_key_cases,
+    ),
+    (
+        "key_id.json",
+        'output = first 4 bytes of HMAC-SHA-256(master_key, F("countersign/v1/id/" + class) || F(context))',
+        key_id_cases,
     ),
     (
         "mfa_token.json",

@@ -88,7 +88,7 @@ impl Login {
         assert_eq!(length("authenticators"), fill.authenticators + fill.unconfirmed);
         assert_eq!(length("challenges"), fill.challenges);
         assert_eq!(length("transactions"), fill.transactions);
-        assert_eq!(account.recovery_codes_left(), fill.recovery_codes);
+        assert_eq!(world::recovery_codes_left(&account), fill.recovery_codes);
         Self { verifier: world.verifier, account, token, session, oob_code, code, recovery, now: world.now }
     }
 

@@ -44,8 +44,13 @@ pub fn entropy(rng: &mut ChaCha20Rng) -> Entropy {
     entropy
 }
 
+/// How many recovery codes of an account can be used under [`keys`].
+pub fn recovery_codes_left(account: &Account) -> u8 {
+    Verifier::new(keys(), Policy::default()).recovery_codes_left(account)
+}
+
 pub fn keys() -> KeyRing {
-    KeyRing::new("tests", Key::new(1, &[0x11; 32]).unwrap(), Key::new(1, &[0x22; 32]).unwrap()).unwrap()
+    KeyRing::new("tests", Key::new(&[0x11; 32]).unwrap(), Key::new(&[0x22; 32]).unwrap()).unwrap()
 }
 
 pub fn policy(change: impl FnOnce(&mut Settings)) -> Policy {

@@ -126,7 +126,7 @@ impl Panel {
     }
 
     /// What the panel shows of one user.
-    pub(crate) fn show(&self, account: &Account, stored: bool) -> Value {
+    pub(crate) fn show(&self, account: &Account, recovery_codes_left: u8, stored: bool) -> Value {
         let subject = account.subject();
         let steps: Vec<_> = self.0.lock().map_or_else(
             |_| Vec::new(),
@@ -136,7 +136,7 @@ impl Panel {
             "now": timestamp(OffsetDateTime::now_utc()),
             "enrolled": account.is_enrolled(),
             "revision": stored.then(|| account.revision().to_string()),
-            "recovery_codes_left": account.recovery_codes_left(),
+            "recovery_codes_left": recovery_codes_left,
             "authenticators": account.authenticators().iter().map(authenticator).collect::<Vec<_>>(),
             "challenges": account.challenges().iter().map(challenge).collect::<Vec<_>>(),
             "steps": steps,

@@ -1,8 +1,8 @@
 //! Whether the keys are those that the data hangs on.
 //!
-//! The database keeps a check value of each durable key that a server was started with: an HMAC by the key itself,
-//! which says nothing about it. A server whose keys give other values, or lack a key that recovery codes still hang
-//! on, would refuse codes that are right, so it does not start. Files that are rolled out from server to server pass:
+//! The database keeps the id of each durable key that a server was started with. The library computes it from the key,
+//! so no two keys have one id. A server that lacks a key that recovery codes still hang on would refuse codes that are
+//! right, so it does not start. Files that are rolled out from server to server pass:
 //! a staged key counts as known, and a key that nothing hangs on may go.
 //!
 //! This module must never make a key file beside a database that hangs on another, unless it was told that the keys are
@@ -10,20 +10,17 @@
 
 use std::path::Path;
 
-use countersign::KeyError;
-
 use crate::{
     key_use::{KeyUse, KeyUseError, Probe},
-    keys::{Found, Keys, KeysError},
-    store::{Database, KeyCheck, StoreError},
+    keys::{Found, KeyState, Keys, KeysError},
+    options::KeyClass,
+    store::{Database, StoreError},
 };
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyCheckError {
     #[error("{0}")]
     Keys(#[from] KeysError),
-    #[error("{0}")]
-    Key(#[from] KeyError),
     #[error("the key check failed: {0}")]
     Store(#[from] StoreError),
     #[error("the key check failed: {0}")]
@@ -42,59 +39,46 @@ pub(crate) enum KeyCheckError {
 
 /// The keys to start with. With `lost`, what is wrong about them is logged and forgotten instead of refused.
 pub(crate) async fn settle(found: Found, database: &dyn Database, lost: bool) -> Result<Keys, KeyCheckError> {
-    let recorded = database.key_checks().await?;
+    let recorded = database.durable_keys().await?;
     let (keys, gone) = match found {
         Found::Keys(keys) => (keys, Vec::new()),
         Found::Missing(path) => make(&path, database, &recorded, lost).await?,
     };
-    let checks = keys.checks()?;
+    let held = keys.class(KeyClass::Durable);
+    let holds = |id: &str| held.iter().any(|key| key.id == id);
     let made = !gone.is_empty();
     let mut wrong = gone;
     let mut forgotten = Vec::new();
     let mut counted: Option<KeyUse> = None;
-    for known in &recorded {
-        let given = checks.iter().find(|(check, _)| check.key == known.key);
-        if given.is_some_and(|(check, _)| check == known) {
-            continue;
-        }
-        forgotten.push(known.key);
+    for known in recorded.iter().filter(|id| !holds(id)) {
+        forgotten.push(known);
         if made {
             continue;
         }
         let hanging = match &counted {
-            Some(counted) => counted.on(known.key),
-            None => counted.insert(Probe::new()?.count(database).await?).on(known.key),
+            Some(counted) => counted.on(known),
+            None => counted.insert(Probe::new()?.count(database).await?).on(known),
         };
         let (codes, records) = (hanging.codes(), hanging.records);
-        match given {
-            Some(_) => wrong.push(format!(
-                "durable key {} is another one ({codes} recovery codes of {records} users hang on the former)",
-                known.key
-            )),
-            // Whatever was made with it is gone, so it may be, too.
-            None if codes == 0 => {}
-            None => wrong.push(format!(
-                "durable key {} is missing ({codes} recovery codes of {records} users hang on it)",
-                known.key
-            )),
+        // If whatever was made with it is gone, it may be, too.
+        if codes > 0 {
+            wrong.push(format!(
+                "durable key {known} is missing ({codes} recovery codes of {records} users hang on it)"
+            ));
         }
     }
     if !wrong.is_empty() && !lost {
         return Err(KeyCheckError::Others(wrong.join("; ")));
     }
     for key in forgotten {
-        database.forget_key_check(key).await?;
+        database.forget_durable_key(key).await?;
     }
-    for (check, staged) in &checks {
-        if !staged {
-            database.add_key_check(check).await?;
-        }
+    for key in held.iter().filter(|key| key.state != KeyState::Staged) {
+        database.add_durable_key(&key.id).await?;
     }
-    // Another server with another file may have been first.
-    let agreed = database.key_checks().await?;
-    let differs = |known: &KeyCheck| checks.iter().any(|(check, _)| check.key == known.key && check != known);
-    if let Some(known) = agreed.iter().find(|known| differs(known)) {
-        let other = format!("another server was started with another durable key {}", known.key);
+    // Another server with another file may have started meanwhile.
+    if let Some(other) = database.durable_keys().await?.iter().find(|id| !holds(id)) {
+        let other = format!("another server was started with a durable key {other} that is not among them");
         return Err(KeyCheckError::Others(other));
     }
     match (lost, wrong.is_empty()) {
@@ -113,12 +97,12 @@ pub(crate) async fn settle(found: Found, database: &dyn Database, lost: bool) ->
 async fn make(
     path: &Path,
     database: &dyn Database,
-    recorded: &[KeyCheck],
+    recorded: &[String],
     lost: bool,
 ) -> Result<(Keys, Vec<String>), KeyCheckError> {
     let is_new = recorded.is_empty() && database.records("", 1).await?.is_empty();
     if is_new {
-        return Ok((Keys::make(path, &[])?, Vec::new()));
+        return Ok((Keys::make(path)?, Vec::new()));
     }
     let counted = Probe::new()?.count(database).await?;
     let (codes, users) = counted.durable.values().fold((0_u64, 0_u64), |(codes, users), on| {
@@ -128,8 +112,5 @@ async fn make(
     if !lost {
         return Err(KeyCheckError::Missing(path.display().to_string(), what));
     }
-    // A new key under an id that records name would be taken for the one that they hang on.
-    let taken: Vec<u8> =
-        recorded.iter().map(|check| check.key).chain(counted.durable.keys().copied()).collect();
-    Ok((Keys::make(path, &taken)?, vec![what]))
+    Ok((Keys::make(path)?, vec![what]))
 }

@@ -1,8 +1,7 @@
 //! What hangs on keys: how many recovery codes of which records were made with which durable key.
 //!
-//! Only the library knows how a record names its keys. It tells how many codes hang on another key than the current
-//! one, so it is asked once for each id with that id as the current one. No secret is needed for that, and none is
-//! used.
+//! The library tells for each durable key that is not the current one of a ring. A ring of two keys that nothing was
+//! made with therefore tells of every key, without a secret.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +29,7 @@ pub(crate) enum KeyUseError {
 }
 
 /// Finds the durable keys that a record hangs on.
-pub(crate) struct Probe(Vec<(u8, Verifier)>);
+pub(crate) struct Probe(Verifier);
 
 /// What hangs on one key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -51,7 +50,8 @@ impl Hanging {
 /// What all records hang on.
 #[derive(Debug, Default)]
 pub(crate) struct KeyUse {
-    pub(crate) durable: BTreeMap<u8, Hanging>,
+    /// By the id of a durable key.
+    pub(crate) durable: BTreeMap<String, Hanging>,
     /// Challenges whose code is still good. Each hangs on some transient key.
     pub(crate) open_challenges: u64,
     pub(crate) records: u64,
@@ -61,37 +61,28 @@ pub(crate) struct KeyUse {
 
 /// A verifier for questions that need no key, such as until when an account is locked.
 pub(crate) fn keyless(policy: Policy) -> Result<Verifier, KeyUseError> {
-    let ring = KeyRing::new("", Key::new(1, &random::<32>()?)?, Key::new(1, &random::<32>()?)?)?;
+    let ring = KeyRing::new("", Key::new(&random::<32>()?)?, Key::new(&random::<32>()?)?)?;
     Ok(Verifier::new(ring, policy))
 }
 
 impl Probe {
     pub(crate) fn new() -> Result<Self, KeyUseError> {
-        let (transient, durable) = (random::<32>()?, random::<32>()?);
-        let policy = Policy::new(Settings::default())?;
-        let verifier = |id: u8| {
-            let ring = KeyRing::new("", Key::new(1, &transient)?, Key::new(id, &durable)?)?;
-            Ok::<_, KeyUseError>((id, Verifier::new(ring, policy.clone())))
-        };
-        Ok(Self((0..=u8::MAX).map(verifier).collect::<Result<_, _>>()?))
+        Ok(Self(keyless(Policy::new(Settings::default())?)?))
     }
 
-    /// The keys that a record hangs on, and with what.
-    pub(crate) fn of(&self, account: &Account) -> BTreeMap<u8, Hanging> {
-        let stale: Vec<_> = self.0.iter().map(|(id, verifier)| (*id, verifier.stale_keys(account))).collect();
-        // There are more ids than a record has codes, so for one of them all codes hang on others.
-        let live = stale.iter().map(|(_, stale)| stale.recovery_codes).max().unwrap_or(0);
-        let pending = stale.iter().map(|(_, stale)| stale.pending_recovery_codes).max().unwrap_or(0);
-        let count = |all: usize, others: usize| u64::try_from(all.saturating_sub(others)).unwrap_or(u64::MAX);
-        let hanging = stale.into_iter().map(|(id, stale)| {
+    /// The keys that a record hangs on, by their ids, and with what.
+    pub(crate) fn of(&self, account: &Account) -> BTreeMap<String, Hanging> {
+        let found = self.0.stale_keys(account);
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let hanging = found.stale.iter().chain(&found.lost).map(|on| {
             let hanging = Hanging {
                 records: 1,
-                recovery_codes: count(live, stale.recovery_codes),
-                pending_recovery_codes: count(pending, stale.pending_recovery_codes),
+                recovery_codes: count(on.recovery_codes),
+                pending_recovery_codes: count(on.pending_recovery_codes),
             };
-            (id, hanging)
+            (on.key.to_string(), hanging)
         });
-        hanging.filter(|(_, hanging)| hanging.codes() > 0).collect()
+        hanging.collect()
     }
 
     /// Looks at every record.
@@ -130,7 +121,7 @@ impl KeyUse {
             self.open_challenges.saturating_add(u64::try_from(open.count()).unwrap_or(u64::MAX));
     }
 
-    pub(crate) fn on(&self, key: u8) -> Hanging {
-        self.durable.get(&key).copied().unwrap_or_default()
+    pub(crate) fn on(&self, key: &str) -> Hanging {
+        self.durable.get(key).copied().unwrap_or_default()
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The file is JSON: a context that separates this tenant from every other, and for each class a list of keys, the
 //! one in use first. A key is current, staged or former. A staged one stands behind the current one and is marked as
-//! such; every other key behind the first is a former one. [`rotation`] moves them.
+//! such; every other key behind the first is a former one. [`rotation`] moves them. A former transient key has a time
+//! until which what it made is accepted. The file has no ids of transient and durable keys: the library computes them.
 //!
 //! This module must never write a key anywhere but into a file that its owner alone can read, or make a file that was
 //! not asked for.
@@ -18,7 +19,6 @@ use std::{
 
 use aws_lc_rs::{
     encoding::{AsDer as _, Pkcs8V1Der},
-    hmac,
     rsa::{KeyPair, KeySize},
 };
 use base64::{
@@ -27,12 +27,13 @@ use base64::{
 };
 use countersign::{Key, KeyError, KeyRing};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 pub(crate) use self::rotation::{KeyState, KeyView};
 use crate::{
     options::{Data, variable},
     random,
-    store::{KeyCheck, Place},
+    store::Place,
 };
 
 /// The environment variable that can hold the content of a key file.
@@ -45,12 +46,9 @@ pub(crate) struct Keys {
     transient: Vec<Secret>,
     durable: Vec<Secret>,
     pub(crate) signing: Vec<SigningKey>,
-    /// The ids of durable keys that were dropped. Records may still name them, so no other key gets one.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    dropped_durable: Vec<u8>,
 }
 
-/// Where a key stands, as far as its place in the list does not tell. Files from before have nothing of it.
+/// Where a key stands, as far as its place in the list does not tell.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Default)]
 #[serde(deny_unknown_fields)]
 struct Life {
@@ -60,9 +58,18 @@ struct Life {
     /// Since when it has been what it is, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<i64>,
+    /// Until when what it made is accepted, in seconds since 1970: of a former transient key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retires: Option<i64>,
 }
 
 impl Life {
+    /// Until when what a former key made is accepted. A file that was edited may not tell: then nothing of it is.
+    fn retires(&self) -> OffsetDateTime {
+        let time = self.retires.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+        time.unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+
     fn is_unknown(&self) -> bool {
         *self == Self::default()
     }
@@ -78,7 +85,9 @@ pub(crate) enum Found {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Secret {
-    id: u8,
+    /// The computed id.
+    #[serde(skip)]
+    id: String,
     /// 32 bytes in base64url.
     secret: String,
     #[serde(default, skip_serializing_if = "Life::is_unknown")]
@@ -105,6 +114,11 @@ pub(crate) enum KeysError {
     Exposed(PathBuf),
     #[error("the keys in {place} are not in the form of a key file: {fault}", place = .0, fault = crate::store::place(.1))]
     Form(String, serde_json::Error),
+    #[error(
+        "the keys in {0} have ids, as an earlier version wrote them. Ids are computed now, and no record of that version can \
+        be read: make a new file with `countersign-server keys generate FILE`, and begin with a new database"
+    )]
+    Earlier(String),
     #[error("a key in the key file is not base64url")]
     Encoding,
     #[error("the key file has no {0} key")]
@@ -125,8 +139,6 @@ pub(crate) enum KeysError {
     Unknown(&'static str, String),
     #[error("the {0} key {1} is in use: rotate first, or stage and promote another")]
     InUse(&'static str, String),
-    #[error("every id from 1 to 255 was given to a durable key once: none is left")]
-    IdsUsedUp,
     #[error("the keys cannot be used: {0}")]
     Key(#[from] KeyError),
     #[error("a signing key cannot be used: {0}")]
@@ -167,10 +179,9 @@ impl Keys {
         }
     }
 
-    /// Makes a file for the first start, with a durable key whose id is none of these.
-    pub(crate) fn make(path: &Path, taken: &[u8]) -> Result<Self, KeysError> {
-        let mut keys = Self::generate()?;
-        keys.durable = vec![Secret::generate(rotation::free_id(taken)?)?];
+    /// Makes a file for the first start.
+    pub(crate) fn make(path: &Path) -> Result<Self, KeysError> {
+        let keys = Self::generate()?;
         match keys.create(path) {
             Ok(()) => tracing::info!(file = %path.display(), "made a new key file"),
             // Another server on the same file was faster.
@@ -181,9 +192,15 @@ impl Keys {
     }
 
     fn parse(content: &str, place: &str) -> Result<Self, KeysError> {
-        let keys: Self =
-            serde_json::from_str(content).map_err(|error| KeysError::Form(place.to_owned(), error))?;
+        let mut keys: Self = serde_json::from_str(content).map_err(|error| {
+            if has_ids(content) {
+                KeysError::Earlier(place.to_owned())
+            } else {
+                KeysError::Form(place.to_owned(), error)
+            }
+        })?;
         keys.check_order()?;
+        keys.compute_ids()?;
         Ok(keys)
     }
 
@@ -198,13 +215,24 @@ impl Keys {
     }
 
     pub(crate) fn generate() -> Result<Self, KeysError> {
-        Ok(Self {
+        let mut keys = Self {
             context: URL_SAFE_NO_PAD.encode(random::<16>()?),
-            transient: vec![Secret::generate(1)?],
-            durable: vec![Secret::generate(1)?],
+            transient: vec![Secret::generate()?],
+            durable: vec![Secret::generate()?],
             signing: vec![SigningKey::generate()?],
-            dropped_durable: Vec::new(),
-        })
+        };
+        keys.compute_ids()?;
+        Ok(keys)
+    }
+
+    fn compute_ids(&mut self) -> Result<(), KeysError> {
+        for secret in &mut self.transient {
+            secret.id = secret.key()?.transient_id(&self.context).to_string();
+        }
+        for secret in &mut self.durable {
+            secret.id = secret.key()?.durable_id(&self.context).to_string();
+        }
+        Ok(())
     }
 
     /// Writes a file that must not be there.
@@ -235,42 +263,47 @@ impl Keys {
         Ok(beside)
     }
 
-    /// The check value of each durable key, and whether the key is staged.
-    pub(crate) fn checks(&self) -> Result<Vec<(KeyCheck, bool)>, KeysError> {
-        let check = |secret: &Secret| {
-            let bytes = URL_SAFE_NO_PAD.decode(&secret.secret).map_err(|_| KeysError::Encoding)?;
-            let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
-            // No message of the library begins like this: its first four bytes are the length of what follows.
-            let mut message = b"countersign-server key check 1".to_vec();
-            message.push(secret.id);
-            message.extend_from_slice(self.context.as_bytes());
-            let value = URL_SAFE_NO_PAD.encode(hmac::sign(&key, &message));
-            Ok((KeyCheck { key: secret.id, value }, secret.life.staged))
-        };
-        self.durable.iter().map(check).collect()
-    }
-
     /// The ring that the core takes.
     pub(crate) fn ring(&self) -> Result<KeyRing, KeysError> {
-        let keys = |secrets: &[Secret]| secrets.iter().map(Secret::key).collect::<Result<Vec<_>, _>>();
-        let mut transient = keys(&self.transient)?.into_iter();
-        let mut durable = keys(&self.durable)?.into_iter();
-        let first_transient = transient.next().ok_or(KeysError::Missing("transient"))?;
-        let first_durable = durable.next().ok_or(KeysError::Missing("durable"))?;
-        let ring = KeyRing::new(&self.context, first_transient, first_durable)?;
-        let ring = transient.try_fold(ring, KeyRing::with_older_transient)?;
-        Ok(durable.try_fold(ring, KeyRing::with_older_durable)?)
+        let (transient, former_transient) = first(&self.transient, "transient")?;
+        let (durable, former_durable) = first(&self.durable, "durable")?;
+        let mut ring = KeyRing::new(&self.context, transient.key()?, durable.key()?)?;
+        for secret in former_transient {
+            ring = match secret.life.staged {
+                true => ring.staged_transient(secret.key()?)?,
+                false => ring.retired_transient(secret.key()?, secret.life.retires())?,
+            };
+        }
+        for secret in former_durable {
+            ring = match secret.life.staged {
+                true => ring.staged_durable(secret.key()?)?,
+                false => ring.retired_durable(secret.key()?)?,
+            };
+        }
+        Ok(ring)
     }
 }
 
+fn first<'a>(secrets: &'a [Secret], class: &'static str) -> Result<(&'a Secret, &'a [Secret]), KeysError> {
+    secrets.split_first().ok_or(KeysError::Missing(class))
+}
+
+/// Whether a key has an id, as in the files of earlier versions.
+fn has_ids(content: &str) -> bool {
+    let file: serde_json::Value = serde_json::from_str(content).unwrap_or_default();
+    ["transient", "durable"].iter().any(|class| file[class][0].get("id").is_some())
+}
+
 impl Secret {
-    fn generate(id: u8) -> Result<Self, KeysError> {
-        Ok(Self { id, secret: URL_SAFE_NO_PAD.encode(random::<32>()?), life: Life::now(false) })
+    /// A new key, whose id is still to be computed.
+    fn generate() -> Result<Self, KeysError> {
+        let secret = URL_SAFE_NO_PAD.encode(random::<32>()?);
+        Ok(Self { id: String::new(), secret, life: Life::now(false) })
     }
 
     fn key(&self) -> Result<Key, KeysError> {
         let secret = URL_SAFE_NO_PAD.decode(&self.secret).map_err(|_| KeysError::Encoding)?;
-        Ok(Key::new(self.id, &secret)?)
+        Ok(Key::new(&secret)?)
     }
 }
 

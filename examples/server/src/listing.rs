@@ -35,16 +35,22 @@ enum Details {
 
 impl Listed {
     /// One row of the core's list, for the session that asked.
-    pub(crate) fn new(view: &AuthenticatorView, session: &Session, account: &Account) -> Self {
-        let details = session.is_elevated().then(|| Details::new(view, account)).flatten();
+    pub(crate) fn new(
+        view: &AuthenticatorView,
+        session: &Session,
+        account: &Account,
+        recovery_codes_left: u8,
+    ) -> Self {
+        let details =
+            session.is_elevated().then(|| Details::new(view, account, recovery_codes_left)).flatten();
         Self { entry: AuthenticatorEntry::new(view), details }
     }
 }
 
 impl Details {
-    fn new(view: &AuthenticatorView, account: &Account) -> Option<Self> {
+    fn new(view: &AuthenticatorView, account: &Account, recovery_codes_left: u8) -> Option<Self> {
         if view.channel.is_none() {
-            return Some(Self::RecoveryCodes { recovery_codes_left: account.recovery_codes_left() });
+            return Some(Self::RecoveryCodes { recovery_codes_left });
         }
         let known = account.authenticators().iter().find(|known| known.id() == view.id)?;
         Some(Self::Email {

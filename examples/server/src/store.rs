@@ -125,14 +125,14 @@ pub(crate) trait Administration: Send + Sync {
     /// At most so many records behind a subject, in its order, those of nobody included.
     fn records<'a>(&'a self, after: &'a str, most: u16) -> Later<'a, Vec<Recorded>>;
 
-    /// The check values of the durable keys that servers were started with.
-    fn key_checks(&self) -> Later<'_, Vec<KeyCheck>>;
+    /// The ids of the durable keys that servers were started with: see [`crate::key_check`].
+    fn durable_keys(&self) -> Later<'_, Vec<String>>;
 
-    /// Adds a check value; a key that has one keeps it.
-    fn add_key_check<'a>(&'a self, check: &'a KeyCheck) -> Later<'a, ()>;
+    /// Adds the id of a durable key, if it is not there yet.
+    fn add_durable_key<'a>(&'a self, id: &'a str) -> Later<'a, ()>;
 
-    /// Forgets a key.
-    fn forget_key_check(&self, key: u8) -> Later<'_, ()>;
+    /// Forgets a durable key.
+    fn forget_durable_key<'a>(&'a self, id: &'a str) -> Later<'a, ()>;
 
     /// Writes a copy of the database into an empty file; `false` if this kind of database has tools of its own for
     /// that.
@@ -149,13 +149,6 @@ pub(crate) struct Listed {
 pub(crate) struct Recorded {
     pub(crate) subject: String,
     pub(crate) record: Result<Account, StoreError>,
-}
-
-/// What tells whether a key is the one that the data hangs on: see [`crate::key_check`].
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct KeyCheck {
-    pub(crate) key: u8,
-    pub(crate) value: String,
 }
 
 pub(crate) trait Database:
@@ -555,13 +548,14 @@ mod tests {
         assert!(database.set_password(&other.subject, "another", at(50)).await?);
         assert_eq!((ends(&one).await?, ends(&other).await?), (Some(40_000), Some(50_000)));
 
-        // A check value is kept as it was first written.
-        let check = |value: &str| KeyCheck { key: 201, value: value.to_owned() };
-        database.add_key_check(&check("first")).await?;
-        database.add_key_check(&check("second")).await?;
-        assert!(database.key_checks().await?.contains(&check("first")));
-        database.forget_key_check(201).await?;
-        assert!(database.key_checks().await?.iter().all(|known| known.key != 201));
+        // A key is known once, until it is forgotten.
+        let times = |known: Vec<String>| known.iter().filter(|id| *id == "-_test").count();
+        for _ in 0..2 {
+            database.add_durable_key("-_test").await?;
+            assert_eq!(times(database.durable_keys().await?), 1);
+        }
+        database.forget_durable_key("-_test").await?;
+        assert_eq!(times(database.durable_keys().await?), 0);
 
         for user in [&one, &other] {
             assert!(database.remove_user(&user.subject).await?);

@@ -171,9 +171,12 @@ fn a_user_is_shown_with_lock_authenticators_codes_and_keys() {
     assert_eq!(shown["recovery_codes_left"], 1);
     assert_eq!(shown["guessing"], json!({ "locked_until": null }));
     assert_eq!(shown["sessions_ended_at"], Value::Null);
+    let status = done(&directory, &["keys", "status", "countersign.keys.json"], "");
+    let durable = status["keys"].as_array().unwrap().iter().find(|key| key["class"] == "durable").unwrap();
+    let id = durable["id"].as_str().unwrap();
     assert_eq!(
         shown["keys"],
-        json!([{ "class": "durable", "id": "1", "state": "current", "recovery_codes": 1, "pending_recovery_codes": 0 }])
+        json!([{ "class": "durable", "id": id, "state": "current", "recovery_codes": 1, "pending_recovery_codes": 0 }])
     );
     let one = &shown["authenticators"][0];
     assert!(one["id"].as_str().unwrap().starts_with("email|dev_"), "{one}");
@@ -202,7 +205,10 @@ fn a_user_is_shown_with_lock_authenticators_codes_and_keys() {
     assert_eq!(done(&directory, &["users", "show", USER], "")["guessing"]["locked_until"], Value::Null);
     // The same for people.
     let text = String::from_utf8(administrate(&directory, &["users", "show", USER], "").stdout).unwrap();
-    assert!(text.contains("recovery codes  1 left") && text.contains("durable key 1 (current)"), "{text}");
+    assert!(
+        text.contains("recovery codes  1 left") && text.contains(&format!("durable key {id} (current)")),
+        "{text}"
+    );
     // No secret is shown, whole or not.
     let whole = administrate(&directory, &["users", "show", USER, "--whole", "--json"], "");
     let whole = String::from_utf8(whole.stdout).unwrap();

@@ -19,6 +19,13 @@ fn done(directory: &Directory, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// Makes a new key of a class, and drops the former one.
+fn replace_key(directory: &Directory, class: &str) {
+    let rotated = done(directory, &["keys", "--json", "rotate", "countersign.keys.json", class]);
+    let former = rotated["keys"][1]["id"].as_str().unwrap();
+    done(directory, &["keys", "--json", "--yes", "drop", "countersign.keys.json", class, former]);
+}
+
 /// Puts a copy in the place of the database, as the page says.
 fn restore(directory: &Directory, copy: &str) {
     let path = |name: &str| directory.path().join(name);
@@ -106,8 +113,7 @@ fn a_restored_database_revives_what_was_ended_since_and_the_page_ends_it_again()
 
     // What the page says to do, before the servers start.
     restore(&directory, "copy.db");
-    done(&directory, &["keys", "--json", "rotate", "countersign.keys.json", "transient"]);
-    done(&directory, &["keys", "--json", "--yes", "drop", "countersign.keys.json", "transient", "1"]);
+    replace_key(&directory, "transient");
     done(&directory, &["users", "revoke-sessions", "--all", "--yes", "--json"]);
     let server = Server::start_in(&directory, &START);
     assert_eq!(server.list(&token).status, 401);
@@ -117,8 +123,7 @@ fn a_restored_database_revives_what_was_ended_since_and_the_page_ends_it_again()
     assert_eq!(server.recover(&server.mfa_token(), &codes[0]).status, 200);
     drop(server);
     restore(&directory, "copy.db");
-    done(&directory, &["keys", "--json", "rotate", "countersign.keys.json", "durable"]);
-    done(&directory, &["keys", "--json", "--yes", "drop", "countersign.keys.json", "durable", "1"]);
+    replace_key(&directory, "durable");
     let server = Server::start_in(&directory, &START);
     assert_eq!(server.recover(&server.mfa_token(), &codes[0]).status, 403);
 }

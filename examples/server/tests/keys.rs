@@ -54,6 +54,11 @@ fn states(directory: &Directory, class: &str) -> Vec<(String, String)> {
     all.map(|key| (text(&key["id"]), text(&key["state"]))).collect()
 }
 
+/// The id of the current key of a class.
+fn current(directory: &Directory, class: &str) -> String {
+    states(directory, class)[0].0.clone()
+}
+
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     expected.iter().map(|(id, state)| ((*id).to_owned(), (*state).to_owned())).collect()
 }
@@ -91,6 +96,7 @@ fn enrolled() -> (Arc<Directory>, Vec<String>) {
 #[test]
 fn a_key_file_that_is_gone_is_not_made_anew_beside_a_full_database() {
     let (directory, codes) = enrolled();
+    let former = current(&directory, "durable");
     let kept = fs::read_to_string(path(&directory)).unwrap();
     fs::remove_file(path(&directory)).unwrap();
     start_refused(
@@ -117,16 +123,17 @@ fn a_key_file_that_is_gone_is_not_made_anew_beside_a_full_database() {
     assert!(!server.log_mentions("the keys are lost"));
     let reply = server.recover(&server.mfa_token(), &next);
     assert_eq!(reply.status, 403, "{}", reply.text);
-    // No key is taken for the one that the records name.
-    assert_eq!(states(&directory, "durable"), pairs(&[("2", "current")]));
+    // No key is taken for the one that the records name, and codes that cannot be used are not offered.
+    assert!(reply.text.contains("User does not have a recovery-code."), "{}", reply.text);
+    assert_ne!(current(&directory, "durable"), former);
     let status = keys(&directory, &["status", FILE]);
     assert_eq!(
         (&status["missing"][0]["id"], &status["missing"][0]["recovery_codes"]),
-        (&json!("1"), &json!(1))
+        (&json!(former), &json!(1))
     );
     let shown = run(directory.path(), &["users", "show", "user@example.com", "--json"]);
     let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
-    assert_eq!(shown["keys"][0]["state"], "missing");
+    assert_eq!((&shown["keys"][0]["state"], &shown["recovery_codes_left"]), (&json!("missing"), &json!(0)));
     // Should the former file turn up, it is the right one still: nothing hangs on the new key yet.
     drop(server);
     write(&path(&directory), &kept);
@@ -138,13 +145,14 @@ fn a_key_file_that_is_gone_is_not_made_anew_beside_a_full_database() {
 #[test]
 fn other_keys_than_those_of_the_data_are_refused() {
     let (directory, codes) = enrolled();
+    let missing = format!(
+        "durable key {} is missing (1 recovery codes of 1 users hang on it)",
+        current(&directory, "durable")
+    );
     let kept = fs::read_to_string(path(&directory)).unwrap();
     fs::remove_file(path(&directory)).unwrap();
     keys(&directory, &["generate", FILE]);
-    start_refused(
-        &directory,
-        "durable key 1 is another one (1 recovery codes of 1 users hang on the former)",
-    );
+    start_refused(&directory, &missing);
     // Another context is another key.
     let mut other: Value = serde_json::from_str(&kept).unwrap();
     other["context"] = json!("another");
@@ -155,7 +163,7 @@ fn other_keys_than_those_of_the_data_are_refused() {
     fs::remove_file(path(&directory)).unwrap();
     let mut command = common::command(directory.path(), &arguments);
     command.env("COUNTERSIGN_KEYS", other.to_string());
-    refused(&ended(command), 1, "durable key 1 is another one");
+    refused(&ended(command), 1, &missing);
     write(&path(&directory), &kept);
     let server = Server::start_in(&directory, &START);
     assert_eq!(server.recover(&server.mfa_token(), &codes[0]).status, 200);
@@ -169,7 +177,7 @@ fn a_database_has_nothing_of_a_key() {
     assert!(backup.status.success(), "{}", String::from_utf8_lossy(&backup.stderr));
     let database = fs::read(directory.path().join("copy.db")).unwrap();
     let has = |text: &str| database.windows(text.len()).any(|window| window == text.as_bytes());
-    assert!(has("key_checks"));
+    assert!(has("durable_keys"));
     let file = file(&directory);
     for secret in [&file["durable"][0]["secret"], &file["transient"][0]["secret"], &file["context"]] {
         assert!(!has(secret.as_str().unwrap()));
@@ -225,40 +233,83 @@ fn only_a_staged_key_is_promoted() {
     }
 }
 
-/// H14: a file of an earlier version has no states. Its first key is current, and no other is staged.
+/// A file whose keys have ids of their own is of an earlier version, whose records cannot be read.
 #[test]
-fn a_key_file_of_an_earlier_version_is_read() {
-    let (directory, codes) = enrolled();
-    keys(&directory, &["rotate", FILE, "durable"]);
-    let mut former = file(&directory);
-    for class in ["transient", "durable", "signing"] {
-        for key in former[class].as_array_mut().unwrap() {
-            key.as_object_mut().unwrap().remove("life");
-        }
+fn a_key_file_with_ids_is_refused_and_says_what_to_do() {
+    let (directory, _) = enrolled();
+    for class in ["transient", "durable"] {
+        let mut former = file(&directory);
+        former[class][0]["id"] = json!(1);
+        let kept = fs::read_to_string(path(&directory)).unwrap();
+        write(&path(&directory), &former.to_string());
+        start_refused(
+            &directory,
+            "the keys in countersign.keys.json have ids, as an earlier version wrote them",
+        );
+        refused(&run(directory.path(), &["keys", "status", FILE]), 1, "keys generate FILE");
+        write(&path(&directory), &kept);
     }
-    write(&path(&directory), &former.to_string());
-    let server = Server::start_in(&directory, &START);
-    assert_eq!(server.recover(&server.mfa_token(), &codes[0]).status, 200);
-    assert_eq!(states(&directory, "durable"), pairs(&[("2", "current"), ("1", "former")]));
-    assert_eq!(keys(&directory, &["status", FILE])["keys"][0]["since"], Value::Null);
-    refused(
-        &run(directory.path(), &["keys", "promote", FILE, "durable"]),
-        1,
-        "there is no staged durable key",
-    );
-    // Since nobody knows when it became former, what it may still be good for is asked.
+}
+
+/// A file that was edited does not tell when a key became former.
+#[test]
+fn a_former_key_without_a_time_is_good_for_nothing() {
+    let (directory, _) = enrolled();
+    let id = current(&directory, "transient");
+    let before = Server::start_in(&directory, &START);
+    let token = before.mfa_token();
+    drop(before);
     keys(&directory, &["rotate", FILE, "transient"]);
-    former["transient"]
-        .as_array_mut()
-        .unwrap()
-        .push(json!({ "id": 7, "secret": "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY" }));
-    write(&path(&directory), &former.to_string());
-    let drop = ["keys", "drop", FILE, "transient", "7"];
-    refused(&run(directory.path(), &drop), 5, "sign-ins under way that began with transient key 7 are lost");
-    // A file whose first key is marked as staged was edited.
-    former["durable"][0]["life"] = json!({ "staged": true });
-    write(&path(&directory), &former.to_string());
+    let rotated = file(&directory);
+    assert_eq!(Server::start_in(&directory, &START).challenge(&token).status, 200);
+    let mut edited = rotated.clone();
+    edited["transient"][1].as_object_mut().unwrap().remove("life");
+    write(&path(&directory), &edited.to_string());
+    Server::start_in(&directory, &START).challenge(&token).is_refused(
+        403,
+        "invalid_grant",
+        "Malformed mfa_token",
+    );
+    let drop = ["keys", "drop", FILE, "transient", &id];
+    // A file whose first key is marked as staged was edited, too.
+    edited["durable"][0]["life"] = json!({ "staged": true });
+    write(&path(&directory), &edited.to_string());
     refused(&run(directory.path(), &drop), 1, "the first durable key is marked as staged");
+}
+
+/// L20: a transient key that leaked forged sessions until the third rotation.
+#[test]
+fn a_leaked_transient_key_is_of_no_use_once_it_was_retired() {
+    let (directory, _) = enrolled();
+    write(&directory.path().join("leaked.json"), &fs::read_to_string(path(&directory)).unwrap());
+    let thief = Server::start_in(&directory, &[&START[..], &["--keys", "leaked.json"]].concat());
+    let before = thief.mfa_token();
+    // The time is kept in whole seconds.
+    std::thread::sleep(Duration::from_millis(1_100));
+    let changed = keys(&directory, &["rotate", FILE, "transient", "--grace", "0"]);
+    assert!(changed["keys"][1]["retires"].as_str().is_some_and(|retires| retires.ends_with('Z')));
+    assert_eq!(
+        (&changed["keys"][0]["retires"], &changed["keys"][1]["state"]),
+        (&Value::Null, &json!("former"))
+    );
+    std::thread::sleep(Duration::from_millis(1_100));
+    let forged = thief.mfa_token();
+    assert_eq!(thief.challenge(&forged).status, 200);
+    let server = Server::start_in(&directory, &START);
+    assert_eq!(server.challenge(&before).status, 200, "a sign-in that began before goes on");
+    server.challenge(&forged).is_refused(403, "invalid_grant", "Malformed mfa_token");
+    drop((server, thief));
+
+    // The grace is for servers that switch later. No key of another class has one.
+    keys(&directory, &["stage", FILE, "transient"]);
+    keys(&directory, &["promote", FILE, "transient"]);
+    let life = file(&directory)["transient"][1]["life"].clone();
+    let [since, retires] = ["since", "retires"].map(|name| life[name].as_i64().unwrap());
+    assert!((3_599..=3_601).contains(&(retires - since)), "{life}");
+    for class in ["durable", "signing"] {
+        keys(&directory, &["rotate", FILE, class]);
+        assert_eq!(file(&directory)[class][1]["life"]["retires"], Value::Null);
+    }
 }
 
 /// H14: what a change kills is counted and asked before the file is written.
@@ -270,10 +321,11 @@ fn what_a_dropped_key_kills_is_counted_and_asked() {
         refused(&run(directory.path(), arguments), 5, sentence);
         assert_eq!(fs::read_to_string(path(&directory)).unwrap(), before);
     };
+    let first = current(&directory, "durable");
     refused(
-        &run(directory.path(), &["keys", "drop", FILE, "durable", "1"]),
+        &run(directory.path(), &["keys", "drop", FILE, "durable", &first]),
         1,
-        "the durable key 1 is in use",
+        &format!("the durable key {first} is in use"),
     );
     refused(&run(directory.path(), &["keys", "drop", FILE, "durable", "9"]), 3, "there is no durable key 9");
     keys(&directory, &["rotate", FILE, "durable"]);
@@ -288,22 +340,27 @@ fn what_a_dropped_key_kills_is_counted_and_asked() {
     assert_eq!(status["database"]["records"], 1);
 
     unchanged(
-        &["keys", "drop", FILE, "durable", "1"],
-        "with durable key 1, 1 recovery codes of 1 users are lost: give --yes",
+        &["keys", "drop", FILE, "durable", &first],
+        &format!("with durable key {first}, 1 recovery codes of 1 users are lost: give --yes"),
     );
+    let second = current(&directory, "durable");
     // The third rotation drops the first key; the second drops nothing.
     keys(&directory, &["rotate", FILE, "durable"]);
     unchanged(&["keys", "rotate", FILE, "durable"], "1 recovery codes of 1 users are lost");
     unchanged(&["keys", "stage", FILE, "durable"], "1 recovery codes of 1 users are lost");
-    // Nothing hangs on the second, so nothing is asked, and its id does not come again.
-    keys(&directory, &["drop", FILE, "durable", "2"]);
+    // Nothing hangs on the second, so nothing is asked.
+    let third = current(&directory, "durable");
+    keys(&directory, &["drop", FILE, "durable", &second]);
     keys(&directory, &["stage", FILE, "durable"]);
-    assert_eq!(states(&directory, "durable"), pairs(&[("3", "current"), ("4", "staged"), ("1", "former")]));
-    keys(&directory, &["drop", FILE, "durable", "4"]);
-    let changed = keys(&directory, &["--yes", "drop", FILE, "durable", "1"]);
-    assert_eq!(changed["dropped"], "1");
+    let staged = states(&directory, "durable")[1].0.clone();
+    let expected = pairs(&[(&third, "current"), (&staged, "staged"), (&first, "former")]);
+    assert_eq!(states(&directory, "durable"), expected);
+    keys(&directory, &["drop", FILE, "durable", &staged]);
+    let changed = keys(&directory, &["--yes", "drop", FILE, "durable", &first]);
+    assert_eq!(changed["dropped"], first);
     keys(&directory, &["rotate", FILE, "durable"]);
-    assert_eq!(states(&directory, "durable"), pairs(&[("5", "current"), ("3", "former")]));
+    let fifth = current(&directory, "durable");
+    assert_eq!(states(&directory, "durable"), pairs(&[(&fifth, "current"), (&third, "former")]));
     // Somebody said yes, so the server starts.
     let server = Server::start_in(&directory, &START);
     assert_eq!(server.recover(&server.mfa_token(), &codes[0]).status, 403);
@@ -313,24 +370,26 @@ fn what_a_dropped_key_kills_is_counted_and_asked() {
     keys(&directory, &["rotate", FILE, "signing"]);
     let former = states(&directory, "signing")[1].0.clone();
     unchanged(&["keys", "drop", FILE, "signing", &former], "are refused before they expire");
+    let transient = current(&directory, "transient");
     keys(&directory, &["rotate", FILE, "transient"]);
     unchanged(
-        &["keys", "drop", FILE, "transient", "1"],
-        "sign-ins under way that began with transient key 1 are lost",
+        &["keys", "drop", FILE, "transient", &transient],
+        &format!("sign-ins under way that began with transient key {transient} are lost"),
     );
     let mut aged = file(&directory);
-    aged["transient"][1]["life"]["since"] =
-        json!(aged["transient"][1]["life"]["since"].as_i64().unwrap() - 660);
+    aged["transient"][1]["life"]["retires"] =
+        json!(aged["transient"][1]["life"]["retires"].as_i64().unwrap() - 3_600 - 660);
     aged["signing"][1]["life"]["since"] =
         json!(aged["signing"][1]["life"]["since"].as_i64().unwrap() - 86_460);
     write(&path(&directory), &aged.to_string());
-    keys(&directory, &["drop", FILE, "transient", "1"]);
+    keys(&directory, &["drop", FILE, "transient", &transient]);
     keys(&directory, &["drop", FILE, "signing", &former]);
     keys(&directory, &["stage", FILE, "transient"]);
-    keys(&directory, &["drop", FILE, "transient", "3"]);
+    let staged = states(&directory, "transient")[1].0.clone();
+    keys(&directory, &["drop", FILE, "transient", &staged]);
     // Without a database nothing can be counted, which is no reason to drop.
     keys(&directory, &["rotate", FILE, "durable"]);
-    let elsewhere = ["keys", "drop", FILE, "durable", "5", "--database", "elsewhere.db"];
+    let elsewhere = ["keys", "drop", FILE, "durable", &fifth, "--database", "elsewhere.db"];
     unchanged(&elsewhere, "cannot be counted (there is no database file elsewhere.db");
     assert!(!directory.path().join("elsewhere.db").exists());
 }

@@ -139,15 +139,18 @@ fn keys_rotate_and_what_the_old_ones_made_still_holds() {
         let issuer = ["--policy", "auth0", "--issuer", "http://localhost/"];
         Server::start_in(&directory, &issuer)
     };
-    let change = |action: &str, class: &str| {
-        let output = run(directory.path(), &["keys", "--yes", action, "countersign.keys.json", class]);
-        assert!(output.status.success(), "{action} {class}");
+    let file = || {
         let file = directory.path().join("countersign.keys.json");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         serde_json::from_str::<Value>(&fs::read_to_string(file).unwrap()).unwrap()
     };
-    let ids = |keys: &Value, class: &str| -> Vec<u64> {
-        keys[class].as_array().unwrap().iter().map(|key| key["id"].as_u64().unwrap()).collect()
+    let change = |action: &str, class: &str| {
+        let output = run(directory.path(), &["keys", "--yes", action, "countersign.keys.json", class]);
+        assert!(output.status.success(), "{action} {class}");
+        file()
+    };
+    let secrets = |keys: &Value, class: &str| -> Vec<String> {
+        keys[class].as_array().unwrap().iter().map(|key| key["secret"].as_str().unwrap().to_owned()).collect()
     };
     let kids = |server: &Server| -> Vec<String> {
         let keys = server.get("/.well-known/jwks.json").body["keys"].as_array().unwrap().clone();
@@ -176,8 +179,11 @@ fn keys_rotate_and_what_the_old_ones_made_still_holds() {
     let old_kids = kids(&server);
     drop(server);
 
-    assert_eq!(ids(&change("rotate", "transient"), "transient"), [2, 1]);
-    assert_eq!(ids(&change("rotate", "durable"), "durable"), [2, 1]);
+    for class in ["transient", "durable"] {
+        let before = secrets(&file(), class);
+        let [new, former] = &secrets(&change("rotate", class), class)[..] else { panic!("{class}") };
+        assert!(before == [former.as_str()] && new != former);
+    }
     change("rotate", "signing");
     let server = start();
     let now_kids = kids(&server);
@@ -193,9 +199,14 @@ fn keys_rotate_and_what_the_old_ones_made_still_holds() {
     drop(server);
 
     // For several servers: first every one learns the key, then it is used.
-    assert_eq!(ids(&change("stage", "transient"), "transient"), [2, 3, 1]);
-    assert_eq!(ids(&change("promote", "transient"), "transient"), [3, 2, 1]);
-    assert_eq!(ids(&change("rotate", "transient"), "transient"), [4, 3, 2], "three are kept");
+    let [second, first] = &secrets(&file(), "transient")[..] else { panic!("two") };
+    let staged = secrets(&change("stage", "transient"), "transient");
+    let third = &staged[1];
+    assert_eq!(staged, [second, third, first].map(String::as_str));
+    let promoted = secrets(&change("promote", "transient"), "transient");
+    assert_eq!(promoted, [third, second, first].map(String::as_str));
+    let rotated = secrets(&change("rotate", "transient"), "transient");
+    assert_eq!(rotated[1..], [third.as_str(), second], "three are kept");
     drop(start());
     fails(&directory, &["keys", "rotate", "missing.json", "signing"], "cannot be read");
 }

@@ -40,12 +40,12 @@ pub fn address(number: u8) -> EmailAddress {
     EmailAddress::parse(&format!("user{}@example.com", number % 4)).unwrap()
 }
 
-pub fn key(id: u8, byte: u8) -> Key {
-    Key::new(id, &[byte; 32]).unwrap()
+pub fn key(byte: u8) -> Key {
+    Key::new(&[byte; 32]).unwrap()
 }
 
 pub fn ring(context: &str) -> KeyRing {
-    KeyRing::new(context, key(1, 0x11), key(1, 0x22)).unwrap()
+    KeyRing::new(context, key(0x11), key(0x22)).unwrap()
 }
 
 pub fn verifier(policy: Policy) -> Verifier {

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use arbitrary::{Arbitrary, Unstructured};
 use countersign::{ClientId, Denial, KeyRing, Policy, Session, Subject, Verifier};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     allocations::bounded,
@@ -54,13 +54,12 @@ impl<'a> Arbitrary<'a> for Case {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Opener {
     Maker,
-    /// The maker's key is an older one.
+    /// The maker's key was retired when everything had been made.
     Rotated,
     OtherContext,
-    /// The same id, another secret.
     OtherSecret,
-    /// The same secret, another id.
-    OtherId,
+    /// The maker's key was retired a moment before anything was made.
+    Retired,
     OtherSubject,
 }
 
@@ -69,7 +68,7 @@ const OPENERS: [Opener; 6] = [
     Opener::Rotated,
     Opener::OtherContext,
     Opener::OtherSecret,
-    Opener::OtherId,
+    Opener::Retired,
     Opener::OtherSubject,
 ];
 
@@ -192,16 +191,19 @@ fn issue(verifier: &Verifier, subject: &Subject) -> Issued {
     Issued { tokens, sessions, handles }
 }
 
+/// A ring in which the maker's key was in use until this time.
+fn retired(at: OffsetDateTime) -> KeyRing {
+    let current = KeyRing::new("fuzz", key(0x33), key(0x22)).unwrap();
+    current.retired_transient(key(0x11), at).unwrap()
+}
+
 fn opener_keys(opener: Opener) -> KeyRing {
     match opener {
         Opener::Maker | Opener::OtherSubject => ring("fuzz"),
-        Opener::Rotated => {
-            let current = KeyRing::new("fuzz", key(2, 0x33), key(1, 0x22)).unwrap();
-            current.with_older_transient(key(1, 0x11)).unwrap()
-        }
+        Opener::Rotated => retired(START),
         Opener::OtherContext => ring("fuzz2"),
-        Opener::OtherSecret => KeyRing::new("fuzz", key(1, 0x33), key(1, 0x22)).unwrap(),
-        Opener::OtherId => KeyRing::new("fuzz", key(2, 0x11), key(1, 0x22)).unwrap(),
+        Opener::OtherSecret => KeyRing::new("fuzz", key(0x33), key(0x22)).unwrap(),
+        Opener::Retired => retired(START - Duration::MILLISECOND),
     }
 }
 

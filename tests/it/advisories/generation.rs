@@ -201,8 +201,8 @@ fn v36_secrets_are_compared_whole() {
         let session = world.login();
         assert_eq!(world.recover(&session, code).unwrap().remaining, 9, "at place {place}");
     }
-    let rotated = KeyRing::new("tests", Key::new(1, &[0x11; 32]).unwrap(), Key::new(2, &[0x33; 32]).unwrap());
-    let rotated = rotated.unwrap().with_older_durable(Key::new(1, &[0x22; 32]).unwrap()).unwrap();
+    let rotated = KeyRing::new("tests", Key::new(&[0x11; 32]).unwrap(), Key::new(&[0x33; 32]).unwrap());
+    let rotated = rotated.unwrap().retired_durable(Key::new(&[0x22; 32]).unwrap()).unwrap();
     world.verifier = Verifier::new(rotated, Policy::strict());
     world.store.put(record);
     let mut replacements = Vec::new();
@@ -225,13 +225,12 @@ fn v37_refusals_tell_nothing_apart() {
     let (mut world, _) = enrolled(roomy(|_| {}));
     let session = world.login();
     let genuine = world.challenge(&session).unwrap().oob_code;
-    let foreign_keys =
-        KeyRing::new("tests", Key::new(1, &[0x44; 32]).unwrap(), Key::new(1, &[0x55; 32]).unwrap());
-    let unknown_key =
-        KeyRing::new("tests", Key::new(9, &[0x11; 32]).unwrap(), Key::new(1, &[0x22; 32]).unwrap());
+    let foreign_keys = KeyRing::new("tests", Key::new(&[0x44; 32]).unwrap(), Key::new(&[0x55; 32]).unwrap());
+    let another_context =
+        KeyRing::new("tests2", Key::new(&[0x11; 32]).unwrap(), Key::new(&[0x22; 32]).unwrap());
     let mut handles: Vec<String> = ["", "x", "AAAA", "%00"].map(String::from).to_vec();
-    handles.extend([tampered(genuine.expose(), 30), "A".repeat(72), genuine.expose().to_lowercase()]);
-    for keys in [foreign_keys, unknown_key] {
+    handles.extend([tampered(genuine.expose(), 30), "A".repeat(87), genuine.expose().to_lowercase()]);
+    for keys in [foreign_keys, another_context] {
         let mut other = World::new(roomy(|_| {}));
         other.verifier = Verifier::new(keys.unwrap(), roomy(|_| {}));
         other.rng = ChaCha20Rng::seed_from_u64(8);

@@ -105,6 +105,11 @@ pub struct Scene {
     pub marks_seeds: bool,
 }
 
+/// When everything happens.
+fn start() -> OffsetDateTime {
+    OffsetDateTime::UNIX_EPOCH + Duration::days(20_000)
+}
+
 impl Scene {
     /// A host whose keys are secret. Each class has an older key, so that a scan takes more than one.
     #[must_use]
@@ -113,8 +118,8 @@ impl Scene {
         settings.recovery_use = recovery_use;
         settings.cool_down = Duration::ZERO;
         Self {
-            verifier: Verifier::new(keys(2, [0x11, 0x22, 0x33, 0x44]), Policy::new(settings).unwrap()),
-            now: OffsetDateTime::UNIX_EPOCH + Duration::days(20_000),
+            verifier: Verifier::new(keys([0x11, 0x22, 0x33, 0x44]), Policy::new(settings).unwrap()),
+            now: start(),
             subject: Subject::new("user-1").unwrap(),
             // With this length the payload of a token is a multiple of three bytes: no symbol of its text holds bits of
             // the payload, which is public, and of the tag.
@@ -129,7 +134,7 @@ impl Scene {
     pub fn before_rotation() -> Self {
         let mut settings = Settings::default();
         settings.cool_down = Duration::ZERO;
-        let verifier = Verifier::new(keys(1, [0x33, 0x44, 0x55, 0x66]), Policy::new(settings).unwrap());
+        let verifier = Verifier::new(keys([0x33, 0x44, 0x55, 0x66]), Policy::new(settings).unwrap());
         Self { verifier, draws: Draws::new(8), ..Self::new(RecoveryUse::Consume) }
     }
 
@@ -233,16 +238,17 @@ impl Scene {
     }
 }
 
-/// A ring: the current keys of both classes, then the older ones, from these bytes.
-fn keys(current: u8, [transient, durable, older_transient, older_durable]: [u8; 4]) -> KeyRing {
-    let key = |id, byte| {
+/// A ring: the current keys of both classes, then the older ones, from these bytes. The older transient key was in use
+/// until now.
+fn keys([transient, durable, older_transient, older_durable]: [u8; 4]) -> KeyRing {
+    let key = |byte| {
         let mut secret = [byte; Key::MIN_BYTES];
         conceal(&mut secret);
-        Key::new(id, &secret).unwrap()
+        Key::new(&secret).unwrap()
     };
-    KeyRing::new("constant-time", key(current, transient), key(current, durable))
-        .and_then(|ring| ring.with_older_transient(key(current - 1, older_transient)))
-        .and_then(|ring| ring.with_older_durable(key(current - 1, older_durable)))
+    KeyRing::new("constant-time", key(transient), key(durable))
+        .and_then(|ring| ring.retired_transient(key(older_transient), start()))
+        .and_then(|ring| ring.retired_durable(key(older_durable)))
         .unwrap()
 }
 

@@ -94,7 +94,7 @@ fn journey(seed: u64, unix_seconds: i64) -> Option<()> {
     let rng = &mut ChaCha20Rng::seed_from_u64(seed);
     let mut draw = || Entropy::draw(rng).ok();
     let mut now = OffsetDateTime::from_unix_timestamp(unix_seconds).ok()?;
-    let keys = KeyRing::new("no-io", Key::new(1, &[1; 32]).ok()?, Key::new(1, &[2; 32]).ok()?).ok()?;
+    let keys = KeyRing::new("no-io", Key::new(&[1; 32]).ok()?, Key::new(&[2; 32]).ok()?).ok()?;
     let verifier = Verifier::new(keys, Policy::auth0());
     let (subject, client) = (Subject::new("user-1").ok()?, ClientId::new("client-1").ok()?);
     let address = EmailAddress::parse("user@example.com").ok()?;

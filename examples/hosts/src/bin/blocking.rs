@@ -130,7 +130,7 @@ fn main() -> Result<(), Failure> {
     transaction.open_table(ACCOUNTS)?;
     transaction.commit()?;
     // A real host keeps its keys, and not beside the rows.
-    let keys = KeyRing::new("blocking", Key::generate(1, &mut SysRng)?, Key::generate(1, &mut SysRng)?)?;
+    let keys = KeyRing::new("blocking", Key::generate(&mut SysRng)?, Key::generate(&mut SysRng)?)?;
     let verifier = Verifier::new(keys, Policy::default());
     let (host, server) = (Host { verifier, rows, client: ClientId::new("app")? }, Server::http(&listen)?);
     println!("listening on {}", server.server_addr());

@@ -138,7 +138,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         "CREATE TABLE IF NOT EXISTS accounts (subject TEXT PRIMARY KEY, revision INTEGER, record TEXT)";
     query(table).execute(&rows).await?;
     // A real host keeps its keys beside the database and not in it.
-    let keys = KeyRing::new("cookies", Key::generate(1, &mut SysRng)?, Key::generate(1, &mut SysRng)?)?;
+    let keys = KeyRing::new("cookies", Key::generate(&mut SysRng)?, Key::generate(&mut SysRng)?)?;
     let verifier = Arc::new(Verifier::new(keys, Policy::default()));
     let (client, signing) = (ClientId::new("app")?, cookie::Key::generate());
     let host = Host { verifier, rows: Arc::new(Rows(rows)), client, signing };

@@ -30,17 +30,17 @@ pub(super) async fn run(action: KeysAction, yes: bool, data: &Data) -> Result<An
             ));
         }
         KeysAction::Status { file } => return status(&Keys::read(file)?, data).await,
-        KeysAction::Rotate { file, class }
+        KeysAction::Rotate { file, class, .. }
         | KeysAction::Stage { file, class }
-        | KeysAction::Promote { file, class }
+        | KeysAction::Promote { file, class, .. }
         | KeysAction::Drop { file, class, .. } => (file.as_path(), *class),
     };
     let mut keys = Keys::read(file)?;
     let dropped = match &action {
-        KeysAction::Rotate { .. } => keys.rotate(class)?,
+        KeysAction::Rotate { grace, .. } => keys.rotate(class, minutes(*grace))?,
         KeysAction::Stage { .. } => keys.stage(class)?,
-        KeysAction::Promote { .. } => {
-            keys.promote(class)?;
+        KeysAction::Promote { grace, .. } => {
+            keys.promote(class, minutes(*grace))?;
             None
         }
         KeysAction::Drop { id, .. } => Some(keys.remove(class, id)?),
@@ -54,13 +54,19 @@ pub(super) async fn run(action: KeysAction, yes: bool, data: &Data) -> Result<An
     if let Some(id) = dropped.as_ref().and_then(KeyView::durable_id)
         && let Ok(database) = open_existing(data).await
     {
-        database.forget_key_check(id).await?;
+        database.forget_durable_key(id).await?;
     }
     Ok(changed(file, &keys.class(class), dropped.as_ref()))
 }
 
+fn minutes(grace: u16) -> Duration {
+    Duration::minutes(grace.into())
+}
+
 fn changed(file: &Path, keys: &[KeyView], dropped: Option<&KeyView>) -> Answer {
-    let one = |key: &KeyView| format!("{} key {} is {}", key.class.name(), key.id, key.state.name());
+    let one = |key: &KeyView| {
+        format!("{} key {} is {}{}", key.class.name(), key.id, key.state.name(), retires(key))
+    };
     let mut lines: Vec<_> = keys.iter().map(one).collect();
     if let Some(dropped) = dropped {
         lines.push(format!("{} key {} is dropped", dropped.class.name(), dropped.id));
@@ -74,24 +80,30 @@ fn changed(file: &Path, keys: &[KeyView], dropped: Option<&KeyView>) -> Answer {
     Answer::new(lines.join("\n"), json)
 }
 
+/// Until when what a former transient key made is accepted.
+fn retires(key: &KeyView) -> String {
+    key.retires.map(|at| format!(", for what was made until {}", timestamp(at))).unwrap_or_default()
+}
+
 fn described(key: &KeyView) -> Value {
     json!({
         "class": key.class.name(), "id": key.id, "state": key.state.name(), "since": key.since.map(timestamp),
+        "retires": key.retires.map(timestamp),
     })
 }
 
 /// Asks, if something would be lost with a key.
 async fn ask(dropped: &KeyView, yes: bool, data: &Data) -> Result<(), Failure> {
     let now = OffsetDateTime::now_utc();
-    // What an earlier version left has no time: it may have been made former a moment ago.
-    let may_live = |life: Duration| dropped.since.is_none_or(|since| since + life > now);
+    // A key whose file was edited may have no time: it may have been made former a moment ago.
+    let may_live = |life: Duration| dropped.retires.or(dropped.since).is_none_or(|end| end + life > now);
     let (name, id) = (dropped.class.name(), &dropped.id);
     let loss = match (dropped.state, dropped.class) {
         // Nothing was made with it, unless a server runs with another file.
         (KeyState::Staged, KeyClass::Transient | KeyClass::Signing) => None,
         (_, KeyClass::Durable) => match count(data).await {
             Ok(counted) => {
-                let on = counted.on(dropped.durable_id().unwrap_or(0));
+                let on = counted.on(id);
                 let unread = match counted.unreadable {
                     0 => String::new(),
                     unreadable => format!("; {unreadable} records cannot be read and may have more"),
@@ -138,10 +150,11 @@ async fn status(keys: &Keys, data: &Data) -> Result<Answer, Failure> {
         let since = key.since.map_or_else(|| "an unknown time".to_owned(), timestamp);
         let hangs = on.map(|on| format!(", {} recovery codes of {} users", on.codes(), on.records));
         lines.push(format!(
-            "{} key {}: {} since {since}{}",
+            "{} key {}: {} since {since}{}{}",
             key.class.name(),
             key.id,
             key.state.name(),
+            retires(key),
             hangs.unwrap_or_default()
         ));
         let mut json = described(key);
@@ -156,7 +169,7 @@ async fn status(keys: &Keys, data: &Data) -> Result<Answer, Failure> {
     let database = match counted {
         Ok(counted) => {
             for (id, on) in &counted.durable {
-                if view.iter().any(|key| key.durable_id() == Some(*id)) {
+                if view.iter().any(|key| key.durable_id() == Some(id)) {
                     continue;
                 }
                 lines.push(format!(
@@ -165,7 +178,7 @@ async fn status(keys: &Keys, data: &Data) -> Result<Answer, Failure> {
                     on.records
                 ));
                 missing.push(json!({
-                    "class": "durable", "id": id.to_string(), "records": on.records, "recovery_codes": on.recovery_codes,
+                    "class": "durable", "id": id, "records": on.records, "recovery_codes": on.recovery_codes,
                     "pending_recovery_codes": on.pending_recovery_codes,
                 }));
             }

@@ -68,5 +68,6 @@ pub(crate) async fn state(
         Some(account) => account,
         None => Account::new(&user.subject),
     };
-    Ok(Json(panel.show(&account, is_stored)))
+    let left = app.core.call(|verifier| verifier.recovery_codes_left(&account));
+    Ok(Json(panel.show(&account, left, is_stored)))
 }

@@ -98,7 +98,8 @@ pub(crate) async fn authenticators(
     let now = OffsetDateTime::now_utc();
     let listed = app.core.call(|verifier| verifier.authenticators(&session, &account, now));
     let listed = listed.map_err(|denial| denied(request::refused_early(&app, &session, denial)))?;
-    Ok(Json(listed.iter().map(|view| Listed::new(view, &session, &account)).collect()))
+    let left = app.core.call(|verifier| verifier.recovery_codes_left(&account));
+    Ok(Json(listed.iter().map(|view| Listed::new(view, &session, &account, left)).collect()))
 }
 
 pub(crate) async fn remove(

@@ -5,7 +5,7 @@
 //! that its caller can ask before the file is written. This module must never put a former key in front again: it may
 //! be former because it leaked.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{Keys, KeysError, Life, Secret, SigningKey};
 use crate::options::KeyClass;
@@ -40,14 +40,16 @@ pub(crate) struct KeyView {
     pub(crate) class: KeyClass,
     pub(crate) id: String,
     pub(crate) state: KeyState,
-    /// Unknown for a key that did not change since an earlier version made it.
+    /// Unknown if the file was edited.
     pub(crate) since: Option<OffsetDateTime>,
+    /// Until when what a former transient key made is accepted.
+    pub(crate) retires: Option<OffsetDateTime>,
 }
 
 impl KeyView {
     /// The id of a durable key as records name it.
-    pub(crate) fn durable_id(&self) -> Option<u8> {
-        (self.class == KeyClass::Durable).then(|| self.id.parse().ok()).flatten()
+    pub(crate) fn durable_id(&self) -> Option<&str> {
+        (self.class == KeyClass::Durable).then_some(self.id.as_str())
     }
 }
 
@@ -68,34 +70,24 @@ impl Keys {
 
     /// Adds a new key that is not used yet. Tells what was dropped for it.
     pub(crate) fn stage(&mut self, class: KeyClass) -> Result<Option<KeyView>, KeysError> {
-        self.add(class, true)
+        self.add(class, Use::Staged)
     }
 
-    /// Adds a new key and uses it. Tells what was dropped for it.
-    pub(crate) fn rotate(&mut self, class: KeyClass) -> Result<Option<KeyView>, KeysError> {
-        self.add(class, false)
+    /// Adds a new key and uses it; all servers switch to it within `grace`. Tells what was dropped for it.
+    pub(crate) fn rotate(&mut self, class: KeyClass, grace: Duration) -> Result<Option<KeyView>, KeysError> {
+        self.add(class, Use::Current((class == KeyClass::Transient).then_some(grace)))
     }
 
-    fn add(&mut self, class: KeyClass, staged: bool) -> Result<Option<KeyView>, KeysError> {
+    fn add(&mut self, class: KeyClass, new: Use) -> Result<Option<KeyView>, KeysError> {
         if self.class(class).iter().any(|key| key.state == KeyState::Staged) {
             return Err(KeysError::Staged(class.name()));
         }
         match class {
-            KeyClass::Transient => {
-                let key = Secret::generate(next_transient(&self.transient))?;
-                place(&mut self.transient, key, staged);
-            }
-            KeyClass::Durable => {
-                let taken: Vec<_> = self
-                    .durable
-                    .iter()
-                    .map(|key| key.id)
-                    .chain(self.dropped_durable.iter().copied())
-                    .collect();
-                place(&mut self.durable, Secret::generate(free_id(&taken)?)?, staged);
-            }
-            KeyClass::Signing => place(&mut self.signing, SigningKey::generate()?, staged),
+            KeyClass::Transient => place(&mut self.transient, Secret::generate()?, new),
+            KeyClass::Durable => place(&mut self.durable, Secret::generate()?, new),
+            KeyClass::Signing => place(&mut self.signing, SigningKey::generate()?, new),
         }
+        self.compute_ids()?;
         match self.class(class).get(MAX_KEYS) {
             Some(surplus) => {
                 let id = surplus.id.clone();
@@ -105,12 +97,13 @@ impl Keys {
         }
     }
 
-    /// Uses the staged key; the current one is a former one from now on. Gives the new current key.
-    pub(crate) fn promote(&mut self, class: KeyClass) -> Result<KeyView, KeysError> {
+    /// Uses the staged key; the current one is a former one from now on. All servers switch within `grace`. Gives the
+    /// new current key.
+    pub(crate) fn promote(&mut self, class: KeyClass, grace: Duration) -> Result<KeyView, KeysError> {
         let promoted = match class {
-            KeyClass::Transient => promote(&mut self.transient),
-            KeyClass::Durable => promote(&mut self.durable),
-            KeyClass::Signing => promote(&mut self.signing),
+            KeyClass::Transient => promote(&mut self.transient, Some(grace)),
+            KeyClass::Durable => promote(&mut self.durable, None),
+            KeyClass::Signing => promote(&mut self.signing, None),
         };
         let current = self.class(class).into_iter().next();
         current.filter(|_| promoted).ok_or(KeysError::NothingStaged(class.name()))
@@ -125,10 +118,7 @@ impl Keys {
         }
         match class {
             KeyClass::Transient => self.transient.retain(|key| key.id() != id),
-            KeyClass::Durable => {
-                self.durable.retain(|key| key.id() != id);
-                self.dropped_durable.extend(found.durable_id());
-            }
+            KeyClass::Durable => self.durable.retain(|key| key.id() != id),
             KeyClass::Signing => self.signing.retain(|key| key.id() != id),
         }
         Ok(found)
@@ -151,8 +141,22 @@ impl Keys {
 
 impl Life {
     pub(super) fn now(staged: bool) -> Self {
-        Self { staged, since: Some(OffsetDateTime::now_utc().unix_timestamp()) }
+        Self { staged, since: Some(OffsetDateTime::now_utc().unix_timestamp()), retires: None }
     }
+
+    /// That of a key which is replaced now. A transient one is used by no server after the grace.
+    fn replaced(grace: Option<Duration>) -> Self {
+        let retires = grace.map(|grace| OffsetDateTime::now_utc().saturating_add(grace).unix_timestamp());
+        Self { retires, ..Self::now(false) }
+    }
+}
+
+/// How a new key joins its class.
+#[derive(Clone, Copy)]
+enum Use {
+    Staged,
+    /// With the time that all servers have to switch, for a transient key.
+    Current(Option<Duration>),
 }
 
 /// What both kinds of key have.
@@ -164,7 +168,7 @@ trait Held {
 
 impl Held for Secret {
     fn id(&self) -> String {
-        self.id.to_string()
+        self.id.clone()
     }
 
     fn life(&self) -> Life {
@@ -200,6 +204,8 @@ fn views<K: Held>(class: KeyClass, keys: &[K]) -> Vec<KeyView> {
             (_, false) => KeyState::Former,
         },
         since: key.life().since.and_then(|since| OffsetDateTime::from_unix_timestamp(since).ok()),
+        retires: (class == KeyClass::Transient && place > 0 && !key.life().staged)
+            .then(|| key.life().retires()),
     };
     keys.iter().enumerate().map(view).collect()
 }
@@ -208,42 +214,31 @@ fn starts_staged<K: Held>(keys: &[K]) -> bool {
     keys.first().is_some_and(|key| key.life().staged)
 }
 
-fn place<K: Held>(keys: &mut Vec<K>, mut key: K, staged: bool) {
-    key.set_life(Life::now(staged));
-    if staged {
-        keys.insert(1.min(keys.len()), key);
-    } else {
-        retire_current(keys);
-        keys.insert(0, key);
+fn place<K: Held>(keys: &mut Vec<K>, mut key: K, new: Use) {
+    match new {
+        Use::Staged => {
+            key.set_life(Life::now(true));
+            keys.insert(1.min(keys.len()), key);
+        }
+        Use::Current(grace) => {
+            key.set_life(Life::now(false));
+            retire_current(keys, grace);
+            keys.insert(0, key);
+        }
     }
 }
 
-fn promote<K: Held>(keys: &mut Vec<K>) -> bool {
+fn promote<K: Held>(keys: &mut Vec<K>, grace: Option<Duration>) -> bool {
     let Some(place) = keys.iter().position(|key| key.life().staged) else { return false };
     let mut key = keys.remove(place);
     key.set_life(Life::now(false));
-    retire_current(keys);
+    retire_current(keys, grace);
     keys.insert(0, key);
     true
 }
 
-fn retire_current<K: Held>(keys: &mut [K]) {
+fn retire_current<K: Held>(keys: &mut [K], grace: Option<Duration>) {
     if let Some(current) = keys.first_mut() {
-        current.set_life(Life::now(false));
+        current.set_life(Life::replaced(grace));
     }
-}
-
-/// An id above all others, or the least that is free. Nothing that a transient key made outlives its last place in
-/// the file, so the id of one that is gone may come again.
-fn next_transient(others: &[Secret]) -> u8 {
-    let newest = others.iter().map(|known| known.id).max().unwrap_or(0);
-    let free = |id: &u8| others.iter().all(|known| known.id != *id);
-    (newest..=u8::MAX).chain(1..=u8::MAX).find(free).unwrap_or(1)
-}
-
-/// The least id above all of these, or the least that is not among them.
-pub(super) fn free_id(taken: &[u8]) -> Result<u8, KeysError> {
-    let newest = taken.iter().copied().max().unwrap_or(0);
-    let mut ids = (newest..=u8::MAX).chain(1..=u8::MAX);
-    ids.find(|id| *id != 0 && !taken.contains(id)).ok_or(KeysError::IdsUsedUp)
 }

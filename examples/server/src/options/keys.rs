@@ -36,6 +36,9 @@ pub(crate) enum KeysAction {
         file: PathBuf,
         #[arg(value_enum)]
         class: KeyClass,
+        /// How many minutes from now the former transient key may still be in use.
+        #[arg(long, default_value_t = 60)]
+        grace: u16,
     },
     /// Adds a new key that verifies and is not used yet. The first step for several servers.
     Stage {
@@ -50,6 +53,9 @@ pub(crate) enum KeysAction {
         file: PathBuf,
         #[arg(value_enum)]
         class: KeyClass,
+        /// How many minutes from now the former transient key may still be in use: until the last server is restarted.
+        #[arg(long, default_value_t = 60)]
+        grace: u16,
     },
     /// Drops a former or a staged key: it verifies nothing any more.
     Drop {

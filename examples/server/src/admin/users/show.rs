@@ -109,6 +109,8 @@ pub(super) async fn one(data: &Data, email: &str, whole: bool) -> Result<Answer,
         keyless(running_policy(&*database).await?)?.locked_until(&account, OffsetDateTime::now_utc());
     let standing = Standing { enrolled: account.is_enrolled(), locked_until };
     let keys = hanging(&account, known.as_deref())?;
+    let usable = keys.iter().filter(|on| on.state != Some(MISSING));
+    let recovery_codes_left: u64 = usable.map(|on| on.recovery_codes).sum();
     let authenticators: Vec<_> = account.authenticators().iter().map(|one| Shown::new(one, whole)).collect();
 
     let mut lines = vec![
@@ -116,7 +118,7 @@ pub(super) async fn one(data: &Data, email: &str, whole: bool) -> Result<Answer,
         format!("  subject         {}", user.subject.as_str()),
         format!("  address         {}", if user.email_verified { "verified" } else { "not verified" }),
         format!("  second factor   {}", standing.text()),
-        format!("  recovery codes  {} left", account.recovery_codes_left()),
+        format!("  recovery codes  {recovery_codes_left} left"),
     ];
     if let Some(ended) = user.sessions_ended() {
         lines.push(format!("  sessions        those from before {} are ended", timestamp(ended)));
@@ -125,7 +127,7 @@ pub(super) async fn one(data: &Data, email: &str, whole: bool) -> Result<Answer,
     lines.extend(authenticators.iter().map(Shown::text));
     let record = json!({
         "sessions_ended_at": user.sessions_ended().map(timestamp),
-        "recovery_codes_left": account.recovery_codes_left(),
+        "recovery_codes_left": recovery_codes_left,
         "authenticators": authenticators.iter().map(Shown::json).collect::<Vec<_>>(),
         "keys": keys.iter().map(Hangs::json).collect::<Vec<_>>(),
     });
@@ -181,9 +183,12 @@ impl Shown {
     }
 }
 
+/// The state of a key that the key file does not have.
+const MISSING: &str = "missing";
+
 /// A durable key that a record hangs on.
 struct Hangs {
-    id: u8,
+    id: String,
     /// Nothing without the key file; `missing` if it does not have the key, and the codes are lost with it.
     state: Option<&'static str>,
     recovery_codes: u64,
@@ -192,11 +197,11 @@ struct Hangs {
 
 fn hanging(account: &Account, known: Option<&[KeyView]>) -> Result<Vec<Hangs>, Failure> {
     let hangs = Probe::new()?.of(account).into_iter().map(|(id, on)| Hangs {
-        id,
         state: known.map(|keys| {
-            let key = keys.iter().find(|key| key.durable_id() == Some(id));
-            key.map_or("missing", |key| key.state.name())
+            let key = keys.iter().find(|key| key.durable_id() == Some(id.as_str()));
+            key.map_or(MISSING, |key| key.state.name())
         }),
+        id,
         recovery_codes: on.recovery_codes,
         pending_recovery_codes: on.pending_recovery_codes,
     });
@@ -206,7 +211,7 @@ fn hanging(account: &Account, known: Option<&[KeyView]>) -> Result<Vec<Hangs>, F
 impl Hangs {
     fn json(&self) -> Value {
         json!({
-            "class": "durable", "id": self.id.to_string(), "state": self.state, "recovery_codes": self.recovery_codes,
+            "class": "durable", "id": self.id, "state": self.state, "recovery_codes": self.recovery_codes,
             "pending_recovery_codes": self.pending_recovery_codes,
         })
     }

@@ -7,7 +7,7 @@ use sqlx::{Row as _, postgres::PgRow as Row};
 use time::OffsetDateTime;
 
 use super::{
-    super::{Administration, KeyCheck, Later, Listed, Recorded, instant, sessions_end},
+    super::{Administration, Later, Listed, Recorded, instant, sessions_end},
     NOW_MS, Postgres, bounded, user,
 };
 
@@ -85,31 +85,26 @@ impl Administration for Postgres {
         })
     }
 
-    fn key_checks(&self) -> Later<'_, Vec<KeyCheck>> {
+    fn durable_keys(&self) -> Later<'_, Vec<String>> {
         bounded(async move {
-            let query = sqlx::query("SELECT key_id, check_value FROM key_checks ORDER BY key_id");
+            let query = sqlx::query("SELECT key_id FROM durable_keys ORDER BY key_id");
             let rows = self.rows(query).await?;
-            let check = |row: &Row| {
-                let id: i64 = row.try_get("key_id")?;
-                let key = u8::try_from(id).map_err(|error| sqlx::Error::Decode(error.into()))?;
-                Ok(KeyCheck { key, value: row.try_get("check_value")? })
-            };
-            rows.iter().map(check).collect()
+            rows.iter().map(|row| Ok(row.try_get("key_id")?)).collect()
         })
     }
 
-    fn add_key_check<'a>(&'a self, check: &'a KeyCheck) -> Later<'a, ()> {
+    fn add_durable_key<'a>(&'a self, id: &'a str) -> Later<'a, ()> {
         bounded(async move {
-            let sql = "INSERT INTO key_checks (key_id, check_value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-            let query = sqlx::query(sql).bind(i64::from(check.key)).bind(&check.value);
+            let sql = "INSERT INTO durable_keys (key_id) VALUES ($1) ON CONFLICT DO NOTHING";
+            let query = sqlx::query(sql).bind(id);
             self.execute(query).await?;
             Ok(())
         })
     }
 
-    fn forget_key_check(&self, key: u8) -> Later<'_, ()> {
+    fn forget_durable_key<'a>(&'a self, id: &'a str) -> Later<'a, ()> {
         bounded(async move {
-            let query = sqlx::query("DELETE FROM key_checks WHERE key_id = $1").bind(i64::from(key));
+            let query = sqlx::query("DELETE FROM durable_keys WHERE key_id = $1").bind(id);
             self.execute(query).await?;
             Ok(())
         })
