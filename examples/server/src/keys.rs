@@ -291,7 +291,7 @@ fn first<'a>(secrets: &'a [Secret], class: &'static str) -> Result<(&'a Secret, 
 /// Whether a key has an id, as in the files of earlier versions.
 fn has_ids(content: &str) -> bool {
     let file: serde_json::Value = serde_json::from_str(content).unwrap_or_default();
-    ["transient", "durable"].iter().any(|class| file[class][0].get("id").is_some())
+    ["/transient/0/id", "/durable/0/id"].iter().any(|id| file.pointer(id).is_some())
 }
 
 impl Secret {
