@@ -54,7 +54,7 @@
 //! | the machines | [`machine`] |
 //! | the machines alone | [`standalone`] |
 //! | what is and is not defended against | [`threat_model`] |
-//! | whether a store keeps its promise | `conformance`, behind its feature |
+//! | whether a store keeps its promise | the crate `countersign-conformance` |
 //!
 //! # Features
 //!
@@ -62,9 +62,8 @@
 //! |---|---|
 //! | `serde` | the stored form of records, descriptors and audit events |
 //! | `wire` | the requests, replies and errors of Auth0's MFA API, as types and pure functions |
-//! | `conformance` | a kit that tries a host's own store, and says what to mend; it needs `std` |
 //!
-//! Without `conformance` the crate is `no_std` with `alloc`, also where there is no atomic compare-and-swap: it builds
+//! With and without them the crate is `no_std` with `alloc`, also where there is no atomic compare-and-swap: it builds
 //! for `thumbv6m-none-eabi`.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -88,12 +87,10 @@
 )]
 
 extern crate alloc;
-#[cfg(any(test, feature = "conformance", countersign_constant_time))]
+#[cfg(any(test, countersign_constant_time))]
 extern crate std;
 
 mod command;
-#[cfg(feature = "conformance")]
-pub mod conformance;
 mod crypto;
 mod factor;
 pub mod keys;

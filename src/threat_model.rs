@@ -35,7 +35,8 @@
 //! # What the host must do
 //!
 //! - Store by compare-and-swap, on one row per user, and read what was written: a store in which the last write wins,
-//!   or that reads from a stale replica, undoes the budgets. The feature `conformance` tries the host's own store.
+//!   or that reads from a stale replica, undoes the budgets. The crate `countersign-conformance` tries the host's own
+//!   store.
 //! - Commit the record even if the request fails: a wrong code that is rolled back was never charged.
 //! - Take the time from a clock that clients do not control, and randomness from a cryptographic generator.
 //! - Keep the keys out of the database.

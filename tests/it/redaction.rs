@@ -270,13 +270,12 @@ fn other_keys() -> KeyRing {
     KeyRing::new("t", Key::new(&[0x33; 32]).unwrap(), Key::new(&[0x44; 32]).unwrap()).unwrap()
 }
 
-/// Types that hold no secret: kinds, errors, settings, names that everybody may read, and what a kit reports.
-const PLAIN: &str = "AddressError AsyncKit Audience AuthenticatorId AuthenticatorKind Cause ChallengeInput ChallengeTypes \
-    Channel Check Checked ClientId Command Crowd Delivery DeliveryReport Denial DriveError EffectId ElevatedScopes Endpoint \
-    EnrollmentInput Event Fate Finding Flaw IllegalTransition InvalidAuthenticatorId KeyError Kit Label Ledger Malformed \
-    MfaRequirements NameError NameProblem NotARun NotAShare Opener Origin Part Policy PolicyError Purpose Rate \
-    RecoveryThrottle RecoveryUse Refusal RenderError Report Request RequiredType Requirements Resend Revision Run Scope \
-    Settings Share Standing StoredVersion Subject Swap Verdict";
+/// Types that hold no secret: kinds, errors, settings, and names that everybody may read.
+const PLAIN: &str = "AddressError Audience AuthenticatorId AuthenticatorKind Cause ChallengeInput ChallengeTypes Channel \
+    ClientId Command Delivery DeliveryReport Denial DriveError EffectId ElevatedScopes Endpoint EnrollmentInput Event Fate \
+    IllegalTransition InvalidAuthenticatorId KeyError Label Ledger Malformed MfaRequirements NameError NameProblem Opener \
+    Origin Policy PolicyError Purpose Rate RecoveryThrottle RecoveryUse Refusal RenderError RequiredType Requirements \
+    Resend Revision Scope Settings Standing StoredVersion Subject Swap";
 
 /// The public types that print, by the listing of the public surface.
 fn printing() -> BTreeSet<String> {

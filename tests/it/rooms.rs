@@ -6,7 +6,7 @@
 use std::{fs, path::Path};
 
 /// The rooms in their order. Those of one line are beside each other and do not import one another.
-const FLOORS: [&[&str]; 10] = [
+const FLOORS: [&[&str]; 9] = [
     &["crypto"],
     &["value"],
     &["keys", "policy", "machine"],
@@ -16,7 +16,6 @@ const FLOORS: [&[&str]; 10] = [
     &["outcome"],
     &["command"],
     &["wire"],
-    &["conformance"],
 ];
 
 /// Files of the crate's root: they are above every room.

@@ -9,10 +9,8 @@ use std::{
     sync::Arc,
 };
 
-use countersign::{
-    Subject, Write,
-    conformance::{AsyncKit, Report, Request, Run, Share},
-};
+use countersign::{Subject, Write};
+use countersign_conformance::{AsyncKit, Report, Request, Run, Share};
 use getrandom::SysRng;
 use time::OffsetDateTime;
 

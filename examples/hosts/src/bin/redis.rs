@@ -10,10 +10,8 @@
 
 use std::error::Error;
 
-use countersign::{
-    Account, BlockingStore, Subject, Swap, Write,
-    conformance::{Kit, Run},
-};
+use countersign::{Account, BlockingStore, Subject, Swap, Write};
+use countersign_conformance::{Kit, Run};
 use getrandom::SysRng;
 use redis::{Client, Commands as _, Script};
 use time::OffsetDateTime;

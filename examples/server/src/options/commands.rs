@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use countersign::conformance::Run;
+use countersign_conformance::Run;
 
 use super::{
     clients::{AddClient, Clients},

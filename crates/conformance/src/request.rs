@@ -1,0 +1,28 @@
+//! A request that the kit hands to the host's own loop. It must never say whether its code is right.
+
+use countersign::{
+    Account, BindingCode, Handle, Session, Step, Subject, Verification, Verifier, time::OffsetDateTime,
+};
+
+/// One request of a client, for the host's own loop: see [`Kit::request`](crate::Kit::request).
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub(crate) verifier: Verifier,
+    pub(crate) session: Session,
+    pub(crate) handle: Handle,
+    pub(crate) code: BindingCode,
+    pub(crate) now: OffsetDateTime,
+}
+
+impl Request {
+    /// Whose record to load.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        self.session.subject()
+    }
+
+    /// The step to take on the record. Where a swap is lost, load again and take it anew.
+    pub fn step(&self, account: Account) -> Step<Verification> {
+        self.verifier.verify_oob(&self.session, account, &self.handle, &self.code, self.now)
+    }
+}

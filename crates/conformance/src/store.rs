@@ -1,0 +1,262 @@
+//! The bench: the host's store as the checks see it, counted, and with every answer that it gives looked at.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use countersign::{
+    Account, Denial, Descriptor, Subject, Swap, Verification, Verifier, Write, time::OffsetDateTime,
+};
+
+use crate::{
+    executor::{Later, lock},
+    fault::{Finding, Flaw},
+    fixtures::writes,
+    report::Notes,
+    request::Request,
+    run_id::Run,
+};
+
+/// A hook of the host: what it takes, and what it answers some time later.
+pub(crate) type Hook<'a, I, T> = Box<dyn Fn(I) -> Later<'a, Result<T, String>> + Send + Sync + 'a>;
+
+/// What the host handed over.
+pub(crate) struct Hooks<'a> {
+    pub(crate) load: Hook<'a, Subject, Option<Account>>,
+    pub(crate) swap: Hook<'a, Write, Swap>,
+    pub(crate) outbox: Option<Hook<'a, Subject, Vec<Descriptor>>>,
+    pub(crate) delete: Option<Hook<'a, Subject, ()>>,
+    pub(crate) request: Option<Hook<'a, Request, Result<Verification, Denial>>>,
+}
+
+/// Everything that a check works with. A clone is the same bench.
+#[derive(Clone)]
+pub(crate) struct Bench<'a>(Arc<Inner<'a>>);
+
+struct Inner<'a> {
+    hooks: Hooks<'a>,
+    verifier: Verifier,
+    run: Run,
+    now: OffsetDateTime,
+    rounds: u16,
+    process: u8,
+    processes: u8,
+    loads: AtomicU64,
+    swaps: AtomicU64,
+    subjects: Mutex<BTreeSet<Subject>>,
+}
+
+/// How many threads or tasks a crowd has.
+pub(crate) const WORKERS: u8 = 8;
+
+impl<'a> Bench<'a> {
+    pub(crate) fn new(
+        hooks: Hooks<'a>,
+        verifier: Verifier,
+        run: Run,
+        now: OffsetDateTime,
+        rounds: u16,
+        (process, processes): (u8, u8),
+    ) -> Self {
+        let (loads, swaps) = (AtomicU64::new(0), AtomicU64::new(0));
+        let subjects = Mutex::new(BTreeSet::new());
+        Self(Arc::new(Inner {
+            hooks,
+            verifier,
+            run,
+            now,
+            rounds,
+            process,
+            processes,
+            loads,
+            swaps,
+            subjects,
+        }))
+    }
+
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.0.verifier
+    }
+
+    pub(crate) fn run(&self) -> &Run {
+        &self.0.run
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.0.now
+    }
+
+    pub(crate) fn rounds(&self) -> u16 {
+        self.0.rounds
+    }
+
+    /// Which of the run's processes this is.
+    pub(crate) fn process(&self) -> u8 {
+        self.0.process
+    }
+
+    pub(crate) fn processes(&self) -> u8 {
+        self.0.processes
+    }
+
+    pub(crate) fn loads(&self) -> u64 {
+        self.0.loads.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn swaps(&self) -> u64 {
+        self.0.swaps.load(Ordering::Relaxed)
+    }
+
+    /// A subject of this run. It is remembered, so that its record can be deleted.
+    pub(crate) fn subject(&self, name: &str) -> Result<Subject, Finding> {
+        let subject = Subject::new(&format!("{}{name}", self.run().prefix())).map_err(Finding::kit)?;
+        lock(&self.0.subjects).insert(subject.clone());
+        Ok(subject)
+    }
+
+    pub(crate) async fn load(&self, subject: &Subject) -> Result<Option<Account>, Finding> {
+        self.0.loads.fetch_add(1, Ordering::Relaxed);
+        let loaded = (self.0.hooks.load)(subject.clone()).await;
+        let loaded = loaded.map_err(|error| fails("a load", &error))?;
+        if let Some(account) = loaded.as_ref().filter(|account| account.subject() != subject) {
+            let saw = format!("a load of {subject:?} gave the record of {:?}", account.subject());
+            return Err(Finding::new(Flaw::LooseSubject, saw));
+        }
+        Ok(loaded)
+    }
+
+    /// A load of a record that must be there.
+    pub(crate) async fn reload(&self, subject: &Subject) -> Result<Account, Finding> {
+        let gone = || Finding::new(Flaw::Vanished, format!("the stored record of {subject:?} was not found"));
+        self.load(subject).await?.ok_or_else(gone)
+    }
+
+    pub(crate) async fn swap(&self, write: Write) -> Result<Swap, Finding> {
+        self.0.swaps.fetch_add(1, Ordering::Relaxed);
+        (self.0.hooks.swap)(write).await.map_err(|error| fails("a swap", &error))
+    }
+
+    /// A swap that nobody contends for.
+    pub(crate) async fn store(&self, write: Write) -> Result<(), Finding> {
+        let what = match write.expected {
+            None => format!("the first insert of {:?}", write.record.subject()),
+            Some(revision) => format!("an uncontended write over the revision {revision}, just loaded,"),
+        };
+        match self.swap(write).await? {
+            Swap::Stored => Ok(()),
+            Swap::Lost => Err(Finding::new(Flaw::NeverStored, format!("{what} was answered Lost"))),
+        }
+    }
+
+    /// Whether the host handed over its outbox.
+    pub(crate) fn has_outbox(&self) -> bool {
+        self.0.hooks.outbox.is_some()
+    }
+
+    pub(crate) fn has_request(&self) -> bool {
+        self.0.hooks.request.is_some()
+    }
+
+    pub(crate) fn has_delete(&self) -> bool {
+        self.0.hooks.delete.is_some()
+    }
+
+    pub(crate) async fn outbox(&self, subject: &Subject) -> Result<Vec<Descriptor>, Finding> {
+        let hook = self.0.hooks.outbox.as_ref().ok_or_else(|| Finding::kit("there is no outbox"))?;
+        hook(subject.clone()).await.map_err(|error| fails("a look into the outbox", &error))
+    }
+
+    pub(crate) async fn request(&self, request: Request) -> Result<Result<Verification, Denial>, Finding> {
+        let hook = self.0.hooks.request.as_ref().ok_or_else(|| Finding::kit("there is no request"))?;
+        hook(request).await.map_err(|error| fails("a request", &error))
+    }
+
+    pub(crate) async fn delete(&self, subject: &Subject) -> Result<(), Finding> {
+        let hook = self.0.hooks.delete.as_ref().ok_or_else(|| Finding::kit("there is no delete"))?;
+        hook(subject.clone()).await.map_err(|error| fails("a delete", &error))
+    }
+
+    /// Deletes what was written, if the host gave the means; gives what is left, and why.
+    pub(crate) async fn clean_up(&self) -> (Vec<Subject>, Option<String>) {
+        let mut left: Vec<_> = lock(&self.0.subjects).iter().cloned().collect();
+        let mut problem = None;
+        if self.has_delete() {
+            let subjects = std::mem::take(&mut left);
+            for subject in subjects {
+                if let Err(finding) = self.delete(&subject).await {
+                    problem = Some(finding.saw);
+                    left.push(subject);
+                }
+            }
+        }
+        (left, problem)
+    }
+
+    /// A record that is not stored, with a mark by which it is known again.
+    pub(crate) fn fresh(&self, subject: &Subject, mark: u64) -> Result<Account, Finding> {
+        // As the core draws it: below 2^52, and never 0.
+        let revision = u64::from_be_bytes(self.run().rng(&format!("{subject} {mark}")).bytes()) >> 12;
+        writes::first(subject, revision.max(1), mark)
+    }
+
+    /// An insert of a record that is not stored.
+    pub(crate) fn insert(&self, record: Account) -> Result<Write, Finding> {
+        writes::insert(self.verifier(), record)
+    }
+
+    /// A write that takes the record on, with a mark by which it is known again, and without messages.
+    pub(crate) fn next(&self, record: &Account, mark: u64) -> Result<Write, Finding> {
+        writes::next(self.verifier(), record, mark)
+    }
+
+    /// Looks whether the row is `wanted`, and says what it is instead.
+    pub(crate) async fn expect_row(
+        &self,
+        notes: &mut Notes,
+        wanted: &Account,
+        losers: &[&Account],
+    ) -> Result<(), Finding> {
+        let found = self.load(wanted.subject()).await?;
+        if found.as_ref() == Some(wanted) {
+            notes.count();
+            return Ok(());
+        }
+        let stored = wanted.revision();
+        let (flaw, saw) = match found {
+            None => {
+                (Flaw::Vanished, format!("revision {stored} was answered Stored, and there is no record"))
+            }
+            Some(found) if losers.contains(&&found) => {
+                let revision = found.revision();
+                (
+                    Flaw::LostButWritten,
+                    format!("revision {revision} was answered Lost, and is what a load gives"),
+                )
+            }
+            Some(found) if found.revision() == stored => (
+                Flaw::Altered,
+                format!("revision {stored} came back with other content than it was written with"),
+            ),
+            Some(found) => return Err(self.explain_old(found, wanted).await?),
+        };
+        Err(Finding::new(flaw, saw))
+    }
+
+    /// Tells a load that lags from a write that is not there: a write over the older record shows what the store has.
+    async fn explain_old(&self, old: Account, wanted: &Account) -> Result<Finding, Finding> {
+        let (older, stored) = (old.revision(), wanted.revision());
+        let saw = format!("after revision {stored} was answered Stored, a load gave revision {older}");
+        Ok(match self.swap(self.next(&old, 0)?).await? {
+            Swap::Lost => Finding::new(Flaw::StaleRead, saw),
+            Swap::Stored => Finding::new(Flaw::Vanished, format!("{saw}, and that is what the store has")),
+        })
+    }
+}
+
+fn fails(what: &str, error: &str) -> Finding {
+    Finding::new(Flaw::StoreFails, format!("{what} failed: {error}"))
+}

@@ -1,0 +1,504 @@
+//! Stores that are wrong about one row, whoever looks and however slowly.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use countersign::{Account, Subject, Swap, Write};
+use countersign_conformance::{Check, Crowd, Flaw, Kit};
+use serde_json::Value;
+
+use super::stores::{FEW, NOW, Rows, caught, flaws, holds, run};
+
+#[test]
+fn the_last_write_wins() {
+    let rows = Rows::default();
+    let swap = |write: Write| {
+        let subject = write.record.subject().clone();
+        rows.outbox
+            .lock()
+            .unwrap()
+            .extend(write.outbox.into_iter().map(|message| (subject.clone(), message)));
+        rows.put(write.record);
+        Ok(Swap::Stored)
+    };
+    let report = rows.kit(swap).outbox(|subject| rows.messages(subject)).run(&run(), NOW);
+    let words = ["a write over a revision that was gone was answered Stored"];
+    caught(&report, Check::Outbox, None, Flaw::StaleCopyWins, &words);
+    caught(
+        &report,
+        Check::Outbox,
+        None,
+        Flaw::Altered,
+        &["a stored message cannot be derived from the record"],
+    );
+    caught(
+        &report,
+        Check::StaleCopy,
+        None,
+        Flaw::UpdateInserts,
+        &["a row that is not there was answered Stored"],
+    );
+    caught(&report, Check::Insert, None, Flaw::InsertOverwrites, &["ON CONFLICT DO NOTHING"]);
+    for crowd in [Some(Crowd::Threads), Some(Crowd::Tasks)] {
+        caught(
+            &report,
+            Check::Swap,
+            crowd,
+            Flaw::TwoWinners,
+            &["of 8 writes over one revision at once 8 were"],
+        );
+        let words =
+            ["were revealed where there were 5 attempts", "WHERE subject = ? AND revision = EXPECTED"];
+        caught(&report, Check::Guesses, crowd, Flaw::LimitBroken, &words);
+        caught(&report, Check::Answers, crowd, Flaw::LimitBroken, &["the right code was taken 8 times"]);
+        caught(&report, Check::Recovery, crowd, Flaw::LimitBroken, &["a recovery code was taken"]);
+        let words = ["beside resends", "messages were sent within one cool-down"];
+        caught(&report, Check::Resends, crowd, Flaw::LimitBroken, &words);
+    }
+}
+
+#[test]
+fn only_updates_are_unconditional() {
+    let rows = Rows::default();
+    let swap = |write: Write| {
+        let there = rows.rows.lock().unwrap().contains_key(write.record.subject());
+        if there != write.expected.is_some() {
+            return Ok(Swap::Lost);
+        }
+        rows.put(write.record);
+        Ok(Swap::Stored)
+    };
+    let report = rows.kit(swap).run(&run(), NOW);
+    let words = ["was answered Stored when the row had", "The last write must not win"];
+    caught(&report, Check::StaleCopy, None, Flaw::StaleCopyWins, &words);
+    caught(&report, Check::DeletedRow, None, Flaw::StaleCopyWins, &[]);
+    assert_eq!(flaws(&report, Check::Insert, None), []);
+}
+
+#[test]
+fn an_insert_overwrites() {
+    let rows = Rows::default();
+    let swap = |write: Write| {
+        if write.expected.is_some() {
+            return rows.swap(write);
+        }
+        rows.put(write.record);
+        Ok(Swap::Stored)
+    };
+    let report = rows.kit(swap).run(&run(), NOW);
+    caught(&report, Check::Insert, None, Flaw::InsertOverwrites, &["a second insert", "never an upsert"]);
+    caught(
+        &report,
+        Check::Insert,
+        Some(Crowd::Tasks),
+        Flaw::TwoWinners,
+        &["of 8 inserts of one subject at once 8"],
+    );
+    assert_eq!(flaws(&report, Check::StaleCopy, None), []);
+}
+
+#[test]
+fn an_update_inserts() {
+    let rows = Rows::default();
+    let swap = |write: Write| {
+        if write.expected.is_some() && !rows.rows.lock().unwrap().contains_key(write.record.subject()) {
+            rows.put(write.record);
+            return Ok(Swap::Stored);
+        }
+        rows.swap(write)
+    };
+    let report = rows.kit(swap).run(&run(), NOW);
+    caught(&report, Check::StaleCopy, None, Flaw::UpdateInserts, &["update and never insert"]);
+    caught(&report, Check::DeletedRow, None, Flaw::UpdateInserts, &["a copy of the deleted record"]);
+    assert_eq!(flaws(&report, Check::Insert, None), []);
+}
+
+#[test]
+fn nobody_counts_the_rows_of_an_update() {
+    // What an update of no row makes is nothing, and it is answered as if it were something.
+    let rows = Rows::default();
+    let swap = |write: Write| {
+        let there = rows.rows.lock().unwrap().contains_key(write.record.subject());
+        if there || write.expected.is_none() { rows.swap(write) } else { Ok(Swap::Stored) }
+    };
+    let report = rows.kit(swap).run(&run(), NOW);
+    let words = ["a write over a row that is not there was answered Stored and made none"];
+    caught(&report, Check::StaleCopy, None, Flaw::UpdateInserts, &words);
+    caught(&report, Check::DeletedRow, None, Flaw::UpdateInserts, &[" was answered Stored"]);
+}
+
+#[test]
+fn a_volley_has_two_winners_or_keeps_a_loser() {
+    /// What a volley's later writes over the revision that the first one had are answered.
+    fn report(of: impl Fn(u32) -> (bool, Swap) + Send + Sync) -> countersign_conformance::Report {
+        let (rows, won) = (Rows::default(), Mutex::new((None, 0)));
+        let swap = |write: Write| {
+            if write.expected.is_none() || !write.record.subject().as_str().ends_with("-volley") {
+                return rows.swap(write);
+            }
+            let mut won = won.lock().unwrap();
+            if won.0 != write.expected {
+                *won = (write.expected, 0);
+                return rows.swap(write);
+            }
+            won.1 += 1;
+            let (written, answer) = of(won.1);
+            if written {
+                rows.put(write.record);
+            }
+            Ok(answer)
+        };
+        rows.kit(swap).run(&run(), NOW)
+    }
+    for crowd in [Some(Crowd::Threads), Some(Crowd::Tasks)] {
+        let two = report(|later| if later == 1 { (true, Swap::Stored) } else { (false, Swap::Lost) });
+        let words = ["of 8 writes over one revision at once 2 were answered Stored"];
+        caught(&two, Check::Swap, crowd, Flaw::TwoWinners, &words);
+        assert_eq!(two.findings().filter(|finding| finding.flaw != Flaw::TwoWinners).count(), 0, "{two}");
+        let kept = report(|later| (later == 7, Swap::Lost));
+        caught(&kept, Check::Swap, crowd, Flaw::LostButWritten, &["and is what a load gives"]);
+    }
+}
+
+#[test]
+fn a_deleted_row_is_still_read() {
+    let rows = Rows::default();
+    let kit = Kit::new(|subject| rows.load(subject), |write| rows.swap(write));
+    let report = kit.delete(|_| Ok::<_, Infallible>(())).rounds(FEW).run(&run(), NOW);
+    caught(&report, Check::DeletedRow, None, Flaw::StaleRead, &["was deleted, and a load gave a record"]);
+}
+
+#[test]
+fn a_delete_that_fails_is_told_with_what_it_left() {
+    let rows = Rows::default();
+    let kit = Kit::new(|subject| rows.load(subject), |write| rows.swap(write));
+    let report = kit.delete(|_| Err::<(), _>("no right to delete")).rounds(FEW).run(&run(), NOW);
+    caught(&report, Check::DeletedRow, None, Flaw::StoreFails, &["a delete failed: no right to delete"]);
+    assert!(report.left_behind.is_some() && !report.subjects.is_empty());
+}
+
+#[test]
+fn a_write_is_answered_lost_and_is_there() {
+    let rows = Rows::default();
+    let swap = |write: Write| {
+        let stored = rows.expects(&write);
+        rows.put(write.record);
+        Ok(if stored { Swap::Stored } else { Swap::Lost })
+    };
+    let report = rows.kit(swap).run(&run(), NOW);
+    let words = ["was answered Lost, and is what a load gives", "Answer Lost only when nothing was written"];
+    caught(&report, Check::Insert, None, Flaw::LostButWritten, &words);
+    caught(&report, Check::StaleCopy, None, Flaw::LostButWritten, &[]);
+}
+
+#[test]
+fn a_write_is_there_and_is_answered_lost() {
+    let rows = Rows::default();
+    // As with a driver that counts a statement's rows only if it returns some.
+    let swap = |write: Write| {
+        let update = write.expected.is_some();
+        rows.swap(write).map(|answer| if update { Swap::Lost } else { answer })
+    };
+    let report = rows.kit(swap).run(&run(), NOW);
+    caught(&report, Check::StaleCopy, None, Flaw::NeverStored, &["an uncontended write over the revision"]);
+    caught(&report, Check::Guesses, Some(Crowd::Threads), Flaw::LostButWritten, &["which is more"]);
+}
+
+#[test]
+fn nothing_is_ever_stored() {
+    let rows = Rows::default();
+    let report = rows.kit(|_| Ok(Swap::Lost)).run(&run(), NOW);
+    caught(&report, Check::Insert, None, Flaw::NeverStored, &["the first insert of", "was answered Lost"]);
+    let report = rows.kit(|_| Ok(Swap::Stored)).run(&run(), NOW);
+    caught(&report, Check::Insert, None, Flaw::Vanished, &["was answered Stored, and there is no record"]);
+}
+
+#[test]
+fn nobody_wins_where_several_try() {
+    let rows = Rows::default();
+    let swap = |write: Write| {
+        let contended = write.expected.is_some() && write.record.subject().as_str().ends_with("-volley");
+        if contended { Ok(Swap::Lost) } else { rows.swap(write) }
+    };
+    let report = rows.kit(swap).run(&run(), NOW);
+    let words = ["of 8 writes over one revision at once none was answered Stored"];
+    for crowd in [Some(Crowd::Threads), Some(Crowd::Tasks)] {
+        caught(&report, Check::Swap, crowd, Flaw::NeverStored, &words);
+    }
+}
+
+/// A report on a store whose writes of some kind are seen once, in the transaction that made them, and never committed.
+fn report_with_uncommitted(lost: impl Fn(&Value) -> bool + Send + Sync) -> countersign_conformance::Report {
+    let rows = Rows::default();
+    let pending: Mutex<BTreeMap<Subject, Account>> = Mutex::default();
+    let load = |subject: &Subject| match pending.lock().unwrap().remove(subject) {
+        Some(seen) => Ok(Some(seen)),
+        None => rows.load(subject),
+    };
+    let swap = |write: Write| {
+        if write.expected.is_none() || !lost(&body(&write.record)) {
+            return rows.swap(write);
+        }
+        if !rows.expects(&write) {
+            return Ok(Swap::Lost);
+        }
+        pending.lock().unwrap().insert(write.record.subject().clone(), write.record);
+        Ok(Swap::Stored)
+    };
+    Kit::new(load, swap).rounds(FEW).run(&run(), NOW)
+}
+
+/// What is stored of a record, below the version.
+fn body(record: &Account) -> Value {
+    serde_json::to_value(record).unwrap()["v1"].take()
+}
+
+fn spent(record: &Value) -> bool {
+    record["transactions"].as_array().unwrap().iter().any(|entry| !entry["spent"].is_null())
+}
+
+fn recovered(record: &Value) -> bool {
+    !record["recovery"].is_null() && !record["recovery"]["spent"].as_array().unwrap().is_empty()
+}
+
+#[test]
+fn a_write_is_seen_once_and_never_committed() {
+    let report = report_with_uncommitted(|_| false);
+    assert!(report.passed(), "{report}");
+
+    let wrong = |record: &Value| record["authenticators"][0]["failures"].as_u64() > Some(0);
+    let report = report_with_uncommitted(wrong);
+    let words = [
+        "a wrong code that should leave 3 attempts was answered Err(InvalidBindingCode { attempts_left: 4 })",
+    ];
+    caught(&report, Check::DeniedStep, None, Flaw::Vanished, &words);
+    let words = ["after 5 wrong codes the right one was answered Ok"];
+    caught(&report, Check::DeniedStep, None, Flaw::LimitBroken, &words);
+
+    let report = report_with_uncommitted(|record| spent(record) && !recovered(record));
+    let words = ["a code that was used before the crash was answered Ok"];
+    caught(&report, Check::Crash, None, Flaw::Vanished, &words);
+
+    let report = report_with_uncommitted(recovered);
+    let words = ["a recovery code that was used before the crash was answered Ok"];
+    caught(&report, Check::Crash, None, Flaw::Vanished, &words);
+
+    let sent = |record: &Value| !record["challenges"].as_array().unwrap().is_empty();
+    let report = report_with_uncommitted(sent);
+    let words = ["the message of a stored write cannot be derived from the record"];
+    caught(&report, Check::Crash, None, Flaw::Vanished, &words);
+}
+
+#[test]
+fn a_used_recovery_code_comes_back() {
+    let rows = Rows::default();
+    let swap = |write: Write| {
+        let kept = write.expected.is_none() || !recovered(&body(&write.record));
+        if kept || !rows.expects(&write) { rows.swap(write) } else { Ok(Swap::Stored) }
+    };
+    let report = rows.kit(swap).run(&run(), NOW);
+    let words = [
+        "a recovery code was taken 8 times and issued 2 tokens",
+        "one of 3 recovery codes was used, and 3 are left",
+    ];
+    caught(&report, Check::Recovery, Some(Crowd::Tasks), Flaw::LimitBroken, &words);
+}
+
+#[test]
+fn some_writes_vanish() {
+    let rows = Rows::default();
+    let count = AtomicU32::new(0);
+    let swap = |write: Write| {
+        let vanishes = count.fetch_add(1, Ordering::Relaxed) % 7 == 6;
+        if vanishes && rows.expects(&write) { Ok(Swap::Stored) } else { rows.swap(write) }
+    };
+    let report = rows.kit(swap).run(&run(), NOW);
+    let words = ["and that is what the store has", "Answer Stored after the commit"];
+    caught(&report, Check::Reads, None, Flaw::Vanished, &words);
+}
+
+/// A store of texts, each spoilt on its way in; what cannot be read any more is an error.
+fn report_with_texts(spoil: impl Fn(String) -> String + Send + Sync) -> countersign_conformance::Report {
+    let texts: Mutex<BTreeMap<Subject, (u64, String)>> = Mutex::default();
+    let load = |subject: &Subject| {
+        let texts = texts.lock().unwrap();
+        texts.get(subject).map(|(_, text)| serde_json::from_str::<Account>(text)).transpose()
+    };
+    let swap = |write: Write| {
+        let mut texts = texts.lock().unwrap();
+        let present = texts.get(write.record.subject()).map(|(revision, _)| *revision);
+        if present != write.expected.map(|revision| revision.get()) {
+            return Ok::<_, Infallible>(Swap::Lost);
+        }
+        let text = spoil(serde_json::to_string(&write.record).unwrap());
+        texts.insert(write.record.subject().clone(), (write.record.revision().get(), text));
+        Ok(Swap::Stored)
+    };
+    Kit::new(load, swap).rounds(FEW).run(&run(), NOW)
+}
+
+fn edited(text: &str, edit: impl Fn(&mut Value)) -> String {
+    let mut value: Value = serde_json::from_str(text).unwrap();
+    edit(&mut value["v1"]);
+    value.to_string()
+}
+
+#[test]
+fn texts_that_are_kept_pass() {
+    let report = report_with_texts(|text| text);
+    assert!(report.passed(), "{report}");
+}
+
+/// What a reader without 64-bit integers makes of a number.
+fn round(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(round),
+        Value::Object(fields) => fields.values_mut().for_each(round),
+        Value::Number(number) => {
+            #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let rounded = (number.as_u64().unwrap() as f64) as u64;
+            *value = rounded.into();
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn numbers_are_rounded_to_doubles() {
+    let report = report_with_texts(|text| edited(&text, round));
+    assert!(!flaws(&report, Check::Records, None).is_empty(), "{report}");
+    assert!(!report.passed());
+    // Even if the revision stands in a column of its own, the times are wrong.
+    let report = report_with_texts(|text| {
+        edited(&text, |record| {
+            let revision = record["revision"].clone();
+            round(record);
+            record["revision"] = revision;
+        })
+    });
+    let words = [
+        "a record of extreme times: revision",
+        "with other content than it was written with",
+        "do not fit a double",
+    ];
+    caught(&report, Check::Records, None, Flaw::Altered, &words);
+}
+
+#[test]
+fn fields_and_texts_are_changed() {
+    type Spoil = fn(String) -> String;
+    let spoils: [(&str, Spoil); 5] = [
+        ("a record of usual size", |text| edited(&text, |record| record["recovery"] = Value::Null)),
+        ("a new record", |text| edited(&text, |record| record["updated"] = 0.into())),
+        // A column that keeps the address in lower case.
+        ("a record of usual size: revision", |text| text.replace('ö', "o")),
+        // A column that is too small: the text is not even read any more.
+        ("the largest record: a load failed", |text| text.chars().take(32_767).collect()),
+        ("a record of extreme times", |text| {
+            edited(&text, |record| {
+                if record["not_before"].as_u64() > Some(u64::MAX >> 1) {
+                    record["not_before"] = Value::Null;
+                }
+            })
+        }),
+    ];
+    for (words, spoil) in spoils {
+        let report = report_with_texts(spoil);
+        let found = flaws(&report, Check::Records, None);
+        let expected = if words.contains("failed") { Flaw::StoreFails } else { Flaw::Altered };
+        assert!(found.contains(&expected), "{words}: {found:?}\n{report}");
+        assert!(report.to_string().contains(words), "{words}\n{report}");
+    }
+}
+
+#[test]
+fn revisions_are_compared_inexactly() {
+    type Column = fn(u64) -> u64;
+    #[allow(clippy::cast_precision_loss)]
+    let columns: [Column; 2] =
+        [|revision| (revision as f32).to_bits().into(), |revision| revision & 0xffff_ffff];
+    for column in columns {
+        let rows = Rows::default();
+        let swap = |write: Write| {
+            let mut rows = rows.rows.lock().unwrap();
+            let present = rows.get(write.record.subject()).map(|known| column(known.revision().get()));
+            if present != write.expected.map(|revision| column(revision.get())) {
+                return Ok(Swap::Lost);
+            }
+            rows.insert(write.record.subject().clone(), write.record);
+            Ok(Swap::Stored)
+        };
+        let report = rows.kit(swap).run(&run(), NOW);
+        caught(&report, Check::Records, None, Flaw::StaleCopyWins, &["was answered Stored when the row had"]);
+    }
+}
+
+#[test]
+fn subjects_are_compared_loosely() {
+    type Column = fn(&str) -> String;
+    let columns: [(&str, Column); 5] = [
+        ("differ only in case", str::to_lowercase),
+        ("differ only in a space at the end", |text| text.trim_end().to_owned()),
+        ("differ only in an accent", |text| text.replace('é', "e")),
+        ("differ only in Unicode normalisation", |text| text.replace("e\u{301}", "\u{e9}")),
+        ("differ only in a ligature or a sharp s", |text| text.replace('ß', "ss")),
+    ];
+    for (words, column) in columns {
+        let rows: Mutex<BTreeMap<String, Account>> = Mutex::default();
+        let load = |subject: &Subject| {
+            Ok::<_, Infallible>(rows.lock().unwrap().get(&column(subject.as_str())).cloned())
+        };
+        let swap = |write: Write| {
+            let mut rows = rows.lock().unwrap();
+            let key = column(write.record.subject().as_str());
+            if rows.get(&key).map(Account::revision) != write.expected {
+                return Ok::<_, Infallible>(Swap::Lost);
+            }
+            rows.insert(key, write.record);
+            Ok(Swap::Stored)
+        };
+        let report = Kit::new(load, swap).rounds(FEW).run(&run(), NOW);
+        caught(&report, Check::Subjects, None, Flaw::LooseSubject, &[words, "a binary collation"]);
+        assert_eq!(report.findings().count(), 1, "{report}");
+    }
+}
+
+#[test]
+fn a_load_gives_another_users_record() {
+    let rows = Rows::default();
+    let load = |_: &Subject| Ok::<_, Infallible>(rows.rows.lock().unwrap().values().next().cloned());
+    let report = Kit::new(load, |write| rows.swap(write)).rounds(FEW).run(&run(), NOW);
+    caught(&report, Check::Reads, None, Flaw::LooseSubject, &["gave the record of"]);
+}
+
+#[test]
+fn a_rollback_hides_behind_the_answer() {
+    // The record goes into the transaction of the request, and that is rolled back if a code was wrong.
+    let rows = Rows::default();
+    let failures = |account: &Account| account.authenticators().first().map_or(0, |known| known.failures());
+    let swap = |write: Write| {
+        let mut table = rows.rows.lock().unwrap();
+        if !holds(&table, &write) {
+            return Ok(Swap::Lost);
+        }
+        let before = table.get(write.record.subject()).map_or(u8::MAX, failures);
+        if failures(&write.record) <= before {
+            table.insert(write.record.subject().clone(), write.record);
+        }
+        Ok(Swap::Stored)
+    };
+    let report = rows.kit(swap).run(&run(), NOW);
+    let words = ["and that is what the store has", "a refusal is a result to store"];
+    caught(&report, Check::DeniedStep, None, Flaw::Vanished, &words);
+    let revealed = ["8 verdicts on wrong codes were revealed where there were 5 attempts"];
+    caught(&report, Check::Guesses, Some(Crowd::Tasks), Flaw::LimitBroken, &revealed);
+    for check in [Check::Insert, Check::StaleCopy, Check::Reads, Check::Crash] {
+        assert_eq!(flaws(&report, check, None), [], "{check}");
+    }
+}

@@ -1,0 +1,94 @@
+//! A host's own request: its loop, and a transaction around it that ends with the answer.
+
+use std::convert::Infallible;
+
+use countersign::{Committed, Denial, Swap, Verification};
+use countersign_conformance::{Check, Flaw, Request};
+
+use super::stores::{NOW, Rows, caught, flaws, run};
+
+/// A handler with a transaction around it, which is committed if `commits` says so of the answer.
+pub fn request(
+    rows: &Rows,
+    asked: Request,
+    commits: impl Fn(&Result<Verification, Denial>) -> bool,
+) -> Result<Result<Verification, Denial>, Infallible> {
+    loop {
+        let before = rows.load(asked.subject())?;
+        let account = before.clone().expect("the stage is set");
+        let Committed::Done(outcome) = asked.step(account).commit(|write| rows.swap(write))? else {
+            continue;
+        };
+        let (result, _) = outcome.into_parts();
+        if !commits(&result) {
+            rows.put(before.expect("the stage is set"));
+        }
+        return Ok(result);
+    }
+}
+
+#[test]
+fn the_request_is_rolled_back_with_its_refusal() {
+    let rows = Rows::default();
+    let kit = rows.kit(|write| rows.swap(write));
+    let report = kit.request(|asked| request(&rows, asked, Result::is_ok)).run(&run(), NOW);
+    let words = [
+        "1 requests were refused for a wrong code, and the record counts 0",
+        "the request with wrong code number 2 was answered Err(InvalidBindingCode { attempts_left: 4 })",
+        "must not be part of a transaction that is rolled back when the handler answers with an error",
+    ];
+    caught(&report, Check::DeniedRequest, None, Flaw::Vanished, &words);
+    // The two closures alone do not show it.
+    assert_eq!(flaws(&report, Check::DeniedStep, None), []);
+    assert_eq!(report.findings().filter(|finding| finding.flaw != Flaw::Vanished).count(), 0);
+}
+
+#[test]
+fn the_request_commits_refusals_only() {
+    let rows = Rows::default();
+    let kit = rows.kit(|write| rows.swap(write));
+    let report = kit.request(|asked| request(&rows, asked, Result::is_err)).run(&run(), NOW);
+    caught(
+        &report,
+        Check::DeniedRequest,
+        None,
+        Flaw::Vanished,
+        &["the request with a code that was used was answered"],
+    );
+}
+
+#[test]
+fn the_request_refuses_the_right_code() {
+    let rows = Rows::default();
+    let kit = rows.kit(|write| rows.swap(write));
+    let refuse = |asked| {
+        let answer = request(&rows, asked, |_| true)?;
+        Ok::<_, Infallible>(answer.and(Err(Denial::OobCodeUsed)))
+    };
+    let report = kit.request(refuse).run(&run(), NOW);
+    let words = ["the request with the right code was answered Err(OobCodeUsed)"];
+    caught(&report, Check::DeniedRequest, None, Flaw::NeverStored, &words);
+}
+
+#[test]
+fn the_request_answers_before_it_knows() {
+    let rows = Rows::default();
+    let kit = rows.kit(|write| rows.swap(write));
+    // Opens what happened with an answer that the store never gave.
+    let peek = |asked: Request| {
+        let account = rows.load(asked.subject())?.expect("the stage is set");
+        let (_write, sealed) = asked.step(account).into_parts();
+        let outcome = sealed.open(Swap::Stored).done().expect("it was opened");
+        Ok::<_, Infallible>(outcome.into_parts().0)
+    };
+    let report = kit.request(peek).run(&run(), NOW);
+    caught(&report, Check::DeniedRequest, None, Flaw::Vanished, &[]);
+}
+
+#[test]
+fn the_request_fails() {
+    let rows = Rows::default();
+    let kit = rows.kit(|write| rows.swap(write));
+    let report = kit.request(|_| Err::<Result<Verification, Denial>, _>("503")).run(&run(), NOW);
+    caught(&report, Check::DeniedRequest, None, Flaw::StoreFails, &["a request failed: 503"]);
+}

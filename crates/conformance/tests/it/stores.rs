@@ -1,0 +1,91 @@
+//! A right store to spoil, and how to see that a spoilt one was caught.
+
+use std::{collections::BTreeMap, convert::Infallible, num::NonZeroU16, sync::Mutex};
+
+use countersign::{Account, Descriptor, Subject, Swap, Write};
+use countersign_conformance::{Check, Checked, Crowd, Flaw, Kit, Report, Run, Verdict};
+use time::OffsetDateTime;
+
+pub const NOW: OffsetDateTime = time::macros::datetime!(2026-01-01 12:00 UTC);
+
+pub fn run() -> Run {
+    Run::draw(&mut getrandom::SysRng).unwrap()
+}
+
+/// Few rounds: what is caught here is not left to luck.
+pub const FEW: NonZeroU16 = NonZeroU16::new(3).unwrap();
+
+/// Rows and an outbox under one lock, and how each of the wrong stores reaches into them.
+#[derive(Default)]
+pub struct Rows {
+    pub rows: Mutex<BTreeMap<Subject, Account>>,
+    pub outbox: Mutex<Vec<(Subject, Descriptor)>>,
+}
+
+impl Rows {
+    pub fn load(&self, subject: &Subject) -> Result<Option<Account>, Infallible> {
+        Ok(self.rows.lock().unwrap().get(subject).cloned())
+    }
+
+    pub fn swap(&self, write: Write) -> Result<Swap, Infallible> {
+        let mut rows = self.rows.lock().unwrap();
+        if !holds(&rows, &write) {
+            return Ok(Swap::Lost);
+        }
+        let subject = write.record.subject().clone();
+        let messages = write.outbox.into_iter().map(|message| (subject.clone(), message));
+        self.outbox.lock().unwrap().extend(messages);
+        rows.insert(subject, write.record);
+        Ok(Swap::Stored)
+    }
+
+    /// Whether the row is what the write expects.
+    pub fn expects(&self, write: &Write) -> bool {
+        holds(&self.rows.lock().unwrap(), write)
+    }
+
+    /// Writes without a question.
+    pub fn put(&self, record: Account) {
+        self.rows.lock().unwrap().insert(record.subject().clone(), record);
+    }
+
+    pub fn delete(&self, subject: &Subject) -> Result<(), Infallible> {
+        self.rows.lock().unwrap().remove(subject);
+        self.outbox.lock().unwrap().retain(|(of, _)| of != subject);
+        Ok(())
+    }
+
+    pub fn messages(&self, subject: &Subject) -> Result<Vec<Descriptor>, Infallible> {
+        let outbox = self.outbox.lock().unwrap();
+        Ok(outbox.iter().filter(|(of, _)| of == subject).map(|(_, message)| message.clone()).collect())
+    }
+
+    /// A kit whose load and delete are right, for a swap that may not be.
+    pub fn kit<'a>(&'a self, swap: impl Fn(Write) -> Result<Swap, Infallible> + Send + Sync + 'a) -> Kit<'a> {
+        Kit::new(|subject| self.load(subject), swap).delete(|subject| self.delete(subject)).rounds(FEW)
+    }
+}
+
+pub fn holds(rows: &BTreeMap<Subject, Account>, write: &Write) -> bool {
+    rows.get(write.record.subject()).map(Account::revision) == write.expected
+}
+
+/// The findings of a check, made in one way.
+pub fn flaws(report: &Report, check: Check, crowd: Option<Crowd>) -> Vec<Flaw> {
+    let mut found = report.of(check).filter(|checked| checked.crowd == crowd);
+    let Some(Checked { verdict: Verdict::Failed(findings), .. }) = found.next() else { return Vec::new() };
+    findings.iter().map(|finding| finding.flaw).collect()
+}
+
+/// Sees that a check failed by this flaw, and that the report says what was seen and what to do.
+#[track_caller]
+pub fn caught(report: &Report, check: Check, crowd: Option<Crowd>, flaw: Flaw, words: &[&str]) {
+    let found = flaws(report, check, crowd);
+    assert!(found.contains(&flaw), "{check} found {found:?}\n{report}");
+    assert!(!report.passed() && !report.is_complete());
+    let text = report.to_string();
+    assert!(text.contains(&format!("FAILED  {check}")) && text.contains(flaw.fix()), "{text}");
+    for word in words {
+        assert!(text.contains(word), "{word:?} is not in\n{text}");
+    }
+}
