@@ -126,6 +126,8 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
         if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
             return value;
         }
+        // A task that gave way was woken at once: then the other threads go first.
+        thread::yield_now();
         thread::park();
     }
 }
