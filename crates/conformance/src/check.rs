@@ -1,8 +1,8 @@
-//! What is checked, and in which ways.
+//! The checks by name, and the kinds of concurrency. This module must never run one.
 
 use std::fmt;
 
-/// One property of the store.
+/// One property of a store.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum Check {
@@ -112,11 +112,11 @@ impl fmt::Display for Check {
     }
 }
 
-/// How a check did several things at once.
+/// How a check ran concurrently.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
-pub enum Crowd {
-    /// In parallel: threads of a [`Kit`](super::Kit), tasks of an [`AsyncKit`](super::AsyncKit) that the host spawned.
+pub enum Concurrency {
+    /// In parallel: in threads of a [`Kit`](super::Kit), tasks of an [`AsyncKit`](super::AsyncKit) that the host spawned.
     Threads,
     /// As tasks of one future, which take turns wherever one waits.
     Tasks,
@@ -124,7 +124,7 @@ pub enum Crowd {
     Processes,
 }
 
-impl fmt::Display for Crowd {
+impl fmt::Display for Concurrency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Threads => "threads",

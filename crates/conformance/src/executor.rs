@@ -1,7 +1,7 @@
-//! Doing several things at once: in threads, as tasks of one future, or on the host's own executor.
+//! Concurrent jobs: in threads, as tasks of one future, or on the host's own executor.
 //!
-//! Whatever waits here can be left: a job that panics, fails or never starts lets the others through every gate.
-//! Nothing here reads a clock or knows an executor.
+//! No wait blocks for ever: a job that panics, fails or never starts releases the others at every barrier. This module
+//! reads no clock and must never depend on a particular asynchronous runtime.
 
 use std::{
     future::{Future, poll_fn},
@@ -12,23 +12,23 @@ use std::{
     time::Duration,
 };
 
-/// A future in a box, as it is handed to a spawner.
-pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// A boxed future, as [`AsyncKit::spawn`](crate::AsyncKit::spawn) receives it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The host's way of starting a task.
-pub(crate) type Spawn<'a> = Arc<dyn Fn(Later<'a, ()>) + Send + Sync + 'a>;
+/// The host's function that starts a task.
+pub(crate) type Spawn<'a> = Arc<dyn Fn(BoxFuture<'a, ()>) + Send + Sync + 'a>;
 
-/// How jobs are run at the same time.
+/// How jobs run concurrently.
 #[derive(Clone)]
-pub(crate) enum Muster<'a> {
+pub(crate) enum Executor<'a> {
     Threads,
     Tasks,
     Spawned(Spawn<'a>),
 }
 
-impl<'a> Muster<'a> {
-    /// Runs all jobs at the same time and gives what came of each, in order: nothing of one that panicked.
-    pub(crate) async fn run<T: Send + 'a>(&self, jobs: Vec<Later<'a, T>>) -> Vec<Option<T>> {
+impl<'a> Executor<'a> {
+    /// Runs all jobs concurrently and returns the result of each, in order; `None` for a job that panicked.
+    pub(crate) async fn run<T: Send + 'a>(&self, jobs: Vec<BoxFuture<'a, T>>) -> Vec<Option<T>> {
         match self {
             Self::Threads => in_threads(jobs),
             Self::Tasks => joined(jobs).await,
@@ -37,7 +37,7 @@ impl<'a> Muster<'a> {
     }
 }
 
-fn in_threads<T: Send>(jobs: Vec<Later<'_, T>>) -> Vec<Option<T>> {
+fn in_threads<T: Send>(jobs: Vec<BoxFuture<'_, T>>) -> Vec<Option<T>> {
     thread::scope(|scope| {
         let start = |job| thread::Builder::new().spawn_scoped(scope, move || block_on(job)).ok();
         let threads: Vec<_> = jobs.into_iter().map(start).collect();
@@ -45,7 +45,7 @@ fn in_threads<T: Send>(jobs: Vec<Later<'_, T>>) -> Vec<Option<T>> {
     })
 }
 
-async fn joined<T>(jobs: Vec<Later<'_, T>>) -> Vec<Option<T>> {
+async fn joined<T>(jobs: Vec<BoxFuture<'_, T>>) -> Vec<Option<T>> {
     let mut jobs: Vec<_> = jobs.into_iter().map(|job| (Some(job), None)).collect();
     poll_fn(|context| {
         for (running, result) in &mut jobs {
@@ -59,15 +59,15 @@ async fn joined<T>(jobs: Vec<Later<'_, T>>) -> Vec<Option<T>> {
     jobs.into_iter().map(|(_, result)| result).collect()
 }
 
-async fn spawned<'a, T: Send + 'a>(spawn: &Spawn<'a>, jobs: Vec<Later<'a, T>>) -> Vec<Option<T>> {
+async fn spawned<'a, T: Send + 'a>(spawn: &Spawn<'a>, jobs: Vec<BoxFuture<'a, T>>) -> Vec<Option<T>> {
     let mut slots = Vec::new();
     for job in jobs {
         let slot = Arc::new(Mutex::new(Slot { result: None, over: false, waker: None }));
-        let filler = Filler(Arc::clone(&slot));
+        let completion = Completion(Arc::clone(&slot));
         slots.push(slot);
         spawn(Box::pin(async move {
             let value = job.await;
-            lock(&filler.0).result = Some(value);
+            lock(&completion.0).result = Some(value);
         }));
     }
     let mut results = Vec::new();
@@ -85,17 +85,17 @@ async fn spawned<'a, T: Send + 'a>(spawn: &Spawn<'a>, jobs: Vec<Later<'a, T>>) -
     results
 }
 
-/// Where a spawned job leaves its result.
+/// Where a spawned job stores its result.
 struct Slot<T> {
     result: Option<T>,
     over: bool,
     waker: Option<Waker>,
 }
 
-/// Says that a spawned job is over, also when it panicked or was dropped.
-struct Filler<T>(Arc<Mutex<Slot<T>>>);
+/// Marks a spawned job as over, also when it panicked or was dropped.
+struct Completion<T>(Arc<Mutex<Slot<T>>>);
 
-impl<T> Drop for Filler<T> {
+impl<T> Drop for Completion<T> {
     fn drop(&mut self) {
         let mut slot = lock(&self.0);
         slot.over = true;
@@ -109,7 +109,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a future to its end in this thread, which sleeps while there is nothing to do.
+/// Runs a future to completion in this thread, which is parked while the future waits.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Parked(Thread);
 
@@ -126,28 +126,28 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
         if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
             return value;
         }
-        // A task that gave way was woken at once: then the other threads go first.
+        // A future that yielded was woken at once: then the other threads run first.
         thread::yield_now();
         thread::park();
     }
 }
 
-/// Lets the other tasks go first, once.
-pub(crate) async fn give_way() {
-    let mut gave_way = false;
+/// Yields once to the other tasks.
+pub(crate) async fn yield_now() {
+    let mut yielded = false;
     poll_fn(|context| {
-        if gave_way {
+        if yielded {
             return Poll::Ready(());
         }
-        gave_way = true;
+        yielded = true;
         context.waker().wake_by_ref();
         Poll::Pending
     })
     .await;
 }
 
-/// Waits a moment without a timer of any executor.
-pub(crate) async fn pause(span: Duration) {
+/// Waits for this long without a timer of the runtime.
+pub(crate) async fn sleep(span: Duration) {
     let over = Arc::new(Mutex::new(false));
     let mut started = false;
     poll_fn(|context| {
@@ -163,7 +163,7 @@ pub(crate) async fn pause(span: Duration) {
                 waker.wake();
             });
             if sleeper.is_err() {
-                // No thread to sleep in: this one does.
+                // No thread could be started: this one sleeps.
                 thread::sleep(span);
                 return Poll::Ready(());
             }
@@ -173,33 +173,33 @@ pub(crate) async fn pause(span: Duration) {
     .await;
 }
 
-/// Tickets for a gate that opens when all of them have come to it or are gone.
-pub(crate) fn gate(tickets: usize) -> Vec<Ticket> {
-    let gate = Arc::new(Mutex::new(Waiting { missing: tickets, wakers: Vec::new() }));
-    (0..tickets).map(|_| Ticket { gate: Arc::clone(&gate), arrived: false }).collect()
+/// One job's end of a barrier, which opens when every job has arrived or is gone.
+pub(crate) struct Barrier {
+    shared: Arc<Mutex<Arrivals>>,
+    arrived: bool,
 }
 
-struct Waiting {
+struct Arrivals {
     missing: usize,
     wakers: Vec<Waker>,
 }
 
-/// The right to pass a gate once.
-pub(crate) struct Ticket {
-    gate: Arc<Mutex<Waiting>>,
-    arrived: bool,
-}
+impl Barrier {
+    /// A barrier for so many jobs: one end for each.
+    pub(crate) fn for_jobs(count: usize) -> Vec<Self> {
+        let shared = Arc::new(Mutex::new(Arrivals { missing: count, wakers: Vec::new() }));
+        (0..count).map(|_| Self { shared: Arc::clone(&shared), arrived: false }).collect()
+    }
 
-impl Ticket {
     /// Waits for the others.
-    pub(crate) async fn pass(mut self) {
+    pub(crate) async fn wait(mut self) {
         self.arrive();
         poll_fn(|context| {
-            let mut gate = lock(&self.gate);
-            if gate.missing == 0 {
+            let mut shared = lock(&self.shared);
+            if shared.missing == 0 {
                 return Poll::Ready(());
             }
-            gate.wakers.push(context.waker().clone());
+            shared.wakers.push(context.waker().clone());
             Poll::Pending
         })
         .await;
@@ -209,15 +209,15 @@ impl Ticket {
         if std::mem::replace(&mut self.arrived, true) {
             return;
         }
-        let mut gate = lock(&self.gate);
-        gate.missing = gate.missing.saturating_sub(1);
-        if gate.missing == 0 {
-            gate.wakers.drain(..).for_each(Waker::wake);
+        let mut shared = lock(&self.shared);
+        shared.missing = shared.missing.saturating_sub(1);
+        if shared.missing == 0 {
+            shared.wakers.drain(..).for_each(Waker::wake);
         }
     }
 }
 
-impl Drop for Ticket {
+impl Drop for Barrier {
     fn drop(&mut self) {
         self.arrive();
     }
@@ -228,21 +228,22 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{Sender, channel};
 
-    /// Tells of every time that it is woken.
-    struct Teller(Mutex<Sender<()>>);
+    /// Reports every wake.
+    struct Signal(Mutex<Sender<()>>);
 
-    impl Wake for Teller {
+    impl Wake for Signal {
         fn wake(self: Arc<Self>) {
             lock(&self.0).send(()).unwrap();
         }
     }
 
     #[test]
-    fn whoever_gives_way_or_pauses_is_polled_again_once_it_is_woken() {
-        let waits: [Later<'_, ()>; 2] = [Box::pin(give_way()), Box::pin(pause(Duration::from_millis(1)))];
+    fn yielding_and_sleeping_futures_are_polled_again_once_woken() {
+        let waits: [BoxFuture<'_, ()>; 2] =
+            [Box::pin(yield_now()), Box::pin(sleep(Duration::from_millis(1)))];
         for mut wait in waits {
-            let (teller, told) = channel();
-            let waker = Waker::from(Arc::new(Teller(Mutex::new(teller))));
+            let (signal, told) = channel();
+            let waker = Waker::from(Arc::new(Signal(Mutex::new(signal))));
             let mut context = Context::from_waker(&waker);
             assert_eq!(wait.as_mut().poll(&mut context), Poll::Pending);
             told.recv_timeout(Duration::from_secs(20)).unwrap();
@@ -251,17 +252,17 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_opens_when_the_last_ticket_has_come_or_is_gone() {
-        let (teller, told) = channel();
-        let waker = Waker::from(Arc::new(Teller(Mutex::new(teller))));
+    fn a_barrier_opens_when_the_last_job_has_arrived_or_is_gone() {
+        let (signal, told) = channel();
+        let waker = Waker::from(Arc::new(Signal(Mutex::new(signal))));
         let mut context = Context::from_waker(&waker);
-        let mut tickets = gate(3);
-        let mut first: Later<'_, ()> = Box::pin(tickets.remove(0).pass());
+        let mut barriers = Barrier::for_jobs(3);
+        let mut first: BoxFuture<'_, ()> = Box::pin(barriers.remove(0).wait());
         assert_eq!(first.as_mut().poll(&mut context), Poll::Pending);
-        drop(tickets.pop());
+        drop(barriers.pop());
         assert!(told.try_recv().is_err(), "one is missing");
         assert_eq!(first.as_mut().poll(&mut context), Poll::Pending);
-        let mut last: Later<'_, ()> = Box::pin(tickets.remove(0).pass());
+        let mut last: BoxFuture<'_, ()> = Box::pin(barriers.remove(0).wait());
         assert_eq!(last.as_mut().poll(&mut context), Poll::Ready(()));
         told.try_recv().unwrap();
         assert_eq!(first.as_mut().poll(&mut context), Poll::Ready(()));

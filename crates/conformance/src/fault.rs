@@ -1,11 +1,11 @@
-//! What can be wrong with a store, and how to mend it.
+//! The violations that the kit can find, each with its fix. A fix must name what to do, in terms of a database.
 
 use std::fmt;
 
-/// What is wrong with a store.
+/// A violation of the contract of a store.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
-pub enum Flaw {
+pub enum Violation {
     /// Two writes over one revision, or two inserts, were both answered `Stored`.
     TwoWinners,
     /// An insert took the place of a record.
@@ -42,7 +42,7 @@ pub enum Flaw {
     NothingSeen,
 }
 
-impl Flaw {
+impl Violation {
     pub(crate) const ALL: [Self; 17] = [
         Self::TwoWinners,
         Self::InsertOverwrites,
@@ -87,7 +87,7 @@ impl Flaw {
         }
     }
 
-    /// What to do about it.
+    /// How to fix it.
     #[must_use]
     pub const fn fix(self) -> &'static str {
         match self {
@@ -152,10 +152,10 @@ impl Flaw {
                  failure that is known to have written nothing with Lost."
             }
             Self::RunReused => {
-                "Draw a new run each time: Run::draw. Processes of one run each take another part."
+                "Draw a new id for each run: RunId::draw. Processes of one run each need another index."
             }
             Self::NotTogether => {
-                "Start all processes at the same time, with the same run, each with its own part, and judge the shares of \
+                "Start all processes at the same time, with the same run and an index each, and judge the partial reports of \
                  all of them."
             }
             Self::NothingSeen => {
@@ -165,30 +165,30 @@ impl Flaw {
     }
 }
 
-/// Something that is wrong.
+/// One violation that the kit observed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What kind of fault it is.
-    pub flaw: Flaw,
-    /// What was seen.
-    pub saw: String,
+    /// The kind of violation.
+    pub violation: Violation,
+    /// What the kit observed.
+    pub observed: String,
 }
 
 impl Finding {
-    pub(crate) const fn new(flaw: Flaw, saw: String) -> Self {
-        Self { flaw, saw }
+    pub(crate) const fn new(violation: Violation, observed: String) -> Self {
+        Self { violation, observed }
     }
 
-    /// What the kit itself could not do.
+    /// A failure of the kit itself.
     pub(crate) fn kit(problem: impl fmt::Display) -> Self {
-        Self::new(Flaw::NothingSeen, format!("the kit could not prepare the check: {problem}"))
+        Self::new(Violation::NothingSeen, format!("the kit could not prepare the check: {problem}"))
     }
 }
 
-/// What was seen, and what to do about it.
+/// What was observed, and how to fix it.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}. {}", self.saw, self.flaw.fix())
+        write!(f, "{}. {}", self.observed, self.violation.fix())
     }
 }

@@ -1,4 +1,5 @@
-//! What the checks store: an account that was used, records of every shape, and the writes that carry them.
+//! What the checks store: an account in use, records of every shape, and the writes that carry them. Nothing here may
+//! judge the store.
 
 pub(crate) mod account;
 pub(crate) mod messages;

@@ -1,33 +1,33 @@
-//! The two kits, which take the hooks of a host: [`Kit`] and [`AsyncKit`].
+//! The two kits, [`Kit`] and [`AsyncKit`]. They collect the host's hooks and must never call one themselves.
 
 use std::{fmt, future::Future, num::NonZeroU16, sync::Arc};
 
 use countersign::{Account, Denial, Descriptor, Subject, Swap, Verification, Write, time::OffsetDateTime};
 
 use crate::{
-    check::Crowd,
-    executor::{Later, Muster, Spawn, block_on},
-    processes::Share,
+    check::Concurrency,
+    executor::{BoxFuture, Executor, Spawn, block_on},
+    processes::PartialReport,
     report::Report,
     request::Request,
-    run_id::{Part, Run},
-    runner::{check_all, play_part},
+    run_id::{Participant, RunId},
+    runner::{check_all, take_part},
     store::{Hook, Hooks},
 };
 
-/// The kit for a store that answers at once.
+/// The kit for a blocking store.
 #[must_use = "a kit does nothing until it is run"]
 pub struct Kit<'a> {
     hooks: Hooks<'a>,
     rounds: NonZeroU16,
 }
 
-/// The kit for a store that answers later.
+/// The kit for an asynchronous store.
 ///
 /// ```
 /// # use std::{collections::BTreeMap, convert::Infallible, sync::Mutex};
 /// use std::sync::Arc;
-/// use countersign_conformance::{AsyncKit, Run};
+/// use countersign_conformance::{AsyncKit, RunId};
 /// # use countersign::{Account, Subject, Swap, Write};
 /// # #[derive(Default)]
 /// # struct Store(Mutex<BTreeMap<Subject, Account>>);
@@ -55,7 +55,7 @@ pub struct Kit<'a> {
 ///     move |subject| { let store = Arc::clone(&loader); async move { store.load(&subject).await } },
 ///     move |write| { let store = Arc::clone(&swapper); async move { store.swap(write).await } },
 /// );
-/// let run = Run::draw(&mut getrandom::SysRng)?;
+/// let run = RunId::draw(&mut getrandom::SysRng)?;
 /// let report = kit.spawn(|task| { tokio::spawn(task); }).run(&run, now).await;
 /// assert!(report.passed(), "{report}");
 /// # Ok(()) }
@@ -67,11 +67,11 @@ pub struct AsyncKit<'a> {
     spawn: Option<Spawn<'a>>,
 }
 
-/// How often things are done that go wrong only sometimes.
+/// The default number of rounds.
 const ROUNDS: NonZeroU16 = NonZeroU16::MIN.saturating_add(7);
 
 impl<'a> Kit<'a> {
-    /// A kit for these two closures: the load of a record, `None` where there is none, and the conditional write.
+    /// A kit for two closures: the load of a record, which returns `None` if there is none, and the conditional write.
     pub fn new<L, S, LE, SE>(load: L, swap: S) -> Self
     where
         L: Fn(&Subject) -> Result<Option<Account>, LE> + Send + Sync + 'a,
@@ -79,63 +79,64 @@ impl<'a> Kit<'a> {
         LE: fmt::Display,
         SE: fmt::Display,
     {
-        let load = at_once(move |subject: Subject| load(&subject));
-        let hooks = Hooks { load, swap: at_once(swap), outbox: None, delete: None, request: None };
+        let load = blocking(move |subject: Subject| load(&subject));
+        let hooks = Hooks { load, swap: blocking(swap), outbox: None, delete: None, request: None };
         Self { hooks, rounds: ROUNDS }
     }
 
-    /// How often things are done that go wrong only sometimes; eight times, if nothing else is said.
+    /// Number of rounds for checks that depend on timing. Default: 8.
     pub fn rounds(mut self, rounds: NonZeroU16) -> Self {
         self.rounds = rounds;
         self
     }
 
-    /// A way to delete a record, and what else belongs to its subject. With it the kit cleans up.
+    /// Deletes a record and everything else of its subject. With it the kit cleans up.
     pub fn delete<E: fmt::Display>(
         mut self,
         delete: impl Fn(&Subject) -> Result<(), E> + Send + Sync + 'a,
     ) -> Self {
-        self.hooks.delete = Some(at_once(move |subject: Subject| delete(&subject)));
+        self.hooks.delete = Some(blocking(move |subject: Subject| delete(&subject)));
         self
     }
 
-    /// A look into the outbox: the descriptors that wait for a subject.
+    /// Reads the outbox: the descriptors that wait for a subject.
     pub fn outbox<E: fmt::Display>(
         mut self,
         outbox: impl Fn(&Subject) -> Result<Vec<Descriptor>, E> + Send + Sync + 'a,
     ) -> Self {
-        self.hooks.outbox = Some(at_once(move |subject: Subject| outbox(&subject)));
+        self.hooks.outbox = Some(blocking(move |subject: Subject| outbox(&subject)));
         self
     }
 
-    /// A whole request as a handler runs it, its transaction and its loop included: load the record of
-    /// [`Request::subject`], take [`Request::step`], swap, end the request in the way that fits its result, and only
-    /// then give that result.
+    /// Runs a whole request as a handler does, with its transaction and its loop: load the record of
+    /// [`Request::subject`], take [`Request::step`], swap, end the transaction as the handler does for this result, and
+    /// only then return the result.
     pub fn request<E: fmt::Display>(
         mut self,
         request: impl Fn(Request) -> Result<Result<Verification, Denial>, E> + Send + Sync + 'a,
     ) -> Self {
-        self.hooks.request = Some(at_once(request));
+        self.hooks.request = Some(blocking(request));
         self
     }
 
-    /// Makes every check, in this thread and in threads of its own.
+    /// Runs every check, in this thread and in threads that it starts.
     ///
-    /// `now` is the host's time. It stands still for the kit.
-    pub fn run(self, run: &Run, now: OffsetDateTime) -> Report {
-        let crowds = [(Crowd::Threads, Some(Muster::Threads)), (Crowd::Tasks, Some(Muster::Tasks))];
-        block_on(check_all(self.hooks, self.rounds, run, now, crowds))
+    /// `now` is the time of the host. For the kit it stands still.
+    pub fn run(self, run: &RunId, now: OffsetDateTime) -> Report {
+        let concurrencies =
+            [(Concurrency::Threads, Some(Executor::Threads)), (Concurrency::Tasks, Some(Executor::Tasks))];
+        block_on(check_all(self.hooks, self.rounds, run, now, concurrencies))
     }
 
-    /// Plays the scenes together with other processes, and waits up to a minute for each of them. Their times may
+    /// Plays the scenarios as one process of several, and waits up to a minute for each of the others. Their times may
     /// differ by a minute.
-    pub fn take_part(self, part: &Part, now: OffsetDateTime) -> Share {
-        block_on(play_part(self.hooks, self.rounds, part, now, Muster::Threads))
+    pub fn take_part(self, participant: &Participant, now: OffsetDateTime) -> PartialReport {
+        block_on(take_part(self.hooks, self.rounds, participant, now, Executor::Threads))
     }
 }
 
 impl<'a> AsyncKit<'a> {
-    /// A kit for these two closures: the load of a record, `None` where there is none, and the conditional write.
+    /// A kit for two closures: the load of a record, which returns `None` if there is none, and the conditional write.
     pub fn new<L, S, LF, SF, LE, SE>(load: L, swap: S) -> Self
     where
         L: Fn(Subject) -> LF + Send + Sync + 'a,
@@ -145,7 +146,13 @@ impl<'a> AsyncKit<'a> {
         LE: fmt::Display,
         SE: fmt::Display,
     {
-        let hooks = Hooks { load: later(load), swap: later(swap), outbox: None, delete: None, request: None };
+        let hooks = Hooks {
+            load: asynchronous(load),
+            swap: asynchronous(swap),
+            outbox: None,
+            delete: None,
+            request: None,
+        };
         Self { hooks, rounds: ROUNDS, spawn: None }
     }
 
@@ -161,7 +168,7 @@ impl<'a> AsyncKit<'a> {
         F: Future<Output = Result<(), E>> + Send + 'a,
         E: fmt::Display,
     {
-        self.hooks.delete = Some(later(delete));
+        self.hooks.delete = Some(asynchronous(delete));
         self
     }
 
@@ -171,7 +178,7 @@ impl<'a> AsyncKit<'a> {
         F: Future<Output = Result<Vec<Descriptor>, E>> + Send + 'a,
         E: fmt::Display,
     {
-        self.hooks.outbox = Some(later(outbox));
+        self.hooks.outbox = Some(asynchronous(outbox));
         self
     }
 
@@ -181,28 +188,31 @@ impl<'a> AsyncKit<'a> {
         F: Future<Output = Result<Result<Verification, Denial>, E>> + Send + 'a,
         E: fmt::Display,
     {
-        self.hooks.request = Some(later(request));
+        self.hooks.request = Some(asynchronous(request));
         self
     }
 
-    /// The executor's way of starting a task, which should have several threads: `|task| { tokio::spawn(task); }`.
-    /// With a spawner that needs `'static`, the closures must own what they use.
-    pub fn spawn(mut self, spawn: impl Fn(Later<'a, ()>) + Send + Sync + 'a) -> Self {
+    /// Starts a task on the runtime, which should have several threads: `|task| { tokio::spawn(task); }`. If the runtime
+    /// requires `'static`, the closures must own what they use.
+    pub fn spawn(mut self, spawn: impl Fn(BoxFuture<'a, ()>) + Send + Sync + 'a) -> Self {
         self.spawn = Some(Arc::new(spawn));
         self
     }
 
-    /// Makes every check. `now` is the host's time. It stands still for the kit.
-    pub async fn run(self, run: &Run, now: OffsetDateTime) -> Report {
-        let crowds = [(Crowd::Threads, self.spawn.map(Muster::Spawned)), (Crowd::Tasks, Some(Muster::Tasks))];
-        check_all(self.hooks, self.rounds, run, now, crowds).await
+    /// Runs every check. `now` is the time of the host. For the kit it stands still.
+    pub async fn run(self, run: &RunId, now: OffsetDateTime) -> Report {
+        let concurrencies = [
+            (Concurrency::Threads, self.spawn.map(Executor::Spawned)),
+            (Concurrency::Tasks, Some(Executor::Tasks)),
+        ];
+        check_all(self.hooks, self.rounds, run, now, concurrencies).await
     }
 
-    /// Plays the scenes together with other processes, and waits up to a minute for each of them. Their times may
+    /// Plays the scenarios as one process of several, and waits up to a minute for each of the others. Their times may
     /// differ by a minute.
-    pub async fn take_part(self, part: &Part, now: OffsetDateTime) -> Share {
-        let muster = self.spawn.map_or(Muster::Tasks, Muster::Spawned);
-        play_part(self.hooks, self.rounds, part, now, muster).await
+    pub async fn take_part(self, participant: &Participant, now: OffsetDateTime) -> PartialReport {
+        let executor = self.spawn.map_or(Executor::Tasks, Executor::Spawned);
+        take_part(self.hooks, self.rounds, participant, now, executor).await
     }
 }
 
@@ -218,8 +228,8 @@ impl fmt::Debug for AsyncKit<'_> {
     }
 }
 
-/// A hook of a closure that answers at once.
-fn at_once<'a, I, T, E>(hook: impl Fn(I) -> Result<T, E> + Send + Sync + 'a) -> Hook<'a, I, T>
+/// A hook of a closure that returns its answer.
+fn blocking<'a, I, T, E>(hook: impl Fn(I) -> Result<T, E> + Send + Sync + 'a) -> Hook<'a, I, T>
 where
     I: Send + 'a,
     T: Send + 'a,
@@ -232,8 +242,8 @@ where
     })
 }
 
-/// A hook of a closure that answers later.
-fn later<'a, I, T, E, F>(hook: impl Fn(I) -> F + Send + Sync + 'a) -> Hook<'a, I, T>
+/// A hook of a closure that returns a future.
+fn asynchronous<'a, I, T, E, F>(hook: impl Fn(I) -> F + Send + Sync + 'a) -> Hook<'a, I, T>
 where
     I: Send + 'a,
     T: Send + 'a,

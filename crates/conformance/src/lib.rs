@@ -1,13 +1,12 @@
-//! A kit that tries a host's own store, and says what to mend.
+//! A conformance kit for the store of a `countersign` host.
 //!
-//! Every budget of the core rests on one promise of the host's store: a write is conditional on the revision it
-//! replaces, and every later load reads it. The kit takes the two closures that keep that promise and runs against
-//! the real store what would break it: volleys over one revision, stale copies, loads beside writes, refusals,
-//! crashes between the swap and the effects, and the races that attackers run.
+//! Every limit of `countersign` rests on one promise of the host's store: a write is conditional on the revision that it
+//! replaces, and every later load reads it. The kit takes the two closures that keep this promise, runs races, stale
+//! copies, refusals and crashes against the real store, and reports each violation with its fix.
 //!
 //! ```
 //! # use std::{collections::BTreeMap, convert::Infallible, sync::Mutex};
-//! use countersign_conformance::{Kit, Run};
+//! use countersign_conformance::{Kit, RunId};
 //! # use countersign::{Account, Subject, Swap, Write};
 //! # struct Store(Mutex<BTreeMap<Subject, Account>>);
 //! # impl Store {
@@ -25,7 +24,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let store = Store(Mutex::default());
 //! # let now = countersign::time::OffsetDateTime::UNIX_EPOCH + countersign::time::Duration::days(20_000);
-//! let run = Run::draw(&mut getrandom::SysRng)?;
+//! let run = RunId::draw(&mut getrandom::SysRng)?;
 //! let report = Kit::new(|subject| store.load(subject), |write| store.swap(write))
 //!     .delete(|subject| store.delete(subject)) // optional, as is whatever else a kit takes
 //!     .run(&run, now);
@@ -33,40 +32,40 @@
 //! # Ok(()) }
 //! ```
 //!
-//! An asynchronous store has the [`AsyncKit`]. It does things at once as tasks of one future, on any executor; give
-//! it the executor's [`spawn`](AsyncKit::spawn) and it does them in parallel, too.
+//! An asynchronous store has the [`AsyncKit`]. Its checks run concurrently as tasks of a single future, on any runtime.
+//! With the runtime's [`spawn`](AsyncKit::spawn) they run in parallel, too.
 //!
-//! # What it needs, what it costs, what it leaves
+//! # What it needs, costs and leaves
 //!
-//! - **Hand over what the handlers use**: the same pool, the same statements, the same isolation level. A store that
+//! - **Use the closures of your handlers**: the same pool, the same statements, the same isolation level. A store that
 //!   was written for the kit proves nothing about another.
-//! - With eight rounds, which is the default, it makes some three thousand loads and swaps each, of which more than
-//!   half are lost; the report counts them. It has no clock, takes the time as an argument, and draws nothing but
-//!   [`Run::draw`].
-//! - Its records are those of users whose subjects begin with `conformance-` and the run's id, so that it can run on
-//!   a database that has real ones. With [`delete`](Kit::delete) it deletes them at the end; without, the report
-//!   lists them. Its addresses end in `.invalid`, and its keys are its own, so no message of it can reach anybody;
-//!   still, stop whatever sends from the outbox while the kit looks at it.
+//! - With eight rounds, which is the default, a run makes some three thousand loads and swaps each. More than half of
+//!   the swaps are lost. The report counts both.
+//! - The kit has no clock: it takes the time as an argument. Its only entropy is [`RunId::draw`].
+//! - Every subject begins with `conformance-` and the id of the run, so the kit can run on a database with real users.
+//!   With [`delete`](Kit::delete) it deletes its records at the end; without, the report lists them.
+//! - Its addresses end in `.invalid`, and its keys are its own, so none of its messages can reach anybody. Still, stop
+//!   the sender of your outbox while the kit reads it.
 //!
 //! # What it cannot see
 //!
 //! | without | stays unknown |
 //! |---|---|
-//! | [`request`](Kit::request) | whether a handler's own transaction takes a charge back when it answers with a refusal |
+//! | [`request`](Kit::request) | whether a handler's own transaction reverts a charge when it answers with a refusal |
 //! | [`outbox`](Kit::outbox) | whether messages are stored with their record. If they are not stored at all, effects happen at most once |
 //! | [`delete`](Kit::delete) | whether a copy from before a deletion can come back |
-//! | [`spawn`](AsyncKit::spawn) | what goes wrong only in parallel |
-//! | several processes | what goes wrong only between them: a lock or a cache in memory |
+//! | [`spawn`](AsyncKit::spawn) | faults that show only in parallel |
+//! | several processes | faults that show only between processes: a lock or a cache in memory |
 //!
-//! Races are found by running them, so a store that passes has not been proven right; more [rounds](Kit::rounds) look
-//! longer. Whether a record survives a power cut, and what a swap answers whose connection broke, no closure can show.
+//! A store that passes is not proven correct: races are found by running them, and more [rounds](Kit::rounds) find more.
+//! No closure can show whether a record survives a power cut, or what a swap answers when its connection breaks.
 //!
 //! # Several processes
 //!
-//! Each takes one [`Part`] of the same [`Run`] with [`take_part`](Kit::take_part), at the same time. They meet in the
-//! store and play the same scenes on the same records; no other channel is needed. Their [shares](Share) are text,
-//! and [`Share::judge`] judges all of them together. The first process deletes the records, if it was given the
-//! means.
+//! Each process is one [`Participant`] of the same [`RunId`] and calls [`take_part`](Kit::take_part), at the same time
+//! as the others. They synchronise through the store and play the same scenarios on the same records; no other channel
+//! is needed. Each returns a [`PartialReport`], which prints as text and parses again. [`PartialReport::judge`] makes one
+//! report of all of them. The first process deletes the records, if it has a `delete`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![deny(clippy::missing_errors_doc, clippy::missing_panics_doc, clippy::must_use_candidate)]
@@ -101,11 +100,11 @@ mod run_id;
 mod runner;
 mod store;
 
-pub use check::{Check, Crowd};
-pub use executor::Later;
-pub use fault::{Finding, Flaw};
+pub use check::{Check, Concurrency};
+pub use executor::BoxFuture;
+pub use fault::{Finding, Violation};
 pub use kit::{AsyncKit, Kit};
-pub use processes::{NotAShare, Share};
+pub use processes::{ParsePartialReportError, PartialReport};
 pub use report::{Checked, Report, Verdict};
 pub use request::Request;
-pub use run_id::{NotARun, Part, Run};
+pub use run_id::{ParseRunIdError, Participant, RunId};

@@ -1,72 +1,72 @@
-//! What the kit found, in the words of whoever has to mend it.
+//! The report, for the developer of the store.
 //!
-//! A check passes only if it saw something: one that made no observation at all counts as failed.
+//! A check must never pass without an observation: one that made none counts as failed.
 
 use std::fmt;
 
 use countersign::Subject;
 
 use crate::{
-    check::{Check, Crowd},
-    fault::{Finding, Flaw},
-    run_id::Run,
+    check::{Check, Concurrency},
+    fault::{Finding, Violation},
+    run_id::RunId,
 };
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It saw what it was to see.
+    /// Every observation was as it must be.
     Passed {
-        /// How many observations it made.
+        /// Number of observations.
         observations: u64,
     },
-    /// The store is wrong.
+    /// The store violates its contract.
     Failed(Vec<Finding>),
-    /// The host gave no means to make it.
+    /// The host gave no hook for it.
     NotRun {
-        /// What was missing, and what stays unknown.
+        /// The hook that is missing, and what stays unknown without it.
         why: &'static str,
     },
 }
 
-/// One check, made in one way.
+/// One check, with one kind of concurrency.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Checked {
-    /// What was checked.
+    /// The check.
     pub check: Check,
-    /// How it did several things at once; absent if it did one after the other.
-    pub crowd: Option<Crowd>,
-    /// How it came out.
+    /// How it ran concurrently; `None` if it ran sequentially.
+    pub concurrency: Option<Concurrency>,
+    /// Its result.
     pub verdict: Verdict,
 }
 
-/// What a check notes while it runs.
+/// The findings of a check while it runs.
 #[derive(Default)]
-pub(crate) struct Notes {
+pub(crate) struct Findings {
     observations: u64,
     findings: Vec<Finding>,
 }
 
-impl Notes {
-    /// Notes an observation, and what is wrong if it is not as it should be.
-    pub(crate) fn expect(&mut self, holds: bool, flaw: Flaw, saw: impl FnOnce() -> String) {
+impl Findings {
+    /// Counts an observation, and adds a finding unless it holds.
+    pub(crate) fn expect(&mut self, holds: bool, violation: Violation, observed: impl FnOnce() -> String) {
         self.observations = self.observations.saturating_add(1);
         if !holds {
-            self.add(Finding::new(flaw, saw()));
+            self.add(Finding::new(violation, observed()));
         }
     }
 
-    /// Notes something wrong; the same kind is told a few times only.
+    /// Adds a finding; of one kind of violation at most three are kept.
     pub(crate) fn add(&mut self, finding: Finding) {
-        let known = self.findings.iter().filter(|known| known.flaw == finding.flaw).count();
+        let known = self.findings.iter().filter(|known| known.violation == finding.violation).count();
         if known < 3 && !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
     }
 
-    /// Notes an observation that is told otherwise.
+    /// Counts an observation whose failure is reported elsewhere.
     pub(crate) const fn count(&mut self) {
         self.observations = self.observations.saturating_add(1);
     }
@@ -75,21 +75,21 @@ impl Notes {
         self.findings.is_empty()
     }
 
-    /// Takes over what another noted.
+    /// Adds the observations and findings of another job.
     pub(crate) fn absorb(&mut self, other: Self) {
         self.observations = self.observations.saturating_add(other.observations);
         other.findings.into_iter().for_each(|finding| self.add(finding));
     }
 
-    /// The verdict. A check that ended early is failed by what ended it.
+    /// The verdict. A check that ended early has failed.
     pub(crate) fn conclude(mut self, ended: Result<(), Finding>) -> Verdict {
         if let Err(finding) = ended {
             self.add(finding);
         }
         match (self.findings.is_empty(), self.observations) {
             (true, 0) => {
-                let saw = String::from("the check made no observation");
-                Verdict::Failed(Vec::from([Finding::new(Flaw::NothingSeen, saw)]))
+                let observed = String::from("the check made no observation");
+                Verdict::Failed(Vec::from([Finding::new(Violation::NothingSeen, observed)]))
             }
             (true, observations) => Verdict::Passed { observations },
             (false, _) => Verdict::Failed(self.findings),
@@ -97,48 +97,48 @@ impl Notes {
     }
 }
 
-/// What the kit found.
+/// The result of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[must_use = "a report that nobody reads finds nothing"]
+#[must_use = "a report must be read"]
 #[non_exhaustive]
 pub struct Report {
-    /// The run.
-    pub run: Run,
-    /// Every check.
+    /// The id of the run.
+    pub run: RunId,
+    /// The checks.
     pub checks: Vec<Checked>,
-    /// How often a record was loaded.
+    /// Number of loads.
     pub loads: u64,
-    /// How often a record was handed to the swap.
+    /// Number of swaps.
     pub swaps: u64,
-    /// Whose records were written and not deleted again. All begin with [`Run::prefix`].
+    /// The subjects whose records were written and not deleted. All begin with [`RunId::prefix`].
     pub subjects: Vec<Subject>,
-    /// What could not be deleted.
+    /// The error of the last delete that failed.
     pub left_behind: Option<String>,
 }
 
 impl Report {
-    pub(crate) const fn new(run: Run) -> Self {
+    pub(crate) const fn new(run: RunId) -> Self {
         Self { run, checks: Vec::new(), loads: 0, swaps: 0, subjects: Vec::new(), left_behind: None }
     }
 
-    pub(crate) fn note(&mut self, check: Check, crowd: Option<Crowd>, verdict: Verdict) {
-        self.checks.push(Checked { check, crowd, verdict });
+    pub(crate) fn add(&mut self, check: Check, concurrency: Option<Concurrency>, verdict: Verdict) {
+        self.checks.push(Checked { check, concurrency, verdict });
     }
 
-    /// Whether no check failed. Checks that were [not run](Self::not_run) say nothing either way.
+    /// Whether no check failed. Checks that did [not run](Self::not_run) do not count.
     #[must_use]
     pub fn passed(&self) -> bool {
         let ran = self.checks.iter().any(|checked| matches!(checked.verdict, Verdict::Passed { .. }));
         ran && self.findings().next().is_none()
     }
 
-    /// Whether no check failed and every one was made.
+    /// Whether every check ran and none failed.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.passed() && self.not_run().next().is_none()
     }
 
-    /// What is wrong.
+    /// The findings of all checks.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.checks.iter().flat_map(|checked| match &checked.verdict {
             Verdict::Failed(findings) => findings.as_slice(),
@@ -146,18 +146,18 @@ impl Report {
         })
     }
 
-    /// What could not be checked.
+    /// The checks that did not run.
     pub fn not_run(&self) -> impl Iterator<Item = &Checked> {
         self.checks.iter().filter(|checked| matches!(checked.verdict, Verdict::NotRun { .. }))
     }
 
-    /// How one check came out, in every way in which it was made.
+    /// The results of one check, for each kind of concurrency.
     pub fn of(&self, check: Check) -> impl Iterator<Item = &Checked> {
         self.checks.iter().filter(move |checked| checked.check == check)
     }
 }
 
-/// A line for each check, and below it what is wrong and how to mend it.
+/// A line for each check, and below it what was observed and how to fix it.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let passed =
@@ -166,29 +166,30 @@ impl fmt::Display for Report {
         let failed = self.checks.len().saturating_sub(passed).saturating_sub(not_run);
         write!(f, "run {}: {passed} checks passed, {failed} failed, {not_run} not run", self.run)?;
         writeln!(f, "; {} loads, {} swaps", self.loads, self.swaps)?;
-        for Checked { check, crowd, verdict } in &self.checks {
+        for Checked { check, concurrency, verdict } in &self.checks {
             let (word, count) = match verdict {
                 Verdict::Passed { observations } => ("passed ", Some(observations)),
                 Verdict::Failed(_) => ("FAILED ", None),
                 Verdict::NotRun { .. } => ("not run", None),
             };
             write!(f, "{word} {check}")?;
-            crowd.map_or(Ok(()), |crowd| write!(f, ", {crowd}"))?;
+            concurrency.map_or(Ok(()), |concurrency| write!(f, ", {concurrency}"))?;
             write!(f, ": {}", check.did())?;
             count.map_or(Ok(()), |count| write!(f, " ({count} observations)"))?;
             writeln!(f)?;
             match verdict {
                 Verdict::Passed { .. } => {}
                 Verdict::Failed(findings) => {
-                    let mut told: Vec<Flaw> = Vec::new();
-                    for Finding { flaw, .. } in findings {
-                        if told.contains(flaw) {
+                    let mut told: Vec<Violation> = Vec::new();
+                    for Finding { violation, .. } in findings {
+                        if told.contains(violation) {
                             continue;
                         }
-                        told.push(*flaw);
-                        let same = findings.iter().filter(|other| other.flaw == *flaw);
-                        same.map(|other| &other.saw).try_for_each(|saw| writeln!(f, "        saw: {saw}"))?;
-                        writeln!(f, "        fix: {}", flaw.fix())?;
+                        told.push(*violation);
+                        let same = findings.iter().filter(|other| other.violation == *violation);
+                        same.map(|other| &other.observed)
+                            .try_for_each(|observed| writeln!(f, "        observed: {observed}"))?;
+                        writeln!(f, "        fix: {}", violation.fix())?;
                     }
                 }
                 Verdict::NotRun { why } => writeln!(f, "        why: {why}")?,
@@ -210,25 +211,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_check_that_saw_nothing_has_failed() {
-        let Verdict::Failed(findings) = Notes::default().conclude(Ok(())) else { panic!("it passed") };
-        assert_eq!(findings[0].flaw, Flaw::NothingSeen);
-        let mut notes = Notes::default();
-        notes.expect(true, Flaw::Vanished, String::new);
-        assert_eq!(notes.conclude(Ok(())), Verdict::Passed { observations: 1 });
+    fn a_check_without_observations_has_failed() {
+        let Verdict::Failed(findings) = Findings::default().conclude(Ok(())) else { panic!("it passed") };
+        assert_eq!(findings[0].violation, Violation::NothingSeen);
+        let mut findings = Findings::default();
+        findings.expect(true, Violation::Vanished, String::new);
+        assert_eq!(findings.conclude(Ok(())), Verdict::Passed { observations: 1 });
     }
 
     #[test]
-    fn a_fault_is_told_once_and_its_kind_three_times() {
-        let mut notes = Notes::default();
+    fn a_finding_is_reported_once_and_its_kind_three_times() {
+        let mut findings = Findings::default();
         for time in [1, 1, 2, 3, 4] {
-            notes.expect(false, Flaw::Vanished, || format!("time {time}"));
+            findings.expect(false, Violation::Vanished, || format!("time {time}"));
         }
-        notes.expect(false, Flaw::StaleRead, String::new);
-        let Verdict::Failed(findings) = notes.conclude(Ok(())) else { panic!("it passed") };
-        let told: Vec<_> = findings.iter().map(|finding| (finding.flaw, finding.saw.as_str())).collect();
-        let vanished = ["time 1", "time 2", "time 3"].map(|saw| (Flaw::Vanished, saw));
-        assert_eq!(told, [&vanished[..], &[(Flaw::StaleRead, "")]].concat());
+        findings.expect(false, Violation::StaleRead, String::new);
+        let Verdict::Failed(findings) = findings.conclude(Ok(())) else { panic!("it passed") };
+        let told: Vec<_> =
+            findings.iter().map(|finding| (finding.violation, finding.observed.as_str())).collect();
+        let vanished = ["time 1", "time 2", "time 3"].map(|observed| (Violation::Vanished, observed));
+        assert_eq!(told, [&vanished[..], &[(Violation::StaleRead, "")]].concat());
     }
 
     #[test]
@@ -237,10 +239,10 @@ mod tests {
         let mut report = Report::new(run);
         assert!(!report.passed());
         let verdict = Verdict::NotRun { why: "" };
-        report.checks.push(Checked { check: Check::Insert, crowd: None, verdict });
+        report.checks.push(Checked { check: Check::Insert, concurrency: None, verdict });
         assert!(!report.passed() && !report.is_complete());
         let verdict = Verdict::Passed { observations: 1 };
-        report.checks.push(Checked { check: Check::Swap, crowd: None, verdict });
+        report.checks.push(Checked { check: Check::Swap, concurrency: None, verdict });
         assert!(report.passed() && !report.is_complete());
     }
 
@@ -253,11 +255,11 @@ mod tests {
                     .all(|other| other.name() != check.name() && other.did() != check.did())
             );
         }
-        for (place, flaw) in Flaw::ALL.iter().enumerate() {
+        for (place, violation) in Violation::ALL.iter().enumerate() {
             assert!(
-                Flaw::ALL[..place]
+                Violation::ALL[..place]
                     .iter()
-                    .all(|other| other.name() != flaw.name() && other.fix() != flaw.fix())
+                    .all(|other| other.name() != violation.name() && other.fix() != violation.fix())
             );
         }
     }

@@ -1,10 +1,10 @@
-//! A request that the kit hands to the host's own loop. It must never say whether its code is right.
+//! A request that the kit hands to the host's own loop. It must never reveal whether its code is right.
 
 use countersign::{
     Account, BindingCode, Handle, Session, Step, Subject, Verification, Verifier, time::OffsetDateTime,
 };
 
-/// One request of a client, for the host's own loop: see [`Kit::request`](crate::Kit::request).
+/// One request of a client, for the host's own loop. See [`Kit::request`](crate::Kit::request).
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) verifier: Verifier,
@@ -15,13 +15,13 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whose record to load.
+    /// The subject whose record to load.
     #[must_use]
     pub const fn subject(&self) -> &Subject {
         self.session.subject()
     }
 
-    /// The step to take on the record. Where a swap is lost, load again and take it anew.
+    /// The step to take on the record. If a swap is lost, load again and take the step again.
     pub fn step(&self, account: Account) -> Step<Verification> {
         self.verifier.verify_oob(&self.session, account, &self.handle, &self.code, self.now)
     }

@@ -1,5 +1,5 @@
-//! What the kit draws: bytes that follow from a key, so that every process of a run draws the same. They are no
-//! secret, and must never be used for anything but the records of a test.
+//! A deterministic generator, so that every process of a run draws the same bytes. They are no secret, and must never be
+//! used for anything but the records of a test.
 
 use countersign::Entropy;
 use sha2::{Digest as _, Sha256};
@@ -11,7 +11,7 @@ pub(crate) struct Rng {
 }
 
 impl Rng {
-    /// A generator that gives the same for the same seed and label.
+    /// A generator whose bytes follow from the seed and the label.
     pub(crate) fn new(seed: &[u8; 16], label: &str) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"countersign/conformance/");
@@ -20,7 +20,7 @@ impl Rng {
         Self { key: hash.finalize().into(), counter: 0 }
     }
 
-    /// So many bytes.
+    /// The next bytes.
     pub(crate) fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];
         for chunk in bytes.chunks_mut(32) {
@@ -36,7 +36,7 @@ impl Rng {
         bytes
     }
 
-    /// What a command draws from.
+    /// Entropy for one command.
     pub(crate) fn entropy(&mut self) -> Entropy {
         Entropy::from_bytes(self.bytes())
     }

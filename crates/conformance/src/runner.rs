@@ -1,126 +1,133 @@
-//! The plan: which checks are made, in which ways, and why some are not.
+//! The runner: which checks run, with which concurrency, and why some do not run.
 //!
-//! Every check has its place in each of the lists here, so that none can be forgotten.
+//! Every check has a place in each `match` here, so that none can be forgotten. The runner must never judge a result
+//! itself.
 
 use std::num::NonZeroU16;
 
 use countersign::time::OffsetDateTime;
 
 use crate::{
-    check::{Check, Crowd},
+    check::{Check, Concurrency},
     checks::{
         compare_and_swap, concurrency,
-        scenarios::{self, Scene},
+        scenarios::{self, Scenario},
         steps,
     },
-    executor::Muster,
+    executor::Executor,
     fault::Finding,
     fixtures::account,
-    processes::{self, Share},
-    report::{Notes, Report, Verdict},
-    run_id::{Part, Run},
-    store::{Bench, Hooks},
+    processes::{self, PartialReport},
+    report::{Findings, Report, Verdict},
+    run_id::{Participant, RunId},
+    store::{Hooks, StoreUnderTest},
 };
 
-/// Plays one process's part of a run.
-pub(crate) async fn play_part<'a>(
+/// Runs the scenarios as one process of several.
+pub(crate) async fn take_part<'a>(
     hooks: Hooks<'a>,
     rounds: NonZeroU16,
-    part: &Part,
+    participant: &Participant,
     now: OffsetDateTime,
-    muster: Muster<'a>,
-) -> Share {
-    match account::verifier(&part.run) {
+    executor: Executor<'a>,
+) -> PartialReport {
+    match account::verifier(&participant.run) {
         Ok(verifier) => {
-            let bench =
-                Bench::new(hooks, verifier, part.run.clone(), now, rounds.get(), (part.index, part.of));
-            let share = processes::take_part(&bench, &muster, part).await;
-            if part.index == 0 {
-                bench.clean_up().await;
+            let store = StoreUnderTest::new(
+                hooks,
+                verifier,
+                participant.run.clone(),
+                now,
+                rounds.get(),
+                (participant.index, participant.of),
+            );
+            let partial_report = processes::take_part(&store, &executor, participant).await;
+            if participant.index == 0 {
+                store.clean_up().await;
             }
-            share
+            partial_report
         }
-        Err(finding) => Share::ended(part, finding),
+        Err(finding) => PartialReport::ended(participant, finding),
     }
 }
 
-/// Why a check was not made.
+/// Why a check did not run.
 const NO_SPAWNER: &str =
-    "no spawner was given (AsyncKit::spawn), so what goes wrong only in parallel stays unknown";
-const NO_DELETE: &str = "no way to delete was given (Kit::delete), so it stays unknown whether a copy from before a \
-    deletion can come back";
-const NO_OUTBOX: &str = "no look into the outbox was given (Kit::outbox). If messages are not stored with the record, a \
-    crash loses them and a user asks again: effects happen at most once";
-const NO_REQUEST: &str = "no request was given (Kit::request), so it stays unknown whether a handler's own transaction \
-    takes a charge back when it answers with a refusal";
+    "no spawner was given (AsyncKit::spawn): faults that show only in parallel stay unknown";
+const NO_DELETE: &str = "no delete was given (Kit::delete): it stays unknown whether a copy from before a deletion \
+    can come back";
+const NO_OUTBOX: &str = "no outbox was given (Kit::outbox). If messages are not stored with the record, a crash \
+    loses them and a user asks again: effects happen at most once";
+const NO_REQUEST: &str = "no request was given (Kit::request): it stays unknown whether a handler's own transaction \
+    reverts a charge when the handler answers with a refusal";
 
-/// Makes every check in every way that there are means for.
+/// Runs every check with every concurrency that the hooks allow.
 pub(crate) async fn check_all<'a>(
     hooks: Hooks<'a>,
     rounds: NonZeroU16,
-    run: &Run,
+    run: &RunId,
     now: OffsetDateTime,
-    crowds: [(Crowd, Option<Muster<'a>>); 2],
+    concurrencies: [(Concurrency, Option<Executor<'a>>); 2],
 ) -> Report {
     let mut report = Report::new(run.clone());
     let verifier = match account::verifier(run) {
         Ok(verifier) => verifier,
         Err(finding) => {
-            report.note(Check::Insert, None, Notes::default().conclude(Err(finding)));
+            report.add(Check::Insert, None, Findings::default().conclude(Err(finding)));
             return report;
         }
     };
-    let bench = Bench::new(hooks, verifier, run.clone(), now, rounds.get(), (0, 1));
+    let store = StoreUnderTest::new(hooks, verifier, run.clone(), now, rounds.get(), (0, 1));
     for check in Check::ALL {
         let needed = [
-            (Check::DeletedRow, bench.has_delete(), NO_DELETE),
-            (Check::DeniedRequest, bench.has_request(), NO_REQUEST),
-            (Check::Outbox, bench.has_outbox(), NO_OUTBOX),
+            (Check::DeletedRow, store.has_delete(), NO_DELETE),
+            (Check::DeniedRequest, store.has_request(), NO_REQUEST),
+            (Check::Outbox, store.has_outbox(), NO_OUTBOX),
         ];
         if let Some(&(.., why)) = needed.iter().find(|(of, given, _)| *of == check && !given) {
-            report.note(check, None, Verdict::NotRun { why });
+            report.add(check, None, Verdict::NotRun { why });
             continue;
         }
-        if let Some(verdict) = check_alone(&bench, check).await {
-            report.note(check, None, verdict);
+        if let Some(verdict) = check_sequentially(&store, check).await {
+            report.add(check, None, verdict);
         }
-        for (crowd, muster) in &crowds {
-            let verdict = match muster {
-                None if is_crowded(check) => Some(Verdict::NotRun { why: NO_SPAWNER }),
+        for (concurrency, executor) in &concurrencies {
+            let verdict = match executor {
+                None if is_concurrent(check) => Some(Verdict::NotRun { why: NO_SPAWNER }),
                 None => None,
-                Some(muster) => check_crowded(&bench, muster, check, *crowd).await,
+                Some(executor) => check_concurrently(&store, executor, check, *concurrency).await,
             };
             if let Some(verdict) = verdict {
-                report.note(check, Some(*crowd), verdict);
+                report.add(check, Some(*concurrency), verdict);
             }
         }
     }
-    (report.loads, report.swaps) = (bench.loads(), bench.swaps());
-    (report.subjects, report.left_behind) = bench.clean_up().await;
+    (report.loads, report.swaps) = (store.loads(), store.swaps());
+    (report.subjects, report.left_behind) = store.clean_up().await;
     report
 }
 
-/// Makes a check one thing after the other, if it can be.
-async fn check_alone(bench: &Bench<'_>, check: Check) -> Option<Verdict> {
-    let mut notes = Notes::default();
+/// Runs the sequential part of a check, if it has one.
+async fn check_sequentially(store: &StoreUnderTest<'_>, check: Check) -> Option<Verdict> {
+    let mut findings = Findings::default();
     let ended = match check {
-        Check::Insert => compare_and_swap::insert_if_absent(bench, &mut notes).await,
-        Check::StaleCopy => compare_and_swap::stale_copy(bench, &mut notes).await,
-        Check::DeletedRow => compare_and_swap::deleted_row(bench, &mut notes).await,
-        Check::Reads => concurrency::reads(bench, &mut notes).await,
-        Check::Records => compare_and_swap::records(bench, &mut notes).await,
-        Check::Subjects => compare_and_swap::subjects(bench, &mut notes).await,
-        Check::DeniedStep => steps::denied_step(bench, &mut notes).await,
-        Check::DeniedRequest => steps::denied_request(bench, &mut notes).await,
-        Check::Crash => steps::crash(bench, &mut notes).await,
-        Check::Outbox => steps::outbox(bench, &mut notes).await,
+        Check::Insert => compare_and_swap::insert_if_absent(store, &mut findings).await,
+        Check::StaleCopy => compare_and_swap::stale_copy(store, &mut findings).await,
+        Check::DeletedRow => compare_and_swap::deleted_row(store, &mut findings).await,
+        Check::Reads => concurrency::reads(store, &mut findings).await,
+        Check::Records => compare_and_swap::records(store, &mut findings).await,
+        Check::Subjects => compare_and_swap::subjects(store, &mut findings).await,
+        Check::DeniedStep => steps::denied_step(store, &mut findings).await,
+        Check::DeniedRequest => steps::denied_request(store, &mut findings).await,
+        Check::Crash => steps::crash(store, &mut findings).await,
+        Check::Outbox => steps::outbox(store, &mut findings).await,
         Check::Swap | Check::Guesses | Check::Answers | Check::Recovery | Check::Resends => return None,
     };
-    Some(notes.conclude(ended))
+    Some(findings.conclude(ended))
 }
 
-/// Whether a check is made with many at once.
-const fn is_crowded(check: Check) -> bool {
+/// Whether a check has a concurrent participant.
+const fn is_concurrent(check: Check) -> bool {
     match check {
         Check::Insert | Check::Reads | Check::Outbox => true,
         Check::Swap | Check::Guesses | Check::Answers | Check::Recovery | Check::Resends => true,
@@ -129,46 +136,48 @@ const fn is_crowded(check: Check) -> bool {
     }
 }
 
-/// Makes a check with many at once, if it can be.
-async fn check_crowded<'a>(
-    bench: &Bench<'a>,
-    muster: &Muster<'a>,
+/// Runs the concurrent part of a check, if it has one.
+async fn check_concurrently<'a>(
+    store: &StoreUnderTest<'a>,
+    executor: &Executor<'a>,
     check: Check,
-    crowd: Crowd,
+    concurrency: Concurrency,
 ) -> Option<Verdict> {
-    let name = format!("{check}-{crowd}");
-    let mut notes = Notes::default();
+    let name = format!("{check}-{concurrency}");
+    let mut findings = Findings::default();
     let ended = match check {
-        Check::Insert => concurrency::inserts(bench, muster, &mut notes, &name).await,
-        Check::Reads => concurrency::reads_beside_writes(bench, muster, &mut notes, &name).await,
-        Check::Outbox => steps::outbox_in_sight(bench, muster, &mut notes, &name).await,
-        Check::Swap => match concurrency::swaps(bench, muster, &mut notes, &format!("{name}-volley")).await {
-            Ok(()) => play(bench, muster, Scene::Count, &name, &mut notes).await,
-            ended @ Err(_) => ended,
-        },
-        Check::Guesses => play(bench, muster, Scene::Guesses, &name, &mut notes).await,
-        Check::Answers => play(bench, muster, Scene::Answers, &name, &mut notes).await,
-        Check::Recovery => play(bench, muster, Scene::Recovery, &name, &mut notes).await,
-        Check::Resends => play(bench, muster, Scene::Resends, &name, &mut notes).await,
+        Check::Insert => concurrency::inserts(store, executor, &mut findings, &name).await,
+        Check::Reads => concurrency::reads_during_writes(store, executor, &mut findings, &name).await,
+        Check::Outbox => steps::outbox_during_writes(store, executor, &mut findings, &name).await,
+        Check::Swap => {
+            match concurrency::swaps(store, executor, &mut findings, &format!("{name}-burst")).await {
+                Ok(()) => play(store, executor, Scenario::Count, &name, &mut findings).await,
+                ended @ Err(_) => ended,
+            }
+        }
+        Check::Guesses => play(store, executor, Scenario::Guesses, &name, &mut findings).await,
+        Check::Answers => play(store, executor, Scenario::Answers, &name, &mut findings).await,
+        Check::Recovery => play(store, executor, Scenario::Recovery, &name, &mut findings).await,
+        Check::Resends => play(store, executor, Scenario::Resends, &name, &mut findings).await,
         Check::StaleCopy | Check::DeletedRow | Check::Records | Check::Subjects => return None,
         Check::DeniedStep | Check::DeniedRequest | Check::Crash => return None,
     };
-    Some(notes.conclude(ended))
+    Some(findings.conclude(ended))
 }
 
-/// Plays a scene, and judges it alone.
+/// Plays a scenario in this process alone, and judges it.
 async fn play<'a>(
-    bench: &Bench<'a>,
-    muster: &Muster<'a>,
-    scene: Scene,
+    store: &StoreUnderTest<'a>,
+    executor: &Executor<'a>,
+    scenario: Scenario,
     name: &str,
-    notes: &mut Notes,
+    findings: &mut Findings,
 ) -> Result<(), Finding> {
     for round in 0..3_u8 {
-        let stage = scenarios::set(bench, scene, &format!("{name}-{round}")).await?;
-        let mut tally = scenarios::play(bench, muster, scene, &stage).await?;
-        scenarios::end(bench, &stage, &mut tally).await?;
-        scenarios::judge(scene, &[&tally], notes);
+        let fixture = scenarios::prepare(store, scenario, &format!("{name}-{round}")).await?;
+        let mut tally = scenarios::play(store, executor, scenario, &fixture).await?;
+        scenarios::end(store, &fixture, &mut tally).await?;
+        scenarios::judge(scenario, &[&tally], findings);
     }
     Ok(())
 }

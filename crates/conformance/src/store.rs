@@ -1,4 +1,4 @@
-//! The bench: the host's store as the checks see it, counted, and with every answer that it gives looked at.
+//! The store under test: the host's hooks, with every call counted and every answer checked.
 
 use std::{
     collections::BTreeSet,
@@ -13,18 +13,18 @@ use countersign::{
 };
 
 use crate::{
-    executor::{Later, lock},
-    fault::{Finding, Flaw},
+    executor::{BoxFuture, lock},
+    fault::{Finding, Violation},
     fixtures::writes,
-    report::Notes,
+    report::Findings,
     request::Request,
-    run_id::Run,
+    run_id::RunId,
 };
 
-/// A hook of the host: what it takes, and what it answers some time later.
-pub(crate) type Hook<'a, I, T> = Box<dyn Fn(I) -> Later<'a, Result<T, String>> + Send + Sync + 'a>;
+/// A hook of the host: it takes an input and returns its answer as a future.
+pub(crate) type Hook<'a, I, T> = Box<dyn Fn(I) -> BoxFuture<'a, Result<T, String>> + Send + Sync + 'a>;
 
-/// What the host handed over.
+/// The hooks of the host.
 pub(crate) struct Hooks<'a> {
     pub(crate) load: Hook<'a, Subject, Option<Account>>,
     pub(crate) swap: Hook<'a, Write, Swap>,
@@ -33,14 +33,14 @@ pub(crate) struct Hooks<'a> {
     pub(crate) request: Option<Hook<'a, Request, Result<Verification, Denial>>>,
 }
 
-/// Everything that a check works with. A clone is the same bench.
+/// The store, the verifier and the run that a check works with. A clone is the same store.
 #[derive(Clone)]
-pub(crate) struct Bench<'a>(Arc<Inner<'a>>);
+pub(crate) struct StoreUnderTest<'a>(Arc<Inner<'a>>);
 
 struct Inner<'a> {
     hooks: Hooks<'a>,
     verifier: Verifier,
-    run: Run,
+    run: RunId,
     now: OffsetDateTime,
     rounds: u16,
     process: u8,
@@ -50,14 +50,14 @@ struct Inner<'a> {
     subjects: Mutex<BTreeSet<Subject>>,
 }
 
-/// How many threads or tasks a crowd has.
+/// Number of threads or tasks of a concurrent check.
 pub(crate) const WORKERS: u8 = 8;
 
-impl<'a> Bench<'a> {
+impl<'a> StoreUnderTest<'a> {
     pub(crate) fn new(
         hooks: Hooks<'a>,
         verifier: Verifier,
-        run: Run,
+        run: RunId,
         now: OffsetDateTime,
         rounds: u16,
         (process, processes): (u8, u8),
@@ -82,7 +82,7 @@ impl<'a> Bench<'a> {
         &self.0.verifier
     }
 
-    pub(crate) fn run(&self) -> &Run {
+    pub(crate) fn run(&self) -> &RunId {
         &self.0.run
     }
 
@@ -94,7 +94,7 @@ impl<'a> Bench<'a> {
         self.0.rounds
     }
 
-    /// Which of the run's processes this is.
+    /// The index of this process in the run.
     pub(crate) fn process(&self) -> u8 {
         self.0.process
     }
@@ -111,7 +111,7 @@ impl<'a> Bench<'a> {
         self.0.swaps.load(Ordering::Relaxed)
     }
 
-    /// A subject of this run. It is remembered, so that its record can be deleted.
+    /// A subject of this run, which is recorded so that its row can be deleted.
     pub(crate) fn subject(&self, name: &str) -> Result<Subject, Finding> {
         let subject = Subject::new(&format!("{}{name}", self.run().prefix())).map_err(Finding::kit)?;
         lock(&self.0.subjects).insert(subject.clone());
@@ -123,15 +123,16 @@ impl<'a> Bench<'a> {
         let loaded = (self.0.hooks.load)(subject.clone()).await;
         let loaded = loaded.map_err(|error| fails("a load", &error))?;
         if let Some(account) = loaded.as_ref().filter(|account| account.subject() != subject) {
-            let saw = format!("a load of {subject:?} gave the record of {:?}", account.subject());
-            return Err(Finding::new(Flaw::LooseSubject, saw));
+            let observed = format!("a load of {subject:?} gave the record of {:?}", account.subject());
+            return Err(Finding::new(Violation::LooseSubject, observed));
         }
         Ok(loaded)
     }
 
-    /// A load of a record that must be there.
+    /// A load of a record that must exist.
     pub(crate) async fn reload(&self, subject: &Subject) -> Result<Account, Finding> {
-        let gone = || Finding::new(Flaw::Vanished, format!("the stored record of {subject:?} was not found"));
+        let gone =
+            || Finding::new(Violation::Vanished, format!("the stored record of {subject:?} was not found"));
         self.load(subject).await?.ok_or_else(gone)
     }
 
@@ -140,15 +141,15 @@ impl<'a> Bench<'a> {
         (self.0.hooks.swap)(write).await.map_err(|error| fails("a swap", &error))
     }
 
-    /// A swap that nobody contends for.
-    pub(crate) async fn store(&self, write: Write) -> Result<(), Finding> {
+    /// A swap without contention, which must be answered `Stored`.
+    pub(crate) async fn put(&self, write: Write) -> Result<(), Finding> {
         let what = match write.expected {
             None => format!("the first insert of {:?}", write.record.subject()),
             Some(revision) => format!("an uncontended write over the revision {revision}, just loaded,"),
         };
         match self.swap(write).await? {
             Swap::Stored => Ok(()),
-            Swap::Lost => Err(Finding::new(Flaw::NeverStored, format!("{what} was answered Lost"))),
+            Swap::Lost => Err(Finding::new(Violation::NeverStored, format!("{what} was answered Lost"))),
         }
     }
 
@@ -180,7 +181,7 @@ impl<'a> Bench<'a> {
         hook(subject.clone()).await.map_err(|error| fails("a delete", &error))
     }
 
-    /// Deletes what was written, if the host gave the means; gives what is left, and why.
+    /// Deletes what was written, if the host gave a `delete`; returns the subjects that are left, and the last error.
     pub(crate) async fn clean_up(&self) -> (Vec<Subject>, Option<String>) {
         let mut left: Vec<_> = lock(&self.0.subjects).iter().cloned().collect();
         let mut problem = None;
@@ -188,7 +189,7 @@ impl<'a> Bench<'a> {
             let subjects = std::mem::take(&mut left);
             for subject in subjects {
                 if let Err(finding) = self.delete(&subject).await {
-                    problem = Some(finding.saw);
+                    problem = Some(finding.observed);
                     left.push(subject);
                 }
             }
@@ -196,9 +197,9 @@ impl<'a> Bench<'a> {
         (left, problem)
     }
 
-    /// A record that is not stored, with a mark by which it is known again.
+    /// A record that is not stored, with a mark that identifies it.
     pub(crate) fn fresh(&self, subject: &Subject, mark: u64) -> Result<Account, Finding> {
-        // As the core draws it: below 2^52, and never 0.
+        // As the core draws first revisions: below 2^52, and never 0.
         let revision = u64::from_be_bytes(self.run().rng(&format!("{subject} {mark}")).bytes()) >> 12;
         writes::first(subject, revision.max(1), mark)
     }
@@ -208,55 +209,58 @@ impl<'a> Bench<'a> {
         writes::insert(self.verifier(), record)
     }
 
-    /// A write that takes the record on, with a mark by which it is known again, and without messages.
+    /// A write over this record, with a mark that identifies it and without messages.
     pub(crate) fn next(&self, record: &Account, mark: u64) -> Result<Write, Finding> {
         writes::next(self.verifier(), record, mark)
     }
 
-    /// Looks whether the row is `wanted`, and says what it is instead.
+    /// Checks that the row is `wanted`; the finding names what it is instead.
     pub(crate) async fn expect_row(
         &self,
-        notes: &mut Notes,
+        findings: &mut Findings,
         wanted: &Account,
         losers: &[&Account],
     ) -> Result<(), Finding> {
         let found = self.load(wanted.subject()).await?;
         if found.as_ref() == Some(wanted) {
-            notes.count();
+            findings.count();
             return Ok(());
         }
         let stored = wanted.revision();
-        let (flaw, saw) = match found {
-            None => {
-                (Flaw::Vanished, format!("revision {stored} was answered Stored, and there is no record"))
-            }
+        let (violation, observed) = match found {
+            None => (
+                Violation::Vanished,
+                format!("revision {stored} was answered Stored, and there is no record"),
+            ),
             Some(found) if losers.contains(&&found) => {
                 let revision = found.revision();
                 (
-                    Flaw::LostButWritten,
+                    Violation::LostButWritten,
                     format!("revision {revision} was answered Lost, and is what a load gives"),
                 )
             }
             Some(found) if found.revision() == stored => (
-                Flaw::Altered,
+                Violation::Altered,
                 format!("revision {stored} came back with other content than it was written with"),
             ),
             Some(found) => return Err(self.explain_old(found, wanted).await?),
         };
-        Err(Finding::new(flaw, saw))
+        Err(Finding::new(violation, observed))
     }
 
-    /// Tells a load that lags from a write that is not there: a write over the older record shows what the store has.
+    /// Distinguishes a stale read from a write that vanished: a write over the older record shows which one the store has.
     async fn explain_old(&self, old: Account, wanted: &Account) -> Result<Finding, Finding> {
         let (older, stored) = (old.revision(), wanted.revision());
-        let saw = format!("after revision {stored} was answered Stored, a load gave revision {older}");
+        let observed = format!("after revision {stored} was answered Stored, a load gave revision {older}");
         Ok(match self.swap(self.next(&old, 0)?).await? {
-            Swap::Lost => Finding::new(Flaw::StaleRead, saw),
-            Swap::Stored => Finding::new(Flaw::Vanished, format!("{saw}, and that is what the store has")),
+            Swap::Lost => Finding::new(Violation::StaleRead, observed),
+            Swap::Stored => {
+                Finding::new(Violation::Vanished, format!("{observed}, and that is what the store has"))
+            }
         })
     }
 }
 
 fn fails(what: &str, error: &str) -> Finding {
-    Finding::new(Flaw::StoreFails, format!("{what} failed: {error}"))
+    Finding::new(Violation::StoreFails, format!("{what} failed: {error}"))
 }

@@ -1,4 +1,4 @@
-//! `countersign-server conformance`: the library's kit on this server's own store.
+//! `countersign-server conformance`: the conformance kit on this server's own store.
 //!
 //! It runs on the database that the server is given, with the same connections, statements and loop. The kit's
 //! records belong to subjects of its own and are deleted at the end. Then several processes, each this binary once
@@ -10,7 +10,7 @@ use std::{
 };
 
 use countersign::{Subject, Write};
-use countersign_conformance::{AsyncKit, Report, Request, Run, Share};
+use countersign_conformance::{AsyncKit, PartialReport, Report, Request, RunId};
 use getrandom::SysRng;
 use time::OffsetDateTime;
 
@@ -21,14 +21,15 @@ use crate::{
 };
 
 /// Runs the kit. The answer is its report; a store that breaks its promise is an error, which is the report, too.
-/// With a part of somebody's run, the answer is this process's share.
+/// As a participant of a run, the answer is the partial report of this process.
 pub(crate) async fn run(options: &Conformance, data: &Data) -> Result<String, String> {
     let database = admin::open(data).await?;
     let kit = kit(&database, options);
     if let (Some(run), Some(index)) = (&options.run, options.part) {
-        let part = run.part(index, options.processes);
-        let part = part.ok_or_else(|| format!("there is no part {index} of {}", options.processes))?;
-        return Ok(kit.take_part(&part, OffsetDateTime::now_utc()).await.to_string());
+        let participant = run.participant(index, options.processes);
+        let participant =
+            participant.ok_or_else(|| format!("there is no part {index} of {}", options.processes))?;
+        return Ok(kit.take_part(&participant, OffsetDateTime::now_utc()).await.to_string());
     }
     let alone = kit.run(&draw()?, OffsetDateTime::now_utc()).await;
     // What is wrong in one process is mended first.
@@ -44,8 +45,8 @@ pub(crate) async fn run(options: &Conformance, data: &Data) -> Result<String, St
     }
 }
 
-fn draw() -> Result<Run, String> {
-    Run::draw(&mut SysRng).map_err(|error| format!("no randomness: {error}"))
+fn draw() -> Result<RunId, String> {
+    RunId::draw(&mut SysRng).map_err(|error| format!("no randomness: {error}"))
 }
 
 fn kit(database: &Arc<dyn Database>, options: &Conformance) -> AsyncKit<'static> {
@@ -84,7 +85,7 @@ fn kit(database: &Arc<dyn Database>, options: &Conformance) -> AsyncKit<'static>
         })
 }
 
-/// Starts the processes, and judges what they saw.
+/// Starts the processes, and judges their partial reports.
 async fn together(options: &Conformance, data: &Data) -> Result<Report, String> {
     let cannot = |error: &dyn std::fmt::Display| format!("a process of the run cannot be started: {error}");
     let run = draw()?;
@@ -108,12 +109,12 @@ async fn together(options: &Conformance, data: &Data) -> Result<Report, String> 
             command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(|error| cannot(&error))?;
         waiting.push(tokio::task::spawn_blocking(move || child.wait_with_output()));
     }
-    let mut shares = Vec::new();
+    let mut partial_reports = Vec::new();
     for output in waiting {
         let output = output.await.map_err(|error| cannot(&error))?.map_err(|error| cannot(&error))?;
         let text = String::from_utf8_lossy(&output.stdout);
         // One that said nothing told the standard error why, and is missed by the judgement.
-        shares.extend(text.parse::<Share>().ok());
+        partial_reports.extend(text.parse::<PartialReport>().ok());
     }
-    Ok(Share::judge(&shares))
+    Ok(PartialReport::judge(&partial_reports))
 }

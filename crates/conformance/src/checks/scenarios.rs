@@ -1,7 +1,8 @@
-//! The race scenes: what attackers and impatient users do at once, through the host's store.
+//! The race scenarios: the concurrent requests of attackers and impatient users, through the host's store.
 //!
-//! A scene is played by one process or by several. Each counts what it saw in a [`Tally`], and the tallies of all are
-//! judged together: what must be true of the sum shows whoever played.
+//! One process or several play a scenario. Each counts what it observed in a [`Tally`], and the tallies of all processes
+//! are judged together: what must hold of the sum does not depend on who played. A scenario must never judge a tally
+//! alone.
 
 use std::{cmp, sync::atomic::Ordering, time::Duration};
 
@@ -12,33 +13,33 @@ use countersign::{
 use crate::{
     check::Check,
     checks::concurrency::panicked,
-    executor::{Later, Muster, Ticket, gate, give_way, pause},
-    fault::{Finding, Flaw},
+    executor::{Barrier, BoxFuture, Executor, sleep, yield_now},
+    fault::{Finding, Violation},
     fixtures::{
-        account::{self, ATTEMPTS, CODES, Setting, Stage},
+        account::{self, ATTEMPTS, AccountFixture, CODES, Preparation},
         messages, writes,
     },
-    report::Notes,
-    store::{Bench, WORKERS},
+    report::Findings,
+    store::{StoreUnderTest, WORKERS},
 };
 
-/// What is played.
+/// A race.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Scene {
-    /// Everybody writes until each has stored as many times as there are rounds.
+pub(crate) enum Scenario {
+    /// Every job writes until it has stored once for each round.
     Count,
-    /// Everybody presents a wrong code.
+    /// Every job presents a wrong code.
     Guesses,
-    /// Everybody presents the right code.
+    /// Every job presents the right code.
     Answers,
-    /// Everybody presents one recovery code, in two transactions.
+    /// Every job presents the same recovery code, in two transactions.
     Recovery,
-    /// Some ask for the code again, some guess.
+    /// Some jobs ask for the code again, the others guess.
     Resends,
 }
 
-impl Scene {
-    /// In the order in which they are played.
+impl Scenario {
+    /// All scenarios, in the order of play.
     pub(crate) const ALL: [Self; 5] =
         [Self::Count, Self::Guesses, Self::Answers, Self::Recovery, Self::Resends];
 
@@ -52,30 +53,30 @@ impl Scene {
         }
     }
 
-    const fn setting(self) -> Setting {
+    const fn preparation(self) -> Preparation {
         match self {
-            Self::Count | Self::Recovery => Setting::Enrolled,
-            Self::Guesses | Self::Answers => Setting::Challenged,
-            Self::Resends => Setting::Guessed,
+            Self::Count | Self::Recovery => Preparation::Enrolled,
+            Self::Guesses | Self::Answers => Preparation::Challenged,
+            Self::Resends => Preparation::Guessed,
         }
     }
 }
 
-/// What one process saw of a scene.
+/// What one process observed of a scenario.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Tally {
-    /// The revisions that its stored writes had.
+    /// The revisions of its stored writes.
     pub(crate) stored: Vec<u64>,
     pub(crate) lost: u64,
-    /// How many attempts were left after each wrong code that it was told of.
+    /// The attempts left after each wrong code, as the refusals reported them.
     pub(crate) wrong: Vec<u64>,
-    /// How many right codes were taken.
+    /// Number of right codes that were accepted.
     pub(crate) right: u64,
-    /// The effects to issue a token, by the first eight bytes of their ids.
+    /// The first eight bytes of the ids of the effects that issue a token.
     pub(crate) tokens: Vec<u64>,
-    /// How many messages were to be sent.
+    /// Number of messages to send.
     pub(crate) sent: u64,
-    /// The record's revision before and after, and what it then counted: wrong codes in a row, recovery codes left.
+    /// The record's revision before and after, then its wrong codes in a row and its recovery codes left.
     pub(crate) ends: [u64; 4],
 }
 
@@ -104,26 +105,31 @@ impl Tally {
     }
 }
 
-/// Sets the stage of a scene.
-pub(crate) async fn set(bench: &Bench<'_>, scene: Scene, name: &str) -> Result<Stage, Finding> {
-    Stage::set(bench, name, scene.setting()).await
+/// Prepares the account of a scenario.
+pub(crate) async fn prepare(
+    store: &StoreUnderTest<'_>,
+    scenario: Scenario,
+    name: &str,
+) -> Result<AccountFixture, Finding> {
+    AccountFixture::prepare(store, name, scenario.preparation()).await
 }
 
-/// Plays a scene with a crowd.
+/// Plays a scenario with all jobs of this process.
 pub(crate) async fn play<'a>(
-    bench: &Bench<'a>,
-    muster: &Muster<'a>,
-    scene: Scene,
-    stage: &Stage,
+    store: &StoreUnderTest<'a>,
+    executor: &Executor<'a>,
+    scenario: Scenario,
+    fixture: &AccountFixture,
 ) -> Result<Tally, Finding> {
-    let job = |(worker, ticket): (u8, Ticket)| {
-        let (bench, stage) = (bench.clone(), stage.clone());
-        let job: Later<'a, _> = Box::pin(async move { act(&bench, scene, &stage, worker, ticket).await });
+    let job = |(worker, barrier): (u8, Barrier)| {
+        let (store, fixture) = (store.clone(), fixture.clone());
+        let job: BoxFuture<'a, _> =
+            Box::pin(async move { act(&store, scenario, &fixture, worker, barrier).await });
         job
     };
-    let jobs = (0..WORKERS).zip(gate(usize::from(WORKERS))).map(job).collect();
+    let jobs = (0..WORKERS).zip(Barrier::for_jobs(usize::from(WORKERS))).map(job).collect();
     let mut sum = Tally::default();
-    for tally in muster.run(jobs).await {
+    for tally in executor.run(jobs).await {
         sum.absorb(tally.ok_or_else(panicked)??);
     }
     sum.stored.sort_unstable();
@@ -132,93 +138,100 @@ pub(crate) async fn play<'a>(
     Ok(sum)
 }
 
-/// What the record says when everybody is done.
-pub(crate) async fn end(bench: &Bench<'_>, stage: &Stage, tally: &mut Tally) -> Result<(), Finding> {
-    let account = bench.reload(&stage.subject).await?;
+/// Reads the final record into the tally.
+pub(crate) async fn end(
+    store: &StoreUnderTest<'_>,
+    fixture: &AccountFixture,
+    tally: &mut Tally,
+) -> Result<(), Finding> {
+    let account = store.reload(&fixture.subject).await?;
     let failures = account.authenticators().first().map_or(0, Authenticator::failures);
-    let codes = bench.verifier().recovery_codes_left(&account);
-    tally.ends = [stage.base, account.revision().get(), u64::from(failures), u64::from(codes)];
+    let codes = store.verifier().recovery_codes_left(&account);
+    tally.ends = [fixture.base, account.revision().get(), u64::from(failures), u64::from(codes)];
     Ok(())
 }
 
-/// What one of the crowd does.
+/// The requests of one job.
 async fn act(
-    bench: &Bench<'_>,
-    scene: Scene,
-    stage: &Stage,
+    store: &StoreUnderTest<'_>,
+    scenario: Scenario,
+    fixture: &AccountFixture,
     worker: u8,
-    ticket: Ticket,
+    barrier: Barrier,
 ) -> Result<Tally, Finding> {
-    let (verifier, now) = (bench.verifier(), bench.now());
+    let (verifier, now) = (store.verifier(), store.now());
     let mut tally = Tally::default();
     let even = worker.is_multiple_of(2);
-    match scene {
-        Scene::Guesses | Scene::Answers => {
-            let (handle, right) = stage.challenge()?;
-            let code = if scene == Scene::Answers { right.clone() } else { account::wrong(right)? };
-            let verify = |account| verifier.verify_oob(&stage.session, account, handle, &code, now);
-            let result = step(bench, stage, &mut tally, ticket, verify).await?;
+    match scenario {
+        Scenario::Guesses | Scenario::Answers => {
+            let (handle, right) = fixture.challenge()?;
+            let code = if scenario == Scenario::Answers { right.clone() } else { account::wrong(right)? };
+            let verify = |account| verifier.verify_oob(&fixture.session, account, handle, &code, now);
+            let result = step(store, fixture, &mut tally, barrier, verify).await?;
             tally.right = u64::from(result.is_ok());
         }
-        Scene::Recovery => {
-            let session = if even { &stage.session } else { &stage.other };
-            let recover = |account| verifier.verify_recovery(session, account, &stage.recovery, now);
-            let result = step(bench, stage, &mut tally, ticket, recover).await?;
+        Scenario::Recovery => {
+            let session = if even { &fixture.session } else { &fixture.other };
+            let recover = |account| verifier.verify_recovery(session, account, &fixture.recovery, now);
+            let result = step(store, fixture, &mut tally, barrier, recover).await?;
             tally.right = u64::from(result.is_ok_and(|recovered| !recovered.repeated));
         }
-        Scene::Resends if even => {
-            let entropy = bench.run().rng(&format!("{} resend {worker}", stage.subject)).entropy();
+        Scenario::Resends if even => {
+            let entropy = store.run().rng(&format!("{} resend {worker}", fixture.subject)).entropy();
             let request = ChallengeRequest::default();
-            let resend = |account| verifier.challenge(&stage.session, account, &request, now, &entropy);
-            drop(step(bench, stage, &mut tally, ticket, resend).await?);
+            let resend = |account| verifier.challenge(&fixture.session, account, &request, now, &entropy);
+            drop(step(store, fixture, &mut tally, barrier, resend).await?);
         }
-        Scene::Resends => {
-            let (handle, right) = stage.challenge()?;
+        Scenario::Resends => {
+            let (handle, right) = fixture.challenge()?;
             let code = account::wrong(right)?;
-            let verify = |account| verifier.verify_oob(&stage.session, account, handle, &code, now);
-            drop(step(bench, stage, &mut tally, ticket, verify).await?);
+            let verify = |account| verifier.verify_oob(&fixture.session, account, handle, &code, now);
+            drop(step(store, fixture, &mut tally, barrier, verify).await?);
         }
-        Scene::Count => count_up(bench, stage, &mut tally, ticket).await?,
+        Scenario::Count => count_up(store, fixture, &mut tally, barrier).await?,
     }
     Ok(tally)
 }
 
-/// How often a write may be lost in a row. Each loss is another's gain, and there are not more of those.
-fn patience(bench: &Bench<'_>) -> u32 {
-    let writes = u32::from(bench.rounds()).saturating_add(4).saturating_mul(u32::from(WORKERS));
-    // Beside other processes some write beyond their rounds, and a slow one may lose to all of that.
-    let processes = u32::from(bench.processes());
+/// Number of times that a write may be lost in a row. Each loss means that another write was stored, and there are no
+/// more of those.
+fn retry_limit(store: &StoreUnderTest<'_>) -> u32 {
+    let writes = u32::from(store.rounds()).saturating_add(4).saturating_mul(u32::from(WORKERS));
+    // With other processes some jobs write beyond their rounds, and a slow job may lose to all of these writes.
+    let processes = u32::from(store.processes());
     writes.saturating_mul(processes).saturating_mul(processes).saturating_add(16)
 }
 
-fn out_of_patience(bench: &Bench<'_>) -> Finding {
-    let saw =
-        format!("a write over the revision just loaded was answered Lost {} times in a row", patience(bench));
-    Finding::new(Flaw::NeverStored, saw)
+fn retries_exhausted(store: &StoreUnderTest<'_>) -> Finding {
+    let observed = format!(
+        "a write over the revision just loaded was answered Lost {} times in a row",
+        retry_limit(store)
+    );
+    Finding::new(Violation::NeverStored, observed)
 }
 
-/// Takes one step through the store, as a host does: again from a fresh load while it is lost. Everybody has loaded
-/// before anybody swaps for the first time.
+/// Takes one step through the store, as a host does: again from a fresh load while it is lost. All jobs have loaded
+/// before the first one swaps.
 async fn step<T>(
-    bench: &Bench<'_>,
-    stage: &Stage,
+    store: &StoreUnderTest<'_>,
+    fixture: &AccountFixture,
     tally: &mut Tally,
-    ticket: Ticket,
+    barrier: Barrier,
     mut take: impl FnMut(Account) -> Step<T>,
 ) -> Result<Result<T, Denial>, Finding> {
-    let mut ticket = Some(ticket);
-    for _ in 0..patience(bench) {
-        let account = bench.reload(&stage.subject).await?;
-        match ticket.take() {
-            Some(ticket) => ticket.pass().await,
-            None => give_way().await,
+    let mut barrier = Some(barrier);
+    for _ in 0..retry_limit(store) {
+        let account = store.reload(&fixture.subject).await?;
+        match barrier.take() {
+            Some(barrier) => barrier.wait().await,
+            None => yield_now().await,
         }
         let (write, sealed) = take(account).into_parts();
         let answer = match write {
             None => Swap::Stored,
             Some(write) => {
                 let revision = write.record.revision().get();
-                let answer = bench.swap(write).await?;
+                let answer = store.swap(write).await?;
                 match answer {
                     Swap::Stored => tally.stored.push(revision),
                     Swap::Lost => tally.lost = tally.lost.saturating_add(1),
@@ -232,66 +245,66 @@ async fn step<T>(
             return Ok(result);
         }
     }
-    Err(out_of_patience(bench))
+    Err(retries_exhausted(store))
 }
 
-/// How often one of the crowd writes beyond its rounds, until another process takes its turn.
+/// Number of writes of one job beyond its rounds, until another process has written in between.
 const EXTRA: u16 = 1_000;
 
-/// Writes as often as there are rounds, each time over what it loaded. Beside other processes it goes on until one of
-/// its own process has written over a write of another.
+/// Writes once for each round, each time over what it loaded. With other processes it continues until a job of this
+/// process has written over a write of another process.
 async fn count_up(
-    bench: &Bench<'_>,
-    stage: &Stage,
+    store: &StoreUnderTest<'_>,
+    fixture: &AccountFixture,
     tally: &mut Tally,
-    ticket: Ticket,
+    barrier: Barrier,
 ) -> Result<(), Finding> {
-    let mine = u64::from(bench.process());
-    let theirs = |mark: u64| mark != mine && (0..u64::from(bench.processes())).contains(&mark);
-    let mut ticket = Some(ticket);
+    let mine = u64::from(store.process());
+    let theirs = |mark: u64| mark != mine && (0..u64::from(store.processes())).contains(&mark);
+    let mut barrier = Some(barrier);
     let (mut written, mut extra, mut lost) = (0, 0..EXTRA, 0);
-    let took_turns = || bench.processes() == 1 || stage.took_turns.load(Ordering::SeqCst);
+    let interleaved = || store.processes() == 1 || fixture.interleaved.load(Ordering::SeqCst);
     loop {
-        if written >= bench.rounds() {
-            if took_turns() || extra.next().is_none() {
+        if written >= store.rounds() {
+            if interleaved() || extra.next().is_none() {
                 return Ok(());
             }
-            pause(Duration::from_millis(1)).await;
+            sleep(Duration::from_millis(1)).await;
         }
-        let account = bench.reload(&stage.subject).await?;
-        if let Some(ticket) = ticket.take() {
-            ticket.pass().await;
+        let account = store.reload(&fixture.subject).await?;
+        if let Some(barrier) = barrier.take() {
+            barrier.wait().await;
         }
         let over_theirs = theirs(writes::mark(&account)?);
-        let write = bench.next(&account, mine)?;
+        let write = store.next(&account, mine)?;
         let revision = write.record.revision().get();
-        match bench.swap(write).await? {
+        match store.swap(write).await? {
             Swap::Stored => {
                 tally.stored.push(revision);
                 written = u16::saturating_add(written, 1);
-                stage.took_turns.fetch_or(over_theirs, Ordering::SeqCst);
+                fixture.interleaved.fetch_or(over_theirs, Ordering::SeqCst);
                 lost = 0;
             }
             Swap::Lost => {
                 tally.lost = tally.lost.saturating_add(1);
                 lost = u32::saturating_add(lost, 1);
-                if lost >= patience(bench) {
-                    return Err(out_of_patience(bench));
+                if lost >= retry_limit(store) {
+                    return Err(retries_exhausted(store));
                 }
-                give_way().await;
+                yield_now().await;
             }
         }
     }
 }
 
-/// What must be true of a scene, whoever played it.
-pub(crate) fn judge(scene: Scene, tallies: &[&Tally], notes: &mut Notes) {
+/// Judges a scenario by the tallies of all processes that played it.
+pub(crate) fn judge(scenario: Scenario, tallies: &[&Tally], findings: &mut Findings) {
     let mut sum = Tally::default();
     tallies.iter().for_each(|&tally| sum.absorb(tally.clone()));
     let [base, last, failures, codes] = tallies.first().map_or([0; 4], |tally| tally.ends);
-    notes.expect(
+    findings.expect(
         tallies.iter().all(|tally| tally.ends == [base, last, failures, codes]),
-        Flaw::StaleRead,
+        Violation::StaleRead,
         || {
             let ends: Vec<_> = tallies.iter().map(|tally| tally.ends).collect();
             format!("when all were done, loads gave different records: {ends:?}")
@@ -303,30 +316,34 @@ pub(crate) fn judge(scene: Scene, tallies: &[&Tally], notes: &mut Notes) {
         [one, other] if one == other => Some(*one),
         _ => None,
     });
-    notes.expect(twice.is_none(), Flaw::TwoWinners, || {
+    findings.expect(twice.is_none(), Violation::TwoWinners, || {
         let revision = twice.unwrap_or_default();
         format!("two writes over revision {} were both answered Stored", revision.wrapping_sub(1))
     });
     let written = last.wrapping_sub(base);
-    let (flaw, than) = match stored.cmp(&written) {
-        cmp::Ordering::Less => (Flaw::LostButWritten, "more"),
-        cmp::Ordering::Equal | cmp::Ordering::Greater => (Flaw::Vanished, "less"),
+    let (violation, than) = match stored.cmp(&written) {
+        cmp::Ordering::Less => (Violation::LostButWritten, "more"),
+        cmp::Ordering::Equal | cmp::Ordering::Greater => (Violation::Vanished, "less"),
     };
-    notes.expect(twice.is_some() || stored == written, flaw, || {
+    findings.expect(twice.is_some() || stored == written, violation, || {
         format!("{stored} writes were answered Stored, and the record went on by {written}, which is {than}")
     });
-    let mut limit = |holds: bool, saw: &dyn Fn() -> String| notes.expect(holds, Flaw::LimitBroken, saw);
+    let mut limit =
+        |holds: bool, observed: &dyn Fn() -> String| findings.expect(holds, Violation::LimitBroken, observed);
     sum.wrong.sort_unstable();
     limit(sum.wrong.is_sorted_by(|one, other| one < other), &|| {
-        format!("one attempt was told more than once: those left after each wrong code were {:?}", sum.wrong)
+        format!(
+            "one attempt was reported more than once: those left after each wrong code were {:?}",
+            sum.wrong
+        )
     });
     let wrong = sum.wrong.len();
     let mut tokens = sum.tokens.clone();
     tokens.sort_unstable();
     tokens.dedup();
     let tokens = tokens.len();
-    match scene {
-        Scene::Guesses => {
+    match scenario {
+        Scenario::Guesses => {
             limit(wrong == usize::from(ATTEMPTS), &|| {
                 format!("{wrong} verdicts on wrong codes were revealed where there were {ATTEMPTS} attempts")
             });
@@ -334,10 +351,10 @@ pub(crate) fn judge(scene: Scene, tallies: &[&Tally], notes: &mut Notes) {
                 format!("the record counts {failures} wrong codes where there were {ATTEMPTS} attempts")
             });
         }
-        Scene::Answers => limit(sum.right == 1 && tokens == 1, &|| {
+        Scenario::Answers => limit(sum.right == 1 && tokens == 1, &|| {
             format!("the right code was taken {} times and issued {tokens} tokens", sum.right)
         }),
-        Scene::Recovery => {
+        Scenario::Recovery => {
             limit(sum.right == 1 && tokens == 1, &|| {
                 format!("a recovery code was taken {} times and issued {tokens} tokens", sum.right)
             });
@@ -346,15 +363,15 @@ pub(crate) fn judge(scene: Scene, tallies: &[&Tally], notes: &mut Notes) {
                 format!("one of {CODES} recovery codes was used, and {codes} are left")
             });
         }
-        Scene::Resends => {
+        Scenario::Resends => {
             let left = usize::from(ATTEMPTS.saturating_sub(2));
             limit(wrong == left, &|| {
                 format!("{wrong} verdicts were revealed where {left} attempts were left, beside resends")
             });
             limit(sum.sent <= 1, &|| format!("{} messages were sent within one cool-down", sum.sent));
         }
-        // That each stored as often as there are rounds is what ended it.
-        Scene::Count => {}
+        // The scenario ends when every job has stored its rounds.
+        Scenario::Count => {}
     }
 }
 
@@ -363,23 +380,23 @@ mod tests {
     use super::*;
     use crate::report::Verdict;
 
-    /// What is wrong with what one process saw.
-    fn judged(scene: Scene, tally: &Tally) -> Vec<Flaw> {
-        let mut notes = Notes::default();
-        judge(scene, &[tally], &mut notes);
-        let Verdict::Failed(findings) = notes.conclude(Ok(())) else { return Vec::new() };
-        findings.iter().map(|finding| finding.flaw).collect()
+    /// The violations in the tally of one process.
+    fn violations(scenario: Scenario, tally: &Tally) -> Vec<Violation> {
+        let mut findings = Findings::default();
+        judge(scenario, &[tally], &mut findings);
+        let Verdict::Failed(findings) = findings.conclude(Ok(())) else { return Vec::new() };
+        findings.iter().map(|finding| finding.violation).collect()
     }
 
     #[test]
     fn a_code_is_taken_once_and_issues_one_token() {
-        for scene in [Scene::Answers, Scene::Recovery] {
+        for scenario in [Scenario::Answers, Scenario::Recovery] {
             let right = Tally { right: 1, tokens: Vec::from([7, 7]), ends: [0, 0, 0, 2], ..Tally::default() };
-            assert_eq!(judged(scene, &right), [], "a token that is given again is the same");
+            assert_eq!(violations(scenario, &right), [], "a repeated answer has the same token");
             for (taken, tokens) in [(0, 0), (1, 0), (2, 1), (1, 2), (2, 2)] {
                 let tokens = (0..tokens).collect();
                 let wrong = Tally { right: taken, tokens, ..right.clone() };
-                assert_eq!(judged(scene, &wrong), [Flaw::LimitBroken], "{wrong:?}");
+                assert_eq!(violations(scenario, &wrong), [Violation::LimitBroken], "{wrong:?}");
             }
         }
     }
@@ -387,9 +404,9 @@ mod tests {
     #[test]
     fn what_was_stored_is_what_the_record_went_on_by() {
         let tally = |stored: &[u64]| Tally { stored: stored.into(), ends: [5, 7, 0, 0], ..Tally::default() };
-        assert_eq!(judged(Scene::Count, &tally(&[7, 6])), []);
-        assert_eq!(judged(Scene::Count, &tally(&[6])), [Flaw::LostButWritten]);
-        assert_eq!(judged(Scene::Count, &tally(&[6, 7, 8])), [Flaw::Vanished]);
-        assert_eq!(judged(Scene::Count, &tally(&[6, 7, 7])), [Flaw::TwoWinners]);
+        assert_eq!(violations(Scenario::Count, &tally(&[7, 6])), []);
+        assert_eq!(violations(Scenario::Count, &tally(&[6])), [Violation::LostButWritten]);
+        assert_eq!(violations(Scenario::Count, &tally(&[6, 7, 8])), [Violation::Vanished]);
+        assert_eq!(violations(Scenario::Count, &tally(&[6, 7, 7])), [Violation::TwoWinners]);
     }
 }

@@ -1,4 +1,5 @@
-//! Whole steps, one after the other: what a refusal keeps, what a crash leaves, what the outbox holds.
+//! Whole steps: what a refusal charges, what a crash leaves, what the outbox holds. Nothing here may read an outcome
+//! before its record is stored, except to drop it as a crash does.
 
 use std::sync::{
     Arc, Mutex,
@@ -12,26 +13,26 @@ use countersign::{
 
 use crate::{
     checks::concurrency::panicked,
-    executor::{Later, Muster, gate, give_way, lock},
-    fault::{Finding, Flaw},
+    executor::{Barrier, BoxFuture, Executor, lock, yield_now},
+    fault::{Finding, Violation},
     fixtures::{
-        account::{self, ATTEMPTS, Setting, Stage},
+        account::{self, ATTEMPTS, AccountFixture, Preparation},
         messages,
     },
-    report::Notes,
+    report::Findings,
     request::Request,
-    store::Bench,
+    store::StoreUnderTest,
 };
 
-/// Stores what a step wrote and gives what it decided and the record that must now be there.
+/// Stores what a step wrote; returns its result and the record that the store must now have.
 async fn commit<T>(
-    bench: &Bench<'_>,
+    store: &StoreUnderTest<'_>,
     step: Step<T>,
 ) -> Result<(Result<T, Denial>, Option<Account>), Finding> {
     let (write, sealed) = step.into_parts();
     let record = write.as_ref().map(|write| write.record.clone());
     if let Some(write) = write {
-        bench.store(write).await?;
+        store.put(write).await?;
     }
     match sealed.open(Swap::Stored) {
         Committed::Done(outcome) => Ok((outcome.into_parts().0, record)),
@@ -39,168 +40,179 @@ async fn commit<T>(
     }
 }
 
-pub(crate) async fn denied_step(bench: &Bench<'_>, notes: &mut Notes) -> Result<(), Finding> {
-    let (verifier, now) = (bench.verifier(), bench.now());
-    let stage = Stage::set(bench, "denied", Setting::Challenged).await?;
-    let (handle, right) = stage.challenge()?;
+pub(crate) async fn denied_step(store: &StoreUnderTest<'_>, findings: &mut Findings) -> Result<(), Finding> {
+    let (verifier, now) = (store.verifier(), store.now());
+    let fixture = AccountFixture::prepare(store, "denied", Preparation::Challenged).await?;
+    let (handle, right) = fixture.challenge()?;
     let wrong = account::wrong(right)?;
     for left in (0..ATTEMPTS).rev() {
-        let account = bench.reload(&stage.subject).await?;
+        let account = store.reload(&fixture.subject).await?;
         let (result, record) =
-            commit(bench, verifier.verify_oob(&stage.session, account, handle, &wrong, now)).await?;
-        notes.expect(
+            commit(store, verifier.verify_oob(&fixture.session, account, handle, &wrong, now)).await?;
+        findings.expect(
             result == Err(Denial::InvalidBindingCode { attempts_left: left }),
-            Flaw::Vanished,
+            Violation::Vanished,
             || format!("a wrong code that should leave {left} attempts was answered {result:?}"),
         );
         if let Some(record) = record {
-            bench.expect_row(notes, &record, &[]).await?;
+            store.expect_row(findings, &record, &[]).await?;
         }
     }
-    let account = bench.reload(&stage.subject).await?;
-    let (result, _) = commit(bench, verifier.verify_oob(&stage.session, account, handle, right, now)).await?;
-    notes.expect(result == Err(Denial::AttemptsExhausted), Flaw::LimitBroken, || {
+    let account = store.reload(&fixture.subject).await?;
+    let (result, _) =
+        commit(store, verifier.verify_oob(&fixture.session, account, handle, right, now)).await?;
+    findings.expect(result == Err(Denial::AttemptsExhausted), Violation::LimitBroken, || {
         format!("after {ATTEMPTS} wrong codes the right one was answered {result:?}")
     });
     let never_issued = RecoveryCode::parse(&"2".repeat(24)).map_err(Finding::kit)?;
     for _ in 0..2 {
-        let account = bench.reload(&stage.subject).await?;
+        let account = store.reload(&fixture.subject).await?;
         let (_, record) =
-            commit(bench, verifier.verify_recovery(&stage.other, account, &never_issued, now)).await?;
+            commit(store, verifier.verify_recovery(&fixture.other, account, &never_issued, now)).await?;
         let record = record.ok_or_else(|| Finding::kit("a wrong recovery code was not counted"))?;
-        bench.expect_row(notes, &record, &[]).await?;
+        store.expect_row(findings, &record, &[]).await?;
     }
     Ok(())
 }
 
-pub(crate) async fn denied_request(bench: &Bench<'_>, notes: &mut Notes) -> Result<(), Finding> {
-    let stage = Stage::set(bench, "request", Setting::Challenged).await?;
-    let (handle, right) = stage.challenge()?;
+pub(crate) async fn denied_request(
+    store: &StoreUnderTest<'_>,
+    findings: &mut Findings,
+) -> Result<(), Finding> {
+    let fixture = AccountFixture::prepare(store, "request", Preparation::Challenged).await?;
+    let (handle, right) = fixture.challenge()?;
     let wrong = account::wrong(right)?;
     let request = |code| Request {
-        verifier: bench.verifier().clone(),
-        session: stage.session.clone(),
+        verifier: store.verifier().clone(),
+        session: fixture.session.clone(),
         handle: handle.clone(),
         code,
-        now: bench.now(),
+        now: store.now(),
     };
     for spent in 1..3 {
-        let answer = bench.request(request(wrong.clone())).await?;
+        let answer = store.request(request(wrong.clone())).await?;
         let left = ATTEMPTS.saturating_sub(spent);
-        notes.expect(
+        findings.expect(
             answer == Err(Denial::InvalidBindingCode { attempts_left: left }),
-            Flaw::Vanished,
+            Violation::Vanished,
             || format!("the request with wrong code number {spent} was answered {answer:?}"),
         );
-        let account = bench.reload(&stage.subject).await?;
+        let account = store.reload(&fixture.subject).await?;
         let failures = account.authenticators().first().map_or(0, Authenticator::failures);
-        notes.expect(failures == spent, Flaw::Vanished, || {
+        findings.expect(failures == spent, Violation::Vanished, || {
             format!("{spent} requests were refused for a wrong code, and the record counts {failures}")
         });
     }
-    let answer = bench.request(request(right.clone())).await?;
-    notes.expect(answer.is_ok(), Flaw::NeverStored, || {
+    let answer = store.request(request(right.clone())).await?;
+    findings.expect(answer.is_ok(), Violation::NeverStored, || {
         format!("the request with the right code was answered {answer:?}")
     });
-    let answer = bench.request(request(right.clone())).await?;
-    notes.expect(answer == Err(Denial::OobCodeUsed), Flaw::Vanished, || {
+    let answer = store.request(request(right.clone())).await?;
+    findings.expect(answer == Err(Denial::OobCodeUsed), Violation::Vanished, || {
         format!("the request with a code that was used was answered {answer:?}")
     });
     Ok(())
 }
 
-pub(crate) async fn crash(bench: &Bench<'_>, notes: &mut Notes) -> Result<(), Finding> {
-    let (verifier, now) = (bench.verifier(), bench.now());
-    let stage = Stage::set(bench, "crash", Setting::Enrolled).await?;
-    // The message was not sent when the process died: its descriptor gives it again.
-    let sent = challenge(bench, &stage, "crash", bench.reload(&stage.subject).await?)?;
+pub(crate) async fn crash(store: &StoreUnderTest<'_>, findings: &mut Findings) -> Result<(), Finding> {
+    let (verifier, now) = (store.verifier(), store.now());
+    let fixture = AccountFixture::prepare(store, "crash", Preparation::Enrolled).await?;
+    // The process died before the message was sent: its descriptor yields the message again.
+    let sent = challenge(store, &fixture, "crash", store.reload(&fixture.subject).await?)?;
     let outbox = sent.outbox.clone();
-    let account = keep(bench, notes, sent).await?;
+    let account = keep(store, findings, sent).await?;
     let code = messages::render(verifier, &account, outbox.first(), now).map_err(|problem| {
-        let saw = format!("the message of a stored write cannot be derived from the record: {problem}");
-        Finding::new(Flaw::Vanished, saw)
+        let observed = format!("the message of a stored write cannot be derived from the record: {problem}");
+        Finding::new(Violation::Vanished, observed)
     })?;
-    notes.count();
-    // Nor was the answer: asking again within the cool-down gives the same handle, and sends and writes nothing.
-    let entropy = bench.run().rng(&format!("{} again", stage.subject)).entropy();
+    findings.count();
+    // The answer was lost, too: asking again within the cool-down returns the same handle, and sends and writes nothing.
+    let entropy = store.run().rng(&format!("{} again", fixture.subject)).entropy();
     let request = ChallengeRequest::default();
-    let again = verifier.challenge(&stage.session, account.clone(), &request, now, &entropy);
-    let (result, _) = commit(bench, again).await?;
-    let handle = account::open(bench, &stage.session, &result.map_err(Finding::kit)?.oob_code)?;
-    // The right code was stored and the answer was not sent: the code is used, and no second token comes of it.
-    let step = verifier.verify_oob(&stage.session, account, &handle, &code, now);
-    let account = keep(bench, notes, unseen(step)?).await?;
-    let again = verifier.verify_oob(&stage.session, account, &handle, &code, now);
-    let (result, _) = commit(bench, again).await?;
-    notes.expect(result == Err(Denial::OobCodeUsed), Flaw::Vanished, || {
+    let again = verifier.challenge(&fixture.session, account.clone(), &request, now, &entropy);
+    let (result, _) = commit(store, again).await?;
+    let handle = account::open(store, &fixture.session, &result.map_err(Finding::kit)?.oob_code)?;
+    // The right code was stored and its answer was lost: the code is used, and no second token is issued.
+    let step = verifier.verify_oob(&fixture.session, account, &handle, &code, now);
+    let account = keep(store, findings, unseen(step)?).await?;
+    let again = verifier.verify_oob(&fixture.session, account, &handle, &code, now);
+    let (result, _) = commit(store, again).await?;
+    findings.expect(result == Err(Denial::OobCodeUsed), Violation::Vanished, || {
         format!("a code that was used before the crash was answered {result:?} after it")
     });
-    // A recovery code that was stored without an answer gives the same token again.
-    let account = bench.reload(&stage.subject).await?;
-    let step = verifier.verify_recovery(&stage.other, account, &stage.recovery, now);
-    let account = keep(bench, notes, unseen(step)?).await?;
-    let again = verifier.verify_recovery(&stage.other, account, &stage.recovery, now);
-    let (result, _) = commit(bench, again).await?;
+    // A recovery code was stored and its answer was lost: the same code yields the same token again.
+    let account = store.reload(&fixture.subject).await?;
+    let step = verifier.verify_recovery(&fixture.other, account, &fixture.recovery, now);
+    let account = keep(store, findings, unseen(step)?).await?;
+    let again = verifier.verify_recovery(&fixture.other, account, &fixture.recovery, now);
+    let (result, _) = commit(store, again).await?;
     let repeated = result.as_ref().is_ok_and(|recovered| recovered.repeated);
-    notes.expect(repeated, Flaw::Vanished, || {
+    findings.expect(repeated, Violation::Vanished, || {
         format!("a recovery code that was used before the crash was answered {result:?} after it")
     });
     Ok(())
 }
 
-/// The write of a step whose outcome nobody will see.
+/// The write of a step whose outcome is lost.
 fn unseen<T>(step: Step<T>) -> Result<Write, Finding> {
     let (write, _) = step.into_parts();
     write.ok_or_else(|| Finding::kit("the right code was refused"))
 }
 
-/// Stores a write and gives the record from a fresh load, which is the second: what only the writer saw is gone by
-/// then.
-async fn keep(bench: &Bench<'_>, notes: &mut Notes, write: Write) -> Result<Account, Finding> {
+/// Stores a write and returns the record of the second load after it: a record that only its writer could see is gone
+/// by then.
+async fn keep(store: &StoreUnderTest<'_>, findings: &mut Findings, write: Write) -> Result<Account, Finding> {
     let record = write.record.clone();
-    bench.store(write).await?;
-    bench.expect_row(notes, &record, &[]).await?;
-    bench.reload(record.subject()).await
+    store.put(write).await?;
+    store.expect_row(findings, &record, &[]).await?;
+    store.reload(record.subject()).await
 }
 
 /// The write of a challenge that sends a code.
-fn challenge(bench: &Bench<'_>, stage: &Stage, label: &str, account: Account) -> Result<Write, Finding> {
+fn challenge(
+    store: &StoreUnderTest<'_>,
+    fixture: &AccountFixture,
+    label: &str,
+    account: Account,
+) -> Result<Write, Finding> {
     let session = match label {
-        "crash" => stage.session.clone(),
-        _ => account::session_for(bench, &stage.subject, label)?,
+        "crash" => fixture.session.clone(),
+        _ => account::session_for(store, &fixture.subject, label)?,
     };
-    let entropy = bench.run().rng(&format!("{} {label} {}", stage.subject, account.revision())).entropy();
+    let entropy = store.run().rng(&format!("{} {label} {}", fixture.subject, account.revision())).entropy();
     let request = ChallengeRequest::default();
-    let step = bench.verifier().challenge(&session, account, &request, bench.now(), &entropy);
+    let step = store.verifier().challenge(&session, account, &request, store.now(), &entropy);
     let (write, _) = step.into_parts();
     write.ok_or_else(|| Finding::kit("a challenge sends nothing"))
 }
 
-pub(crate) async fn outbox(bench: &Bench<'_>, notes: &mut Notes) -> Result<(), Finding> {
-    let stage = Stage::set(bench, "outbox", Setting::Enrolled).await?;
-    let before = bench.outbox(&stage.subject).await?;
-    notes.expect(before.is_empty(), Flaw::MessageStray, || {
+pub(crate) async fn outbox(store: &StoreUnderTest<'_>, findings: &mut Findings) -> Result<(), Finding> {
+    let fixture = AccountFixture::prepare(store, "outbox", Preparation::Enrolled).await?;
+    let before = store.outbox(&fixture.subject).await?;
+    findings.expect(before.is_empty(), Violation::MessageStray, || {
         format!("a write without messages has {} in the outbox", before.len())
     });
     for round in 0..3 {
-        let account = bench.reload(&stage.subject).await?;
-        let stored = challenge(bench, &stage, &format!("first {round}"), account.clone())?;
-        let lost = challenge(bench, &stage, &format!("second {round}"), account)?;
+        let account = store.reload(&fixture.subject).await?;
+        let stored = challenge(store, &fixture, &format!("first {round}"), account.clone())?;
+        let lost = challenge(store, &fixture, &format!("second {round}"), account)?;
         let (kept, dropped) = (stored.outbox.clone(), lost.outbox.clone());
-        bench.store(stored).await?;
-        expect_messages(bench, notes, &stage, &kept).await?;
-        let answer = bench.swap(lost).await?;
-        notes.expect(answer == Swap::Lost, Flaw::StaleCopyWins, || {
+        store.put(stored).await?;
+        expect_messages(store, findings, &fixture, &kept).await?;
+        let answer = store.swap(lost).await?;
+        findings.expect(answer == Swap::Lost, Violation::StaleCopyWins, || {
             format!("a write over a revision that was gone was answered {answer:?}")
         });
-        let found = bench.outbox(&stage.subject).await?;
-        notes.expect(!dropped.iter().any(|message| found.contains(message)), Flaw::MessageStray, || {
-            format!("the message of a write that was answered {answer:?} is in the outbox")
-        });
-        let account = bench.reload(&stage.subject).await?;
+        let found = store.outbox(&fixture.subject).await?;
+        findings.expect(
+            !dropped.iter().any(|message| found.contains(message)),
+            Violation::MessageStray,
+            || format!("the message of a write that was answered {answer:?} is in the outbox"),
+        );
+        let account = store.reload(&fixture.subject).await?;
         for message in &kept {
-            let rendered = messages::render(bench.verifier(), &account, Some(message), bench.now());
-            notes.expect(rendered.is_ok(), Flaw::Altered, || {
+            let rendered = messages::render(store.verifier(), &account, Some(message), store.now());
+            findings.expect(rendered.is_ok(), Violation::Altered, || {
                 let problem = rendered.err().unwrap_or_default();
                 format!("a stored message cannot be derived from the record: {problem}")
             });
@@ -210,80 +222,81 @@ pub(crate) async fn outbox(bench: &Bench<'_>, notes: &mut Notes) -> Result<(), F
 }
 
 async fn expect_messages(
-    bench: &Bench<'_>,
-    notes: &mut Notes,
-    stage: &Stage,
+    store: &StoreUnderTest<'_>,
+    findings: &mut Findings,
+    fixture: &AccountFixture,
     messages: &[Descriptor],
 ) -> Result<(), Finding> {
-    let found = bench.outbox(&stage.subject).await?;
+    let found = store.outbox(&fixture.subject).await?;
     for message in messages {
         let same_id = found.iter().filter(|known| known.id() == message.id()).count();
-        notes.expect(same_id > 0, Flaw::MessageMissing, || {
+        findings.expect(same_id > 0, Violation::MessageMissing, || {
             format!("the message {} of a stored record is not in the outbox", message.id())
         });
-        notes.expect(same_id == 0 || found.contains(message), Flaw::Altered, || {
+        findings.expect(same_id == 0 || found.contains(message), Violation::Altered, || {
             format!("the message {} came back with other content than it was written with", message.id())
         });
     }
     Ok(())
 }
 
-/// Whoever sees a record sees its messages, too: one writes, the others look.
-pub(crate) async fn outbox_in_sight<'a>(
-    bench: &Bench<'a>,
-    muster: &Muster<'a>,
-    notes: &mut Notes,
+/// A caller that can see a record can see its messages, too: one job writes, the others read.
+pub(crate) async fn outbox_during_writes<'a>(
+    store: &StoreUnderTest<'a>,
+    executor: &Executor<'a>,
+    findings: &mut Findings,
     name: &str,
 ) -> Result<(), Finding> {
-    const LOOKERS: usize = 3;
-    let stage = Stage::set(bench, name, Setting::Enrolled).await?;
-    let rounds = bench.rounds().min(12);
-    let mut gates: Vec<_> = (0..rounds).map(|_| gate(LOOKERS.saturating_add(1))).collect();
-    let mut tickets = || gates.iter_mut().filter_map(Vec::pop).zip(1_u64..).collect::<Vec<_>>();
+    const READERS: usize = 3;
+    let fixture = AccountFixture::prepare(store, name, Preparation::Enrolled).await?;
+    let rounds = store.rounds().min(12);
+    let mut rounds_of_barriers: Vec<_> =
+        (0..rounds).map(|_| Barrier::for_jobs(READERS.saturating_add(1))).collect();
+    let mut barriers = || rounds_of_barriers.iter_mut().filter_map(Vec::pop).zip(1_u64..).collect::<Vec<_>>();
     let stored = Arc::new(AtomicU64::new(0));
-    // The messages of each revision, noted before it is stored.
+    // The messages of each revision, recorded before it is stored.
     let written: Arc<Mutex<Written>> = Arc::default();
-    let mut jobs: Vec<Later<'a, Result<Notes, Finding>>> = Vec::new();
-    for _ in 0..LOOKERS {
-        let (tickets, stored, written) = (tickets(), Arc::clone(&stored), Arc::clone(&written));
-        let (bench, stage) = (bench.clone(), stage.clone());
+    let mut jobs: Vec<BoxFuture<'a, Result<Findings, Finding>>> = Vec::new();
+    for _ in 0..READERS {
+        let (barriers, stored, written) = (barriers(), Arc::clone(&stored), Arc::clone(&written));
+        let (store, fixture) = (store.clone(), fixture.clone());
         jobs.push(Box::pin(async move {
-            let mut notes = Notes::default();
-            for (ticket, round) in tickets {
-                ticket.pass().await;
-                // Until the round's write was answered, and once more.
+            let mut findings = Findings::default();
+            for (barrier, round) in barriers {
+                barrier.wait().await;
+                // Until the write of this round is answered, and once more.
                 let mut over = false;
                 while !over {
                     over = stored.load(Ordering::SeqCst) >= round;
-                    let account = bench.reload(&stage.subject).await?;
+                    let account = store.reload(&fixture.subject).await?;
                     let messages = messages_until(&lock(&written), account.revision());
-                    expect_messages(&bench, &mut notes, &stage, &messages).await?;
-                    give_way().await;
+                    expect_messages(&store, &mut findings, &fixture, &messages).await?;
+                    yield_now().await;
                 }
             }
-            Ok(notes)
+            Ok(findings)
         }));
     }
-    let (tickets, writer) = (tickets(), bench.clone());
+    let (barriers, writer) = (barriers(), store.clone());
     let progress = Progress(stored);
     jobs.push(Box::pin(async move {
-        for (ticket, round) in tickets {
-            let account = writer.reload(&stage.subject).await?;
-            let write = challenge(&writer, &stage, &format!("round {round}"), account)?;
+        for (barrier, round) in barriers {
+            let account = writer.reload(&fixture.subject).await?;
+            let write = challenge(&writer, &fixture, &format!("round {round}"), account)?;
             lock(&written).push((write.revision(), write.outbox.clone()));
-            ticket.pass().await;
-            writer.store(write).await?;
+            barrier.wait().await;
+            writer.put(write).await?;
             progress.0.store(round, Ordering::SeqCst);
         }
-        Ok(Notes::default())
+        Ok(Findings::default())
     }));
-    for result in muster.run(jobs).await {
-        notes.absorb(result.ok_or_else(panicked)??);
+    for result in executor.run(jobs).await {
+        findings.absorb(result.ok_or_else(panicked)??);
     }
     Ok(())
 }
 
-/// The newest round whose write was answered. A writer that is gone keeps nobody looking.
+/// The newest round whose write was answered. A writer that is gone releases the readers.
 struct Progress(Arc<AtomicU64>);
 
 impl Drop for Progress {

@@ -1,4 +1,4 @@
-//! Stores that are wrong about one row, whoever looks and however slowly.
+//! Stores that fail with one caller: their writes to one row are wrong without any concurrency.
 
 use std::{
     collections::BTreeMap,
@@ -10,10 +10,10 @@ use std::{
 };
 
 use countersign::{Account, Subject, Swap, Write};
-use countersign_conformance::{Check, Crowd, Flaw, Kit};
+use countersign_conformance::{Check, Concurrency, Kit, Violation};
 use serde_json::Value;
 
-use super::stores::{FEW, NOW, Rows, caught, flaws, holds, run};
+use super::stores::{FEW, NOW, Rows, caught, holds, run, violations};
 
 #[test]
 fn the_last_write_wins() {
@@ -29,37 +29,43 @@ fn the_last_write_wins() {
     };
     let report = rows.kit(swap).outbox(|subject| rows.messages(subject)).run(&run(), NOW);
     let words = ["a write over a revision that was gone was answered Stored"];
-    caught(&report, Check::Outbox, None, Flaw::StaleCopyWins, &words);
+    caught(&report, Check::Outbox, None, Violation::StaleCopyWins, &words);
     caught(
         &report,
         Check::Outbox,
         None,
-        Flaw::Altered,
+        Violation::Altered,
         &["a stored message cannot be derived from the record"],
     );
     caught(
         &report,
         Check::StaleCopy,
         None,
-        Flaw::UpdateInserts,
+        Violation::UpdateInserts,
         &["a row that is not there was answered Stored"],
     );
-    caught(&report, Check::Insert, None, Flaw::InsertOverwrites, &["ON CONFLICT DO NOTHING"]);
-    for crowd in [Some(Crowd::Threads), Some(Crowd::Tasks)] {
+    caught(&report, Check::Insert, None, Violation::InsertOverwrites, &["ON CONFLICT DO NOTHING"]);
+    for concurrency in [Some(Concurrency::Threads), Some(Concurrency::Tasks)] {
         caught(
             &report,
             Check::Swap,
-            crowd,
-            Flaw::TwoWinners,
+            concurrency,
+            Violation::TwoWinners,
             &["of 8 writes over one revision at once 8 were"],
         );
         let words =
             ["were revealed where there were 5 attempts", "WHERE subject = ? AND revision = EXPECTED"];
-        caught(&report, Check::Guesses, crowd, Flaw::LimitBroken, &words);
-        caught(&report, Check::Answers, crowd, Flaw::LimitBroken, &["the right code was taken 8 times"]);
-        caught(&report, Check::Recovery, crowd, Flaw::LimitBroken, &["a recovery code was taken"]);
+        caught(&report, Check::Guesses, concurrency, Violation::LimitBroken, &words);
+        caught(
+            &report,
+            Check::Answers,
+            concurrency,
+            Violation::LimitBroken,
+            &["the right code was taken 8 times"],
+        );
+        caught(&report, Check::Recovery, concurrency, Violation::LimitBroken, &["a recovery code was taken"]);
         let words = ["beside resends", "messages were sent within one cool-down"];
-        caught(&report, Check::Resends, crowd, Flaw::LimitBroken, &words);
+        caught(&report, Check::Resends, concurrency, Violation::LimitBroken, &words);
     }
 }
 
@@ -76,9 +82,9 @@ fn only_updates_are_unconditional() {
     };
     let report = rows.kit(swap).run(&run(), NOW);
     let words = ["was answered Stored when the row had", "The last write must not win"];
-    caught(&report, Check::StaleCopy, None, Flaw::StaleCopyWins, &words);
-    caught(&report, Check::DeletedRow, None, Flaw::StaleCopyWins, &[]);
-    assert_eq!(flaws(&report, Check::Insert, None), []);
+    caught(&report, Check::StaleCopy, None, Violation::StaleCopyWins, &words);
+    caught(&report, Check::DeletedRow, None, Violation::StaleCopyWins, &[]);
+    assert_eq!(violations(&report, Check::Insert, None), []);
 }
 
 #[test]
@@ -92,15 +98,21 @@ fn an_insert_overwrites() {
         Ok(Swap::Stored)
     };
     let report = rows.kit(swap).run(&run(), NOW);
-    caught(&report, Check::Insert, None, Flaw::InsertOverwrites, &["a second insert", "never an upsert"]);
     caught(
         &report,
         Check::Insert,
-        Some(Crowd::Tasks),
-        Flaw::TwoWinners,
+        None,
+        Violation::InsertOverwrites,
+        &["a second insert", "never an upsert"],
+    );
+    caught(
+        &report,
+        Check::Insert,
+        Some(Concurrency::Tasks),
+        Violation::TwoWinners,
         &["of 8 inserts of one subject at once 8"],
     );
-    assert_eq!(flaws(&report, Check::StaleCopy, None), []);
+    assert_eq!(violations(&report, Check::StaleCopy, None), []);
 }
 
 #[test]
@@ -114,9 +126,9 @@ fn an_update_inserts() {
         rows.swap(write)
     };
     let report = rows.kit(swap).run(&run(), NOW);
-    caught(&report, Check::StaleCopy, None, Flaw::UpdateInserts, &["update and never insert"]);
-    caught(&report, Check::DeletedRow, None, Flaw::UpdateInserts, &["a copy of the deleted record"]);
-    assert_eq!(flaws(&report, Check::Insert, None), []);
+    caught(&report, Check::StaleCopy, None, Violation::UpdateInserts, &["update and never insert"]);
+    caught(&report, Check::DeletedRow, None, Violation::UpdateInserts, &["a copy of the deleted record"]);
+    assert_eq!(violations(&report, Check::Insert, None), []);
 }
 
 #[test]
@@ -129,17 +141,17 @@ fn nobody_counts_the_rows_of_an_update() {
     };
     let report = rows.kit(swap).run(&run(), NOW);
     let words = ["a write over a row that is not there was answered Stored and made none"];
-    caught(&report, Check::StaleCopy, None, Flaw::UpdateInserts, &words);
-    caught(&report, Check::DeletedRow, None, Flaw::UpdateInserts, &[" was answered Stored"]);
+    caught(&report, Check::StaleCopy, None, Violation::UpdateInserts, &words);
+    caught(&report, Check::DeletedRow, None, Violation::UpdateInserts, &[" was answered Stored"]);
 }
 
 #[test]
-fn a_volley_has_two_winners_or_keeps_a_loser() {
-    /// What a volley's later writes over the revision that the first one had are answered.
+fn a_burst_has_two_winners_or_keeps_a_loser() {
+    /// What a burst's later writes over the revision that the first one had are answered.
     fn report(of: impl Fn(u32) -> (bool, Swap) + Send + Sync) -> countersign_conformance::Report {
         let (rows, won) = (Rows::default(), Mutex::new((None, 0)));
         let swap = |write: Write| {
-            if write.expected.is_none() || !write.record.subject().as_str().ends_with("-volley") {
+            if write.expected.is_none() || !write.record.subject().as_str().ends_with("-burst") {
                 return rows.swap(write);
             }
             let mut won = won.lock().unwrap();
@@ -156,13 +168,17 @@ fn a_volley_has_two_winners_or_keeps_a_loser() {
         };
         rows.kit(swap).run(&run(), NOW)
     }
-    for crowd in [Some(Crowd::Threads), Some(Crowd::Tasks)] {
+    for concurrency in [Some(Concurrency::Threads), Some(Concurrency::Tasks)] {
         let two = report(|later| if later == 1 { (true, Swap::Stored) } else { (false, Swap::Lost) });
         let words = ["of 8 writes over one revision at once 2 were answered Stored"];
-        caught(&two, Check::Swap, crowd, Flaw::TwoWinners, &words);
-        assert_eq!(two.findings().filter(|finding| finding.flaw != Flaw::TwoWinners).count(), 0, "{two}");
+        caught(&two, Check::Swap, concurrency, Violation::TwoWinners, &words);
+        assert_eq!(
+            two.findings().filter(|finding| finding.violation != Violation::TwoWinners).count(),
+            0,
+            "{two}"
+        );
         let kept = report(|later| (later == 7, Swap::Lost));
-        caught(&kept, Check::Swap, crowd, Flaw::LostButWritten, &["and is what a load gives"]);
+        caught(&kept, Check::Swap, concurrency, Violation::LostButWritten, &["and is what a load gives"]);
     }
 }
 
@@ -171,15 +187,21 @@ fn a_deleted_row_is_still_read() {
     let rows = Rows::default();
     let kit = Kit::new(|subject| rows.load(subject), |write| rows.swap(write));
     let report = kit.delete(|_| Ok::<_, Infallible>(())).rounds(FEW).run(&run(), NOW);
-    caught(&report, Check::DeletedRow, None, Flaw::StaleRead, &["was deleted, and a load gave a record"]);
+    caught(
+        &report,
+        Check::DeletedRow,
+        None,
+        Violation::StaleRead,
+        &["was deleted, and a load gave a record"],
+    );
 }
 
 #[test]
-fn a_delete_that_fails_is_told_with_what_it_left() {
+fn a_delete_that_fails_is_reported_with_what_it_left() {
     let rows = Rows::default();
     let kit = Kit::new(|subject| rows.load(subject), |write| rows.swap(write));
     let report = kit.delete(|_| Err::<(), _>("no right to delete")).rounds(FEW).run(&run(), NOW);
-    caught(&report, Check::DeletedRow, None, Flaw::StoreFails, &["a delete failed: no right to delete"]);
+    caught(&report, Check::DeletedRow, None, Violation::StoreFails, &["a delete failed: no right to delete"]);
     assert!(report.left_behind.is_some() && !report.subjects.is_empty());
 }
 
@@ -193,8 +215,8 @@ fn a_write_is_answered_lost_and_is_there() {
     };
     let report = rows.kit(swap).run(&run(), NOW);
     let words = ["was answered Lost, and is what a load gives", "Answer Lost only when nothing was written"];
-    caught(&report, Check::Insert, None, Flaw::LostButWritten, &words);
-    caught(&report, Check::StaleCopy, None, Flaw::LostButWritten, &[]);
+    caught(&report, Check::Insert, None, Violation::LostButWritten, &words);
+    caught(&report, Check::StaleCopy, None, Violation::LostButWritten, &[]);
 }
 
 #[test]
@@ -206,30 +228,54 @@ fn a_write_is_there_and_is_answered_lost() {
         rows.swap(write).map(|answer| if update { Swap::Lost } else { answer })
     };
     let report = rows.kit(swap).run(&run(), NOW);
-    caught(&report, Check::StaleCopy, None, Flaw::NeverStored, &["an uncontended write over the revision"]);
-    caught(&report, Check::Guesses, Some(Crowd::Threads), Flaw::LostButWritten, &["which is more"]);
+    caught(
+        &report,
+        Check::StaleCopy,
+        None,
+        Violation::NeverStored,
+        &["an uncontended write over the revision"],
+    );
+    caught(
+        &report,
+        Check::Guesses,
+        Some(Concurrency::Threads),
+        Violation::LostButWritten,
+        &["which is more"],
+    );
 }
 
 #[test]
 fn nothing_is_ever_stored() {
     let rows = Rows::default();
     let report = rows.kit(|_| Ok(Swap::Lost)).run(&run(), NOW);
-    caught(&report, Check::Insert, None, Flaw::NeverStored, &["the first insert of", "was answered Lost"]);
+    caught(
+        &report,
+        Check::Insert,
+        None,
+        Violation::NeverStored,
+        &["the first insert of", "was answered Lost"],
+    );
     let report = rows.kit(|_| Ok(Swap::Stored)).run(&run(), NOW);
-    caught(&report, Check::Insert, None, Flaw::Vanished, &["was answered Stored, and there is no record"]);
+    caught(
+        &report,
+        Check::Insert,
+        None,
+        Violation::Vanished,
+        &["was answered Stored, and there is no record"],
+    );
 }
 
 #[test]
 fn nobody_wins_where_several_try() {
     let rows = Rows::default();
     let swap = |write: Write| {
-        let contended = write.expected.is_some() && write.record.subject().as_str().ends_with("-volley");
+        let contended = write.expected.is_some() && write.record.subject().as_str().ends_with("-burst");
         if contended { Ok(Swap::Lost) } else { rows.swap(write) }
     };
     let report = rows.kit(swap).run(&run(), NOW);
     let words = ["of 8 writes over one revision at once none was answered Stored"];
-    for crowd in [Some(Crowd::Threads), Some(Crowd::Tasks)] {
-        caught(&report, Check::Swap, crowd, Flaw::NeverStored, &words);
+    for concurrency in [Some(Concurrency::Threads), Some(Concurrency::Tasks)] {
+        caught(&report, Check::Swap, concurrency, Violation::NeverStored, &words);
     }
 }
 
@@ -277,22 +323,22 @@ fn a_write_is_seen_once_and_never_committed() {
     let words = [
         "a wrong code that should leave 3 attempts was answered Err(InvalidBindingCode { attempts_left: 4 })",
     ];
-    caught(&report, Check::DeniedStep, None, Flaw::Vanished, &words);
+    caught(&report, Check::DeniedStep, None, Violation::Vanished, &words);
     let words = ["after 5 wrong codes the right one was answered Ok"];
-    caught(&report, Check::DeniedStep, None, Flaw::LimitBroken, &words);
+    caught(&report, Check::DeniedStep, None, Violation::LimitBroken, &words);
 
     let report = report_with_uncommitted(|record| spent(record) && !recovered(record));
     let words = ["a code that was used before the crash was answered Ok"];
-    caught(&report, Check::Crash, None, Flaw::Vanished, &words);
+    caught(&report, Check::Crash, None, Violation::Vanished, &words);
 
     let report = report_with_uncommitted(recovered);
     let words = ["a recovery code that was used before the crash was answered Ok"];
-    caught(&report, Check::Crash, None, Flaw::Vanished, &words);
+    caught(&report, Check::Crash, None, Violation::Vanished, &words);
 
     let sent = |record: &Value| !record["challenges"].as_array().unwrap().is_empty();
     let report = report_with_uncommitted(sent);
     let words = ["the message of a stored write cannot be derived from the record"];
-    caught(&report, Check::Crash, None, Flaw::Vanished, &words);
+    caught(&report, Check::Crash, None, Violation::Vanished, &words);
 }
 
 #[test]
@@ -307,7 +353,7 @@ fn a_used_recovery_code_comes_back() {
         "a recovery code was taken 8 times and issued 2 tokens",
         "one of 3 recovery codes was used, and 3 are left",
     ];
-    caught(&report, Check::Recovery, Some(Crowd::Tasks), Flaw::LimitBroken, &words);
+    caught(&report, Check::Recovery, Some(Concurrency::Tasks), Violation::LimitBroken, &words);
 }
 
 #[test]
@@ -320,7 +366,7 @@ fn some_writes_vanish() {
     };
     let report = rows.kit(swap).run(&run(), NOW);
     let words = ["and that is what the store has", "Answer Stored after the commit"];
-    caught(&report, Check::Reads, None, Flaw::Vanished, &words);
+    caught(&report, Check::Reads, None, Violation::Vanished, &words);
 }
 
 /// A store of texts, each spoilt on its way in; what cannot be read any more is an error.
@@ -372,7 +418,7 @@ fn round(value: &mut Value) {
 #[test]
 fn numbers_are_rounded_to_doubles() {
     let report = report_with_texts(|text| edited(&text, round));
-    assert!(!flaws(&report, Check::Records, None).is_empty(), "{report}");
+    assert!(!violations(&report, Check::Records, None).is_empty(), "{report}");
     assert!(!report.passed());
     // Even if the revision stands in a column of its own, the times are wrong.
     let report = report_with_texts(|text| {
@@ -387,7 +433,7 @@ fn numbers_are_rounded_to_doubles() {
         "with other content than it was written with",
         "do not fit a double",
     ];
-    caught(&report, Check::Records, None, Flaw::Altered, &words);
+    caught(&report, Check::Records, None, Violation::Altered, &words);
 }
 
 #[test]
@@ -410,8 +456,8 @@ fn fields_and_texts_are_changed() {
     ];
     for (words, spoil) in spoils {
         let report = report_with_texts(spoil);
-        let found = flaws(&report, Check::Records, None);
-        let expected = if words.contains("failed") { Flaw::StoreFails } else { Flaw::Altered };
+        let found = violations(&report, Check::Records, None);
+        let expected = if words.contains("failed") { Violation::StoreFails } else { Violation::Altered };
         assert!(found.contains(&expected), "{words}: {found:?}\n{report}");
         assert!(report.to_string().contains(words), "{words}\n{report}");
     }
@@ -435,7 +481,13 @@ fn revisions_are_compared_inexactly() {
             Ok(Swap::Stored)
         };
         let report = rows.kit(swap).run(&run(), NOW);
-        caught(&report, Check::Records, None, Flaw::StaleCopyWins, &["was answered Stored when the row had"]);
+        caught(
+            &report,
+            Check::Records,
+            None,
+            Violation::StaleCopyWins,
+            &["was answered Stored when the row had"],
+        );
     }
 }
 
@@ -464,7 +516,7 @@ fn subjects_are_compared_loosely() {
             Ok(Swap::Stored)
         };
         let report = Kit::new(load, swap).rounds(FEW).run(&run(), NOW);
-        caught(&report, Check::Subjects, None, Flaw::LooseSubject, &[words, "a binary collation"]);
+        caught(&report, Check::Subjects, None, Violation::LooseSubject, &[words, "a binary collation"]);
         assert_eq!(report.findings().count(), 1, "{report}");
     }
 }
@@ -474,7 +526,7 @@ fn a_load_gives_another_users_record() {
     let rows = Rows::default();
     let load = |_: &Subject| Ok::<_, Infallible>(rows.rows.lock().unwrap().values().next().cloned());
     let report = Kit::new(load, |write| rows.swap(write)).rounds(FEW).run(&run(), NOW);
-    caught(&report, Check::Reads, None, Flaw::LooseSubject, &["gave the record of"]);
+    caught(&report, Check::Reads, None, Violation::LooseSubject, &["gave the record of"]);
 }
 
 #[test]
@@ -495,10 +547,10 @@ fn a_rollback_hides_behind_the_answer() {
     };
     let report = rows.kit(swap).run(&run(), NOW);
     let words = ["and that is what the store has", "a refusal is a result to store"];
-    caught(&report, Check::DeniedStep, None, Flaw::Vanished, &words);
+    caught(&report, Check::DeniedStep, None, Violation::Vanished, &words);
     let revealed = ["8 verdicts on wrong codes were revealed where there were 5 attempts"];
-    caught(&report, Check::Guesses, Some(Crowd::Tasks), Flaw::LimitBroken, &revealed);
+    caught(&report, Check::Guesses, Some(Concurrency::Tasks), Violation::LimitBroken, &revealed);
     for check in [Check::Insert, Check::StaleCopy, Check::Reads, Check::Crash] {
-        assert_eq!(flaws(&report, check, None), [], "{check}");
+        assert_eq!(violations(&report, check, None), [], "{check}");
     }
 }

@@ -1,4 +1,4 @@
-//! Stores that are wrong only while others are at it, or that lag behind. Each is made to show it every time.
+//! Stores that fail only under concurrency or replica lag, each made to fail deterministically.
 
 use std::{
     cell::RefCell,
@@ -12,9 +12,9 @@ use std::{
 };
 
 use countersign::{Account, Subject, Swap, Write};
-use countersign_conformance::{AsyncKit, Check, Crowd, Flaw, Kit};
+use countersign_conformance::{AsyncKit, Check, Concurrency, Kit, Violation};
 
-use super::stores::{FEW, NOW, Rows, caught, flaws, run};
+use super::stores::{FEW, NOW, Rows, caught, run, violations};
 
 /// Holds whoever is alone in here until another comes, for at most 20 milliseconds.
 #[derive(Default)]
@@ -54,13 +54,13 @@ fn the_check_comes_before_the_write_in_threads() {
         "writes over one revision at once",
         "Reading the revision first and writing afterwards leaves a gap",
     ];
-    caught(&report, Check::Swap, Some(Crowd::Threads), Flaw::TwoWinners, &words);
-    caught(&report, Check::Insert, Some(Crowd::Threads), Flaw::TwoWinners, &[]);
+    caught(&report, Check::Swap, Some(Concurrency::Threads), Violation::TwoWinners, &words);
+    caught(&report, Check::Insert, Some(Concurrency::Threads), Violation::TwoWinners, &[]);
     // One after the other, nothing is wrong with it.
     for check in [Check::Insert, Check::StaleCopy, Check::Reads, Check::DeniedStep] {
-        assert_eq!(flaws(&report, check, None), [], "{check}");
+        assert_eq!(violations(&report, check, None), [], "{check}");
     }
-    assert_eq!(flaws(&report, Check::Swap, Some(Crowd::Tasks)), []);
+    assert_eq!(violations(&report, Check::Swap, Some(Concurrency::Tasks)), []);
 }
 
 #[tokio::test]
@@ -78,16 +78,22 @@ async fn the_check_comes_before_the_write_in_tasks() {
     };
     let report = AsyncKit::new(load, swap).rounds(FEW).run(&run(), NOW).await;
     let words = ["of 8 writes over one revision at once 8 were answered Stored"];
-    caught(&report, Check::Swap, Some(Crowd::Tasks), Flaw::TwoWinners, &words);
+    caught(&report, Check::Swap, Some(Concurrency::Tasks), Violation::TwoWinners, &words);
     let revealed = [
         "8 verdicts on wrong codes were revealed where there were 5 attempts",
         "those left after each wrong code were [4, 4, 4, 4, 4, 4, 4, 4]",
         "the record counts 1 wrong codes where there were 5 attempts",
     ];
-    caught(&report, Check::Guesses, Some(Crowd::Tasks), Flaw::LimitBroken, &revealed);
-    caught(&report, Check::Guesses, Some(Crowd::Tasks), Flaw::TwoWinners, &["two writes over revision"]);
-    caught(&report, Check::Answers, Some(Crowd::Tasks), Flaw::LimitBroken, &[]);
-    assert_eq!(flaws(&report, Check::StaleCopy, None), []);
+    caught(&report, Check::Guesses, Some(Concurrency::Tasks), Violation::LimitBroken, &revealed);
+    caught(
+        &report,
+        Check::Guesses,
+        Some(Concurrency::Tasks),
+        Violation::TwoWinners,
+        &["two writes over revision"],
+    );
+    caught(&report, Check::Answers, Some(Concurrency::Tasks), Violation::LimitBroken, &[]);
+    assert_eq!(violations(&report, Check::StaleCopy, None), []);
 }
 
 #[test]
@@ -102,7 +108,13 @@ fn a_replica_lags_one_write_behind() {
         rows.swap(write)
     };
     let report = Kit::new(load, swap).rounds(FEW).run(&run(), NOW);
-    caught(&report, Check::Reads, None, Flaw::Vanished, &["was answered Stored, and there is no record"]);
+    caught(
+        &report,
+        Check::Reads,
+        None,
+        Violation::Vanished,
+        &["was answered Stored, and there is no record"],
+    );
     assert!(!report.passed());
 }
 
@@ -122,15 +134,15 @@ fn a_replica_lags_behind_updates() {
     };
     let report = Kit::new(load, swap).rounds(FEW).run(&run(), NOW);
     let words = ["a load gave revision", "Load from the primary", "no read replica"];
-    caught(&report, Check::Reads, None, Flaw::StaleRead, &words);
+    caught(&report, Check::Reads, None, Violation::StaleRead, &words);
     caught(
         &report,
         Check::Guesses,
-        Some(Crowd::Threads),
-        Flaw::NeverStored,
+        Some(Concurrency::Threads),
+        Violation::NeverStored,
         &["a replica or a cache that lags"],
     );
-    assert_eq!(flaws(&report, Check::Insert, None), []);
+    assert_eq!(violations(&report, Check::Insert, None), []);
 }
 
 #[tokio::test]
@@ -156,8 +168,8 @@ async fn loads_take_turns_between_the_primary_and_a_replica() {
     };
     let report = AsyncKit::new(load, swap).rounds(FEW).run(&run(), NOW).await;
     let words = ["and a later one from the same place gave write 0"];
-    caught(&report, Check::Reads, Some(Crowd::Tasks), Flaw::StaleRead, &words);
-    assert_eq!(flaws(&report, Check::Reads, None), []);
+    caught(&report, Check::Reads, Some(Concurrency::Tasks), Violation::StaleRead, &words);
+    assert_eq!(violations(&report, Check::Reads, None), []);
 }
 
 #[test]
@@ -191,9 +203,9 @@ fn each_thread_has_a_cache() {
         "was answered Stored, and a later load from elsewhere gave write 0",
         "no cache (per process, per thread",
     ];
-    caught(&report, Check::Reads, Some(Crowd::Threads), Flaw::StaleRead, &words);
-    assert_eq!(flaws(&report, Check::Reads, None), []);
-    assert_eq!(flaws(&report, Check::Reads, Some(Crowd::Tasks)), []);
+    caught(&report, Check::Reads, Some(Concurrency::Threads), Violation::StaleRead, &words);
+    assert_eq!(violations(&report, Check::Reads, None), []);
+    assert_eq!(violations(&report, Check::Reads, Some(Concurrency::Tasks)), []);
 }
 
 #[test]
@@ -213,8 +225,8 @@ fn the_store_gives_up_under_contention() {
     };
     let report = Kit::new(|subject| rows.load(subject), swap).rounds(FEW).run(&run(), NOW);
     let words = ["a swap failed: the database is locked", "Under contention a swap waits for its turn"];
-    caught(&report, Check::Swap, Some(Crowd::Threads), Flaw::StoreFails, &words);
-    assert_eq!(flaws(&report, Check::StaleCopy, None), []);
+    caught(&report, Check::Swap, Some(Concurrency::Threads), Violation::StoreFails, &words);
+    assert_eq!(violations(&report, Check::StaleCopy, None), []);
 }
 
 #[test]
@@ -222,7 +234,7 @@ fn the_store_fails_or_panics() {
     let rows = Rows::default();
     let load = |_: &Subject| Err::<Option<Account>, _>("no connection");
     let report = Kit::new(load, |write| rows.swap(write)).rounds(FEW).run(&run(), NOW);
-    caught(&report, Check::Insert, None, Flaw::StoreFails, &["a load failed: no connection"]);
+    caught(&report, Check::Insert, None, Violation::StoreFails, &["a load failed: no connection"]);
     assert!(
         report
             .of(Check::Crash)
@@ -237,12 +249,18 @@ fn the_store_fails_or_panics() {
         rows.load(subject)
     };
     let report = Kit::new(load, |write| rows.swap(write)).rounds(FEW).run(&run(), NOW);
-    caught(&report, Check::Guesses, Some(Crowd::Threads), Flaw::StoreFails, &["the store panicked"]);
-    assert_eq!(flaws(&report, Check::Guesses, Some(Crowd::Tasks)), []);
+    caught(
+        &report,
+        Check::Guesses,
+        Some(Concurrency::Threads),
+        Violation::StoreFails,
+        &["the store panicked"],
+    );
+    assert_eq!(violations(&report, Check::Guesses, Some(Concurrency::Tasks)), []);
 }
 
 #[tokio::test]
-async fn a_task_that_is_dropped_is_told_of() {
+async fn a_task_that_is_dropped_is_reported() {
     let rows = Rows::default();
     let rows = &rows;
     let load = |subject: Subject| async move { rows.load(&subject) };
@@ -251,9 +269,9 @@ async fn a_task_that_is_dropped_is_told_of() {
     caught(
         &report,
         Check::Swap,
-        Some(Crowd::Threads),
-        Flaw::StoreFails,
+        Some(Concurrency::Threads),
+        Violation::StoreFails,
         &["a task was dropped before its end"],
     );
-    assert_eq!(flaws(&report, Check::Swap, Some(Crowd::Tasks)), []);
+    assert_eq!(violations(&report, Check::Swap, Some(Concurrency::Tasks)), []);
 }

@@ -1,4 +1,4 @@
-//! Right stores, of every kind: nothing is wrong with them, and what could not be checked is said.
+//! Correct stores of every kind: the kit finds nothing, and reports what it could not check.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,10 @@ use std::{
 };
 
 use countersign::{Account, Subject, Swap, Write};
-use countersign_conformance::{AsyncKit, Check, Crowd, Flaw, Kit, NotARun, NotAShare, Run, Share, Verdict};
+use countersign_conformance::{
+    AsyncKit, Check, Concurrency, Kit, ParsePartialReportError, ParseRunIdError, PartialReport, RunId,
+    Verdict, Violation,
+};
 
 use super::{
     steps::request,
@@ -23,21 +26,23 @@ fn a_store_with_everything_passes_every_check_and_is_left_empty() {
     let report = kit.request(|asked| request(&rows, asked, |_| true)).run(&run, NOW);
     assert!(report.passed() && report.is_complete(), "{report}");
     assert_eq!(report.findings().count(), 0);
-    // Each check was made in each way, and each saw something.
-    let ways: Vec<_> = report.checks.iter().map(|checked| (checked.check, checked.crowd)).collect();
-    let crowded = |check| [None, Some(Crowd::Threads), Some(Crowd::Tasks)].map(|crowd| (check, crowd));
+    // Each check ran in each way, and each made an observation.
+    let ways: Vec<_> = report.checks.iter().map(|checked| (checked.check, checked.concurrency)).collect();
+    let in_each_way = |check| {
+        [None, Some(Concurrency::Threads), Some(Concurrency::Tasks)].map(|concurrency| (check, concurrency))
+    };
     let expected = [
-        &crowded(Check::Insert)[..],
-        &crowded(Check::Swap)[1..],
+        &in_each_way(Check::Insert)[..],
+        &in_each_way(Check::Swap)[1..],
         &[(Check::StaleCopy, None), (Check::DeletedRow, None)],
-        &crowded(Check::Reads),
+        &in_each_way(Check::Reads),
         &[(Check::Records, None), (Check::Subjects, None), (Check::DeniedStep, None)],
         &[(Check::DeniedRequest, None), (Check::Crash, None)],
-        &crowded(Check::Outbox),
-        &crowded(Check::Guesses)[1..],
-        &crowded(Check::Answers)[1..],
-        &crowded(Check::Recovery)[1..],
-        &crowded(Check::Resends)[1..],
+        &in_each_way(Check::Outbox),
+        &in_each_way(Check::Guesses)[1..],
+        &in_each_way(Check::Answers)[1..],
+        &in_each_way(Check::Recovery)[1..],
+        &in_each_way(Check::Resends)[1..],
     ];
     assert_eq!(ways, expected.concat());
     for checked in &report.checks {
@@ -50,7 +55,7 @@ fn a_store_with_everything_passes_every_check_and_is_left_empty() {
 }
 
 #[test]
-fn two_closures_are_enough_and_the_rest_is_said() {
+fn two_closures_are_enough_and_the_rest_is_reported() {
     let rows: RwLock<BTreeMap<Subject, Account>> = RwLock::default();
     let load = |subject: &Subject| Ok::<_, Infallible>(rows.read().unwrap().get(subject).cloned());
     let swap = |write: Write| {
@@ -74,8 +79,8 @@ fn two_closures_are_enough_and_the_rest_is_said() {
     assert!(report.to_string().contains(&run.prefix()));
     // The same run again would find what it left.
     let report = Kit::new(load, swap).rounds(FEW).run(&run, NOW);
-    caught(&report, Check::Insert, None, Flaw::RunReused, &["before the run began", "Draw a new run"]);
-    caught(&report, Check::DeniedStep, None, Flaw::RunReused, &[]);
+    caught(&report, Check::Insert, None, Violation::RunReused, &["before the run began", "Draw a new id"]);
+    caught(&report, Check::DeniedStep, None, Violation::RunReused, &[]);
 }
 
 #[test]
@@ -95,7 +100,7 @@ fn more_rounds_look_longer() {
         let stored = stored.into_inner().unwrap();
         let rounds = u64::from(rounds);
         // Beside the first insert.
-        assert_eq!(stored["swap-is-atomic-threads-volley"], 1 + rounds, "one of eight");
+        assert_eq!(stored["swap-is-atomic-threads-burst"], 1 + rounds, "one of eight");
         assert_eq!(stored["swap-is-atomic-tasks-0"], 1 + 8 * rounds, "each of eight");
         assert_eq!(stored["reads"], 4 * rounds);
         assert_eq!(stored["outbox-is-atomic-tasks"], 1 + rounds.min(12));
@@ -108,16 +113,19 @@ fn what_the_kit_takes_and_gives_can_be_shown() {
     let kit = rows.kit(|write| rows.swap(write));
     assert_eq!(format!("{kit:?}"), "Kit { rounds: 3, .. }");
     assert_eq!(format!("{:?}", self::kit(&Arc::new(Rows::default()))), "AsyncKit { rounds: 3, .. }");
-    assert_eq!("".parse::<Run>().unwrap_err().to_string(), NotARun.to_string());
-    assert_eq!(NotARun.to_string(), "the id of a run has 32 hexadecimal digits, in lower case");
-    assert_eq!(NotAShare.to_string(), "the text is not the whole share of one process");
-    assert!("".parse::<Share>().is_err());
+    assert_eq!("".parse::<RunId>().unwrap_err().to_string(), ParseRunIdError.to_string());
+    assert_eq!(ParseRunIdError.to_string(), "the id of a run has 32 hexadecimal digits, in lower case");
+    assert_eq!(
+        ParsePartialReportError.to_string(),
+        "the text is not the whole partial report of one process"
+    );
+    assert!("".parse::<PartialReport>().is_err());
 
     let report = rows.kit(|_| Ok(Swap::Lost)).run(&run(), NOW);
     let finding = report.findings().next().unwrap();
-    assert_eq!(finding.to_string(), format!("{}. {}", finding.saw, finding.flaw.fix()));
+    assert_eq!(finding.to_string(), format!("{}. {}", finding.observed, finding.violation.fix()));
     let text = report.to_string();
-    assert!(text.contains(&format!("saw: {}", finding.saw)), "{text}");
+    assert!(text.contains(&format!("observed: {}", finding.observed)), "{text}");
     // A fix is told once for all that it mends, and with nothing else.
     let insert = text.split("FAILED  ").nth(1).unwrap();
     assert_eq!(insert.matches("fix: ").count(), 1, "{insert}");
@@ -125,14 +133,16 @@ fn what_the_kit_takes_and_gives_can_be_shown() {
 }
 
 #[test]
-fn a_run_is_read_as_it_is_written_and_a_part_is_one_of_several() {
+fn a_run_id_is_parsed_as_it_is_printed_and_a_participant_is_one_of_several() {
     let run = run();
     assert_eq!(run.to_string().parse(), Ok(run.clone()));
     for bad in ["", "0", &"0".repeat(31), &"0".repeat(33), &"A".repeat(32), &"+".repeat(32)] {
-        assert!(bad.parse::<Run>().is_err(), "{bad:?}");
+        assert!(bad.parse::<RunId>().is_err(), "{bad:?}");
     }
-    assert!(run.part(0, 2).is_some() && run.part(1, 2).is_some());
-    assert!(run.part(2, 2).is_none() && run.part(0, 1).is_none() && run.part(0, 0).is_none());
+    assert!(run.participant(0, 2).is_some() && run.participant(1, 2).is_some());
+    assert!(
+        run.participant(2, 2).is_none() && run.participant(0, 1).is_none() && run.participant(0, 0).is_none()
+    );
 }
 
 /// A store that waits on each side of what it does.
@@ -188,9 +198,10 @@ async fn an_executor_of_one_thread_and_no_spawner_are_enough_for_tasks() {
     let rows = Arc::new(Rows::default());
     let report = kit(&rows).run(&run(), NOW).await;
     assert!(report.passed() && !report.is_complete(), "{report}");
-    let in_parallel = report.not_run().filter(|checked| checked.crowd == Some(Crowd::Threads)).count();
+    let in_parallel =
+        report.not_run().filter(|checked| checked.concurrency == Some(Concurrency::Threads)).count();
     assert_eq!(in_parallel, 8);
-    assert!(report.to_string().contains("what goes wrong only in parallel stays unknown"));
+    assert!(report.to_string().contains("faults that show only in parallel stay unknown"));
 }
 
 #[tokio::test]

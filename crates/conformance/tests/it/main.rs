@@ -1,5 +1,5 @@
-//! The conformance kit: right stores pass, and each wrong one is caught by the check that is for it, with words that say
-//! what to mend.
+//! The conformance kit: correct stores pass, and each incorrect one fails the check that is for it, with a report that
+//! says how to fix it.
 
 mod compare_and_swap;
 mod concurrency;

@@ -1,4 +1,4 @@
-//! Outboxes that are not one with the record.
+//! Outboxes that are not atomic with the record.
 
 use std::{
     convert::Infallible,
@@ -7,9 +7,9 @@ use std::{
 };
 
 use countersign::{Descriptor, Subject, Swap, Write};
-use countersign_conformance::{AsyncKit, Check, Crowd, Flaw, Kit};
+use countersign_conformance::{AsyncKit, Check, Concurrency, Kit, Violation};
 
-use super::stores::{FEW, NOW, Rows, caught, flaws, run};
+use super::stores::{FEW, NOW, Rows, caught, run, violations};
 
 fn queue(rows: &Rows, subject: &Subject, messages: Vec<Descriptor>) {
     let messages = messages.into_iter().map(|message| (subject.clone(), message));
@@ -26,8 +26,12 @@ fn messages_go_out_before_the_swap() {
     let report = rows.kit(swap).outbox(|subject| rows.messages(subject)).run(&run(), NOW);
     let words =
         ["the message of a write that was answered Lost is in the outbox", "a lost swap sends nothing"];
-    caught(&report, Check::Outbox, None, Flaw::MessageStray, &words);
-    assert_eq!(report.findings().filter(|finding| finding.flaw != Flaw::MessageStray).count(), 0, "{report}");
+    caught(&report, Check::Outbox, None, Violation::MessageStray, &words);
+    assert_eq!(
+        report.findings().filter(|finding| finding.violation != Violation::MessageStray).count(),
+        0,
+        "{report}"
+    );
 }
 
 #[test]
@@ -38,7 +42,13 @@ fn messages_are_forgotten() {
         rows.swap(write)
     };
     let report = rows.kit(swap).outbox(|subject| rows.messages(subject)).run(&run(), NOW);
-    caught(&report, Check::Outbox, None, Flaw::MessageMissing, &["of a stored record is not in the outbox"]);
+    caught(
+        &report,
+        Check::Outbox,
+        None,
+        Violation::MessageMissing,
+        &["of a stored record is not in the outbox"],
+    );
 }
 
 #[test]
@@ -68,8 +78,8 @@ fn messages_go_out_after_the_record_in_threads() {
     let report = rows.kit(swap).outbox(look).run(&run(), NOW);
     let words =
         ["of a stored record is not in the outbox", "before it commits, so that a crash between the two"];
-    caught(&report, Check::Outbox, Some(Crowd::Threads), Flaw::MessageMissing, &words);
-    assert_eq!(flaws(&report, Check::Outbox, None), []);
+    caught(&report, Check::Outbox, Some(Concurrency::Threads), Violation::MessageMissing, &words);
+    assert_eq!(violations(&report, Check::Outbox, None), []);
 }
 
 #[tokio::test]
@@ -91,8 +101,8 @@ async fn messages_go_out_after_the_record_in_tasks() {
     };
     let kit = AsyncKit::new(load, swap).outbox(|subject| async move { rows.messages(&subject) });
     let report = kit.rounds(FEW).run(&run(), NOW).await;
-    caught(&report, Check::Outbox, Some(Crowd::Tasks), Flaw::MessageMissing, &[]);
-    assert_eq!(flaws(&report, Check::Outbox, None), []);
+    caught(&report, Check::Outbox, Some(Concurrency::Tasks), Violation::MessageMissing, &[]);
+    assert_eq!(violations(&report, Check::Outbox, None), []);
 }
 
 #[test]
@@ -107,7 +117,7 @@ fn messages_are_changed() {
         Ok::<_, Infallible>(messages.into_iter().map(edit).collect())
     };
     let report = rows.kit(|write| rows.swap(write)).outbox(look).run(&run(), NOW);
-    caught(&report, Check::Outbox, None, Flaw::Altered, &["came back with other content"]);
+    caught(&report, Check::Outbox, None, Violation::Altered, &["came back with other content"]);
 }
 
 #[test]
@@ -118,11 +128,11 @@ fn messages_of_others_are_among_them() {
         Ok::<_, Infallible>(outbox.iter().map(|(_, message)| message.clone()).collect())
     };
     let report = rows.kit(|write| rows.swap(write)).outbox(look).run(&run(), NOW);
-    caught(&report, Check::Outbox, None, Flaw::MessageStray, &["a write without messages has"]);
+    caught(&report, Check::Outbox, None, Violation::MessageStray, &["a write without messages has"]);
 }
 
 #[test]
-fn a_writer_that_fails_keeps_nobody_looking() {
+fn a_writer_that_fails_releases_the_readers() {
     let rows = Rows::default();
     let swap = |write: Write| {
         let shown = write.record.subject().as_str().contains("outbox-is-atomic-");
@@ -130,16 +140,22 @@ fn a_writer_that_fails_keeps_nobody_looking() {
     };
     let kit = Kit::new(|subject| rows.load(subject), swap).outbox(|subject| rows.messages(subject));
     let report = kit.rounds(FEW).run(&run(), NOW);
-    for crowd in [Some(Crowd::Threads), Some(Crowd::Tasks)] {
-        caught(&report, Check::Outbox, crowd, Flaw::StoreFails, &["a swap failed: disk full"]);
+    for concurrency in [Some(Concurrency::Threads), Some(Concurrency::Tasks)] {
+        caught(&report, Check::Outbox, concurrency, Violation::StoreFails, &["a swap failed: disk full"]);
     }
-    assert_eq!(flaws(&report, Check::Outbox, None), []);
+    assert_eq!(violations(&report, Check::Outbox, None), []);
 }
 
 #[test]
-fn the_outbox_cannot_be_looked_into() {
+fn the_outbox_cannot_be_read() {
     let rows = Rows::default();
     let look = |_: &Subject| Err::<Vec<Descriptor>, _>("no such table");
     let report = rows.kit(|write| rows.swap(write)).outbox(look).run(&run(), NOW);
-    caught(&report, Check::Outbox, None, Flaw::StoreFails, &["a look into the outbox failed: no such table"]);
+    caught(
+        &report,
+        Check::Outbox,
+        None,
+        Violation::StoreFails,
+        &["a look into the outbox failed: no such table"],
+    );
 }

@@ -1,5 +1,5 @@
-//! One run in several processes. Here each is a thread with a handle of its own to the shared rows: what a process keeps to
-//! itself, a handle does.
+//! One run in several processes. Here each is a thread with its own handle to the shared rows: the handle holds what a
+//! process would hold in memory.
 
 use std::{
     collections::BTreeMap,
@@ -13,28 +13,30 @@ use std::{
 };
 
 use countersign::{Account, Subject, Swap, Write};
-use countersign_conformance::{AsyncKit, Check, Crowd, Flaw, Kit, Part, Report, Run, Share};
+use countersign_conformance::{
+    AsyncKit, Check, Concurrency, Kit, PartialReport, Participant, Report, RunId, Violation,
+};
 
-use super::stores::{FEW, NOW, Rows, caught, flaws, run};
+use super::stores::{FEW, NOW, Rows, caught, run, violations};
 
 /// Plays all parts of a run at once.
-fn play(run: &Run, of: u8, part: impl Fn(Part) -> Share + Sync) -> Vec<Share> {
+fn play(run: &RunId, of: u8, part: impl Fn(Participant) -> PartialReport + Sync) -> Vec<PartialReport> {
     thread::scope(|scope| {
         let part = &part;
-        let parts: Vec<_> = (0..of).map(|index| run.part(index, of).unwrap()).collect();
+        let parts: Vec<_> = (0..of).map(|index| run.participant(index, of).unwrap()).collect();
         let parts: Vec<_> = parts.into_iter().map(|taken| scope.spawn(move || part(taken))).collect();
         parts.into_iter().map(|part| part.join().unwrap()).collect()
     })
 }
 
-const PROCESSES: Option<Crowd> = Some(Crowd::Processes);
+const PROCESSES: Option<Concurrency> = Some(Concurrency::Processes);
 
 #[test]
-fn a_right_store_passes_in_two_and_in_three_processes() {
+fn a_correct_store_passes_in_two_and_in_three_processes() {
     for of in [2, 3] {
         let (rows, run) = (Rows::default(), run());
-        let shares = play(&run, of, |part| rows.kit(|write| rows.swap(write)).take_part(&part, NOW));
-        let report = Share::judge(&shares);
+        let partial_reports = play(&run, of, |part| rows.kit(|write| rows.swap(write)).take_part(&part, NOW));
+        let report = PartialReport::judge(&partial_reports);
         assert!(report.is_complete(), "{report}");
         assert!(report.swaps < 8_000, "it ends soon after the processes took turns: {report}");
         assert_eq!(report.run, run);
@@ -42,8 +44,8 @@ fn a_right_store_passes_in_two_and_in_three_processes() {
         assert_eq!(checks, [Check::Swap, Check::Guesses, Check::Answers, Check::Recovery, Check::Resends]);
         assert!(rows.rows.lock().unwrap().is_empty(), "the first process cleans up");
         // What travels as text is what was seen.
-        for share in &shares {
-            assert_eq!(share.to_string().parse().as_ref(), Ok(share));
+        for partial_report in &partial_reports {
+            assert_eq!(partial_report.to_string().parse().as_ref(), Ok(partial_report));
         }
     }
 }
@@ -52,22 +54,22 @@ fn a_right_store_passes_in_two_and_in_three_processes() {
 fn asynchronous_stores_and_clocks_that_differ_pass() {
     let (rows, run) = (Rows::default(), run());
     let rows = &rows;
-    let shares = play(&run, 2, |part| {
-        let late = part == run.part(1, 2).unwrap();
+    let partial_reports = play(&run, 2, |part| {
+        let late = part == run.participant(1, 2).unwrap();
         let now = if late { NOW + time::Duration::seconds(50) } else { NOW };
         let load = |subject: Subject| async move { rows.load(&subject) };
         let kit = AsyncKit::new(load, |write| async move { rows.swap(write) }).rounds(FEW);
         let executor = tokio::runtime::Builder::new_current_thread().build().unwrap();
         executor.block_on(kit.take_part(&part, now))
     });
-    let report = Share::judge(&shares);
+    let report = PartialReport::judge(&partial_reports);
     assert!(report.is_complete(), "{report}");
 }
 
 /// A report of two processes whose swap compares under a lock of its own process, and writes under the common one.
 fn with_locks_of_their_own() -> Report {
     let (rows, run) = (Rows::default(), run());
-    let shares = play(&run, 2, |part| {
+    let partial_reports = play(&run, 2, |part| {
         let own = Mutex::new(());
         let swap = |write: Write| {
             let _held = own.lock().unwrap();
@@ -81,20 +83,20 @@ fn with_locks_of_their_own() -> Report {
         };
         rows.kit(swap).take_part(&part, NOW)
     });
-    Share::judge(&shares)
+    PartialReport::judge(&partial_reports)
 }
 
 #[test]
 fn a_lock_in_memory_holds_one_process_only() {
     let report = with_locks_of_their_own();
     let words = ["were both answered Stored", "Let the database compare and write in one statement"];
-    caught(&report, Check::Swap, PROCESSES, Flaw::TwoWinners, &words);
+    caught(&report, Check::Swap, PROCESSES, Violation::TwoWinners, &words);
 }
 
 #[test]
 fn a_cache_in_memory_knows_one_process_only() {
     let (rows, run) = (Rows::default(), run());
-    let shares = play(&run, 2, |part| {
+    let partial_reports = play(&run, 2, |part| {
         let cache: Mutex<BTreeMap<Subject, Account>> = Mutex::default();
         let load = |subject: &Subject| {
             let mut cache = cache.lock().unwrap();
@@ -115,12 +117,12 @@ fn a_cache_in_memory_knows_one_process_only() {
         };
         Kit::new(load, swap).rounds(FEW).take_part(&part, NOW)
     });
-    let report = Share::judge(&shares);
+    let report = PartialReport::judge(&partial_reports);
     caught(
         &report,
         Check::Swap,
         PROCESSES,
-        Flaw::NeverStored,
+        Violation::NeverStored,
         &["Lost", "a cache that lags gives revisions that are gone"],
     );
 }
@@ -128,8 +130,8 @@ fn a_cache_in_memory_knows_one_process_only() {
 #[test]
 fn one_process_reads_a_replica_when_all_are_done() {
     let (rows, run) = (Rows::default(), run());
-    let shares = play(&run, 2, |part| {
-        let lags = part == run.part(1, 2).unwrap();
+    let partial_reports = play(&run, 2, |part| {
+        let lags = part == run.participant(1, 2).unwrap();
         let first: Mutex<BTreeMap<Subject, Account>> = Mutex::default();
         let load = |subject: &Subject| {
             let loaded = rows.load(subject)?;
@@ -137,7 +139,7 @@ fn one_process_reads_a_replica_when_all_are_done() {
             let over = rows.load(&end)?.is_some();
             let mut first = first.lock().unwrap();
             Ok::<_, Infallible>(match loaded {
-                Some(account) if lags && subject.as_str().contains("-together-") => {
+                Some(account) if lags && subject.as_str().contains("-processes-") => {
                     let kept = first.entry(subject.clone()).or_insert_with(|| account.clone()).clone();
                     Some(if over { kept } else { account })
                 }
@@ -146,46 +148,52 @@ fn one_process_reads_a_replica_when_all_are_done() {
         };
         Kit::new(load, |write| rows.swap(write)).rounds(FEW).take_part(&part, NOW)
     });
-    let report = Share::judge(&shares);
+    let report = PartialReport::judge(&partial_reports);
     let words = ["when all were done, loads gave different records"];
-    caught(&report, Check::Guesses, PROCESSES, Flaw::StaleRead, &words);
+    caught(&report, Check::Guesses, PROCESSES, Violation::StaleRead, &words);
 }
 
 #[test]
 fn the_last_write_of_any_process_wins() {
     let (rows, run) = (Rows::default(), run());
-    let shares = play(&run, 2, |part| {
+    let partial_reports = play(&run, 2, |part| {
         let swap = |write: Write| {
             rows.put(write.record);
             Ok(Swap::Stored)
         };
         rows.kit(swap).take_part(&part, NOW)
     });
-    let report = Share::judge(&shares);
-    caught(&report, Check::Guesses, PROCESSES, Flaw::LimitBroken, &["verdicts on wrong codes were revealed"]);
-    caught(&report, Check::Answers, PROCESSES, Flaw::TwoWinners, &[]);
+    let report = PartialReport::judge(&partial_reports);
+    caught(
+        &report,
+        Check::Guesses,
+        PROCESSES,
+        Violation::LimitBroken,
+        &["verdicts on wrong codes were revealed"],
+    );
+    caught(&report, Check::Answers, PROCESSES, Violation::TwoWinners, &[]);
 }
 
 #[test]
-fn shares_that_do_not_belong_together_are_refused() {
+fn partial_reports_of_different_runs_are_refused() {
     let (rows, one) = (Rows::default(), run());
-    let shares = play(&one, 2, |part| rows.kit(|write| rows.swap(write)).take_part(&part, NOW));
+    let partial_reports = play(&one, 2, |part| rows.kit(|write| rows.swap(write)).take_part(&part, NOW));
     let two = run();
     let others = play(&two, 2, |part| rows.kit(|write| rows.swap(write)).take_part(&part, NOW));
-    let mixed = [shares[0].clone(), others[1].clone()];
-    let twice = [shares[0].clone(), shares[0].clone()];
-    for wrong in [&[][..], &shares[..1], &mixed, &twice] {
-        let report = Share::judge(wrong);
+    let mixed = [partial_reports[0].clone(), others[1].clone()];
+    let twice = [partial_reports[0].clone(), partial_reports[0].clone()];
+    for wrong in [&[][..], &partial_reports[..1], &mixed, &twice] {
+        let report = PartialReport::judge(wrong);
         assert!(!report.passed());
-        assert_eq!(flaws(&report, Check::Guesses, PROCESSES), [Flaw::NotTogether]);
+        assert_eq!(violations(&report, Check::Guesses, PROCESSES), [Violation::NotTogether]);
     }
 }
 
 #[test]
-fn processes_that_come_one_after_the_other_are_told_so() {
+fn processes_that_run_one_after_the_other_are_reported() {
     // Each finds that the other has been everywhere: nobody waits, and nobody takes turns.
     let (rows, run) = (Rows::default(), run());
-    let counted = format!("{}together-swap-is-atomic-0", run.prefix());
+    let counted = format!("{}processes-swap-is-atomic-0", run.prefix());
     let stored = AtomicU32::new(0);
     let swap = |write: Write| {
         let counts = write.expected.is_some() && write.record.subject().as_str() == counted;
@@ -199,30 +207,31 @@ fn processes_that_come_one_after_the_other_are_told_so() {
         let flag = ["-0", "-1"].iter().any(|end| name.ends_with(end)) && name.contains("-meet-");
         if flag { Ok::<_, Infallible>(Some(Account::new(subject))) } else { Ok(rows.load(subject).unwrap()) }
     };
-    let shares: Vec<_> = (0..2)
+    let partial_reports: Vec<_> = (0..2)
         .map(|index| {
-            let share = Kit::new(load, swap).rounds(FEW).take_part(&run.part(index, 2).unwrap(), NOW);
+            let partial_report =
+                Kit::new(load, swap).rounds(FEW).take_part(&run.participant(index, 2).unwrap(), NOW);
             writes.push(stored.swap(0, Ordering::Relaxed));
-            share
+            partial_report
         })
         .collect();
     // Each of eight writes three rounds; in the first process up to a thousand times more, for another to come between.
     assert!((1_000..=8 * 1_003).contains(&writes[0]) && writes[1] == 8 * 3, "{writes:?}");
-    let report = Share::judge(&shares);
-    caught(&report, Check::Swap, PROCESSES, Flaw::NotTogether, &["each was done before the next began"]);
+    let report = PartialReport::judge(&partial_reports);
+    caught(&report, Check::Swap, PROCESSES, Violation::NotTogether, &["each was done before the next began"]);
 }
 
 #[test]
-fn a_process_goes_on_until_a_late_one_has_come() {
+fn a_process_continues_until_a_late_one_has_written() {
     let (rows, run) = (Rows::default(), run());
     let (counts, grew) = (Mutex::new(BTreeMap::<Subject, u32>::new()), Condvar::new());
     let gave_up = AtomicBool::new(false);
-    let shares = play(&run, 2, |part| {
-        let late = part == run.part(1, 2).unwrap();
+    let partial_reports = play(&run, 2, |part| {
+        let late = part == run.participant(1, 2).unwrap();
         let (rows, counts, grew, gave_up) = (&rows, &counts, &grew, &gave_up);
         let swap = move |write: Write| {
             let subject = write.record.subject().clone();
-            if write.expected.is_none() || !subject.as_str().contains("-together-swap-is-atomic-") {
+            if write.expected.is_none() || !subject.as_str().contains("-processes-swap-is-atomic-") {
                 return rows.swap(write);
             }
             if late && !gave_up.load(Ordering::Relaxed) {
@@ -243,18 +252,18 @@ fn a_process_goes_on_until_a_late_one_has_come() {
         rows.kit(swap).take_part(&part, NOW)
     });
     assert!(!gave_up.into_inner());
-    let report = Share::judge(&shares);
+    let report = PartialReport::judge(&partial_reports);
     assert!(report.is_complete(), "{report}");
     assert!(report.swaps < 16_000, "{report}");
 }
 
 #[test]
-fn a_scene_that_failed_is_not_judged_by_what_is_missing_of_it() {
+fn a_scenario_that_failed_is_not_judged_by_what_is_missing_of_it() {
     let (rows, run) = (Rows::default(), run());
-    let shares = play(&run, 2, |part| {
-        let fails = part == run.part(1, 2).unwrap();
+    let partial_reports = play(&run, 2, |part| {
+        let fails = part == run.participant(1, 2).unwrap();
         let swap = |write: Write| {
-            let counts = write.record.subject().as_str().ends_with("-together-swap-is-atomic-0");
+            let counts = write.record.subject().as_str().ends_with("-processes-swap-is-atomic-0");
             if fails && counts && write.expected.is_some() {
                 return Err("disk full");
             }
@@ -262,37 +271,37 @@ fn a_scene_that_failed_is_not_judged_by_what_is_missing_of_it() {
         };
         Kit::new(|subject| rows.load(subject), swap).rounds(FEW).take_part(&part, NOW)
     });
-    let report = Share::judge(&shares);
-    caught(&report, Check::Swap, PROCESSES, Flaw::StoreFails, &["a swap failed: disk full"]);
+    let report = PartialReport::judge(&partial_reports);
+    caught(&report, Check::Swap, PROCESSES, Violation::StoreFails, &["a swap failed: disk full"]);
     assert_eq!(report.findings().count(), 1, "{report}");
 }
 
 #[test]
-fn a_part_is_taken_once() {
+fn a_participant_takes_part_once() {
     let (rows, run) = (Rows::default(), run());
     let kit = || Kit::new(|subject| rows.load(subject), |write| rows.swap(write)).rounds(FEW);
-    let shares = play(&run, 2, |part| kit().take_part(&part, NOW));
-    assert!(Share::judge(&shares).passed());
+    let partial_reports = play(&run, 2, |part| kit().take_part(&part, NOW));
+    assert!(PartialReport::judge(&partial_reports).passed());
     let again = play(&run, 2, |part| kit().take_part(&part, NOW));
-    let report = Share::judge(&again);
-    caught(&report, Check::Swap, PROCESSES, Flaw::RunReused, &["was taken before", "Draw a new run"]);
+    let report = PartialReport::judge(&again);
+    caught(&report, Check::Swap, PROCESSES, Violation::RunReused, &["was taken before", "Draw a new id"]);
 }
 
 #[test]
-fn a_text_that_is_cut_or_changed_is_no_share() {
+fn a_text_that_is_cut_or_changed_is_no_partial_report() {
     let (rows, run) = (Rows::default(), run());
-    let shares = play(&run, 2, |part| rows.kit(|write| rows.swap(write)).take_part(&part, NOW));
-    let text = shares[0].to_string();
+    let partial_reports = play(&run, 2, |part| rows.kit(|write| rows.swap(write)).take_part(&part, NOW));
+    let text = partial_reports[0].to_string();
     let lines: Vec<_> = text.lines().collect();
     for count in 0..lines.len() {
-        assert!(lines[..count].join("\n").parse::<Share>().is_err(), "{count} lines");
+        assert!(lines[..count].join("\n").parse::<PartialReport>().is_err(), "{count} lines");
     }
     for (from, to) in [
-        ("share 1 ", "share 2 "),
-        ("scene swap", "scene swop"),
-        ("scene ", "stage "),
+        ("partial-report 1 ", "partial-report 2 "),
+        ("scenario swap", "scenario swop"),
+        ("scenario ", "stage "),
         ("\nend\n", "\nende\n"),
     ] {
-        assert!(text.contains(from) && text.replace(from, to).parse::<Share>().is_err(), "{to}");
+        assert!(text.contains(from) && text.replace(from, to).parse::<PartialReport>().is_err(), "{to}");
     }
 }

@@ -1,8 +1,8 @@
-//! The records that the kit tries: what a store could lose is in them.
+//! The records that the kit tries: they hold everything that a store could lose.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign::Subject;
+use countersign::{Account, Subject};
 use countersign_conformance::Kit;
 use serde_json::Value;
 
@@ -64,4 +64,36 @@ fn authenticators_challenges_and_codes_of_every_kind_are_tried() {
     );
     let attempts = numbers(list(largest, "transactions"), "recovery_attempts");
     assert!(attempts.into_iter().eq(0..=5));
+}
+
+/// Reads a record as a store does.
+fn read(fields: Value) -> Result<Account, serde_json::Error> {
+    serde_json::from_value(serde_json::json!({ "v1": fields }))
+}
+
+#[test]
+fn the_largest_record_is_as_large_as_the_stored_form_allows() {
+    let left = left();
+    let (_, largest) = left.iter().find(|(subject, _)| subject.starts_with("shape-widest")).unwrap();
+    assert!(read(largest.clone()).is_ok());
+    for list in ["/authenticators", "/transactions", "/challenges", "/recovery/live"] {
+        let mut larger = largest.clone();
+        let elements = larger.pointer_mut(list).unwrap().as_array_mut().unwrap();
+        elements.push(elements.last().unwrap().clone());
+        let error = read(larger).unwrap_err().to_string();
+        assert!(error.contains("a list has more than"), "{list}: {error}");
+    }
+    let edited = |path: &str, number: u64| {
+        let mut edited = largest.clone();
+        *edited.pointer_mut(path).unwrap() = number.into();
+        read(edited)
+    };
+    for path in [
+        "/authenticators/0/failures",
+        "/transactions/0/pairs/0/attempts_left",
+        "/transactions/5/recovery_attempts",
+    ] {
+        let most = largest.pointer(path).unwrap().as_u64().unwrap();
+        assert!(edited(path, most).is_ok() && edited(path, most + 1).is_err(), "{path} {most}");
+    }
 }

@@ -1,11 +1,11 @@
-//! A host's own request: its loop, and a transaction around it that ends with the answer.
+//! Handlers of a host: the loop, and a transaction around it that ends with the answer.
 
 use std::convert::Infallible;
 
 use countersign::{Committed, Denial, Swap, Verification};
-use countersign_conformance::{Check, Flaw, Request};
+use countersign_conformance::{Check, Request, Violation};
 
-use super::stores::{NOW, Rows, caught, flaws, run};
+use super::stores::{NOW, Rows, caught, run, violations};
 
 /// A handler with a transaction around it, which is committed if `commits` says so of the answer.
 pub fn request(
@@ -15,13 +15,13 @@ pub fn request(
 ) -> Result<Result<Verification, Denial>, Infallible> {
     loop {
         let before = rows.load(asked.subject())?;
-        let account = before.clone().expect("the stage is set");
+        let account = before.clone().expect("the account is stored");
         let Committed::Done(outcome) = asked.step(account).commit(|write| rows.swap(write))? else {
             continue;
         };
         let (result, _) = outcome.into_parts();
         if !commits(&result) {
-            rows.put(before.expect("the stage is set"));
+            rows.put(before.expect("the account is stored"));
         }
         return Ok(result);
     }
@@ -37,10 +37,10 @@ fn the_request_is_rolled_back_with_its_refusal() {
         "the request with wrong code number 2 was answered Err(InvalidBindingCode { attempts_left: 4 })",
         "must not be part of a transaction that is rolled back when the handler answers with an error",
     ];
-    caught(&report, Check::DeniedRequest, None, Flaw::Vanished, &words);
+    caught(&report, Check::DeniedRequest, None, Violation::Vanished, &words);
     // The two closures alone do not show it.
-    assert_eq!(flaws(&report, Check::DeniedStep, None), []);
-    assert_eq!(report.findings().filter(|finding| finding.flaw != Flaw::Vanished).count(), 0);
+    assert_eq!(violations(&report, Check::DeniedStep, None), []);
+    assert_eq!(report.findings().filter(|finding| finding.violation != Violation::Vanished).count(), 0);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn the_request_commits_refusals_only() {
         &report,
         Check::DeniedRequest,
         None,
-        Flaw::Vanished,
+        Violation::Vanished,
         &["the request with a code that was used was answered"],
     );
 }
@@ -67,7 +67,7 @@ fn the_request_refuses_the_right_code() {
     };
     let report = kit.request(refuse).run(&run(), NOW);
     let words = ["the request with the right code was answered Err(OobCodeUsed)"];
-    caught(&report, Check::DeniedRequest, None, Flaw::NeverStored, &words);
+    caught(&report, Check::DeniedRequest, None, Violation::NeverStored, &words);
 }
 
 #[test]
@@ -76,13 +76,13 @@ fn the_request_answers_before_it_knows() {
     let kit = rows.kit(|write| rows.swap(write));
     // Opens what happened with an answer that the store never gave.
     let peek = |asked: Request| {
-        let account = rows.load(asked.subject())?.expect("the stage is set");
+        let account = rows.load(asked.subject())?.expect("the account is stored");
         let (_write, sealed) = asked.step(account).into_parts();
         let outcome = sealed.open(Swap::Stored).done().expect("it was opened");
         Ok::<_, Infallible>(outcome.into_parts().0)
     };
     let report = kit.request(peek).run(&run(), NOW);
-    caught(&report, Check::DeniedRequest, None, Flaw::Vanished, &[]);
+    caught(&report, Check::DeniedRequest, None, Violation::Vanished, &[]);
 }
 
 #[test]
@@ -90,5 +90,5 @@ fn the_request_fails() {
     let rows = Rows::default();
     let kit = rows.kit(|write| rows.swap(write));
     let report = kit.request(|_| Err::<Result<Verification, Denial>, _>("503")).run(&run(), NOW);
-    caught(&report, Check::DeniedRequest, None, Flaw::StoreFails, &["a request failed: 503"]);
+    caught(&report, Check::DeniedRequest, None, Violation::StoreFails, &["a request failed: 503"]);
 }

@@ -1,21 +1,21 @@
-//! A right store to spoil, and how to see that a spoilt one was caught.
+//! A correct store to break, and the assertion that a broken one was caught.
 
 use std::{collections::BTreeMap, convert::Infallible, num::NonZeroU16, sync::Mutex};
 
 use countersign::{Account, Descriptor, Subject, Swap, Write};
-use countersign_conformance::{Check, Checked, Crowd, Flaw, Kit, Report, Run, Verdict};
+use countersign_conformance::{Check, Checked, Concurrency, Kit, Report, RunId, Verdict, Violation};
 use time::OffsetDateTime;
 
 pub const NOW: OffsetDateTime = time::macros::datetime!(2026-01-01 12:00 UTC);
 
-pub fn run() -> Run {
-    Run::draw(&mut getrandom::SysRng).unwrap()
+pub fn run() -> RunId {
+    RunId::draw(&mut getrandom::SysRng).unwrap()
 }
 
-/// Few rounds: what is caught here is not left to luck.
+/// Few rounds: the broken stores fail deterministically.
 pub const FEW: NonZeroU16 = NonZeroU16::new(3).unwrap();
 
-/// Rows and an outbox under one lock, and how each of the wrong stores reaches into them.
+/// Rows and an outbox in memory, with the access that the broken stores need.
 #[derive(Default)]
 pub struct Rows {
     pub rows: Mutex<BTreeMap<Subject, Account>>,
@@ -44,7 +44,7 @@ impl Rows {
         holds(&self.rows.lock().unwrap(), write)
     }
 
-    /// Writes without a question.
+    /// Writes unconditionally.
     pub fn put(&self, record: Account) {
         self.rows.lock().unwrap().insert(record.subject().clone(), record);
     }
@@ -60,7 +60,7 @@ impl Rows {
         Ok(outbox.iter().filter(|(of, _)| of == subject).map(|(_, message)| message.clone()).collect())
     }
 
-    /// A kit whose load and delete are right, for a swap that may not be.
+    /// A kit with a correct load and delete, for a swap that may be broken.
     pub fn kit<'a>(&'a self, swap: impl Fn(Write) -> Result<Swap, Infallible> + Send + Sync + 'a) -> Kit<'a> {
         Kit::new(|subject| self.load(subject), swap).delete(|subject| self.delete(subject)).rounds(FEW)
     }
@@ -70,21 +70,27 @@ pub fn holds(rows: &BTreeMap<Subject, Account>, write: &Write) -> bool {
     rows.get(write.record.subject()).map(Account::revision) == write.expected
 }
 
-/// The findings of a check, made in one way.
-pub fn flaws(report: &Report, check: Check, crowd: Option<Crowd>) -> Vec<Flaw> {
-    let mut found = report.of(check).filter(|checked| checked.crowd == crowd);
+/// The violations that a check found, with one kind of concurrency.
+pub fn violations(report: &Report, check: Check, concurrency: Option<Concurrency>) -> Vec<Violation> {
+    let mut found = report.of(check).filter(|checked| checked.concurrency == concurrency);
     let Some(Checked { verdict: Verdict::Failed(findings), .. }) = found.next() else { return Vec::new() };
-    findings.iter().map(|finding| finding.flaw).collect()
+    findings.iter().map(|finding| finding.violation).collect()
 }
 
-/// Sees that a check failed by this flaw, and that the report says what was seen and what to do.
+/// Sees that a check failed by this violation, and that the report says what was seen and what to do.
 #[track_caller]
-pub fn caught(report: &Report, check: Check, crowd: Option<Crowd>, flaw: Flaw, words: &[&str]) {
-    let found = flaws(report, check, crowd);
-    assert!(found.contains(&flaw), "{check} found {found:?}\n{report}");
+pub fn caught(
+    report: &Report,
+    check: Check,
+    concurrency: Option<Concurrency>,
+    violation: Violation,
+    words: &[&str],
+) {
+    let found = violations(report, check, concurrency);
+    assert!(found.contains(&violation), "{check} found {found:?}\n{report}");
     assert!(!report.passed() && !report.is_complete());
     let text = report.to_string();
-    assert!(text.contains(&format!("FAILED  {check}")) && text.contains(flaw.fix()), "{text}");
+    assert!(text.contains(&format!("FAILED  {check}")) && text.contains(violation.fix()), "{text}");
     for word in words {
         assert!(text.contains(word), "{word:?} is not in\n{text}");
     }

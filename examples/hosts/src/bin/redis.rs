@@ -11,7 +11,7 @@
 use std::error::Error;
 
 use countersign::{Account, BlockingStore, Subject, Swap, Write};
-use countersign_conformance::{Kit, Run};
+use countersign_conformance::{Kit, RunId};
 use getrandom::SysRng;
 use redis::{Client, Commands as _, Script};
 use time::OffsetDateTime;
@@ -73,7 +73,7 @@ impl BlockingStore for Rows {
 fn main() -> Result<(), Failure> {
     let rows = Rows::new(&std::env::args().nth(1).unwrap_or_else(|| "redis://127.0.0.1:6379/".to_owned()))?;
     let (load, swap) = (|subject: &Subject| rows.load(subject), |write| rows.swap(write));
-    let run = Run::draw(&mut SysRng)?;
+    let run = RunId::draw(&mut SysRng)?;
     let report = Kit::new(load, swap)
         .delete(|subject: &Subject| rows.delete(subject))
         .run(&run, OffsetDateTime::now_utc());

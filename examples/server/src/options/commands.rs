@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use countersign_conformance::Run;
+use countersign_conformance::RunId;
 
 use super::{
     clients::{AddClient, Clients},
@@ -83,13 +83,13 @@ pub(crate) struct Conformance {
     #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(2..=8))]
     pub(crate) processes: u8,
 
-    /// How often things are done that go wrong only sometimes.
+    /// Number of rounds for checks that depend on timing.
     #[arg(long, default_value = "8", value_name = "COUNT")]
     pub(crate) rounds: std::num::NonZeroU16,
 
     /// The run that another process began.
     #[arg(long, hide = true)]
-    pub(crate) run: Option<Run>,
+    pub(crate) run: Option<RunId>,
 
     /// This process's part in it.
     #[arg(long, hide = true, requires = "run")]
