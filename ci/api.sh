@@ -4,8 +4,8 @@
 #     ci/api.sh           fails with a diff if a listing is not up to date
 #     ci/api.sh --write   brings them up to date
 #
-# none.txt lists what there is without features; each other file what its feature adds to that, and to the features that it
-# implies. Nothing may go away with a feature. The listing is made from rustdoc's JSON, an unstable form that RUSTC_BOOTSTRAP
+# none.txt lists what the library has without features; each file of a feature what it adds to that, and to the features that
+# it implies. Nothing may go away with a feature. conformance.txt lists the crate countersign-conformance. The listing is made from rustdoc's JSON, an unstable form that RUSTC_BOOTSTRAP
 # admits on a stable toolchain; ci/api reads the form of Rust 1.95 and says so where rustdoc writes another.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,10 +16,11 @@ trap 'rm -rf "$scratch"' EXIT
 
 CARGO_TARGET_DIR="$target/api" cargo build --quiet --locked --manifest-path ci/api/Cargo.toml
 
-list() { # the library's directory, features
-    (cd "$1" && RUSTC_BOOTSTRAP=1 cargo rustdoc --quiet --lib --no-default-features --features "$2" \
+list() { # the directory of the workspace, features, the package: the library unless it is given
+    local package=${3:-countersign}
+    (cd "$1" && RUSTC_BOOTSTRAP=1 cargo rustdoc --quiet --lib --package "$package" --no-default-features --features "$2" \
         --target-dir "$target/api" -- -Zunstable-options --output-format json --cap-lints allow)
-    "$target/api/debug/api" "$target/api/doc/countersign.json"
+    "$target/api/debug/api" "$target/api/doc/${package//-/_}.json"
 }
 
 # The library's features and, behind each, those that it implies.
@@ -58,6 +59,7 @@ while read -r feature implied; do
     for other in $implied; do others+=("$scratch/all/$other"); done
     without "$scratch/all/$feature" "${others[@]}" >"$scratch/api/$feature.txt"
 done <"$scratch/features"
+list . "" countersign-conformance >"$scratch/api/conformance.txt"
 
 if [ "${1:-}" = --write ]; then
     rm -rf docs/api
