@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Mutation testing of the library: every mutant of src/ must be noticed by a test.
+"""Mutation testing of the library and its conformance kit: every mutant of their sources must be noticed by a test.
 
-    python3 verification/mutants/run.py                 # the files of src/ that differ from the survey
+    python3 verification/mutants/run.py                 # the files that differ from the survey
     python3 verification/mutants/run.py --all           # every file
     python3 verification/mutants/run.py FILE...         # these files
     python3 verification/mutants/run.py --missed FILE   # of these files, what the last run of the script left standing
@@ -11,7 +11,7 @@
 
 With --record the results go into survey.json, and docs/mutation.md is written from it. The survey has the SHA-256 of each
 file as it was surveyed, so that what has changed is known without a history. The exit status is 1 if a mutant was missed,
-if the survey doesn't cover src/ exactly, or if more has changed than a gate should wait for.
+if the survey doesn't cover the sources exactly, or if more has changed than a gate should wait for.
 
 With --moved a mutant whose function reads as it did in REV, in whatever file, keeps the verdict that it had: it was not
 missed. The survey counts these as kept, and only the others are tried. REV must be a revision whose survey was complete.
@@ -50,9 +50,14 @@ BOUND = 150
 # that makes a loop endless counts as caught after these seconds, of which the tests need a tenth on an idle machine.
 UNIT_TESTS = "--lib"
 INTEGRATION_TESTS = {
-    "src/conformance": ("--test=conformance", 120),
+    "crates/conformance/": ("--test=it", 120),
     "src/wire": ("--test=it", 40),
     "src/": ("--test=it", 40),
+}
+# The packages, by the folders of their sources.
+PACKAGES = {
+    "crates/conformance/src": "countersign-conformance",
+    "src": "countersign",
 }
 VERDICTS = {
     "CaughtMutant": "caught",
@@ -67,7 +72,12 @@ class SurveyError(Exception):
 
 
 def sources():
-    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / "src").rglob("*.rs"))
+    return sorted(str(path.relative_to(ROOT)) for folder in PACKAGES for path in (ROOT / folder).rglob("*.rs"))
+
+
+def package(name):
+    """The package of a file."""
+    return next(package for folder, package in PACKAGES.items() if name.startswith(folder + "/"))
 
 
 def sha256(name):
@@ -111,11 +121,15 @@ def integration_tests(name):
 
 def described(root, names):
     """The mutants of the files in a tree, as the tool describes them."""
-    command = ["cargo", "mutants", "--list", "--json", "--package", "countersign"]
-    for name in names:
-        command += ["--file", name]
-    found = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-    return json.loads(found.stdout)
+    mutants = []
+    for of in sorted({package(name) for name in names}):
+        command = ["cargo", "mutants", "--list", "--json", "--package", of]
+        for name in names:
+            if package(name) == of:
+                command += ["--file", name]
+        found = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+        mutants += json.loads(found.stdout)
+    return mutants
 
 
 def listed(names):
@@ -213,7 +227,10 @@ class Worker:
     """One copy of the tree, with a build of its own, for the mutants of these files."""
 
     def __init__(self, number, names):
-        self.tests = [UNIT_TESTS, *sorted({integration_tests(name)[0] for name in names})]
+        # What is tested of each package.
+        self.tests = {package(name): [UNIT_TESTS] for name in names}
+        for of, test in sorted({(package(name), integration_tests(name)[0]) for name in names}):
+            self.tests[of].append(test)
         self.copy = WORK / f"copy-{number}"
         self.out = WORK / f"out-{number}"
         self.environment = dict(os.environ)
@@ -233,14 +250,14 @@ class Worker:
     def baseline(self):
         """The tests must pass before a failure can mean anything; this also makes the build warm."""
         configuration = tomllib.loads((self.copy / ".cargo" / "mutants.toml").read_text(encoding="utf-8"))
-        command = ["cargo", "test", "--package", "countersign", "--all-features", "--profile"]
-        command += [configuration["profile"]]
-        command += self.tests + configuration["additional_cargo_test_args"]
-        done = subprocess.run(
-            command, cwd=self.copy, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-        )
-        if done.returncode != 0:
-            raise SurveyError("the tests fail without a mutant:\n" + done.stdout.decode(errors="replace"))
+        for of, tests in self.tests.items():
+            command = ["cargo", "test", "--package", of, "--all-features", "--profile", configuration["profile"]]
+            command += tests + configuration["additional_cargo_test_args"]
+            done = subprocess.run(
+                command, cwd=self.copy, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            )
+            if done.returncode != 0:
+                raise SurveyError("the tests fail without a mutant:\n" + done.stdout.decode(errors="replace"))
 
     def verdicts(self, name, only):
         """Tries the mutants of one file, or only those, and gives each one's verdict by its name.
@@ -258,7 +275,7 @@ class Worker:
         """The verdicts of some of the tests."""
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir(parents=True)
-        command = ["cargo", "mutants", "--in-place", "--baseline", "skip", "--no-shuffle", "--package", "countersign"]
+        command = ["cargo", "mutants", "--in-place", "--baseline", "skip", "--no-shuffle", "--package", package(name)]
         command += ["--timeout", str(limit), "--output", str(self.out), "--colors", "never", "--file", name]
         command += [f"--cargo-arg={tests}"]
         for mutant in only or []:
@@ -408,8 +425,8 @@ def page(recorded):
         "",
         "Written by `verification/mutants/run.py --page` from `verification/mutants/survey.json`; not edited by hand.",
         "",
-        "A mutant is the library with one small fault put in. It is caught if a test fails or never ends, and missed if all",
-        "tests pass. An unviable one does not compile. No mutant may be missed.",
+        "A mutant is the library, or its conformance kit, with one small fault put in. It is caught if a test fails or never",
+        "ends, and missed if all tests pass. An unviable one does not compile. No mutant may be missed.",
         "",
         "```sh",
         "python3 verification/mutants/run.py --all --record   # everything, hours",
@@ -493,7 +510,7 @@ def gate(jobs):
     if not PAGE.exists() or (recorded and PAGE.read_text(encoding="utf-8") != page(recorded)):
         problems.append("docs/mutation.md is not what the survey says; run --page")
     if not changed:
-        print(f"no file of src/ differs from the survey: {len(files)} files, nothing to run")
+        print(f"no file differs from the survey: {len(files)} files, nothing to run")
         return problems, {}
     install()
     number = sum(len(mutants) for mutants in listed(changed).values())
@@ -538,7 +555,7 @@ def main():
     arguments = parser.parse_args()
     unknown = set(arguments.files) - set(sources())
     if unknown or (arguments.all and arguments.files) or (arguments.missed and not (arguments.all or arguments.files)):
-        parser.error(f"no such file in src/: {', '.join(sorted(unknown))}" if unknown else "name files, or --all")
+        parser.error(f"no such source: {', '.join(sorted(unknown))}" if unknown else "name files, or --all")
     exclusions()
     if arguments.page:
         return write_page()
