@@ -12,7 +12,7 @@ pub enum Check {
     Swap,
     /// A write over an older revision, or over a row that is not there, changes nothing.
     StaleCopy,
-    /// A copy from before a row was deleted does not overwrite the row that was made anew.
+    /// A copy from before a row was deleted does not overwrite the row that was inserted again.
     DeletedRow,
     /// A load gives the last write that was answered `Stored`, and never an older one than a load before.
     Reads,
@@ -22,7 +22,7 @@ pub enum Check {
     Subjects,
     /// A refused step keeps the attempt that it spent.
     DeniedStep,
-    /// A request of the host's own that is answered with a refusal keeps the attempt that it spent.
+    /// A request in the host's handler that ends with a refusal keeps the attempt that it spent.
     DeniedRequest,
     /// A crash between the swap and the effects loses nothing that the record promises.
     Crash,
@@ -32,9 +32,9 @@ pub enum Check {
     Guesses,
     /// Parallel right codes issue one token.
     Answers,
-    /// A recovery code that is presented in parallel is taken once.
+    /// A recovery code that is presented in parallel is accepted once.
     Recovery,
-    /// Resends between guesses give back no attempt and send once.
+    /// Resends between guesses refill no attempt and send one message.
     Resends,
 }
 
@@ -79,7 +79,7 @@ impl Check {
         }
     }
 
-    /// What the check did.
+    /// What the check does, in the past tense for the report.
     #[must_use]
     pub const fn did(self) -> &'static str {
         match self {
@@ -116,7 +116,8 @@ impl fmt::Display for Check {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum Concurrency {
-    /// In parallel: in threads of a [`Kit`](super::Kit), tasks of an [`AsyncKit`](super::AsyncKit) that the host spawned.
+    /// In parallel: in threads of a [`Kit`](super::Kit), or in tasks of an [`AsyncKit`](super::AsyncKit) that the
+    /// runtime spawned.
     Threads,
     /// As tasks of one future, which take turns wherever one waits.
     Tasks,

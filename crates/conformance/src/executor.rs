@@ -242,29 +242,29 @@ mod tests {
         let waits: [BoxFuture<'_, ()>; 2] =
             [Box::pin(yield_now()), Box::pin(sleep(Duration::from_millis(1)))];
         for mut wait in waits {
-            let (signal, told) = channel();
+            let (signal, wakes) = channel();
             let waker = Waker::from(Arc::new(Signal(Mutex::new(signal))));
             let mut context = Context::from_waker(&waker);
             assert_eq!(wait.as_mut().poll(&mut context), Poll::Pending);
-            told.recv_timeout(Duration::from_secs(20)).unwrap();
+            wakes.recv_timeout(Duration::from_secs(20)).unwrap();
             assert_eq!(wait.as_mut().poll(&mut context), Poll::Ready(()));
         }
     }
 
     #[test]
     fn a_barrier_opens_when_the_last_job_has_arrived_or_is_gone() {
-        let (signal, told) = channel();
+        let (signal, wakes) = channel();
         let waker = Waker::from(Arc::new(Signal(Mutex::new(signal))));
         let mut context = Context::from_waker(&waker);
         let mut barriers = Barrier::for_jobs(3);
         let mut first: BoxFuture<'_, ()> = Box::pin(barriers.remove(0).wait());
         assert_eq!(first.as_mut().poll(&mut context), Poll::Pending);
         drop(barriers.pop());
-        assert!(told.try_recv().is_err(), "one is missing");
+        assert!(wakes.try_recv().is_err(), "one is missing");
         assert_eq!(first.as_mut().poll(&mut context), Poll::Pending);
         let mut last: BoxFuture<'_, ()> = Box::pin(barriers.remove(0).wait());
         assert_eq!(last.as_mut().poll(&mut context), Poll::Ready(()));
-        told.try_recv().unwrap();
+        wakes.try_recv().unwrap();
         assert_eq!(first.as_mut().poll(&mut context), Poll::Ready(()));
     }
 }

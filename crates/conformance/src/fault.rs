@@ -126,13 +126,13 @@ impl Violation {
                  per request) and no snapshot of a transaction that began earlier."
             }
             Self::Altered => {
-                "Store the record whole, as it was serialised, in a column that keeps every byte (TEXT or BYTEA, without \
-                 a small limit), and put nothing through a type that rounds, truncates or normalises. Integers reach 2^63: \
+                "Store the record whole, as it was serialized, in a column that keeps every byte (TEXT or BYTEA, without \
+                 a small limit), and put nothing through a type that rounds, truncates or normalizes. Integers reach 2^63: \
                  they do not fit a double."
             }
             Self::LooseSubject => {
                 "Compare subjects byte for byte: a binary collation for the column, no folding of case or accents, no \
-                 trimming, no Unicode normalisation, and parameters instead of patterns."
+                 trimming, no Unicode normalization, and parameters instead of patterns."
             }
             Self::MessageMissing => {
                 "Write `write.outbox` in the transaction that writes the record, before it commits, so that a crash \

@@ -63,7 +63,7 @@
 //! # Several processes
 //!
 //! Each process is one [`Participant`] of the same [`RunId`] and calls [`take_part`](Kit::take_part), at the same time
-//! as the others. They synchronise through the store and play the same scenarios on the same records; no other channel
+//! as the others. They synchronize through the store and play the same scenarios on the same records; no other channel
 //! is needed. Each returns a [`PartialReport`], which prints as text and parses again. [`PartialReport::judge`] makes one
 //! report of all of them. The first process deletes the records, if it has a `delete`.
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -1,4 +1,4 @@
-//! One run in several processes. They synchronise through the store, play the same scenarios on the same records, and
+//! One run in several processes. They synchronize through the store, play the same scenarios on the same records, and
 //! each writes a partial report. A partial report must never be judged alone: only all of them together can be.
 
 use std::{fmt, str::FromStr, time::Duration};
@@ -326,7 +326,7 @@ mod tests {
     use std::{collections::BTreeMap, convert::Infallible, sync::Mutex};
 
     #[test]
-    fn a_process_that_nobody_joins_says_so() {
+    fn a_process_without_the_others_reports_it() {
         let rows = Mutex::new(BTreeMap::new());
         let load = |subject: &Subject| Ok::<_, Infallible>(rows.lock().unwrap().get(subject).cloned());
         let swap = |write: Write| {

@@ -180,12 +180,12 @@ impl fmt::Display for Report {
             match verdict {
                 Verdict::Passed { .. } => {}
                 Verdict::Failed(findings) => {
-                    let mut told: Vec<Violation> = Vec::new();
+                    let mut reported: Vec<Violation> = Vec::new();
                     for Finding { violation, .. } in findings {
-                        if told.contains(violation) {
+                        if reported.contains(violation) {
                             continue;
                         }
-                        told.push(*violation);
+                        reported.push(*violation);
                         let same = findings.iter().filter(|other| other.violation == *violation);
                         same.map(|other| &other.observed)
                             .try_for_each(|observed| writeln!(f, "        observed: {observed}"))?;
@@ -227,10 +227,10 @@ mod tests {
         }
         findings.expect(false, Violation::StaleRead, String::new);
         let Verdict::Failed(findings) = findings.conclude(Ok(())) else { panic!("it passed") };
-        let told: Vec<_> =
+        let reported: Vec<_> =
             findings.iter().map(|finding| (finding.violation, finding.observed.as_str())).collect();
         let vanished = ["time 1", "time 2", "time 3"].map(|observed| (Violation::Vanished, observed));
-        assert_eq!(told, [&vanished[..], &[(Violation::StaleRead, "")]].concat());
+        assert_eq!(reported, [&vanished[..], &[(Violation::StaleRead, "")]].concat());
     }
 
     #[test]

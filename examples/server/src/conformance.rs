@@ -1,8 +1,8 @@
 //! `countersign-server conformance`: the conformance kit on this server's own store.
 //!
-//! It runs on the database that the server is given, with the same connections, statements and loop. The kit's
-//! records belong to subjects of its own and are deleted at the end. Then several processes, each this binary once
-//! more, play the races together.
+//! It runs on the server's database, with the same connections, statements and loop. The kit's records belong to
+//! subjects that no user has, and are deleted at the end. Then several processes of this binary play the races
+//! together.
 
 use std::{
     process::{Command, Stdio},
@@ -113,7 +113,7 @@ async fn together(options: &Conformance, data: &Data) -> Result<Report, String> 
     for output in waiting {
         let output = output.await.map_err(|error| cannot(&error))?.map_err(|error| cannot(&error))?;
         let text = String::from_utf8_lossy(&output.stdout);
-        // One that said nothing told the standard error why, and is missed by the judgement.
+        // A process without a partial report wrote the reason to its standard error. The judgement reports it missing.
         partial_reports.extend(text.parse::<PartialReport>().ok());
     }
     Ok(PartialReport::judge(&partial_reports))

@@ -16,7 +16,7 @@ use countersign_conformance::{AsyncKit, Check, Concurrency, Kit, Violation};
 
 use super::stores::{FEW, NOW, Rows, caught, run, violations};
 
-/// Holds whoever is alone in here until another comes, for at most 20 milliseconds.
+/// Holds a caller until another one comes, for at most 20 milliseconds.
 #[derive(Default)]
 struct Doorway {
     inside: Mutex<u32>,
@@ -154,7 +154,7 @@ async fn loads_take_turns_between_the_primary_and_a_replica() {
         let odd = turn.fetch_add(1, Ordering::Relaxed) % 2 == 1;
         if odd { replica.load(&subject) } else { primary.load(&subject) }
     };
-    // Nobody is told of a write before the replica has it.
+    // A write is answered when the replica has it.
     let swap = |write: Write| async move {
         let record = write.record.clone();
         let answer = primary.swap(write)?;
@@ -241,7 +241,7 @@ fn the_store_fails_or_panics() {
             .all(|checked| !matches!(checked.verdict, countersign_conformance::Verdict::Passed { .. }))
     );
 
-    // A thread that panics is told of, and keeps nobody waiting.
+    // A thread that panics is reported, and releases the others.
     let rows = Rows::default();
     let home = std::thread::current().id();
     let load = |subject: &Subject| {

@@ -72,7 +72,7 @@ fn two_closures_are_enough_and_the_rest_is_reported() {
     let not_run: Vec<_> = report.not_run().map(|checked| checked.check).collect();
     assert_eq!(not_run, [Check::DeletedRow, Check::DeniedRequest, Check::Outbox]);
     assert!(report.to_string().contains("effects happen at most once"));
-    // Whoever cleans up by hand finds them all.
+    // The report lists all of them for a cleanup by hand.
     let written: Vec<_> = rows.read().unwrap().keys().cloned().collect();
     assert!(written.iter().all(|subject| report.subjects.contains(subject)));
     assert!(written.iter().all(|subject| subject.as_str().starts_with(&run.prefix())));
@@ -126,7 +126,7 @@ fn what_the_kit_takes_and_gives_can_be_shown() {
     assert_eq!(finding.to_string(), format!("{}. {}", finding.observed, finding.violation.fix()));
     let text = report.to_string();
     assert!(text.contains(&format!("observed: {}", finding.observed)), "{text}");
-    // A fix is told once for all that it mends, and with nothing else.
+    // A fix is printed once for all findings that need it, and for no other.
     let insert = text.split("FAILED  ").nth(1).unwrap();
     assert_eq!(insert.matches("fix: ").count(), 1, "{insert}");
     assert!(!text.contains("records are left"), "{text}");

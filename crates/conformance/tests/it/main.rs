@@ -3,6 +3,7 @@
 
 mod compare_and_swap;
 mod concurrency;
+mod contents;
 mod correct_stores;
 mod outboxes;
 mod processes;

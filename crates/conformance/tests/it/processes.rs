@@ -66,7 +66,7 @@ fn asynchronous_stores_and_clocks_that_differ_pass() {
     assert!(report.is_complete(), "{report}");
 }
 
-/// A report of two processes whose swap compares under a lock of its own process, and writes under the common one.
+/// A report of two processes: each compares under a lock in its own memory, and writes under the common lock.
 fn with_locks_of_their_own() -> Report {
     let (rows, run) = (Rows::default(), run());
     let partial_reports = play(&run, 2, |part| {
@@ -191,7 +191,7 @@ fn partial_reports_of_different_runs_are_refused() {
 
 #[test]
 fn processes_that_run_one_after_the_other_are_reported() {
-    // Each finds that the other has been everywhere: nobody waits, and nobody takes turns.
+    // Each finds that the other has been everywhere: neither waits, and their writes do not interleave.
     let (rows, run) = (Rows::default(), run());
     let counted = format!("{}processes-swap-is-atomic-0", run.prefix());
     let stored = AtomicU32::new(0);
