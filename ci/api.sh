@@ -5,8 +5,9 @@
 #     ci/api.sh --write   brings them up to date
 #
 # none.txt lists what the library has without features; each file of a feature what it adds to that, and to the features that
-# it implies. Nothing may go away with a feature. conformance.txt lists the crate countersign-conformance. The listing is made from rustdoc's JSON, an unstable form that RUSTC_BOOTSTRAP
-# admits on a stable toolchain; ci/api reads the form of Rust 1.95 and says so where rustdoc writes another.
+# it implies. Nothing may go away with a feature. conformance.txt lists the crate countersign-conformance. The listing is made
+# from rustdoc's JSON, an unstable form that RUSTC_BOOTSTRAP admits on a stable toolchain; ci/api reads the form of Rust 1.95
+# and says so where rustdoc writes another.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
