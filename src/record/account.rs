@@ -41,7 +41,7 @@ pub struct Account(pub(super) Box<AccountBody>);
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct AccountBody {
     pub(crate) subject: Subject,
-    pub(crate) revision: Revision,
+    pub(super) revision: Revision,
     /// The latch: set by the first active authenticator that may authenticate.
     pub(crate) enrolled: bool,
     #[cfg_attr(
@@ -70,10 +70,10 @@ pub(crate) struct AccountBody {
     /// Elevated sessions authenticated at or before it are refused.
     pub(crate) elevated_not_before: Option<Millis>,
     /// When the record was last written, by the latest of the clocks that wrote it.
-    pub(crate) updated: Millis,
+    pub(super) updated: Millis,
     /// Whether the store has it: a loaded record is replaced, a new one inserted.
     #[cfg_attr(feature = "serde", serde(skip, default = "crate::value::stored::yes"))]
-    pub(crate) stored: bool,
+    pub(super) stored: bool,
 }
 
 impl Account {

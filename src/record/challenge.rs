@@ -27,13 +27,13 @@ use crate::{
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Challenge {
     pub(crate) id: ChallengeId,
-    pub(crate) key_id: KeyId,
+    pub(super) key_id: KeyId,
     pub(crate) transaction: TransactionId,
     pub(crate) authenticator: AuthenticatorId,
     pub(crate) purpose: Purpose,
     pub(crate) digits: u8,
     /// When it was issued. The handle carries it.
-    pub(crate) issued: Millis,
+    pub(super) issued: Millis,
     pub(crate) deadline: Millis,
     pub(crate) state: ChallengeState,
 }

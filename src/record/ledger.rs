@@ -18,11 +18,11 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Ledger {
-    pub(crate) guess: Bucket,
-    pub(crate) long_guess: Bucket,
-    pub(crate) recovery: Bucket,
-    pub(crate) send: Bucket,
-    pub(crate) long_send: Bucket,
+    pub(super) guess: Bucket,
+    pub(super) long_guess: Bucket,
+    pub(super) recovery: Bucket,
+    pub(super) send: Bucket,
+    pub(super) long_send: Bucket,
 }
 
 impl Ledger {
@@ -89,7 +89,7 @@ impl Ledger {
 /// One bucket: the instant at which it is full again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
-pub(crate) struct Bucket(pub(crate) Millis);
+pub(crate) struct Bucket(pub(super) Millis);
 
 impl Bucket {
     /// The instant at which the bucket has one again, if it has none now.

@@ -50,7 +50,7 @@ pub(crate) struct Recovery {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct LiveCode {
     pub(crate) key_id: KeyId,
-    pub(crate) hash: Tag,
+    pub(super) hash: Tag,
 }
 
 /// A code that was used, and the key of the code that replaced it, if one did.

@@ -114,16 +114,16 @@ pub struct Standalone(pub(super) Box<StandaloneBody>);
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct StandaloneBody {
     pub(crate) subject: Subject,
-    pub(crate) revision: Revision,
+    pub(super) revision: Revision,
     pub(crate) authenticator: Authenticator,
     /// Binds the handle; drawn anew whenever a new challenge begins after an old one ended.
     pub(crate) transaction: TransactionId,
     pub(crate) pair: Pair,
     pub(crate) challenge: Option<Challenge>,
     pub(crate) ledger: Ledger,
-    pub(crate) updated: Millis,
+    pub(super) updated: Millis,
     #[cfg_attr(feature = "serde", serde(skip, default = "crate::value::stored::yes"))]
-    pub(crate) stored: bool,
+    pub(super) stored: bool,
 }
 
 impl Standalone {

@@ -19,7 +19,7 @@ use crate::{
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct Transaction {
     pub(crate) id: TransactionId,
-    pub(crate) begun: Millis,
+    pub(super) begun: Millis,
     pub(crate) expires: Millis,
     /// Set once a token was issued in it.
     pub(crate) spent: Option<Spent>,
