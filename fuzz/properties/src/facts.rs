@@ -227,7 +227,7 @@ fn decoded(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// The challenge that a handle names: its bytes 2 to 18.
+/// The challenge that a handle names: its bytes 5 to 21, behind the version and the id of the key.
 fn challenge_of(oob_code: &str) -> Vec<u8> {
-    decoded(oob_code)[2..18].to_vec()
+    decoded(oob_code)[5..21].to_vec()
 }
