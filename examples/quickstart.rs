@@ -14,10 +14,10 @@ use std::{
 };
 
 use countersign::{
-    Account, Audience, BindingCode, BlockingStore, ChallengeRequest, Challenged, ClientId, Delivery, Denial,
-    Effect, ElevatedScopes, EmailAddress, Entropy, FirstFactor, Key, KeyRing, Policy, Recovered,
-    RecoveryCode, RecoveryUse, Scope, SendEmail, Session, Settings, Step, Subject, Swap, TransactionId,
-    Verifier, Write, drive_blocking,
+    Account, Audience, BindingCode, BlockingStore, ChallengeRequest, ClientId, Content, Delivery, Denial,
+    Effect, ElevatedScopes, EmailAddress, Entropy, FirstFactor, Key, KeyRing, Message, NewFactor, Policy,
+    Prompt, Recovered, RecoveryCode, RecoveryUse, Scope, Sent, Session, Settings, Setup, Step, Subject, Swap,
+    TransactionId, Verifier, Write, drive_blocking,
 };
 use getrandom::SysRng;
 use time::{Duration, OffsetDateTime};
@@ -52,7 +52,7 @@ impl BlockingStore for Rows {
 struct Host {
     verifier: Verifier,
     rows: Rows,
-    mailbox: Vec<SendEmail>,
+    mailbox: Vec<BindingCode>,
     tokens: usize,
     subject: Subject,
     client: ClientId,
@@ -90,9 +90,9 @@ impl Host {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::SendEmail(mail) => {
-                println!("  ┌ mail to {}: your code is {}", mail.to.as_str(), mail.code.expose());
-                self.mailbox.push(mail);
+            Effect::Send(Message { to, content: Content::Code(code), .. }) => {
+                println!("  ┌ mail to {}: your code is {}", to.as_str(), code.expose());
+                self.mailbox.push(code);
             }
             Effect::IssueToken(token) => {
                 self.tokens += 1;
@@ -100,10 +100,10 @@ impl Host {
                     "  │ a token is issued to {} for {}, {:?}",
                     token.client,
                     token.subject,
-                    token.evidence.amr()
+                    token.evidence.amr().collect::<Vec<_>>()
                 );
             }
-            Effect::Notify(notify) => println!("  │ the account's holder is told: {}", notify.event.kind()),
+            Effect::Notify(notify) => println!("  │ the account's holder is told: {}", notify.notice.kind()),
             other => println!("  │ {other:?}"),
         }
     }
@@ -121,26 +121,27 @@ impl Host {
         let session = self.password_accepted()?;
         let address = self.ask("   your address", EmailAddress::parse, || "user@example.com".to_owned())?;
         let entropy = Entropy::draw(&mut SysRng)?;
-        let associated = self.step(|verifier, account| {
-            verifier.associate(&session, account, address.clone(), now(), &entropy)
-        })??;
+        let factor = NewFactor::email(address);
+        let associated =
+            self.step(|verifier, account| verifier.associate(&session, account, &factor, now(), &entropy))??;
         let codes = associated.recovery_codes.ok_or("a first enrolment brings recovery codes")?;
         println!("   keep these recovery codes; they are shown once:");
         codes
             .chunks(2)
             .for_each(|pair| println!("     {}", pair.iter().map(grouped).collect::<Vec<_>>().join("   ")));
-        self.answer(&session, associated.oob_code.expose())?;
+        let Setup::Oob(sent) = associated.setup else { return Err("no code was sent".into()) };
+        self.answer(&session, sent.oob_code.expose())?;
         Ok(codes)
     }
 
     fn sign_in(&mut self) -> Result<(), Error> {
         println!("\n3. A later login: the password is right, and a code goes to the address.");
         let session = self.password_accepted()?;
-        let challenged = self.challenge(&session)??;
+        let first = self.challenge(&session)?;
         if self.script {
             println!("   a wrong code, first:");
             let wrong = if self.last_code()?.ends_with('0') { "111111" } else { "000000" };
-            let denied = self.verify(&session, challenged.oob_code.expose(), &BindingCode::parse(wrong)?)?;
+            let denied = self.verify(&session, first.oob_code.expose(), &BindingCode::parse(wrong)?)?;
             expect(
                 denied == Err(Denial::InvalidBindingCode { attempts_left: 4 }),
                 "a wrong code is counted",
@@ -148,18 +149,21 @@ impl Host {
         }
         println!("   the mail seems to be slow: send it once more, please.");
         loop {
-            let again = self.challenge(&session)??;
-            expect(again.oob_code.expose() == challenged.oob_code.expose(), "a resend keeps the handle")?;
+            let again = self.challenge(&session)?;
+            expect(again.oob_code.expose() == first.oob_code.expose(), "a resend keeps the handle")?;
             let Delivery::CoolingDown { until } = again.delivery else { break };
             println!("   too soon; it can be sent again in {}", until - now());
             thread::sleep(Pause::try_from(until - now()).unwrap_or_default());
         }
-        self.answer(&session, challenged.oob_code.expose())
+        self.answer(&session, first.oob_code.expose())
     }
 
-    fn challenge(&mut self, session: &Session) -> Result<Result<Challenged, Denial>, Error> {
+    fn challenge(&mut self, session: &Session) -> Result<Sent, Error> {
         let (request, entropy) = (ChallengeRequest::default(), Entropy::draw(&mut SysRng)?);
-        self.step(|verifier, account| verifier.challenge(session, account, &request, now(), &entropy))
+        let challenged =
+            self.step(|verifier, account| verifier.challenge(session, account, &request, now(), &entropy))??;
+        let Prompt::Oob(sent) = challenged.prompt else { return Err("no code was sent".into()) };
+        Ok(sent)
     }
 
     /// Asks for the code until it is right; the attempts are bounded by the policy and not by this loop.
@@ -249,7 +253,7 @@ impl Host {
     }
 
     fn last_code(&self) -> Result<String, Error> {
-        Ok(self.mailbox.last().ok_or("no mail")?.code.expose().to_owned())
+        Ok(self.mailbox.last().ok_or("no mail")?.expose().to_owned())
     }
 
     /// Asks a person, or takes the script's answer. What cannot be read is asked for again and costs nothing.

@@ -108,12 +108,11 @@ pub mod wire;
 
 pub use command::{
     admin::{KeyUse, StaleKeys},
-    associate::{Associated, NewFactor},
+    associate::Associated,
     authenticators::Requirements,
     challenge::{ChallengeRequest, ChallengeTypes, Challenged},
     render::RenderError,
     report_delivery::DeliveryReport,
-    send::Delivery,
     standalone::{Answered, Asked},
     verifier::Verifier,
     verify_oob::Verification,
@@ -128,7 +127,12 @@ pub use time;
 #[doc(hidden)]
 pub use crypto::declassify::DECLASSIFY;
 pub use crypto::entropy::Entropy;
-pub use factor::factor::{Channel, Factor};
+pub use factor::{
+    destination::{Channel, Destination, FactorLabel},
+    email::EmailFactor,
+    factor::{Factor, NewFactor},
+    setup::{Delivery, Prompt, Sent, Setup},
+};
 pub use keys::{Key, KeyError, KeyRing};
 pub use machine::{
     IllegalTransition,
@@ -141,14 +145,16 @@ pub use outcome::{
     drive::{DriveError, MAX_TRIES, drive, drive_blocking, drive_with},
     effect::Effect,
     effect_id::EffectId,
-    evidence::Evidence,
+    evidence::{Evidence, Method},
     issue_token::IssueToken,
-    notify::{Event, Notify},
-    send::{Descriptor, EmailDescriptor, Message, SendEmail},
+    notify::{Notice, Notify},
+    send::{Content, Descriptor, Message, MessageDescriptor},
     step::{self, Committed, Effects, Outcome, Sealed, Step, Swap, Write},
     store::{BlockingStore, LocalStore, Store},
 };
-pub use policy::{Policy, PolicyError, Rate, RecoveryThrottle, RecoveryUse, Resend, Settings};
+pub use policy::{
+    FactorUse, Factors, Policy, PolicyError, Rate, RecoveryThrottle, RecoveryUse, Resend, Settings,
+};
 #[cfg(feature = "serde")]
 pub use record::stored::StoredVersion;
 pub use record::{

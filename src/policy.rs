@@ -5,7 +5,7 @@
 //!
 //! | setting | [`Settings::default`] | [`Settings::auth0`] | [`Settings::strict`] |
 //! |---|---|---|---|
-//! | email may authenticate | yes | yes | no |
+//! | email | authenticates | authenticates | confirms only |
 //! | code: digits, lifetime, attempts | 6, 300 s, 5 | 6, 300 s, 10 | 8, 300 s, 3 |
 //! | standalone confirmation lifetime | 600 s | 300 s | 600 s |
 //! | `mfa_token` lifetime | 600 s | 600 s | 600 s |
@@ -34,4 +34,4 @@ pub(crate) mod settings;
 
 pub use policy::Policy;
 pub use rate::Rate;
-pub use settings::{PolicyError, RecoveryThrottle, RecoveryUse, Resend, Settings};
+pub use settings::{FactorUse, Factors, PolicyError, RecoveryThrottle, RecoveryUse, Resend, Settings};

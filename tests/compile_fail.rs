@@ -5,7 +5,7 @@
 //! meant; `commits.rs` and `reads_a_record.rs` are the controls that
 //! compile.
 
-use countersign::{BindingCode, Effect, Handle, MfaToken, OobCode, RecoveryCode, SendEmail, Session};
+use countersign::{BindingCode, Effect, Handle, MfaToken, OobCode, RecoveryCode, Session};
 use static_assertions::{assert_eq_size, assert_impl_all, assert_not_impl_any};
 
 #[test]
@@ -30,7 +30,8 @@ assert_not_impl_any!(BindingCode: serde::Serialize);
 assert_not_impl_any!(RecoveryCode: serde::Serialize);
 assert_not_impl_any!(OobCode: serde::Serialize);
 assert_not_impl_any!(MfaToken: serde::Serialize);
-assert_not_impl_any!(SendEmail: serde::Serialize);
+assert_not_impl_any!(countersign::Message: serde::Serialize);
+assert_not_impl_any!(countersign::Content: serde::Serialize);
 assert_not_impl_any!(Effect: serde::Serialize);
 assert_not_impl_any!(Session: serde::Serialize, serde::de::DeserializeOwned);
 assert_not_impl_any!(Handle: serde::Serialize, serde::de::DeserializeOwned);

@@ -30,7 +30,7 @@ fn run() -> Option<()> {
         Ok::<_, ()>(Swap::Stored)
     };
     let challenged = step.commit(|write| store(&mut record, write)).ok()?.done()?.into_parts().0.ok()?;
-    let handle = verifier.open_oob_code(&session, challenged.oob_code.expose()).ok()?;
+    let handle = verifier.open_oob_code(&session, challenged.prompt.sent()?.oob_code.expose()).ok()?;
     let code = BindingCode::parse(&typed).ok()?;
     let step = verifier.verify_oob(&session, record.take()?, &handle, &code, now);
     step.commit(|write| store(&mut record, write)).ok()?.done()?.into_parts().0.ok()?;

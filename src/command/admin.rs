@@ -11,7 +11,7 @@ use crate::{
     machine::enrollment::Enrollment,
     outcome::{
         audit::{AuditEvent, Command},
-        notify::Event,
+        notify::Notice,
         step::Step,
     },
     record::{
@@ -77,7 +77,7 @@ impl Verifier {
             record.lower_wild_bounds(now);
             let updated = record.updated_mut();
             *updated = (*updated).min(now);
-            draft.notify(record, Event::Unlocked, now);
+            draft.notify(record, Notice::Unlocked, now);
             Ok(Decision::Store(Ok(())))
         })
     }
@@ -97,7 +97,7 @@ impl Verifier {
             account.enrolled = false;
             account.refuse_until(now);
             account.elevated_not_before = account.elevated_not_before.max(Some(now));
-            draft.notify(account, Event::Reset, now);
+            draft.notify(account, Notice::Reset, now);
             Ok(Decision::Store(Ok(())))
         })
     }

@@ -6,11 +6,14 @@ use time::OffsetDateTime;
 use crate::{
     command::{
         decide::{Decision, Draft, decide_drawing},
-        send::{Delivery, Sending},
+        send::{Sending, delivery_decision},
         verifier::Verifier,
     },
     crypto::entropy::Entropy,
-    factor::factor::{Channel, Factor},
+    factor::{
+        factor::{Factor, NewFactor},
+        setup::Setup,
+    },
     keys::{derive, draws::Draws},
     machine::enrollment::{Enrollment, PendingRecovery, Unconfirmed},
     outcome::{
@@ -18,34 +21,19 @@ use crate::{
         denial::Denial,
         step::Step,
     },
+    policy::settings::FactorUse,
     record::{
         account::{Account, AccountBody},
         authenticator::{Authenticator, Origin},
     },
     session::session::{Grant, Session},
     value::{
-        email_address::EmailAddress,
         id::{AuthenticatorId, AuthenticatorKind},
         instant::Millis,
-        opaque::OobCode,
         purpose::Purpose,
         recovery_code::RecoveryCode,
     },
 };
-
-/// What is to be enrolled.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum NewFactor {
-    /// An email address.
-    Email(EmailAddress),
-}
-
-impl From<EmailAddress> for NewFactor {
-    fn from(address: EmailAddress) -> Self {
-        Self::Email(address)
-    }
-}
 
 /// The answer to an `associate`.
 #[derive(Clone, Debug)]
@@ -53,26 +41,23 @@ impl From<EmailAddress> for NewFactor {
 pub struct Associated {
     /// The new authenticator, unconfirmed.
     pub authenticator: AuthenticatorId,
-    /// How the code travels.
-    pub channel: Channel,
-    /// The handle to confirm with.
-    pub oob_code: OobCode,
     /// The recovery codes, to be shown once. They go live when the authenticator is confirmed. Absent if the account
     /// has recovery codes already, or if the factor may not authenticate.
     pub recovery_codes: Option<Vec<RecoveryCode>>,
-    /// When the code dies.
+    /// Until when it can be confirmed by what was handed out now.
     pub expires: OffsetDateTime,
-    /// Whether a message is to be sent.
-    pub delivery: Delivery,
+    /// How the enrollment goes on.
+    pub setup: Setup,
 }
 
 impl Verifier {
     /// Begins the enrolment of a factor: a code is sent to it, and [`verify_oob`](Self::verify_oob) confirms it.
     ///
     /// A first-factor session may while the user is not enrolled; an elevated one with the scope `enroll` always may.
-    /// For the same address in the same transaction it resends, with the same handle and the same recovery codes.
+    /// For the same factor in the same transaction it resends, with the same handle and the same recovery codes.
     ///
-    /// Denials: [`AlreadyEnrolled`](Denial::AlreadyEnrolled), [`InsufficientScope`](Denial::InsufficientScope),
+    /// Denials: [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if the policy has the factor off,
+    /// [`AlreadyEnrolled`](Denial::AlreadyEnrolled), [`InsufficientScope`](Denial::InsufficientScope),
     /// [`AddressInUse`](Denial::AddressInUse), [`TooManyAuthenticators`](Denial::TooManyAuthenticators),
     /// [`Locked`](Denial::Locked), [`AttemptsExhausted`](Denial::AttemptsExhausted),
     /// [`CoolingDown`](Denial::CoolingDown), [`TooManySends`](Denial::TooManySends),
@@ -81,15 +66,14 @@ impl Verifier {
         &self,
         session: &Session,
         account: Account,
-        factor: impl Into<NewFactor>,
+        factor: &NewFactor,
         now: OffsetDateTime,
         entropy: &Entropy,
     ) -> Step<Associated> {
         let now = Millis::from(now);
-        let NewFactor::Email(address) = factor.into();
         let audit = AuditEvent::of_session(Command::Associate, session, now);
         decide_drawing(audit, account, now, entropy, |account, draws, draft| {
-            self.try_associate(session, account, &address, now, draws, draft)
+            self.try_associate(session, account, factor.factor(), now, draws, draft)
         })
     }
 
@@ -97,7 +81,7 @@ impl Verifier {
         &self,
         session: &Session,
         account: &mut AccountBody,
-        address: &EmailAddress,
+        factor: &Factor,
         now: Millis,
         draws: &mut Draws,
         draft: &mut Draft,
@@ -107,15 +91,14 @@ impl Verifier {
         }
         Self::check_session(session, account, now)?;
         account.prune(now);
-        self.check_enrolment(session, account, address)?;
+        self.check_enrolment(session, account, factor)?;
+        let channel = factor.channel().ok_or(Denial::UnsupportedChallengeType)?;
         self.check_lock(account, now)?;
         // Before anything of it is added: making room for the entry ends what belongs to entries that leave.
         account.enter(session);
         let transaction = session.transaction();
         let same = |known: &&Authenticator| match &known.enrollment {
-            Enrollment::Unconfirmed(state) => {
-                state.transaction == transaction && known.factor.address() == address
-            }
+            Enrollment::Unconfirmed(state) => state.transaction == transaction && known.factor == *factor,
             Enrollment::Active | Enrollment::Disabled => false,
         };
         let known = account.authenticators.iter().find(same).map(|known| known.id);
@@ -124,7 +107,7 @@ impl Verifier {
         let id = match known {
             Some(id) => id,
             None => {
-                let new = self.draw_unconfirmed(session, account, address, now, draws);
+                let new = self.draw_unconfirmed(session, account, factor, now, draws);
                 let id = new.id;
                 if !account.add_unconfirmed(new, transaction, self.policy.settings()) {
                     return Err(Denial::TooManyAuthenticators);
@@ -132,10 +115,11 @@ impl Verifier {
                 id
             }
         };
-        let sending = self.send_code(session, account, id, Purpose::Confirm, now, draws, draft)?;
+        let sending = self.send_code(session, account, (id, channel), Purpose::Confirm, now, draws, draft)?;
         draft.audit.authenticator = Some(id);
-        let answer = self.associated(account, id, &sending).ok_or(Denial::ExpiredOobCode)?;
-        Ok(sending.delivery.decision(answer))
+        let delivery = sending.sent.delivery;
+        let answer = self.associated(account, id, sending).ok_or(Denial::ExpiredOobCode)?;
+        Ok(delivery_decision(delivery, answer))
     }
 
     /// Every gate of an enrolment but the budgets; checked again when it is confirmed.
@@ -143,12 +127,15 @@ impl Verifier {
         &self,
         session: &Session,
         account: &AccountBody,
-        address: &EmailAddress,
+        factor: &Factor,
     ) -> Result<(), Denial> {
         if !session.is_elevated() && (account.enrolled || account.is_spent(session.transaction())) {
             return Err(Denial::AlreadyEnrolled);
         }
-        if account.authenticators.iter().any(|known| known.is_active() && known.factor.address() == address) {
+        if self.policy.admits(factor.kind()) == FactorUse::Off {
+            return Err(Denial::UnsupportedChallengeType);
+        }
+        if account.authenticators.iter().any(|known| known.is_active() && known.factor == *factor) {
             return Err(Denial::AddressInUse);
         }
         if account.confirmed_count() >= usize::from(self.policy.settings().max_authenticators) {
@@ -161,12 +148,12 @@ impl Verifier {
         &self,
         session: &Session,
         account: &AccountBody,
-        address: &EmailAddress,
+        factor: &Factor,
         now: Millis,
         draws: &mut Draws,
     ) -> Authenticator {
-        let id = draws.authenticator(AuthenticatorKind::Email);
-        let recovery = if self.policy.settings().email_may_authenticate && account.recovery.is_none() {
+        let id = draws.authenticator(factor.kind());
+        let recovery = if self.policy.authenticates(factor.kind()) && account.recovery.is_none() {
             let seed = draws.seed("recovery");
             let set = draws.authenticator(AuthenticatorKind::RecoveryCode);
             let key_id = self.keys.durable().id;
@@ -177,7 +164,7 @@ impl Verifier {
         let state = Unconfirmed { transaction: session.transaction(), opened_by: session.opener(), recovery };
         Authenticator {
             id,
-            factor: Factor::Email(address.clone()),
+            factor: factor.clone(),
             enrollment: Enrollment::Unconfirmed(state),
             failures: 0,
             origin: Origin::Enrolled,
@@ -186,22 +173,15 @@ impl Verifier {
         }
     }
 
-    fn associated(
-        &self,
-        account: &AccountBody,
-        id: AuthenticatorId,
-        sending: &Sending,
-    ) -> Option<Associated> {
+    fn associated(&self, account: &AccountBody, id: AuthenticatorId, sending: Sending) -> Option<Associated> {
         let authenticator = account.authenticator(id)?;
         let Enrollment::Unconfirmed(state) = &authenticator.enrollment else { return None };
         let recovery = state.recovery.as_ref();
         Some(Associated {
             authenticator: id,
-            channel: authenticator.factor.channel(),
-            oob_code: sending.oob_code.clone(),
             recovery_codes: recovery.and_then(|pending| self.pending_codes(account, id, pending)),
             expires: sending.deadline.to_datetime(),
-            delivery: sending.delivery,
+            setup: Setup::Oob(sending.sent),
         })
     }
 

@@ -17,13 +17,17 @@ use crate::{
 };
 
 /// What a user needs to complete a login: the `mfa_requirements` of Auth0's `mfa_required` answer.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
-pub enum Requirements {
-    /// One of these kinds, which the user has. It can be empty: then only the host can help (`reset`).
-    Challenge(Vec<AuthenticatorKind>),
-    /// An enrolment of one of these kinds; the user has none. It is empty if no kind may authenticate.
-    Enroll(Vec<AuthenticatorKind>),
+pub struct Requirements {
+    /// Whether the user is enrolled. Then nothing but a challenge completes the login, and if there is none to choose
+    /// only the host can help (`reset`).
+    pub enrolled: bool,
+    /// The kinds that the user has and that complete the login.
+    pub challenge: Vec<AuthenticatorKind>,
+    /// The kinds that the user may enroll with the first factor alone, to complete the login by that. There is none for
+    /// a user who is enrolled.
+    pub enroll: Vec<AuthenticatorKind>,
 }
 
 impl Verifier {
@@ -32,14 +36,19 @@ impl Verifier {
     pub fn requirements(&self, account: &Account) -> Requirements {
         let recovery = self.recovery_codes_left(account) > 0;
         let account = account.body();
-        let email_counts = self.policy.settings().email_may_authenticate;
+        let kinds = AuthenticatorKind::ALL.into_iter().filter(|&kind| self.policy.authenticates(kind));
         if !account.enrolled {
-            let kinds = email_counts.then_some(AuthenticatorKind::Email);
-            return Requirements::Enroll(kinds.into_iter().collect());
+            let enroll = kinds.filter(|kind| kind.is_factor()).collect();
+            return Requirements { enrolled: false, challenge: Vec::new(), enroll };
         }
-        let email = email_counts && account.authenticators.iter().any(Authenticator::is_active);
-        let kinds = [(email, AuthenticatorKind::Email), (recovery, AuthenticatorKind::RecoveryCode)];
-        Requirements::Challenge(kinds.into_iter().filter_map(|(has, kind)| has.then_some(kind)).collect())
+        let active = |kind| {
+            let mut known = account.authenticators.iter();
+            known.any(|known| known.is_active() && known.factor.kind() == kind)
+        };
+        let has = |&kind: &AuthenticatorKind| {
+            if kind.is_factor() { active(kind) } else { recovery }
+        };
+        Requirements { enrolled: true, challenge: kinds.filter(has).collect(), enroll: Vec::new() }
     }
 
     /// How many recovery codes can still be used. Codes whose durable key is not in the ring are not among them.

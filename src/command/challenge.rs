@@ -6,11 +6,11 @@ use crate::{
     command::{
         decide::{Decision, Draft, decide_drawing},
         gate::check_authenticating,
-        send::Delivery,
+        send::delivery_decision,
         verifier::Verifier,
     },
     crypto::entropy::Entropy,
-    factor::factor::Channel,
+    factor::{destination::Channel, setup::Prompt},
     keys::draws::Draws,
     machine::enrollment::Enrollment,
     outcome::{
@@ -23,7 +23,7 @@ use crate::{
         authenticator::Authenticator,
     },
     session::session::Session,
-    value::{id::AuthenticatorId, instant::Millis, opaque::OobCode, purpose::Purpose},
+    value::{id::AuthenticatorId, instant::Millis, purpose::Purpose},
 };
 
 /// Which kinds of challenge a client can answer: Auth0's `challenge_type`.
@@ -59,12 +59,59 @@ impl Default for ChallengeTypes {
 }
 
 /// What a client asks to be challenged with.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use countersign::{ChallengeRequest, ChallengeTypes};
+///
+/// let id = "email|dev_0123456789ABCDef".parse()?;
+/// let request = ChallengeRequest::default().authenticator(id).types(ChallengeTypes::parse("oob"));
+/// # drop(request); Ok(()) }
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct ChallengeRequest {
-    /// The kinds of challenge that it can answer.
-    pub types: ChallengeTypes,
+    /// What a right answer is good for. An account takes [`Purpose::Authenticate`] alone: an enrollment is confirmed by
+    /// [`associate`](Verifier::associate), and what is approved beside a login has a record of its own.
+    pub purpose: Purpose,
     /// The authenticator, or none to let the core choose: the one used last, or else the newest.
     pub authenticator: Option<AuthenticatorId>,
+    /// The channel that the message is to go by, or none for the authenticator's own.
+    pub channel: Option<Channel>,
+    /// The kinds of challenge that it can answer.
+    pub types: ChallengeTypes,
+}
+
+impl ChallengeRequest {
+    /// Asks for this authenticator.
+    #[must_use]
+    pub fn authenticator(self, id: AuthenticatorId) -> Self {
+        Self { authenticator: Some(id), ..self }
+    }
+
+    /// Asks for a message by this channel.
+    #[must_use]
+    pub fn channel(self, channel: Channel) -> Self {
+        Self { channel: Some(channel), ..self }
+    }
+
+    /// Names the kinds of challenge that the client can answer.
+    #[must_use]
+    pub fn types(self, types: ChallengeTypes) -> Self {
+        Self { types, ..self }
+    }
+}
+
+impl Default for ChallengeRequest {
+    /// Any challenge that completes the login.
+    fn default() -> Self {
+        Self {
+            purpose: Purpose::Authenticate,
+            authenticator: None,
+            channel: None,
+            types: ChallengeTypes::ANY,
+        }
+    }
 }
 
 /// The answer to a `challenge`.
@@ -73,14 +120,10 @@ pub struct ChallengeRequest {
 pub struct Challenged {
     /// The authenticator that was challenged.
     pub authenticator: AuthenticatorId,
-    /// How the code travels.
-    pub channel: Channel,
-    /// The handle to answer with.
-    pub oob_code: OobCode,
-    /// When the code dies.
+    /// When the challenge can no longer be answered.
     pub expires: OffsetDateTime,
-    /// Whether a message is to be sent.
-    pub delivery: Delivery,
+    /// What the person is asked for.
+    pub prompt: Prompt,
 }
 
 impl Verifier {
@@ -130,44 +173,52 @@ impl Verifier {
         }
         account.prune(now);
         self.check_lock(account, now)?;
-        let chosen = self.choose(account, request)?;
-        let (id, channel) = (chosen.id, chosen.factor.channel());
+        if request.purpose != Purpose::Authenticate {
+            return Err(Denial::UnsupportedChallengeType);
+        }
+        let (id, channel) = self.choose(account, request)?;
         draft.audit.authenticator = Some(id);
         account.enter(session);
-        let sending = self.send_code(session, account, id, Purpose::Authenticate, now, draws, draft)?;
+        let purpose = request.purpose.clone();
+        let sending = self.send_code(session, account, (id, channel), purpose, now, draws, draft)?;
+        let delivery = sending.sent.delivery;
         let answer = Challenged {
             authenticator: id,
-            channel,
-            oob_code: sending.oob_code.clone(),
             expires: sending.deadline.to_datetime(),
-            delivery: sending.delivery,
+            prompt: Prompt::Oob(sending.sent),
         };
-        Ok(sending.delivery.decision(answer))
+        Ok(delivery_decision(delivery, answer))
     }
 
-    /// The authenticator that was asked for, or the one used last.
-    fn choose<'a>(
+    /// The authenticator that was asked for, or the one used last, with the channel to reach it by.
+    fn choose(
         &self,
-        account: &'a AccountBody,
+        account: &AccountBody,
         request: &ChallengeRequest,
-    ) -> Result<&'a Authenticator, Denial> {
-        let offered = request.types.oob && self.policy.settings().email_may_authenticate;
+    ) -> Result<(AuthenticatorId, Channel), Denial> {
+        let offered = |known: &Authenticator| {
+            let usable = request.types.oob && self.policy.authenticates(known.factor.kind());
+            let channel = known.factor.channel_for(request.channel).filter(|_| usable);
+            channel.map(|channel| (known.id, channel))
+        };
         if let Some(id) = request.authenticator {
             let known = account.authenticator(id).ok_or(Denial::UnknownAuthenticator)?;
             return match known.enrollment {
-                Enrollment::Active if offered => Ok(known),
-                Enrollment::Active => Err(Denial::UnsupportedChallengeType),
+                Enrollment::Active => offered(known).ok_or(Denial::UnsupportedChallengeType),
                 Enrollment::Unconfirmed(_) => Err(Denial::UnknownAuthenticator),
                 Enrollment::Disabled => Err(Denial::AuthenticatorDisabled),
             };
         }
-        let active = account.authenticators.iter().filter(|known| offered && known.is_active());
-        let disabled = account.authenticators.iter().any(|known| known.enrollment == Enrollment::Disabled);
-        let none = if offered && disabled {
+        let active = account.authenticators.iter().filter(|known| known.is_active());
+        let active = active.filter_map(|known| Some((known, offered(known)?)));
+        let is_disabled =
+            |known: &Authenticator| known.enrollment == Enrollment::Disabled && offered(known).is_some();
+        let none = if account.authenticators.iter().any(is_disabled) {
             Denial::AuthenticatorDisabled
         } else {
             Denial::UnsupportedChallengeType
         };
-        active.max_by_key(|known| (known.last_used, known.created)).ok_or(none)
+        let chosen = active.max_by_key(|(known, _)| (known.last_used, known.created));
+        chosen.map(|(_, offered)| offered).ok_or(none)
     }
 }

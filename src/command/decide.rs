@@ -10,8 +10,8 @@ use crate::{
         denial::Denial,
         effect::Effect,
         issue_token::IssueToken,
-        notify::{Event, Notify},
-        send::{Descriptor, EmailDescriptor, SendEmail},
+        notify::{Notice, Notify},
+        send::{Descriptor, Message, MessageDescriptor},
         step::{Outcome, Step, Write},
     },
     policy::bounds::CLOCK_LEEWAY_MS,
@@ -35,17 +35,17 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn send(&mut self, email: SendEmail, descriptor: EmailDescriptor) {
-        self.effects.push(Effect::SendEmail(email));
-        self.outbox.push(Descriptor::SendEmail(descriptor));
+    pub(crate) fn send(&mut self, message: Message, descriptor: MessageDescriptor) {
+        self.effects.push(Effect::Send(message));
+        self.outbox.push(Descriptor::Send(descriptor));
     }
 
     pub(crate) fn issue(&mut self, token: IssueToken) {
         self.effects.push(Effect::IssueToken(token));
     }
 
-    pub(crate) fn notify<B: Body>(&mut self, record: &B, event: Event, now: Millis) {
-        let notify = Notify::new(record.subject(), event, record.next_revision().get(), now);
+    pub(crate) fn notify<B: Body>(&mut self, record: &B, notice: Notice, now: Millis) {
+        let notify = Notify::new(record.subject(), notice, record.next_revision().get(), now);
         self.effects.push(Effect::Notify(notify.clone()));
         self.outbox.push(Descriptor::Notify(notify));
     }
@@ -90,8 +90,8 @@ pub(crate) fn decide<T, R: Internal>(
             *body.updated_mut() = updated.max(now);
             let behind = updated.since(now);
             if behind > CLOCK_LEEWAY_MS {
-                let event = Event::ClockDisagrees { behind_ms: behind };
-                let notify = Notify::new(body.subject(), event, body.next_revision().get(), now);
+                let notice = Notice::ClockDisagrees { behind_ms: behind };
+                let notify = Notify::new(body.subject(), notice, body.next_revision().get(), now);
                 // An operator's matter: it is reported with the step and not put into the outbox of messages.
                 draft.effects.push(Effect::Notify(notify));
             }

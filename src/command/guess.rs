@@ -12,7 +12,7 @@ use crate::{
         challenge::{Cause, ChallengeInput, ChallengeState},
         enrollment::{EnrollmentInput, Fate},
     },
-    outcome::{denial::Denial, notify::Event},
+    outcome::{denial::Denial, notify::Notice},
     policy::bounds::MAX_FAILURES,
     record::{
         authenticator::Authenticator, challenge::Challenge, ledger::Ledger, record::Body, transaction::Pair,
@@ -126,14 +126,14 @@ pub(crate) fn reject<B: Body>(
 ) -> Denial {
     let Wrong { attempts_left, disabled, locked_until } = wrong;
     let capped = record.authenticators().iter().find(|known| disabled && known.id == id);
-    if let Some(address) = capped.map(|known| known.factor.address().clone()) {
+    if let Some(label) = capped.map(|known| known.factor.label()) {
         cancel(record, Cause::Disabled, |known| known.authenticator == id);
         record.refuse_until(now);
-        draft.notify(record, Event::Disabled { authenticator: id, address }, now);
+        draft.notify(record, Notice::Disabled { authenticator: id, label }, now);
     }
     if let Some(until) = locked_until {
         cancel(record, Cause::Locked, |_| true);
-        draft.notify(record, Event::Locked { authenticator: id, until: until.0 }, now);
+        draft.notify(record, Notice::Locked { authenticator: id, until: until.0 }, now);
     }
     Denial::InvalidBindingCode { attempts_left }
 }

@@ -10,24 +10,21 @@ use crate::{
         verifier::Verifier,
     },
     crypto::entropy::Entropy,
-    factor::factor::Factor,
+    factor::factor::{Factor, NewFactor},
     keys::draws::Draws,
     machine::enrollment::{Enrollment, EnrollmentInput, Opener},
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
-        notify::Event,
+        notify::Notice,
         step::Step,
     },
+    policy::settings::FactorUse,
     record::{
         account::{Account, AccountBody},
         authenticator::{Authenticator, Origin},
     },
-    value::{
-        email_address::EmailAddress,
-        id::{AuthenticatorId, AuthenticatorKind},
-        instant::Millis,
-    },
+    value::{id::AuthenticatorId, instant::Millis},
 };
 
 impl Verifier {
@@ -36,39 +33,43 @@ impl Verifier {
     /// disabled if it was. An address that is there already, active or disabled, is left as it is; one that its user
     /// enrolled takes the place of a provisioned one that is active, with its failures.
     ///
-    /// Gives the id of the authenticator. Denials: [`TooManyAuthenticators`](Denial::TooManyAuthenticators).
+    /// Gives the id of the authenticator. Denials: [`TooManyAuthenticators`](Denial::TooManyAuthenticators),
+    /// [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if the policy has the factor off.
     pub fn provision(
         &self,
         account: Account,
-        address: &EmailAddress,
+        factor: &NewFactor,
         now: OffsetDateTime,
         entropy: &Entropy,
     ) -> Step<AuthenticatorId> {
         let now = Millis::from(now);
         let audit = AuditEvent::new(Command::Provision, account.subject().clone(), now);
         decide_drawing(audit, account, now, entropy, |account, draws, draft| {
-            self.try_provision(account, address, now, draws, draft)
+            self.try_provision(account, factor.factor(), now, draws, draft)
         })
     }
 
     fn try_provision(
         &self,
         account: &mut AccountBody,
-        address: &EmailAddress,
+        factor: &Factor,
         now: Millis,
         draws: &mut Draws,
         draft: &mut Draft,
     ) -> Result<Decision<AuthenticatorId>, Denial> {
+        if self.policy.admits(factor.kind()) == FactorUse::Off {
+            return Err(Denial::UnsupportedChallengeType);
+        }
         account.prune(now);
         let mut confirmed = account.authenticators.iter().filter(|known| !known.is_unconfirmed());
-        let present = confirmed.find(|known| known.factor.address() == address).map(|known| known.id);
+        let present = confirmed.find(|known| known.factor == *factor).map(|known| known.id);
         let former = account.authenticators.iter().find(|known| known.is_provisioned()).cloned();
         let former = former.filter(|former| Some(former.id) != present);
         let id = match present {
             Some(id) => {
                 draft.audit.authenticator = Some(id);
                 let lets_in = account.authenticator(id).is_some_and(Authenticator::is_active);
-                let latches = lets_in && self.policy.settings().email_may_authenticate && !account.enrolled;
+                let latches = lets_in && self.policy.authenticates(factor.kind()) && !account.enrolled;
                 account.enrolled |= latches;
                 // One that is disabled stays where it is: its place is what keeps it disabled.
                 let Some(former) = former.filter(Authenticator::is_active) else {
@@ -79,7 +80,7 @@ impl Verifier {
                 kept.for_each(|known| known.failures = known.failures.max(former.failures));
                 id
             }
-            None => self.add_provisioned(account, address, former, now, draws, draft)?,
+            None => self.add_provisioned(account, factor, former, now, draws, draft)?,
         };
         Ok(Decision::Store(Ok(id)))
     }
@@ -87,7 +88,7 @@ impl Verifier {
     fn add_provisioned(
         &self,
         account: &mut AccountBody,
-        address: &EmailAddress,
+        factor: &Factor,
         former: Option<Authenticator>,
         now: Millis,
         draws: &mut Draws,
@@ -97,7 +98,7 @@ impl Verifier {
         if former.is_none() && account.confirmed_count() >= usize::from(settings.max_authenticators) {
             return Err(Denial::TooManyAuthenticators);
         }
-        let id = draws.authenticator(AuthenticatorKind::Email);
+        let id = draws.authenticator(factor.kind());
         let (mut enrollment, mut failures) = (Enrollment::Active, 0);
         if let Some(former) = former {
             Self::drop_former(account, &former, now, draft);
@@ -106,7 +107,7 @@ impl Verifier {
         let active = enrollment == Enrollment::Active;
         account.authenticators.push(Authenticator {
             id,
-            factor: Factor::Email(address.clone()),
+            factor: factor.clone(),
             enrollment,
             failures,
             origin: Origin::Provisioned,
@@ -115,18 +116,18 @@ impl Verifier {
         });
         draft.audit.authenticator = Some(id);
         if active {
-            account.enrolled |= settings.email_may_authenticate;
+            account.enrolled |= self.policy.authenticates(factor.kind());
             // As a confirmation does: what first-factor sessions had begun is not needed any more.
             account.lapse(|_, state| state.opened_by == Opener::FirstFactor);
-            draft.notify(account, Event::Added { authenticator: id, address: address.clone() }, now);
+            draft.notify(account, Notice::Added { authenticator: id, label: factor.label() }, now);
         }
         Ok(id)
     }
 
     fn drop_former(account: &mut AccountBody, former: &Authenticator, now: Millis, draft: &mut Draft) {
         account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == former.id);
-        let address = former.factor.address().clone();
-        draft.notify(account, Event::Removed { authenticator: former.id, address }, now);
+        let label = former.factor.label();
+        draft.notify(account, Notice::Removed { authenticator: former.id, label }, now);
     }
 
     /// Takes back a provisioned address. To move it, call [`provision`](Self::provision) with the new one alone: that
@@ -134,21 +135,21 @@ impl Verifier {
     /// no door. A disabled one stays in the record, because its place there is what keeps it disabled.
     ///
     /// Denials: [`UnknownAuthenticator`](Denial::UnknownAuthenticator).
-    pub fn deprovision(&self, account: Account, address: &EmailAddress, now: OffsetDateTime) -> Step<()> {
+    pub fn deprovision(&self, account: Account, factor: &NewFactor, now: OffsetDateTime) -> Step<()> {
         let now = Millis::from(now);
         let audit = AuditEvent::new(Command::Deprovision, account.subject().clone(), now);
         decide(audit, account, now, |account, draft| {
             let mut provisioned = account.authenticators.iter().filter(|known| known.is_provisioned());
-            let found = provisioned.find(|known| known.factor.address() == address);
+            let found = provisioned.find(|known| known.factor == *factor.factor());
             let found = found.ok_or(Denial::UnknownAuthenticator)?;
-            let id = found.id;
+            let (id, label) = (found.id, found.factor.label());
             draft.audit.authenticator = Some(id);
             if !found.is_active() {
                 return Ok(Decision::Keep(()));
             }
             account.prune(now);
             account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == id);
-            draft.notify(account, Event::Removed { authenticator: id, address: address.clone() }, now);
+            draft.notify(account, Notice::Removed { authenticator: id, label }, now);
             Ok(Decision::Store(Ok(())))
         })
     }

@@ -14,7 +14,7 @@ use crate::{
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
-        notify::Event,
+        notify::Notice,
         step::Step,
     },
     record::{
@@ -66,8 +66,9 @@ impl Verifier {
         }
         Self::check_session(session, account, now)?;
         account.prune(now);
-        let active = account.authenticators.iter().any(Authenticator::is_active);
-        if !account.enrolled || !active || !self.policy.settings().email_may_authenticate {
+        let lets_in =
+            |known: &Authenticator| known.is_active() && self.policy.authenticates(known.factor.kind());
+        if !account.enrolled || !account.authenticators.iter().any(lets_in) {
             return Err(Denial::NotEnrolled);
         }
         // The account's holder is told of it by a message, and messages are budgeted.
@@ -86,7 +87,7 @@ impl Verifier {
         account.recovery = Some(Recovery { id, live, spent: Vec::new() });
         account.refuse_until(now);
         draft.audit.authenticator = Some(id);
-        draft.notify(account, Event::RecoveryRegenerated { recovery: id }, now);
+        draft.notify(account, Notice::RecoveryRegenerated { recovery: id }, now);
         Ok(Decision::Store(Ok(codes)))
     }
 

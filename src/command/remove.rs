@@ -12,7 +12,7 @@ use crate::{
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
-        notify::Event,
+        notify::Notice,
         step::Step,
     },
     record::{
@@ -70,15 +70,15 @@ impl Verifier {
             account.lapse(|known, _| known.id == id);
             return Ok(Decision::Store(Ok(())));
         }
-        let address = found.factor.address().clone();
+        let label = found.factor.label();
         account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == id);
-        draft.notify(account, Event::Removed { authenticator: id, address }, now);
+        draft.notify(account, Notice::Removed { authenticator: id, label }, now);
         if !account.authenticators.iter().any(Authenticator::is_active) {
             let disabled = account.authenticators.iter().filter(|known| !known.is_unconfirmed());
-            let disabled: Vec<_> = disabled.map(|known| (known.id, known.factor.address().clone())).collect();
+            let disabled: Vec<_> = disabled.map(|known| (known.id, known.factor.label())).collect();
             account.drop_authenticators(EnrollmentInput::Remove, |known| !known.is_unconfirmed());
-            for (authenticator, address) in disabled {
-                draft.notify(account, Event::Removed { authenticator, address }, now);
+            for (authenticator, label) in disabled {
+                draft.notify(account, Notice::Removed { authenticator, label }, now);
             }
             account.recovery = None;
             account.enrolled = false;

@@ -1,4 +1,4 @@
-//! `render`: turns a stored descriptor into its message.
+//! `render`: turns a stored descriptor into its effect.
 
 use core::fmt;
 use time::OffsetDateTime;
@@ -6,7 +6,10 @@ use time::OffsetDateTime;
 use crate::{
     command::verifier::Verifier,
     machine::challenge::ChallengeState,
-    outcome::send::{self, Descriptor, Message, SendEmail},
+    outcome::{
+        effect::Effect,
+        send::{self, Descriptor, Message},
+    },
     record::{
         account::Account,
         record::{Body, Internal as _},
@@ -40,7 +43,8 @@ impl fmt::Display for RenderError {
 impl core::error::Error for RenderError {}
 
 impl Verifier {
-    /// Derives the message that a descriptor stands for. The code is the one that was promised, and never in a store.
+    /// Derives the effect that a descriptor stands for: [`Effect::Send`] or [`Effect::Notify`]. The code of a message is
+    /// the one that was promised, and never in a store.
     ///
     /// # Errors
     /// [`RenderError`] if the message is not worth sending any more.
@@ -49,7 +53,7 @@ impl Verifier {
         account: &Account,
         descriptor: &Descriptor,
         now: OffsetDateTime,
-    ) -> Result<Message, RenderError> {
+    ) -> Result<Effect, RenderError> {
         self.render_from(account.body(), descriptor, now)
     }
 
@@ -62,7 +66,7 @@ impl Verifier {
         record: &Standalone,
         descriptor: &Descriptor,
         now: OffsetDateTime,
-    ) -> Result<Message, RenderError> {
+    ) -> Result<Effect, RenderError> {
         self.render_from(record.body(), descriptor, now)
     }
 
@@ -71,33 +75,34 @@ impl Verifier {
         record: &B,
         descriptor: &Descriptor,
         now: OffsetDateTime,
-    ) -> Result<Message, RenderError> {
+    ) -> Result<Effect, RenderError> {
         let now = Millis::from(now);
-        let email = match descriptor {
-            Descriptor::Notify(notify) if notify.subject == *record.subject() => {
-                return Ok(Message::Notify(notify.clone()));
-            }
-            Descriptor::SendEmail(email) if email.subject == *record.subject() => email,
-            Descriptor::Notify(_) | Descriptor::SendEmail(_) => return Err(RenderError::WrongRecord),
+        if descriptor.subject() != record.subject() {
+            return Err(RenderError::WrongRecord);
+        }
+        let promised = match descriptor {
+            Descriptor::Notify(notify) => return Ok(Effect::Notify(notify.clone())),
+            Descriptor::Send(promised) => promised,
         };
         let challenge =
-            record.challenges().iter().find(|known| known.id == email.challenge && known.is_live(now));
+            record.challenges().iter().find(|known| known.id == promised.challenge && known.is_live(now));
         let challenge = challenge.ok_or(RenderError::NotLive)?;
         let authenticator = record.authenticators().iter().find(|known| known.id == challenge.authenticator);
         let authenticator = authenticator.ok_or(RenderError::NotLive)?;
         let same_code = match &challenge.state {
-            ChallengeState::Pending(pending) => pending.generation == email.generation,
+            ChallengeState::Pending(pending) => pending.generation == promised.generation,
             ChallengeState::Verified
             | ChallengeState::Exhausted
             | ChallengeState::Expired
             | ChallengeState::Cancelled(_) => false,
         };
-        if !same_code || *authenticator.factor.address() != email.to {
+        let destination = authenticator.factor.destination_by(challenge.channel);
+        if !same_code || destination.as_ref() != Some(&promised.to) {
             return Err(RenderError::NotLive);
         }
         let message = send::message(&self.keys, record.subject(), authenticator, challenge);
         let (message, _) = message.ok_or(RenderError::KeyUnknown)?;
         // An earlier message of the same challenge keeps its own id.
-        Ok(Message::SendEmail(SendEmail { id: email.id, ..message }))
+        Ok(Effect::Send(Message { id: promised.id, ..message }))
     }
 }

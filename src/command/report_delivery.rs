@@ -69,14 +69,8 @@ impl Verifier {
         let audit = AuditEvent::new(Command::ReportDelivery, record.subject().clone(), now);
         decide(audit, record, now, |record, draft| {
             record.prune(now);
-            let is_latest = |challenge: &Challenge| {
-                let authenticator =
-                    record.authenticators().iter().find(|known| known.id == challenge.authenticator);
-                let channel = authenticator.map(|known| known.factor.channel());
-                let latest =
-                    channel.and_then(|channel| send::latest_send(record.subject(), channel, challenge));
-                latest == Some(message)
-            };
+            let is_latest =
+                |challenge: &Challenge| send::latest_send(record.subject(), challenge) == Some(message);
             let Some(place) = record.challenges().iter().position(is_latest) else {
                 return Ok(Decision::Keep(false));
             };

@@ -5,12 +5,14 @@
 //! its place. Inside the cool-down nothing is sent. Whatever is sent was charged first, to the account; attempts
 //! carry over, always.
 
-use time::OffsetDateTime;
-
 use crate::{
     command::{
         decide::{Decision, Draft},
         verifier::Verifier,
+    },
+    factor::{
+        destination::Channel,
+        setup::{Delivery, Sent},
     },
     keys::draws::Draws,
     machine::challenge::{Cause, ChallengeInput},
@@ -28,31 +30,15 @@ use crate::{
         id::{AuthenticatorId, TransactionId},
         instant::{self, Millis},
         name::Subject,
-        opaque::OobCode,
         purpose::Purpose,
     },
 };
 
-/// What became of the message that was asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Delivery {
-    /// A message is to be sent: it is among the effects.
-    Sent,
-    /// The last one is too recent. The same handle still holds; nothing is sent.
-    CoolingDown {
-        /// When asking again will send.
-        until: OffsetDateTime,
-    },
-}
-
-impl Delivery {
-    /// The record changed if and only if something was sent.
-    pub(crate) fn decision<T>(self, answer: T) -> Decision<T> {
-        match self {
-            Self::Sent => Decision::Store(Ok(answer)),
-            Self::CoolingDown { .. } => Decision::Keep(answer),
-        }
+/// The record changed if and only if something was sent.
+pub(crate) fn delivery_decision<T>(delivery: Delivery, answer: T) -> Decision<T> {
+    match delivery {
+        Delivery::Sent => Decision::Store(Ok(answer)),
+        Delivery::CoolingDown { .. } => Decision::Keep(answer),
     }
 }
 
@@ -63,6 +49,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) ledger: &'a mut Ledger,
     pub(crate) pair: &'a mut Pair,
     pub(crate) transaction: TransactionId,
+    pub(crate) channel: Channel,
     pub(crate) purpose: Purpose,
     pub(crate) lifetime_ms: u64,
     /// No challenge outlives its transaction.
@@ -86,7 +73,7 @@ impl Verifier {
         &self,
         session: &Session,
         account: &mut AccountBody,
-        id: AuthenticatorId,
+        (id, channel): (AuthenticatorId, Channel),
         purpose: Purpose,
         now: Millis,
         draws: &mut Draws,
@@ -112,6 +99,7 @@ impl Verifier {
                 .and_then(|entry| entry.pair_mut(id))
                 .ok_or(Denial::UnknownAuthenticator)?,
             transaction,
+            channel,
             lifetime_ms: self.policy.lifetime_ms(&purpose, false),
             purpose,
             latest_deadline: session.expires_ms(),
@@ -129,7 +117,10 @@ impl Verifier {
         let current = account.challenges.iter().find(|known| of_pair(known) && known.is_live(now));
         let current = current.ok_or(Denial::ExpiredOobCode)?;
         let oob_code = current.handle(&self.keys, &account.subject).ok_or(Denial::ExpiredOobCode)?;
-        Ok(Sending { oob_code, deadline: current.deadline, delivery })
+        Ok(Sending {
+            deadline: current.deadline,
+            sent: Sent { channel: current.channel, oob_code, delivery },
+        })
     }
 
     /// Sends the code of the pair's present challenge again, or that of a new one.
@@ -147,6 +138,7 @@ impl Verifier {
             ledger,
             pair,
             transaction,
+            channel,
             purpose,
             lifetime_ms,
             latest_deadline,
@@ -190,6 +182,7 @@ impl Verifier {
                 let terms = Terms {
                     transaction,
                     authenticator: authenticator.id,
+                    channel,
                     purpose,
                     digits: self.policy.settings().code_digits,
                     issued: now,
@@ -200,8 +193,8 @@ impl Verifier {
                 (Dispatch::New(new), sent)
             }
         };
-        if let Some((email, descriptor)) = sent {
-            draft.send(email, descriptor);
+        if let Some((message, descriptor)) = sent {
+            draft.send(message, descriptor);
         }
         Ok(dispatch)
     }
@@ -218,7 +211,6 @@ pub(crate) fn supersede(challenge: &mut Challenge, now: Millis) {
 
 /// A code on its way, as the client is told of it.
 pub(crate) struct Sending {
-    pub(crate) oob_code: OobCode,
     pub(crate) deadline: Millis,
-    pub(crate) delivery: Delivery,
+    pub(crate) sent: Sent,
 }

@@ -6,10 +6,11 @@ use crate::{
     command::{
         decide::{Decision, decide, decide_drawing},
         guess::{Judged, Readiness, reject},
-        send::{Delivery, Dispatch, Scene},
+        send::{Dispatch, Scene, delivery_decision},
         verifier::Verifier,
     },
     crypto::entropy::Entropy,
+    factor::setup::Delivery,
     machine::{
         challenge::ChallengeState,
         enrollment::{Enrollment, EnrollmentInput, Fate},
@@ -20,6 +21,7 @@ use crate::{
         evidence::Evidence,
         step::Step,
     },
+    policy::settings::FactorUse,
     record::{
         authenticator::Authenticator,
         challenge::Challenge,
@@ -56,8 +58,8 @@ impl Verifier {
     /// way the attempts carry over until the challenge's deadline; only then, or after a right code, do they begin
     /// anew, within the ledger's budgets.
     ///
-    /// Denials: [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if email may not authenticate and that
-    /// is the purpose, [`AddressInUse`](Denial::AddressInUse) if the address is confirmed already,
+    /// Denials: [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if the policy does not admit the factor for
+    /// the purpose, [`AddressInUse`](Denial::AddressInUse) if the address is confirmed already,
     /// [`UnknownAuthenticator`](Denial::UnknownAuthenticator) if it is not and the purpose needs it,
     /// [`AuthenticatorDisabled`](Denial::AuthenticatorDisabled), [`Locked`](Denial::Locked),
     /// [`CoolingDown`](Denial::CoolingDown), [`TooManySends`](Denial::TooManySends),
@@ -86,12 +88,14 @@ impl Verifier {
                 record.pair.attempts_left = self.policy.settings().attempts;
             }
             let lifetime_ms = self.policy.lifetime_ms(purpose, true);
+            let channel = record.authenticator.factor.channel().ok_or(Denial::UnsupportedChallengeType)?;
             let scene = Scene {
                 subject: &record.subject,
                 authenticator: &record.authenticator,
                 ledger: &mut record.ledger,
                 pair: &mut record.pair,
                 transaction: record.transaction,
+                channel,
                 purpose: purpose.clone(),
                 lifetime_ms,
                 latest_deadline: now.after(lifetime_ms),
@@ -107,7 +111,7 @@ impl Verifier {
             let current = record.challenge.as_ref().ok_or(Denial::ExpiredOobCode)?;
             let oob_code = current.handle(&self.keys, &record.subject).ok_or(Denial::ExpiredOobCode)?;
             let answer = Asked { oob_code, expires: current.deadline.to_datetime(), delivery };
-            Ok(delivery.decision(answer))
+            Ok(delivery_decision(delivery, answer))
         })
     }
 
@@ -148,14 +152,14 @@ impl Verifier {
             self.check_standalone(purpose, authenticator)?;
             let judged = self.judge(subject, authenticator, challenge, (pair, ledger), code, now)?;
             draft.audit.evaluated = true;
-            let id = authenticator.id;
+            let (id, channel) = (authenticator.id, challenge.channel);
             Ok(Decision::Store(match judged {
                 Judged::Right => {
                     if *purpose == Purpose::Confirm {
                         let confirmed = authenticator.enrollment.apply(EnrollmentInput::Confirm);
                         let Ok(Fate::Stays) = confirmed else { return Err(Denial::UnknownAuthenticator) };
                     }
-                    let evidence = Evidence::new(id, Some(authenticator.factor.channel()), now);
+                    let evidence = Evidence::oob(id, channel, now);
                     Ok(Answered { purpose: purpose.clone(), evidence })
                 }
                 Judged::Wrong(wrong) => Err(reject(record, id, wrong, now, draft)),
@@ -165,12 +169,13 @@ impl Verifier {
 
     /// Whether the address is in the state that the purpose needs.
     fn check_standalone(&self, purpose: &Purpose, authenticator: &Authenticator) -> Result<(), Denial> {
-        let settings = self.policy.settings();
-        if authenticator.failures >= settings.failure_cap {
+        if authenticator.failures >= self.policy.settings().failure_cap {
             return Err(Denial::AuthenticatorDisabled);
         }
-        if *purpose == Purpose::Authenticate && !settings.email_may_authenticate {
-            return Err(Denial::UnsupportedChallengeType);
+        match self.policy.admits(authenticator.factor.kind()) {
+            FactorUse::Authenticate => {}
+            FactorUse::ConfirmOnly if *purpose != Purpose::Authenticate => {}
+            FactorUse::ConfirmOnly | FactorUse::Off => return Err(Denial::UnsupportedChallengeType),
         }
         match (purpose, &authenticator.enrollment) {
             (Purpose::Confirm, Enrollment::Unconfirmed(_))

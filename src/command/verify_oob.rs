@@ -8,14 +8,14 @@ use crate::{
         guess::{Judged, Readiness, reject},
         verifier::Verifier,
     },
-    factor::factor::Channel,
+    factor::destination::Channel,
     machine::enrollment::{Enrollment, EnrollmentInput, Fate, Opener, PendingRecovery},
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
         evidence::Evidence,
         issue_token::IssueToken,
-        notify::Event,
+        notify::Notice,
         step::Step,
     },
     record::{
@@ -119,7 +119,7 @@ impl Verifier {
         let challenge = challenges.get_mut(place).ok_or(Denial::ExpiredOobCode)?;
         let judged = self.judge(subject, authenticator, challenge, (pair, ledger), code, now)?;
         draft.audit.evaluated = true;
-        let channel = authenticator.factor.channel();
+        let channel = challenge.channel;
         Ok(Decision::Store(match judged {
             Judged::Right => Ok(self.accept(session, account, (id, channel), purpose, now, draft)?),
             Judged::Wrong(wrong) => Err(reject(account, id, wrong, now, draft)),
@@ -138,13 +138,13 @@ impl Verifier {
         let authenticator = account.authenticator(id).ok_or(Denial::UnknownAuthenticator)?;
         match (purpose, &authenticator.enrollment) {
             (Purpose::Confirm, Enrollment::Unconfirmed(_)) => {
-                self.check_enrolment(session, account, authenticator.factor.address())
+                self.check_enrolment(session, account, &authenticator.factor)
             }
             (Purpose::Authenticate, _) if confirm_only => Err(Denial::InsufficientScope),
             (Purpose::Authenticate, _) if account.is_spent(session.transaction()) => {
                 Err(Denial::TransactionSpent)
             }
-            (Purpose::Authenticate, _) if !self.policy.settings().email_may_authenticate => {
+            (Purpose::Authenticate, _) if !self.policy.authenticates(id.kind()) => {
                 Err(Denial::UnsupportedChallengeType)
             }
             (Purpose::Authenticate, Enrollment::Active) => Ok(()),
@@ -168,9 +168,9 @@ impl Verifier {
     ) -> Result<Verification, Denial> {
         let recovery_codes_live =
             if purpose == Purpose::Confirm { self.activate(account, id, now, draft)? } else { false };
-        let evidence = Evidence::new(id, Some(channel), now);
-        let may_complete = self.policy.settings().email_may_authenticate;
-        let completed = may_complete && self.complete(session, account, &evidence, now, draft)?;
+        let evidence = Evidence::oob(id, channel, now);
+        let may_complete = self.policy.authenticates(id.kind());
+        let completed = may_complete && self.complete(session, account, (id, &evidence), now, draft)?;
         Ok(Verification { purpose, evidence, completed, recovery_codes_live })
     }
 
@@ -179,13 +179,13 @@ impl Verifier {
         &self,
         session: &Session,
         account: &mut AccountBody,
-        evidence: &Evidence,
+        (by, evidence): (AuthenticatorId, &Evidence),
         now: Millis,
         draft: &mut Draft,
     ) -> Result<bool, Denial> {
         let Some(token) = IssueToken::of(session, evidence) else { return Ok(false) };
         let entry = account.transaction_mut(session.transaction()).ok_or(Denial::ExpiredToken)?;
-        entry.spent = Some(Spent { at: now, by: evidence.authenticator });
+        entry.spent = Some(Spent { at: now, by });
         draft.issue(token);
         Ok(true)
     }
@@ -205,19 +205,19 @@ impl Verifier {
             Enrollment::Unconfirmed(state) => state.recovery.clone(),
             Enrollment::Active | Enrollment::Disabled => None,
         };
-        let address = authenticator.factor.address().clone();
+        let label = authenticator.factor.label();
         let confirmed = authenticator.enrollment.apply(EnrollmentInput::Confirm);
         let Ok(Fate::Stays) = confirmed else { return Err(Denial::UnknownAuthenticator) };
         account.lapse(|_, state| state.opened_by == Opener::FirstFactor);
         let mut recovery_codes_live = false;
-        if self.policy.settings().email_may_authenticate {
+        if self.policy.authenticates(id.kind()) {
             account.enrolled = true;
             if let Some(pending) = pending.filter(|_| account.recovery.is_none()) {
                 account.recovery = self.live_set(account, id, &pending);
                 recovery_codes_live = account.recovery.is_some();
             }
         }
-        draft.notify(account, Event::Added { authenticator: id, address }, now);
+        draft.notify(account, Notice::Added { authenticator: id, label }, now);
         Ok(recovery_codes_live)
     }
 

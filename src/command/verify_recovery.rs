@@ -19,7 +19,7 @@ use crate::{
         denial::Denial,
         evidence::Evidence,
         issue_token::IssueToken,
-        notify::Event,
+        notify::Notice,
         step::Step,
     },
     policy::settings::{RecoveryThrottle, RecoveryUse},
@@ -107,12 +107,12 @@ impl Verifier {
         let Some(place) = recovery.find(&self.keys, subject, code) else {
             let guessed = ledger
                 .charge_recovery(&self.policy, now)
-                .then_some(Event::RecoveryGuessed { recovery: recovery.id });
+                .then_some(Notice::RecoveryGuessed { recovery: recovery.id });
             if let Some(entry) = account.transaction_mut(session.transaction()) {
                 entry.recovery_attempts = attempts_left;
             }
-            if let Some(event) = guessed {
-                draft.notify(account, event, now);
+            if let Some(notice) = guessed {
+                draft.notify(account, notice, now);
             }
             return Ok(Decision::Store(Err(Denial::InvalidRecoveryCode)));
         };
@@ -134,9 +134,9 @@ impl Verifier {
             next_key_id: replacement.as_ref().map(|(_, key)| key.id),
         });
         let (id, remaining) = (recovery.id, recovery.usable(&self.keys));
-        let evidence = Evidence::new(id, None, now);
-        self.complete(session, account, &evidence, now, draft)?;
-        draft.notify(account, Event::RecoveryUsed { recovery: id, remaining }, now);
+        let evidence = Evidence::recovery_code(id, now);
+        self.complete(session, account, (id, &evidence), now, draft)?;
+        draft.notify(account, Notice::RecoveryUsed { recovery: id, remaining }, now);
         Ok(Decision::Store(Ok(Recovered {
             evidence,
             replacement: replacement.map(|(code, _)| code),
@@ -167,7 +167,7 @@ impl Verifier {
                 Some(derive::recovery_next(&key.recovery_next, subject, &recovery.id, &transaction, code))
             }
         };
-        let evidence = Evidence::new(recovery.id, None, spent.at);
+        let evidence = Evidence::recovery_code(recovery.id, spent.at);
         draft.issue(IssueToken::of(session, &evidence).ok_or(Denial::InsufficientScope)?);
         Ok(Recovered { evidence, replacement, remaining: recovery.usable(&self.keys), repeated: true })
     }

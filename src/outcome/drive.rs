@@ -61,10 +61,10 @@ impl<E: fmt::Debug + fmt::Display> core::error::Error for DriveError<E> {}
 /// The future is `Send` where the store's are and what `step` holds is.
 ///
 /// ```
-/// # use countersign::{Account, BindingCode, DriveError, Entropy, Store, Subject, Verifier, EmailAddress, AuthenticatorId, Denial};
+/// # use countersign::{Account, BindingCode, DriveError, Entropy, Store, Subject, Verifier, NewFactor, AuthenticatorId, Denial};
 /// # use time::OffsetDateTime;
 /// async fn provision<S: Store<Record = Account>>(
-///     verifier: &Verifier, store: &S, subject: &Subject, address: &EmailAddress, now: OffsetDateTime, entropy: &Entropy,
+///     verifier: &Verifier, store: &S, subject: &Subject, address: &NewFactor, now: OffsetDateTime, entropy: &Entropy,
 /// ) -> Result<Result<AuthenticatorId, Denial>, DriveError<S::Error>> {
 ///     let step = |account| verifier.provision(account, address, now, entropy);
 ///     let outcome = countersign::drive(store, subject, step).await?;

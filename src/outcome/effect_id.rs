@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::{
-    factor::factor::Channel,
+    factor::destination::Channel,
     keys::derive,
     value::{
         id::{AuthenticatorId, ChallengeId, TransactionId},
@@ -23,14 +23,12 @@ impl EffectId {
     }
 
     pub(super) fn send(channel: Channel, subject: &Subject, challenge: &ChallengeId, sends: u32) -> Self {
-        let kind = match channel {
-            Channel::Email => "send-email",
-        };
+        let kind = ("send-", channel.as_str());
         Self(derive::effect_id(subject, kind, &[&challenge.0], Some(sends)))
     }
 
     pub(super) fn token(subject: &Subject, transaction: &TransactionId) -> Self {
-        Self(derive::effect_id(subject, "issue-token", &[&transaction.0], None))
+        Self(derive::effect_id(subject, ("issue-token", ""), &[&transaction.0], None))
     }
 
     pub(super) fn notify(
@@ -40,7 +38,7 @@ impl EffectId {
         revision: u64,
     ) -> Self {
         let (prefix, device) = about.map_or((&[][..], &[][..]), |id| (id.prefix(), &id.device()[..]));
-        Self(derive::effect_id(subject, kind, &[prefix, device, &revision.to_be_bytes()], None))
+        Self(derive::effect_id(subject, (kind, ""), &[prefix, device, &revision.to_be_bytes()], None))
     }
 }
 

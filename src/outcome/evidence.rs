@@ -6,44 +6,56 @@
 use time::OffsetDateTime;
 
 use crate::{
-    factor::factor::Channel,
-    value::{
-        id::{AuthenticatorId, AuthenticatorKind},
-        instant::Millis,
-    },
+    factor::destination::Channel,
+    value::{id::AuthenticatorId, instant::Millis},
 };
 
-/// That one authenticator verified one code at one time.
+/// How a second factor was proven.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Method {
+    /// By the code of a message.
+    Oob,
+    /// By a recovery code.
+    RecoveryCode,
+}
+
+/// That one second factor was proven at one time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Evidence {
-    /// Which authenticator, or which recovery set.
-    pub authenticator: AuthenticatorId,
-    /// How the code travelled; absent for a recovery code. Two factors that reach one mailbox are one factor.
+    /// How it was proven.
+    pub method: Method,
+    /// Which authenticator or which recovery set proved it; absent if none of the account did.
+    pub authenticator: Option<AuthenticatorId>,
+    /// How the code travelled; absent if no message took part. Two factors that reach one mailbox are one factor.
     pub channel: Option<Channel>,
     /// When the code was verified: the `auth_time` of this factor.
     pub at: OffsetDateTime,
 }
 
 impl Evidence {
-    pub(crate) fn new(authenticator: AuthenticatorId, channel: Option<Channel>, at: Millis) -> Self {
-        Self { authenticator, channel, at: at.to_datetime() }
+    /// Of the code of a message.
+    pub(crate) fn oob(authenticator: AuthenticatorId, channel: Channel, at: Millis) -> Self {
+        let (authenticator, channel) = (Some(authenticator), Some(channel));
+        Self { method: Method::Oob, authenticator, channel, at: at.to_datetime() }
     }
 
-    /// What kind of factor it was.
-    #[must_use]
-    pub const fn kind(&self) -> AuthenticatorKind {
-        self.authenticator.kind()
+    /// Of a recovery code of this set.
+    pub(crate) fn recovery_code(recovery: AuthenticatorId, at: Millis) -> Self {
+        let method = Method::RecoveryCode;
+        Self { method, authenticator: Some(recovery), channel: None, at: at.to_datetime() }
     }
 
-    /// The Authentication Method Reference values (RFC 8176 section 2) that this alone supports: `mca` for an emailed
-    /// code, because a second channel took part; none for a recovery code, because none is registered. Whether `mfa`
-    /// may be added only the host can know: it takes two distinct factors, and the host judged the first.
-    #[must_use]
-    pub const fn amr(&self) -> &'static [&'static str] {
-        match self.kind() {
-            AuthenticatorKind::Email => &["mca"],
-            AuthenticatorKind::RecoveryCode => &[],
-        }
+    /// The Authentication Method Reference values (RFC 8176 section 2) that this alone supports: for the code of a
+    /// message those of its channel, such as `mca` for an emailed one, because a second channel took part; none for a
+    /// recovery code, because none is registered. Whether `mfa` may be added only the host can know: it takes two
+    /// distinct factors, and the host judged the first.
+    pub fn amr(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let values = match self.method {
+            Method::Oob => self.channel.map_or(&[][..], Channel::amr),
+            Method::RecoveryCode => &[],
+        };
+        values.iter().copied()
     }
 }

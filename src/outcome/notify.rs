@@ -3,8 +3,9 @@
 use time::OffsetDateTime;
 
 use crate::{
+    factor::destination::FactorLabel,
     outcome::effect_id::EffectId,
-    value::{email_address::EmailAddress, id::AuthenticatorId, instant::Millis, name::Subject},
+    value::{id::AuthenticatorId, instant::Millis, name::Subject},
 };
 
 /// Tell the account's holder that something happened. The host chooses the addresses: NIST SP 800-63B-4 section 4.6
@@ -18,7 +19,7 @@ pub struct Notify {
     /// Whose account.
     pub subject: Subject,
     /// What happened.
-    pub event: Event,
+    pub notice: Notice,
     /// When, in milliseconds since the Unix epoch.
     pub at: u64,
 }
@@ -30,9 +31,9 @@ impl Notify {
         Millis(self.at).to_datetime()
     }
 
-    pub(crate) fn new(subject: &Subject, event: Event, revision: u64, now: Millis) -> Self {
-        let id = EffectId::notify(subject, event.kind(), event.about(), revision);
-        Self { id, subject: subject.clone(), event, at: now.0 }
+    pub(crate) fn new(subject: &Subject, notice: Notice, revision: u64, now: Millis) -> Self {
+        let id = EffectId::notify(subject, notice.kind(), notice.about(), revision);
+        Self { id, subject: subject.clone(), notice, at: now.0 }
     }
 }
 
@@ -40,27 +41,27 @@ impl Notify {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Event {
+pub enum Notice {
     /// An authenticator became active.
     Added {
         /// Which.
         authenticator: AuthenticatorId,
-        /// Its address.
-        address: EmailAddress,
+        /// What tells it from others.
+        label: FactorLabel,
     },
     /// An authenticator is gone.
     Removed {
         /// Which.
         authenticator: AuthenticatorId,
-        /// The address it had.
-        address: EmailAddress,
+        /// What told it from others.
+        label: FactorLabel,
     },
     /// An authenticator reached the cap of wrong codes in a row.
     Disabled {
         /// Which.
         authenticator: AuthenticatorId,
-        /// Its address.
-        address: EmailAddress,
+        /// What tells it from others.
+        label: FactorLabel,
     },
     /// A recovery code was used.
     RecoveryUsed {
@@ -97,7 +98,7 @@ pub enum Event {
     },
 }
 
-impl Event {
+impl Notice {
     /// A stable name, which is part of the effect's id.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

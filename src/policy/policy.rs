@@ -1,8 +1,8 @@
 //! The checked policy. There must never be one that a setting out of range went into.
 
 use crate::{
-    policy::settings::{PolicyError, Settings},
-    value::{instant, purpose::Purpose},
+    policy::settings::{FactorUse, PolicyError, Settings},
+    value::{id::AuthenticatorKind, instant, purpose::Purpose},
 };
 
 /// Settings that were checked.
@@ -34,6 +34,17 @@ impl Policy {
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.0
+    }
+
+    /// What an authenticator of this kind is good for.
+    #[must_use]
+    pub const fn admits(&self, kind: AuthenticatorKind) -> FactorUse {
+        self.0.factors.of(kind)
+    }
+
+    /// Whether an authenticator of this kind completes a login.
+    pub(crate) fn authenticates(&self, kind: AuthenticatorKind) -> bool {
+        self.admits(kind) == FactorUse::Authenticate
     }
 
     /// How long a code for this purpose lives, in milliseconds.

@@ -9,8 +9,38 @@ use crate::{
         bounds::{MAX_ATTEMPTS, MAX_AUTHENTICATORS, MAX_CHALLENGES, MAX_FAILURES, MAX_RECOVERY_CODES},
         rate::Rate,
     },
-    value::{binding_code::BindingCode, instant},
+    value::{binding_code::BindingCode, id::AuthenticatorKind, instant},
 };
+
+/// What a factor is good for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "there is nothing between confirming and authenticating")]
+pub enum FactorUse {
+    /// It is neither enrolled nor challenged.
+    Off,
+    /// It is enrolled, which confirms its destination, and completes no login.
+    ConfirmOnly,
+    /// It completes a login.
+    Authenticate,
+}
+
+/// What each factor is good for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Factors {
+    /// A code sent to an email address.
+    pub email: FactorUse,
+}
+
+impl Factors {
+    /// What a kind is good for. A recovery code is not the policy's to switch off: it always authenticates.
+    pub(super) const fn of(&self, kind: AuthenticatorKind) -> FactorUse {
+        match kind {
+            AuthenticatorKind::Email => self.email,
+            AuthenticatorKind::RecoveryCode => FactorUse::Authenticate,
+        }
+    }
+}
 
 /// What a resend does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,8 +90,8 @@ pub enum RecoveryUse {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Whether an email code completes a login, or only confirms an address.
-    pub email_may_authenticate: bool,
+    /// What each factor is good for.
+    pub factors: Factors,
     /// Digits of a binding code, 6 to 9.
     pub code_digits: u8,
     /// How long a code to confirm or authenticate lives, 1 to 600 s (NIST SP 800-63B-4 section 3.1.3.2: 10 minutes).
@@ -106,7 +136,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            email_may_authenticate: true,
+            factors: Factors { email: FactorUse::Authenticate },
             code_digits: 6,
             code_lifetime: Duration::seconds(300),
             confirmation_lifetime: Duration::seconds(600),
@@ -154,10 +184,13 @@ impl Settings {
     }
 
     /// The verifier-side limits of NIST SP 800-63B-4 and OWASP ASVS 5.0 level 3. Email only confirms addresses.
+    ///
+    /// **No factor of this preset completes a login**, since email is the only factor that the library has. Whoever
+    /// needs more than confirmed addresses sets [`factors`](Self::factors).
     #[must_use]
     pub fn strict() -> Self {
         Self {
-            email_may_authenticate: false,
+            factors: Factors { email: FactorUse::ConfirmOnly },
             code_digits: 8,
             attempts: 3,
             guess_bucket: Rate::new(5, Duration::seconds(1_800)),

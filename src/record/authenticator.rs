@@ -1,14 +1,13 @@
 //! Authenticators: what an account has enrolled, how each is named, and what a list of them shows.
 //!
-//! The factor is fixed when an authenticator is made: another address is another authenticator, with an enrolment of
-//! its own. A further factor (SMS, voice, TOTP) is a variant of [`Factor`], of [`Channel`] where it sends, and of
-//! [`AuthenticatorKind`]; the compiler then names every place that must decide about it.
+//! The factor is fixed when an authenticator is made: another address is another authenticator, with an enrollment of
+//! its own. This module must never depend on which factor it is.
 
 use alloc::string::String;
 use time::OffsetDateTime;
 
 use crate::{
-    factor::factor::{Channel, Factor},
+    factor::{destination::Channel, factor::Factor},
     machine::enrollment::Enrollment,
     value::{id::AuthenticatorId, instant::Millis},
 };
@@ -101,8 +100,8 @@ impl Authenticator {
         };
         AuthenticatorView {
             id: self.id,
-            channel: Some(self.factor.channel()),
-            name: Some(self.factor.address().masked()),
+            channel: self.factor.channel(),
+            name: Some(self.factor.label().masked()),
             standing,
             provisioned: self.is_provisioned(),
             created: Some(self.created.to_datetime()),
@@ -117,9 +116,9 @@ impl Authenticator {
 pub struct AuthenticatorView {
     /// The public id.
     pub id: AuthenticatorId,
-    /// The way its codes travel; absent for recovery codes.
+    /// The way its codes travel; absent if none is sent, as for recovery codes.
     pub channel: Option<Channel>,
-    /// The masked destination; absent for recovery codes.
+    /// Its masked label; absent for recovery codes.
     pub name: Option<String>,
     /// Whether it can be used. Auth0's `active` is true for [`Standing::Active`] alone.
     pub standing: Standing,

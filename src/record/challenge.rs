@@ -4,6 +4,7 @@
 use time::OffsetDateTime;
 
 use crate::{
+    factor::destination::Channel,
     keys::{
         derive::{self, Binding},
         draws::Draws,
@@ -30,6 +31,8 @@ pub struct Challenge {
     pub(super) key_id: KeyId,
     pub(crate) transaction: TransactionId,
     pub(crate) authenticator: AuthenticatorId,
+    /// The channel that its messages go by.
+    pub(crate) channel: Channel,
     pub(crate) purpose: Purpose,
     pub(crate) digits: u8,
     /// When it was issued. The handle carries it.
@@ -57,6 +60,12 @@ impl Challenge {
         self.authenticator
     }
 
+    /// The channel that its messages go by.
+    #[must_use]
+    pub const fn channel(&self) -> Channel {
+        self.channel
+    }
+
     /// When its code dies, if nothing ends it before.
     #[must_use]
     pub fn deadline(&self) -> OffsetDateTime {
@@ -73,13 +82,14 @@ impl Challenge {
     pub(crate) fn issue(key: &TransientKey, terms: Terms, draws: &mut Draws) -> Self {
         let id = draws.bytes("challenge");
         let seed = draws.seed("binding");
-        let Terms { transaction, authenticator, purpose, digits, issued, deadline } = terms;
+        let Terms { transaction, authenticator, channel, purpose, digits, issued, deadline } = terms;
         let state = ChallengeState::Pending(Pending { seed, generation: 0, sends: 1 });
         Self {
             id: ChallengeId(id),
             key_id: key.id,
             transaction,
             authenticator,
+            channel,
             purpose,
             digits,
             issued,
@@ -119,8 +129,8 @@ impl Challenge {
         let binding = Binding {
             subject,
             authenticator: &self.authenticator,
-            channel: authenticator.factor.channel().as_str(),
-            address: authenticator.factor.address().as_str(),
+            channel: self.channel.as_str(),
+            address: authenticator.factor.address_by(self.channel)?,
             transaction: &self.transaction,
             challenge: &self.id,
             purpose: self.purpose.parts(),
@@ -142,6 +152,7 @@ impl Challenge {
 pub(crate) struct Terms {
     pub(crate) transaction: TransactionId,
     pub(crate) authenticator: AuthenticatorId,
+    pub(crate) channel: Channel,
     pub(crate) purpose: Purpose,
     pub(crate) digits: u8,
     pub(crate) issued: Millis,

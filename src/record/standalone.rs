@@ -40,8 +40,8 @@
 //!
 //! /// What the person reads in the mail.
 //! fn mailed<T>(outcome: &Outcome<T>) -> String {
-//!     let Some(Effect::SendEmail(mail)) = outcome.effects().first() else { panic!("no mail was sent") };
-//!     mail.code.expose().to_owned()
+//!     let Some(Effect::Send(mail)) = outcome.effects().first() else { panic!("no message was sent") };
+//!     mail.content.code().expect("the message carries a code").expose().to_owned()
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -84,7 +84,7 @@ use alloc::boxed::Box;
 
 use crate::{
     crypto::entropy::Entropy,
-    factor::factor::Factor,
+    factor::{email::EmailFactor, factor::Factor},
     keys::draws::Draws,
     machine::enrollment::{Enrollment, Opener, Unconfirmed},
     record::{
@@ -160,7 +160,7 @@ impl Standalone {
             revision: Revision::drawn(draws.bytes("revision")),
             authenticator: Authenticator {
                 id,
-                factor: Factor::Email(address),
+                factor: Factor::Email(EmailFactor::new(address)),
                 enrollment,
                 failures: 0,
                 origin,

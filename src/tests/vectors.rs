@@ -252,10 +252,14 @@ fn effect_ids() {
     for case in vectors!("effect_id") {
         let sends = case.0["sends"].as_u64().map(|sends| u32::try_from(sends).unwrap());
         let reference = case.bytes("reference");
-        let output = derive::effect_id(&case.subject(), case.text("kind"), &[&reference], sends);
+        let kind = case.text("kind");
+        let output = derive::effect_id(&case.subject(), (kind, ""), &[&reference], sends);
         assert_eq!(output.to_vec(), case.bytes("output"));
         let split = reference.split_at(reference.len() / 2);
-        assert_eq!(derive::effect_id(&case.subject(), case.text("kind"), &[split.0, split.1], sends), output);
+        assert_eq!(
+            derive::effect_id(&case.subject(), (case.text("kind"), ""), &[split.0, split.1], sends),
+            output
+        );
     }
 }
 

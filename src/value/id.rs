@@ -16,19 +16,29 @@ pub enum AuthenticatorKind {
 }
 
 impl AuthenticatorKind {
+    /// Every kind, in the order in which they came.
+    pub(crate) const ALL: [Self; 2] = [Self::Email, Self::RecoveryCode];
+
     /// The name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Email => "email",
-            Self::RecoveryCode => "recovery-code",
-        }
+        self.texts().0
     }
 
     const fn prefix(self) -> &'static str {
+        self.texts().1
+    }
+
+    /// Whether it is a factor to enroll. A set of recovery codes comes with one.
+    pub(crate) const fn is_factor(self) -> bool {
+        !matches!(self, Self::RecoveryCode)
+    }
+
+    /// The name, and what an id of the kind begins with.
+    const fn texts(self) -> (&'static str, &'static str) {
         match self {
-            Self::Email => "email|dev_",
-            Self::RecoveryCode => "recovery-code|dev_",
+            Self::Email => ("email", "email|dev_"),
+            Self::RecoveryCode => ("recovery-code", "recovery-code|dev_"),
         }
     }
 }
@@ -108,7 +118,7 @@ impl FromStr for AuthenticatorId {
     type Err = InvalidAuthenticatorId;
 
     fn from_str(text: &str) -> Result<Self, InvalidAuthenticatorId> {
-        [AuthenticatorKind::Email, AuthenticatorKind::RecoveryCode]
+        AuthenticatorKind::ALL
             .into_iter()
             .find_map(|kind| Some((kind, text.strip_prefix(kind.prefix())?)))
             .and_then(|(kind, device)| Some(Self { kind, device: device.as_bytes().try_into().ok()? }))

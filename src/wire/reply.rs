@@ -11,8 +11,11 @@ use serde::Serialize;
 use time::{Duration, OffsetDateTime, UtcOffset};
 
 use crate::{
-    command::{associate::Associated, authenticators::Requirements, challenge::Challenged, send::Delivery},
-    factor::factor::Channel,
+    command::{associate::Associated, authenticators::Requirements, challenge::Challenged},
+    factor::{
+        destination::Channel,
+        setup::{Delivery, Prompt, Sent, Setup},
+    },
     policy::policy::Policy,
     record::authenticator::{AuthenticatorView, Standing},
     value::{id::AuthenticatorKind, opaque::MfaToken, recovery_code::RecoveryCode},
@@ -80,9 +83,10 @@ impl MfaRequirements {
         let types = |kinds: &[AuthenticatorKind]| {
             kinds.iter().map(|kind| RequiredType { kind: kind.as_str() }).collect()
         };
-        match requirements {
-            Requirements::Challenge(kinds) => Self::Challenge(types(kinds)),
-            Requirements::Enroll(kinds) => Self::Enroll(types(kinds)),
+        if requirements.enrolled {
+            Self::Challenge(types(&requirements.challenge))
+        } else {
+            Self::Enroll(types(&requirements.enroll))
         }
     }
 }
@@ -93,15 +97,18 @@ impl MfaRequirements {
 pub struct AssociateReply {
     /// `oob`.
     pub authenticator_type: &'static str,
-    /// `prompt`: the user types the code.
-    pub binding_method: &'static str,
+    /// `prompt`: the user types the code. Absent if none is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding_method: Option<&'static str>,
     /// The recovery codes, once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery_codes: Option<Vec<Secret>>,
-    /// How the code travels.
-    pub oob_channel: &'static str,
-    /// The handle.
-    pub oob_code: Secret,
+    /// How the code travels; absent if none is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oob_channel: Option<&'static str>,
+    /// The handle; absent if no code is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oob_code: Option<Secret>,
     /// For how many seconds the code is good.
     pub expires_in: u64,
     /// After how many seconds asking again sends again.
@@ -115,14 +122,15 @@ impl AssociateReply {
     pub fn new(answer: &Associated, policy: &Policy, now: OffsetDateTime) -> Self {
         let codes = answer.recovery_codes.as_ref();
         let codes = codes.map(|codes| codes.iter().map(|code| code.expose().into()).collect());
+        let Setup::Oob(sent) = &answer.setup;
         Self {
-            authenticator_type: authenticator_type(Some(answer.channel)),
-            binding_method: "prompt",
+            authenticator_type: authenticator_type(answer.authenticator.kind()),
+            binding_method: Some(BINDING_METHOD),
             recovery_codes: codes,
-            oob_channel: answer.channel.as_str(),
-            oob_code: answer.oob_code.expose().into(),
+            oob_channel: Some(sent.channel.as_str()),
+            oob_code: Some(sent.oob_code.expose().into()),
             expires_in: seconds(answer.expires, now),
-            resend_in: resend_in(answer.delivery, policy, now),
+            resend_in: resend_in(sent, policy, now),
         }
     }
 }
@@ -133,10 +141,12 @@ impl AssociateReply {
 pub struct ChallengeReply {
     /// `oob`.
     pub challenge_type: &'static str,
-    /// The handle.
-    pub oob_code: Secret,
-    /// `prompt`: the user types the code.
-    pub binding_method: &'static str,
+    /// The handle; absent if no code is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oob_code: Option<Secret>,
+    /// `prompt`: the user types the code. Absent if none is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding_method: Option<&'static str>,
     /// For how many seconds the code is good.
     pub expires_in: u64,
     /// After how many seconds asking again sends again.
@@ -148,12 +158,13 @@ impl ChallengeReply {
     /// From the core's answer.
     #[must_use]
     pub fn new(answer: &Challenged, policy: &Policy, now: OffsetDateTime) -> Self {
+        let Prompt::Oob(sent) = &answer.prompt;
         Self {
-            challenge_type: authenticator_type(Some(answer.channel)),
-            oob_code: answer.oob_code.expose().into(),
-            binding_method: "prompt",
+            challenge_type: authenticator_type(answer.authenticator.kind()),
+            oob_code: Some(sent.oob_code.expose().into()),
+            binding_method: Some(BINDING_METHOD),
             expires_in: seconds(answer.expires, now),
-            resend_in: resend_in(answer.delivery, policy, now),
+            resend_in: resend_in(sent, policy, now),
         }
     }
 }
@@ -195,7 +206,7 @@ impl AuthenticatorEntry {
         let channel = view.channel.map(Channel::as_str);
         Self {
             id: view.id.to_string(),
-            authenticator_type: authenticator_type(view.channel),
+            authenticator_type: authenticator_type(view.id.kind()),
             active: view.standing == Standing::Active,
             oob_channel: channel,
             oob_channels: channel.map(|channel| [channel]),
@@ -263,16 +274,19 @@ pub fn timestamp(instant: OffsetDateTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
-const fn authenticator_type(channel: Option<Channel>) -> &'static str {
-    match channel {
-        Some(Channel::Email) => "oob",
-        None => "recovery-code",
+/// The `binding_method` of a code that the user types.
+const BINDING_METHOD: &str = "prompt";
+
+const fn authenticator_type(kind: AuthenticatorKind) -> &'static str {
+    match kind {
+        AuthenticatorKind::Email => "oob",
+        AuthenticatorKind::RecoveryCode => "recovery-code",
     }
 }
 
 /// When asking again will send, if not at once.
-fn resend_in(delivery: Delivery, policy: &Policy, now: OffsetDateTime) -> Option<u64> {
-    let wait = match delivery {
+fn resend_in(sent: &Sent, policy: &Policy, now: OffsetDateTime) -> Option<u64> {
+    let wait = match sent.delivery {
         Delivery::Sent => rounded_up(policy.settings().cool_down),
         Delivery::CoolingDown { until } => seconds_up(until, now),
     };

@@ -234,6 +234,7 @@ impl ChallengeBody {
         Ok(ChallengeRequest {
             types: types.map_or(ChallengeTypes::ANY, |types| ChallengeTypes::parse(types.expose())),
             authenticator: id.transpose().map_err(|_| Refusal::invalid_authenticator())?,
+            ..ChallengeRequest::default()
         })
     }
 

@@ -1,7 +1,7 @@
 //! Budgets: what looks like a fresh start refills nothing; what a lock, a cap and an administrator do.
 
 use countersign::{
-    AuthenticatorId, Cause, ChallengeRequest, ChallengeState, Delivery, Denial, Enrollment, Event, Handle,
+    AuthenticatorId, Cause, ChallengeRequest, ChallengeState, Delivery, Denial, Enrollment, Handle, Notice,
     Policy, Rate, RecoveryCode, Session, Settings,
 };
 use countersign_testkit::{START, World, address, bucket, json, millis, policy, wrong};
@@ -38,7 +38,7 @@ fn add(world: &mut World, to: &str) -> AuthenticatorId {
 
 /// Asks for a code to this authenticator, or again, and presents a wrong one.
 fn guess_at(world: &mut World, session: &Session, id: AuthenticatorId) -> Denial {
-    let request = ChallengeRequest { authenticator: Some(id), ..ChallengeRequest::default() };
+    let request = ChallengeRequest::default().authenticator(id);
     let challenged = match world.challenge_with(session, &request) {
         Ok(challenged) => challenged,
         Err(denial) => return denial,
@@ -225,7 +225,7 @@ fn a_success_clears_the_failures_of_its_own_authenticator_only() {
     world.recover(&session, &codes[0]).unwrap();
     assert_eq!((failures(&mut world, one), failures(&mut world, two)), (2, 3));
     let session = world.login();
-    let request = ChallengeRequest { authenticator: Some(two), ..ChallengeRequest::default() };
+    let request = ChallengeRequest::default().authenticator(two);
     let challenged = world.challenge_with(&session, &request).unwrap();
     let code = world.mail().code;
     world.verify(&session, challenged.oob_code.expose(), &code).unwrap();
@@ -269,7 +269,7 @@ fn the_cap_disables_for_good_and_ends_what_was_open() {
         assert_eq!(guess_at(&mut world, &session, id), invalid(left));
     }
     assert!(
-        matches!(world.events.last(), Some(Event::Disabled { authenticator, .. }) if *authenticator == id)
+        matches!(world.events.last(), Some(Notice::Disabled { authenticator, .. }) if *authenticator == id)
     );
     let account = world.account();
     let ended = |state: &ChallengeState| *state == ChallengeState::Cancelled(Cause::Disabled);
@@ -290,7 +290,7 @@ fn the_cap_disables_for_good_and_ends_what_was_open() {
     assert!(world.recover(&session, &codes[0]).is_ok(), "recovery is the way out");
     let fresh = add(&mut world, "user@example.com");
     assert_ne!(fresh, id, "an address can be enrolled anew");
-    assert_eq!(world.sign_in().unwrap().evidence.authenticator, fresh);
+    assert_eq!(world.sign_in().unwrap().evidence.authenticator, Some(fresh));
     assert_eq!(*world.account().authenticators()[0].enrollment(), Enrollment::Disabled);
 }
 

@@ -4,8 +4,8 @@ use std::fmt::{Debug, Display};
 
 use countersign::{
     Account, AddressError, BindingCode, ChallengeRequest, ChallengeState, ChallengeTypes, ClientId, Denial,
-    EmailAddress, Enrollment, IllegalTransition, InvalidAuthenticatorId, Key, KeyError, KeyRing, Label,
-    Policy, Purpose, RecoveryCode, Standalone, Swap, TransactionId, Verifier,
+    Destination, EmailAddress, Enrollment, IllegalTransition, InvalidAuthenticatorId, Key, KeyError, KeyRing,
+    Label, Policy, Purpose, RecoveryCode, Standalone, Swap, TransactionId, Verifier,
 };
 use countersign_testkit::{START, World, address, client, code, json, keys, subject};
 use serde_json::Value;
@@ -87,7 +87,7 @@ fn an_authenticator_says_when_it_was_made_and_used() {
     assert_eq!(authenticator.id(), id);
     assert_eq!(authenticator.created(), START);
     assert_eq!(authenticator.failures(), 0);
-    assert_eq!(authenticator.factor().address(), &address("user@example.com"));
+    assert_eq!(authenticator.factor().destination(), Some(Destination::Email(address("user@example.com"))));
     assert!(!matches!(authenticator.enrollment(), Enrollment::Unconfirmed(_)));
     world.pass(3600);
     world.sign_in().unwrap();
@@ -133,7 +133,7 @@ fn a_standalone_record_says_what_it_holds() {
     let record = write.unwrap().record;
     let _ = sealed.open(Swap::Stored).done().unwrap();
     assert_eq!(record.subject(), &subject());
-    assert_eq!(record.authenticator().factor().address(), &to);
+    assert_eq!(record.authenticator().factor().destination(), Some(Destination::Email(to.clone())));
     assert_eq!(json(&record)["revision"], record.revision().get());
     assert_eq!(record.challenge().unwrap().purpose(), &Purpose::Confirm);
     assert_eq!(record.challenge().unwrap().authenticator(), record.authenticator().id());

@@ -12,7 +12,7 @@ use countersign::{
     MAX_TRIES, Policy, Purpose, Standalone, Store, Subject, Swap, Verifier, Write, drive, drive_blocking,
     drive_with,
 };
-use countersign_testkit::{World, address, edited, json, subject, wrong};
+use countersign_testkit::{World, edited, json, subject, wrong};
 use time::OffsetDateTime;
 
 /// Rows under one lock, with a turn for others between a load and its swap.
@@ -179,7 +179,12 @@ async fn a_store_that_always_loses_is_busy_after_so_many_tries() {
     let (mut steps, mut pauses) = (0, Vec::new());
     let step = |account| {
         steps += 1;
-        world.verifier.provision(account, &address("user@example.com"), world.now, &entropy)
+        world.verifier.provision(
+            account,
+            &countersign_testkit::email("user@example.com"),
+            world.now,
+            &entropy,
+        )
     };
     let ended = drive_with(&store, &subject(), step, |tries| {
         pauses.push(tries);
@@ -200,7 +205,14 @@ async fn an_error_of_the_store_is_given_on_and_ends_the_loop() {
     let world = World::new(Policy::default());
     let entropy = Entropy::from_bytes([5; 32]);
     let store = Stubborn::new(Err("the disk is full"));
-    let step = |account| world.verifier.provision(account, &address("user@example.com"), world.now, &entropy);
+    let step = |account| {
+        world.verifier.provision(
+            account,
+            &countersign_testkit::email("user@example.com"),
+            world.now,
+            &entropy,
+        )
+    };
     let error = drive(&store, &subject(), step).await.unwrap_err();
     assert_eq!(error, DriveError::Store("the disk is full"));
     assert_eq!(store.swaps.get(), 1);
@@ -264,8 +276,14 @@ async fn a_record_that_is_deleted_meanwhile_does_not_come_back() {
     world.enrol("user@example.com");
     let account = world.account();
     let entropy = Entropy::from_bytes([5; 32]);
-    let step =
-        |account| world.verifier.provision(account, &address("second@example.com"), world.now, &entropy);
+    let step = |account| {
+        world.verifier.provision(
+            account,
+            &countersign_testkit::email("second@example.com"),
+            world.now,
+            &entropy,
+        )
+    };
     let store = Vanishing { row: RefCell::new(Some(account.clone())), swaps: Cell::default() };
     assert_eq!(drive(&store, &subject(), step).await.unwrap_err(), DriveError::NoRecord);
     store.row.replace(Some(account));
@@ -310,7 +328,8 @@ async fn revisions_are_exact_everywhere() {
     let mut last = None;
     for to in ["first@example.com", "second@example.com", "third@example.com"] {
         let entropy = Entropy::from_bytes([7; 32]);
-        let step = |account| world.verifier.provision(account, &address(to), world.now, &entropy);
+        let step =
+            |account| world.verifier.provision(account, &countersign_testkit::email(to), world.now, &entropy);
         let _ = drive(&store, &subject(), step).await.unwrap();
         let account = store.row.borrow().clone().unwrap();
         let revision = account.revision().get();
@@ -333,7 +352,12 @@ fn what_is_drawn_follows_from_the_entropy_and_the_record() {
     let world = World::new(Policy::default());
     let provision = |account: Account, seed: u8| {
         let entropy = Entropy::from_bytes([seed; 32]);
-        let step = world.verifier.provision(account, &address("user@example.com"), world.now, &entropy);
+        let step = world.verifier.provision(
+            account,
+            &countersign_testkit::email("user@example.com"),
+            world.now,
+            &entropy,
+        );
         step.into_parts().0.unwrap().record
     };
     let first = provision(Account::new(&subject()), 1);
@@ -346,7 +370,12 @@ fn what_is_drawn_follows_from_the_entropy_and_the_record() {
         .into_iter()
         .map(|account| {
             let entropy = Entropy::from_bytes([3; 32]);
-            let step = world.verifier.provision(account, &address("second@example.com"), world.now, &entropy);
+            let step = world.verifier.provision(
+                account,
+                &countersign_testkit::email("second@example.com"),
+                world.now,
+                &entropy,
+            );
             id(&step.into_parts().0.unwrap().record)
         })
         .collect();
@@ -355,7 +384,7 @@ fn what_is_drawn_follows_from_the_entropy_and_the_record() {
         let entropy = Entropy::from_bytes([1; 32]);
         let step = world.verifier.provision(
             Account::new(&Subject::new(name).unwrap()),
-            &address("user@example.com"),
+            &countersign_testkit::email("user@example.com"),
             world.now,
             &entropy,
         );
@@ -373,7 +402,12 @@ fn a_stored_revision_of_zero_is_counted_up() {
     let account = edited(&world.account(), |row| row["revision"] = 0.into()).unwrap();
     let entropy = Entropy::from_bytes([1; 32]);
     let reset = world.verifier.reset(account.clone(), world.now).into_parts().0.unwrap();
-    let provision = world.verifier.provision(account, &address("second@example.com"), world.now, &entropy);
+    let provision = world.verifier.provision(
+        account,
+        &countersign_testkit::email("second@example.com"),
+        world.now,
+        &entropy,
+    );
     for write in [reset, provision.into_parts().0.unwrap()] {
         assert_eq!((write.expected.map(countersign::Revision::get), write.revision().get()), (Some(0), 1));
     }

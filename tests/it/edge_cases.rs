@@ -1,6 +1,6 @@
 //! Edges: the ends of the calendar, ties, clocks that disagree, and promises to the letter.
 
-use countersign::{Account, ChallengeRequest, ChallengeTypes, Denial, Descriptor, Event, Policy, Rate};
+use countersign::{Account, ChallengeRequest, ChallengeTypes, Denial, Descriptor, Notice, Policy, Rate};
 use countersign_testkit::{World, json, wrong};
 use time::{Duration, macros::datetime};
 
@@ -90,7 +90,7 @@ fn a_spent_transaction_cancels_nothing() {
     let session = world.login();
     let ids: Vec<_> = world.account().authenticators().iter().map(countersign::Authenticator::id).collect();
     let mut challenges = ids.into_iter().map(|id| {
-        let request = ChallengeRequest { authenticator: Some(id), ..Default::default() };
+        let request = ChallengeRequest::default().authenticator(id);
         (world.challenge_with(&session, &request).unwrap().oob_code, world.mail().code)
     });
     let (answered, left) = (challenges.next().unwrap(), challenges.next().unwrap());
@@ -130,7 +130,7 @@ fn a_removal_tells_of_everything_that_it_removed() {
     let ids: Vec<_> = world.account().authenticators().iter().map(countersign::Authenticator::id).collect();
     let [first, second] = ids[..] else { panic!("two") };
     let session = world.login();
-    let request = ChallengeRequest { authenticator: Some(second), ..Default::default() };
+    let request = ChallengeRequest::default().authenticator(second);
     let challenged = world.challenge_with(&session, &request).unwrap();
     let guess = wrong(&world.mail().code);
     for _ in 0..2 {
@@ -140,7 +140,7 @@ fn a_removal_tells_of_everything_that_it_removed() {
     let elevated = world.elevated();
     world.remove(&elevated, first).unwrap();
     assert!(world.account().authenticators().is_empty(), "the disabled one went with the last active one");
-    let removed = world.events.iter().filter(|event| matches!(event, Event::Removed { .. })).count();
+    let removed = world.events.iter().filter(|event| matches!(event, Notice::Removed { .. })).count();
     assert_eq!(removed, 2);
 }
 
@@ -225,7 +225,11 @@ fn addresses(world: &mut World) -> Vec<String> {
     let account = world.account();
     let text = serde_json::to_string(&account).unwrap();
     assert_eq!(serde_json::from_str::<Account>(&text).unwrap(), account, "what is stored can be read");
-    account.authenticators().iter().map(|known| known.factor().address().as_str().to_owned()).collect()
+    account
+        .authenticators()
+        .iter()
+        .map(|known| known.factor().destination().unwrap().as_str().to_owned())
+        .collect()
 }
 
 #[test]
@@ -280,7 +284,7 @@ fn a_challenge_makes_room_among_those_of_its_own_login_first() {
     let other = world.login();
     let dropped = world.challenge(&other).unwrap();
     let code_of_other = world.mail().code;
-    let request = ChallengeRequest { authenticator: Some(second), ..ChallengeRequest::default() };
+    let request = ChallengeRequest::default().authenticator(second);
     world.challenge_with(&other, &request).unwrap();
     assert_eq!(world.account().challenges().len(), 2);
     let denied = world.verify(&other, dropped.oob_code.expose(), &code_of_other);
@@ -292,7 +296,7 @@ fn a_challenge_makes_room_among_those_of_its_own_login_first() {
 fn last_two_notices(world: &World) -> ([&'static str; 2], bool) {
     let outbox = world.store.outbox.borrow();
     let [.., Descriptor::Notify(one), Descriptor::Notify(other)] = &outbox[..] else { panic!("{outbox:?}") };
-    ([one.event.kind(), other.event.kind()], one.id != other.id)
+    ([one.notice.kind(), other.notice.kind()], one.id != other.id)
 }
 
 #[test]

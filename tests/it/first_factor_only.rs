@@ -1,8 +1,8 @@
 //! Doors that stay shut: what somebody with a first factor alone cannot reach, and what nobody can take from the
 //! account's holder.
 
-use countersign::{Denial, Event, Policy, RecoveryCode, Requirements, Verifier};
-use countersign_testkit::{World, keys, policy, wrong};
+use countersign::{Denial, Notice, Policy, RecoveryCode, Verifier};
+use countersign_testkit::{Need, World, keys, policy, wrong};
 
 /// Well-formed, and nobody's.
 fn unknown() -> RecoveryCode {
@@ -73,7 +73,7 @@ fn provisioning_again_sets_the_latch_once_email_may_authenticate() {
 fn requirements_ask_for_no_enrolment_that_completes_nothing() {
     let mut world = World::new(Policy::strict());
     let account = world.account();
-    assert_eq!(world.verifier.requirements(&account), Requirements::Enroll(vec![]));
+    assert_eq!(Need::from(world.verifier.requirements(&account)), Need::Enroll(vec![]));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_disabled_address_is_not_announced_as_added_when_it_moves() {
     }
     world.events.clear();
     world.provision("new@example.com").unwrap();
-    assert!(matches!(world.events[..], [Event::Removed { .. }]));
+    assert!(matches!(world.events[..], [Notice::Removed { .. }]));
     world.pass(60);
     let session = world.login();
     assert_eq!(world.challenge(&session).unwrap_err(), Denial::AuthenticatorDisabled);

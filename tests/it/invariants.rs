@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use countersign::{
     Account, AuthenticatorId, BindingCode, ChallengeRequest, Committed, DeliveryReport, Denial, Effect,
-    Effects, IssueToken, Policy, Rate, RecoveryCode, RecoveryThrottle, RecoveryUse, Resend, Session,
-    Settings, Step, Swap, TransactionId,
+    Effects, FactorUse, IssueToken, Policy, Rate, RecoveryCode, RecoveryThrottle, RecoveryUse, Resend,
+    Session, Settings, Step, Swap, TransactionId,
 };
 use countersign_testkit::{World, address, client, subject, wrong};
 use proptest::prelude::*;
@@ -286,7 +286,7 @@ impl Run {
                     let of_another = self.tokens.values().filter(|known| known.id == token.id);
                     assert!(of_another.clone().all(|known| known == token), "one id, one token");
                 }
-                Effect::SendEmail(mail) => self.last_mail = Some(mail.id),
+                Effect::Send(mail) => self.last_mail = Some(mail.id),
                 _ => {}
             }
         }
@@ -330,12 +330,15 @@ impl Run {
     }
 
     fn give(&mut self, session: &Session, oob_code: String, effects: &[Effect]) {
-        let mail = effects
-            .iter()
-            .find_map(|effect| if let Effect::SendEmail(mail) = effect { Some(mail) } else { None });
+        let mail =
+            effects.iter().find_map(|effect| if let Effect::Send(mail) = effect { Some(mail) } else { None });
         let Some(mail) = mail else { return };
         self.given.retain(|given| given.oob_code != oob_code);
-        self.given.push(Given { session: session.clone(), oob_code, code: mail.code.clone() });
+        self.given.push(Given {
+            session: session.clone(),
+            oob_code,
+            code: mail.content.code().unwrap().clone(),
+        });
     }
 
     fn take(&mut self, operation: Operation, lose: bool) {
@@ -357,7 +360,7 @@ impl Run {
                 let step = self.world.verifier.associate(
                     &session,
                     account,
-                    Self::address(address),
+                    &Self::address(address).into(),
                     now,
                     &countersign_testkit::entropy(rng),
                 );
@@ -366,16 +369,18 @@ impl Run {
                         session.is_elevated() || !enrolled,
                         "a first factor enrols the first authenticator only"
                     );
+                    let sent = answer.setup.sent().unwrap().clone();
                     self.recovery.extend(answer.recovery_codes.unwrap_or_default());
-                    self.give(&session, answer.oob_code.expose().to_owned(), &effects);
+                    self.give(&session, sent.oob_code.expose().to_owned(), &effects);
                 }
             }
             Operation::Challenge { session, authenticator } => {
                 let Some(session) = self.session(session) else { return };
                 let account = self.account();
                 let id = |index| account.authenticators().get(index).map(countersign::Authenticator::id);
-                let request =
-                    ChallengeRequest { authenticator: authenticator.and_then(id), ..Default::default() };
+                let request = authenticator.and_then(id).map_or_else(ChallengeRequest::default, |id| {
+                    ChallengeRequest::default().authenticator(id)
+                });
                 let rng = &mut self.world.rng;
                 let step = self.world.verifier.challenge(
                     &session,
@@ -387,7 +392,8 @@ impl Run {
                 let before = self.json();
                 if let Came::Done(Ok(answer), effects) = self.commit(step, lose, false, false) {
                     assert!(!session.is_elevated() && !self.is_locked(&before));
-                    self.give(&session, answer.oob_code.expose().to_owned(), &effects);
+                    let sent = answer.prompt.sent().unwrap();
+                    self.give(&session, sent.oob_code.expose().to_owned(), &effects);
                 }
             }
             Operation::Verify { handle, right, own_session } => self.verify(handle, right, own_session, lose),
@@ -433,7 +439,7 @@ impl Run {
                 let rng = &mut self.world.rng;
                 let step = self.world.verifier.provision(
                     account,
-                    &Self::address(address),
+                    &Self::address(address).into(),
                     now,
                     &countersign_testkit::entropy(rng),
                 );
@@ -441,7 +447,7 @@ impl Run {
             }
             Operation::Deprovision { address } => {
                 let account = self.account();
-                let step = self.world.verifier.deprovision(account, &Self::address(address), now);
+                let step = self.world.verifier.deprovision(account, &Self::address(address).into(), now);
                 self.commit(step, lose, false, false);
             }
             Operation::Report { failed } => {
@@ -484,7 +490,7 @@ impl Run {
         // authenticator in the right state, in an unlocked account.
         assert!(!self.is_locked(&before));
         assert_eq!(session.transaction(), own.transaction());
-        let id = verification.evidence.authenticator.to_string();
+        let id = verification.evidence.authenticator.unwrap().to_string();
         let challenges = before["challenges"].as_array().unwrap().iter();
         let waiting = challenges.filter(|challenge| {
             challenge["authenticator"] == id.as_str()
@@ -503,7 +509,7 @@ impl Run {
         }
         let issues = effects.iter().any(|effect| matches!(effect, Effect::IssueToken(_)));
         assert_eq!(verification.completed, issues);
-        assert!(!issues || self.policy.settings().email_may_authenticate);
+        assert!(!issues || self.policy.settings().factors.email == FactorUse::Authenticate);
     }
 
     fn recover(&mut self, session: usize, code: usize, right: bool, lose: bool) {

@@ -1,20 +1,23 @@
 //! The seed flow, a scene a test: enrol, confirm, challenge, verify, recover, remove.
 
 use countersign::{
-    AuthenticatorKind, Cause, ChallengeRequest, Delivery, Denial, Event, Policy, RecoveryCode, Requirements,
-    Standing,
+    AuthenticatorKind, Cause, ChallengeRequest, Delivery, Denial, Destination, FactorLabel, Notice, Policy,
+    RecoveryCode, Standing,
 };
-use countersign_testkit::{World, address, code, wrong};
+use countersign_testkit::{Need, World, address, code, wrong};
 use time::Duration;
 
 #[test]
 fn a_first_enrolment_returns_recovery_codes_and_its_confirmation_completes_the_login() {
     let mut world = World::new(Policy::default());
     let account = world.account();
-    assert_eq!(world.verifier.requirements(&account), Requirements::Enroll(vec![AuthenticatorKind::Email]));
+    assert_eq!(
+        Need::from(world.verifier.requirements(&account)),
+        Need::Enroll(vec![AuthenticatorKind::Email])
+    );
     let session = world.login();
     let associated = world.associate(&session, "user@example.com").unwrap();
-    assert_eq!(associated.recovery_codes.as_ref().map(Vec::len), Some(10));
+    assert_eq!(associated.answer.recovery_codes.as_ref().map(Vec::len), Some(10));
     assert_eq!(associated.delivery, Delivery::Sent);
     assert_eq!(associated.expires, world.now + Duration::seconds(300));
     assert_eq!(associated.oob_code.expose().len(), 87);
@@ -31,12 +34,14 @@ fn a_first_enrolment_returns_recovery_codes_and_its_confirmation_completes_the_l
     let verification = world.verify(&session, associated.oob_code.expose(), &mail.code).unwrap();
     assert!(verification.completed);
     assert_eq!(world.tokens.len(), 1);
-    assert_eq!(world.tokens[0].evidence.amr(), ["mca"]);
+    assert!(world.tokens[0].evidence.amr().eq(["mca"]));
     assert_eq!(world.tokens[0].scope.as_str(), "openid");
     assert!(world.account().is_enrolled());
     assert_eq!(countersign_testkit::recovery_codes_left(&world.account()), 10);
-    let added =
-        Event::Added { authenticator: associated.authenticator, address: address("user@example.com") };
+    let added = Notice::Added {
+        authenticator: associated.authenticator,
+        label: FactorLabel::Destination(Destination::Email(address("user@example.com"))),
+    };
     assert_eq!(world.events, [added]);
 }
 
@@ -48,7 +53,7 @@ fn a_second_associate_with_a_first_factor_is_refused_and_an_elevated_session_may
     assert_eq!(world.associate(&session, "other@example.com").unwrap_err(), Denial::AlreadyEnrolled);
     let elevated = world.elevated();
     let associated = world.associate(&elevated, "other@example.com").unwrap();
-    assert!(associated.recovery_codes.is_none(), "the user has recovery codes");
+    assert!(associated.answer.recovery_codes.is_none(), "the user has recovery codes");
     let mail = world.mail();
     assert_eq!(mail.to, address("other@example.com"));
     let verification = world.verify(&elevated, associated.oob_code.expose(), &mail.code).unwrap();
@@ -209,7 +214,7 @@ fn associating_the_same_address_again_resends_the_same_code_and_recovery_codes()
     let shown = |codes: Option<Vec<RecoveryCode>>| -> Vec<String> {
         codes.unwrap().iter().map(|code| code.expose().to_owned()).collect()
     };
-    assert_eq!(shown(first.recovery_codes), shown(second.recovery_codes));
+    assert_eq!(shown(first.answer.recovery_codes), shown(second.answer.recovery_codes));
     assert_eq!(world.account().authenticators().len(), 1);
 }
 
@@ -221,7 +226,7 @@ fn a_recovery_code_is_used_once_and_consumed() {
     let recovered = world.recover(&session, &codes[3]).unwrap();
     assert_eq!((recovered.remaining, recovered.replacement.is_none()), (9, true));
     assert_eq!(world.tokens.len(), 2);
-    assert!(world.tokens[1].evidence.amr().is_empty());
+    assert!(world.tokens[1].evidence.amr().next().is_none());
     let session = world.login();
     assert_eq!(world.recover(&session, &codes[3]).unwrap_err(), Denial::InvalidRecoveryCode);
     assert!(world.recover(&session, &codes[4]).is_ok());
@@ -270,7 +275,7 @@ fn regenerating_replaces_the_whole_set() {
     );
     let new = world.run(step).unwrap();
     assert_eq!(new.len(), 10);
-    assert!(matches!(world.events.last(), Some(Event::RecoveryRegenerated { .. })));
+    assert!(matches!(world.events.last(), Some(Notice::RecoveryRegenerated { .. })));
     assert_eq!(world.recover(&stale, &new[0]).unwrap_err(), Denial::ExpiredToken);
     world.pass(1);
     let session = world.login();
@@ -286,7 +291,7 @@ fn removing_the_last_authenticator_ends_the_enrolment() {
     let old = world.login();
     let elevated = world.elevated();
     world.remove(&elevated, id).unwrap();
-    assert!(matches!(world.events.last(), Some(Event::Removed { .. })));
+    assert!(matches!(world.events.last(), Some(Notice::Removed { .. })));
     assert!(!world.account().is_enrolled());
     assert_eq!(world.remove(&elevated, id).unwrap_err(), Denial::UnknownAuthenticator);
     assert_eq!(
@@ -299,7 +304,7 @@ fn removing_the_last_authenticator_ends_the_enrolment() {
     assert_eq!(world.recover(&session, &codes[0]).unwrap_err(), Denial::NotEnrolled);
     assert_eq!(world.challenge(&session).unwrap_err(), Denial::NotEnrolled);
     let again = world.associate(&session, "user@example.com").unwrap();
-    assert!(again.recovery_codes.is_some(), "a first enrolment again");
+    assert!(again.answer.recovery_codes.is_some(), "a first enrolment again");
 }
 
 #[test]
@@ -372,7 +377,7 @@ fn the_strict_policy_confirms_addresses_and_never_authenticates_by_email() {
     let mut world = World::new(Policy::strict());
     let session = world.login();
     let associated = world.associate(&session, "user@example.com").unwrap();
-    assert!(associated.recovery_codes.is_none());
+    assert!(associated.answer.recovery_codes.is_none());
     let right = world.mail().code;
     assert_eq!(right.expose().len(), 8);
     let verification = world.verify(&session, associated.oob_code.expose(), &right).unwrap();

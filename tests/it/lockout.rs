@@ -1,7 +1,7 @@
 //! Locks: what an empty budget refuses, what it leaves open, and how it is lifted.
 
 use countersign::{
-    AuthenticatorId, Cause, ChallengeState, Denial, Event, Policy, Rate, RecoveryCode, Session, Settings,
+    AuthenticatorId, Cause, ChallengeState, Denial, Notice, Policy, Rate, RecoveryCode, Session, Settings,
 };
 use countersign_testkit::{World, bucket, json, millis, policy, wrong};
 use time::{Duration, OffsetDateTime};
@@ -65,7 +65,7 @@ fn a_lock_cancels_refuses_and_leaves_recovery_open() {
         let confirmation = world.mail().code;
         let (begun, (guesses, until)) = (world.now, guess_until_locked(&mut world));
         assert_eq!((guesses, until), (3, begun + span));
-        let told = Event::Locked { authenticator: id, until: millis(until) };
+        let told = Notice::Locked { authenticator: id, until: millis(until) };
         assert_eq!(world.events.last(), Some(&told));
 
         // Every live challenge is cancelled, and a right code is refused.
@@ -159,7 +159,7 @@ fn unlocking_grants_a_full_bucket_or_five_on_an_empty_long_budget() {
     let (mut world, ..) = enrolled(|_| {});
     assert_eq!(guess_until_locked(&mut world).0, 10);
     world.unlock();
-    assert_eq!(world.events.last(), Some(&Event::Unlocked));
+    assert_eq!(world.events.last(), Some(&Notice::Unlocked));
     assert_eq!(guess_until_locked(&mut world).0, 10, "the whole bucket");
     world.unlock();
     assert_eq!(guess_until_locked(&mut world).0, 10);
@@ -210,7 +210,7 @@ fn the_recovery_bucket_refuses_only_where_the_policy_says_so() {
             let denied = world.recover(&session, &codes[0]).unwrap_err();
             assert_eq!(denied, Denial::TooManyRecoveryAttempts { until: None }, "transaction {transaction}");
         }
-        assert!(matches!(world.events.last(), Some(Event::RecoveryGuessed { .. })));
+        assert!(matches!(world.events.last(), Some(Notice::RecoveryGuessed { .. })));
         let session = world.login();
         let until = Some(begun + Duration::seconds(360));
         let swaps = *world.store.swaps.borrow();

@@ -6,6 +6,7 @@ mod budgets;
 mod display;
 mod drive;
 mod edge_cases;
+mod factors;
 mod first_factor_only;
 mod formats;
 mod guess_probability;

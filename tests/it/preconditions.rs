@@ -1,10 +1,10 @@
 //! Each condition of a gate by itself: what one of several reasons is enough to refuse, to leave alone or to report.
 
 use countersign::{
-    AuthenticatorKind, BindingCode, ChallengeRequest, ChallengeTypes, Denial, Event, Policy, Requirements,
+    AuthenticatorKind, BindingCode, ChallengeRequest, ChallengeTypes, Denial, FactorUse, Notice, Policy,
     Session, Verifier,
 };
-use countersign_testkit::{World, address, json, keys, policy, wrong};
+use countersign_testkit::{Need, World, email, json, keys, policy, wrong};
 use time::Duration;
 
 const ADDRESS: &str = "user@example.com";
@@ -27,10 +27,11 @@ fn an_address_that_may_not_authenticate_is_no_way_to_complete_a_login() {
     world.enrol(ADDRESS);
     let both = vec![AuthenticatorKind::Email, AuthenticatorKind::RecoveryCode];
     let account = world.account();
-    assert_eq!(world.verifier.requirements(&account), Requirements::Challenge(both));
-    let confirm_only = Verifier::new(keys(), policy(|settings| settings.email_may_authenticate = false));
+    assert_eq!(Need::from(world.verifier.requirements(&account)), Need::Challenge(both));
+    let confirm_only =
+        Verifier::new(keys(), policy(|settings| settings.factors.email = FactorUse::ConfirmOnly));
     let recovery = vec![AuthenticatorKind::RecoveryCode];
-    assert_eq!(confirm_only.requirements(&account), Requirements::Challenge(recovery));
+    assert_eq!(Need::from(confirm_only.requirements(&account)), Need::Challenge(recovery));
 }
 
 #[test]
@@ -50,7 +51,7 @@ fn a_named_authenticator_is_no_way_around_the_types_that_were_asked_for() {
     let (id, _) = world.enrol(ADDRESS);
     world.pass(60);
     let session = world.login();
-    let asking = |types| ChallengeRequest { authenticator: Some(id), types };
+    let asking = |types| ChallengeRequest::default().authenticator(id).types(types);
     let request = asking(ChallengeTypes::parse("otp"));
     assert_eq!(world.challenge_with(&session, &request).unwrap_err(), Denial::UnsupportedChallengeType);
     assert!(world.challenge_with(&session, &asking(ChallengeTypes::ANY)).is_ok());
@@ -64,7 +65,7 @@ fn a_clock_is_said_to_disagree_beyond_a_minute_and_not_at_one() {
         world.events.clear();
         world.now -= behind;
         world.provision("other@example.com").unwrap();
-        world.events.iter().filter(|event| matches!(event, Event::ClockDisagrees { .. })).count()
+        world.events.iter().filter(|event| matches!(event, Notice::ClockDisagrees { .. })).count()
     };
     assert_eq!(disagreements(Duration::ZERO), 0);
     assert_eq!(disagreements(Duration::minutes(1)), 0);
@@ -78,7 +79,7 @@ fn an_address_that_is_provisioned_already_changes_nothing() {
     let account = world.account();
     let step = world.verifier.provision(
         account,
-        &address(ADDRESS),
+        &email(ADDRESS),
         world.now,
         &countersign_testkit::entropy(&mut world.rng),
     );

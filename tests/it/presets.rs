@@ -4,8 +4,8 @@
 //! are written out here and not taken from the settings.
 
 use countersign::{
-    ChallengeRequest, Delivery, Denial, Enrollment, Event, Policy, Purpose, Rate, RecoveryCode, Session,
-    Settings, Standalone,
+    ChallengeRequest, Delivery, Denial, Enrollment, FactorUse, Notice, Policy, Purpose, Rate, RecoveryCode,
+    Session, Settings, Standalone,
 };
 use countersign_testkit::{World, address, bucket, client, millis, subject, wrong};
 use time::{Duration, OffsetDateTime};
@@ -92,7 +92,7 @@ const WIDE: Rate = Rate::new(1_000, Duration::SECOND);
 /// The preset, with email as a factor, so that every budget can be reached.
 fn world(preset: &Preset, open: impl FnOnce(&mut Settings)) -> World {
     let mut settings = (preset.settings)();
-    settings.email_may_authenticate = true;
+    settings.factors.email = FactorUse::Authenticate;
     open(&mut settings);
     World::new(Policy::new(settings).unwrap())
 }
@@ -245,7 +245,7 @@ fn recovery_buckets() {
             if after > before {
                 assert_eq!(denial, Denial::InvalidRecoveryCode);
                 let emptied = empty_until > millis(world.now);
-                let told = matches!(world.events[events..], [Event::RecoveryGuessed { .. }]);
+                let told = matches!(world.events[events..], [Notice::RecoveryGuessed { .. }]);
                 assert_eq!(told, emptied, "the holder is told when it empties, and only then");
                 return None;
             }

@@ -95,7 +95,7 @@ fn two_factors_at_once_share_the_account_and_complete_once() {
     let ids: Vec<_> = world.account().authenticators().iter().map(Authenticator::id).collect();
     let (mut rights, mut wrongs) = (Vec::new(), Vec::new());
     for id in ids {
-        let request = ChallengeRequest { authenticator: Some(id), ..ChallengeRequest::default() };
+        let request = ChallengeRequest::default().authenticator(id);
         let challenged = world.challenge_with(&session, &request).unwrap();
         let handle = world.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
         let right = world.mail().code;

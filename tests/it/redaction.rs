@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, fmt::Debug, fs, path::Path};
 
 use countersign::{
-    Account, Audience, AuthenticatorKind, BindingCode, ChallengeRequest, ChallengeState, Committed,
-    Descriptor, Effect, Enrollment, FirstFactor, Key, KeyRing, MfaToken, NewFactor, Policy, Purpose,
-    RecoveryCode, Requirements, Scope, Standalone, Swap, Verifier, wire,
+    Account, Audience, BindingCode, ChallengeRequest, ChallengeState, Committed, Descriptor, Effect,
+    Enrollment, FirstFactor, Key, KeyRing, MfaToken, NewFactor, Policy, Purpose, RecoveryCode, Scope,
+    Standalone, Swap, Verifier, wire,
 };
 use countersign_testkit::{World, address, client, subject};
 
@@ -79,7 +79,7 @@ fn nothing_public_shows_a_secret() {
     let step = world.verifier.associate(
         &session,
         account,
-        address("user@example.com"),
+        &NewFactor::email(address("user@example.com")),
         world.now,
         &countersign_testkit::entropy(&mut world.rng),
     );
@@ -95,23 +95,29 @@ fn nothing_public_shows_a_secret() {
     let Committed::Done(outcome) = committed else { panic!() };
     let (shown_outcome, audit) = (format!("{outcome:?} {outcome:#?}"), outcome.audit().clone());
     let (result, effects) = outcome.into_parts();
-    let Some(Effect::SendEmail(mail)) = effects.first() else { panic!() };
+    let Some(Effect::Send(mail)) = effects.first() else { panic!() };
     let associated = result.as_ref().unwrap();
-    secrets.text(mail.code.expose());
-    secrets.text(associated.oob_code.expose());
+    let sent = associated.setup.sent().unwrap();
+    let code = mail.content.code().unwrap().clone();
+    secrets.text(code.expose());
+    secrets.text(sent.oob_code.expose());
     for code in associated.recovery_codes.as_ref().unwrap() {
         secrets.text(code.expose());
     }
-    let handle = world.verifier.open_oob_code(&session, associated.oob_code.expose()).unwrap();
+    let handle = world.verifier.open_oob_code(&session, sent.oob_code.expose()).unwrap();
 
     secrets.absent_from("Step", &shown_step);
     secrets.absent_from("Write and Sealed", &shown_parts);
     secrets.absent_from("Committed", &shown_committed);
     secrets.absent_from("Outcome", &shown_outcome);
-    secrets.check("SendEmail", mail);
+    secrets.check("Message", mail);
+    secrets.check("Content", &mail.content);
+    secrets.check("Destination", &mail.to);
     secrets.check("Effect", &effects.first());
     secrets.check("Effects", &effects);
     secrets.check("Associated", associated);
+    secrets.check("Setup", &associated.setup);
+    secrets.check("Sent", sent);
     secrets.check("AuditEvent", &audit);
     secrets.check("Account", &pending);
     secrets.check("Authenticator", &pending.authenticators());
@@ -125,7 +131,9 @@ fn nothing_public_shows_a_secret() {
     let ChallengeState::Pending(waiting) = pending.challenges()[0].state() else { panic!() };
     secrets.check("Pending", waiting);
     secrets.check("Factor", &pending.authenticators()[0].factor());
-    secrets.check("OobCode", &associated.oob_code);
+    secrets.check("EmailFactor", &pending.authenticators()[0].factor());
+    secrets.check("FactorLabel", &pending.authenticators()[0].factor().label());
+    secrets.check("OobCode", &sent.oob_code);
     secrets.check(
         "StaleKeys and KeyUse",
         &countersign::Verifier::new(other_keys(), Policy::default()).stale_keys(&pending),
@@ -140,7 +148,7 @@ fn nothing_public_shows_a_secret() {
     secrets.check("MfaToken", &token);
     secrets.check("Verifier", &world.verifier);
     secrets.check("AuthenticatorView", &world.verifier.authenticators(&session, &pending, world.now));
-    secrets.check("BindingCode", &BindingCode::parse(mail.code.expose()));
+    secrets.check("BindingCode", &BindingCode::parse(code.expose()));
     let recovery = associated.recovery_codes.clone().unwrap();
     secrets.check("RecoveryCode", &RecoveryCode::parse(recovery[0].expose()));
     secrets.check("Key", &Key::new(&[0x11; 32]).unwrap());
@@ -149,20 +157,20 @@ fn nothing_public_shows_a_secret() {
     secrets.check("Entropy", &countersign::Entropy::from_bytes([0x11; 32]));
     let descriptors = world.store.outbox.borrow().clone();
     secrets.check("Descriptor", &descriptors);
-    let Some(Descriptor::SendEmail(email)) = descriptors.first() else { panic!() };
-    secrets.check("EmailDescriptor", email);
+    let Some(Descriptor::Send(message)) = descriptors.first() else { panic!() };
+    secrets.check("MessageDescriptor", message);
     secrets.check("DestinationKey", &mail.destination_key);
-    secrets.check("Message", &world.verifier.render(&pending, &descriptors[0], world.now).unwrap());
+    secrets.check("Effect", &world.verifier.render(&pending, &descriptors[0], world.now).unwrap());
 
     // Confirmed, challenged, recovered.
-    let code = mail.code.clone();
-    let oob_code = associated.oob_code.expose().to_owned();
+    let oob_code = sent.oob_code.expose().to_owned();
     let verification = world.verify(&session, &oob_code, &code).unwrap();
     secrets.check("Verification", &verification);
     // L10: the replies showed mfa_token, oob_code and recovery codes.
     let policy = world.verifier.policy().clone();
     secrets.check("AssociateReply", &wire::AssociateReply::new(associated, &policy, world.now));
-    let requirements = Requirements::Challenge(vec![AuthenticatorKind::Email]);
+    let account = world.account();
+    let requirements = world.verifier.requirements(&account);
     let required = wire::MfaRequired::new(&token, &requirements);
     secrets.check("MfaRequired", &required);
     secrets.check("Secret", &required.mfa_token);
@@ -179,8 +187,9 @@ fn nothing_public_shows_a_secret() {
     let challenged = world.challenge_with(&session, &ChallengeRequest::default()).unwrap();
     secrets.text(challenged.oob_code.expose());
     secrets.text(world.mail().code.expose());
-    secrets.check("Challenged", &challenged);
-    secrets.check("ChallengeReply", &wire::ChallengeReply::new(&challenged, &policy, world.now));
+    secrets.check("Challenged", &challenged.answer);
+    secrets.check("Prompt", &challenged.prompt);
+    secrets.check("ChallengeReply", &wire::ChallengeReply::new(&challenged.answer, &policy, world.now));
     let session = world.login();
     let recovered = world.recover(&session, &recovery[0]).unwrap();
     secrets.text(recovered.replacement.as_ref().unwrap().expose());
@@ -226,9 +235,10 @@ fn standalone_records_show_no_secret() {
     let outcome = sealed.open(Swap::Stored).done().unwrap();
     let shown_outcome = format!("{outcome:?} {outcome:#?}");
     let (result, effects) = outcome.into_parts();
-    let Some(Effect::SendEmail(mail)) = effects.first() else { panic!() };
+    let Some(Effect::Send(mail)) = effects.first() else { panic!() };
     let asked = result.unwrap();
-    secrets.text(mail.code.expose());
+    let code = mail.content.code().unwrap();
+    secrets.text(code.expose());
     secrets.text(asked.oob_code.expose());
     secrets.check("Standalone", &record);
     secrets.check("Asked", &asked);
@@ -236,7 +246,7 @@ fn standalone_records_show_no_secret() {
 
     let oob_code = asked.oob_code.expose();
     let handle = verifier.open_standalone_code(&subject(), oob_code).unwrap();
-    let answer = verifier.answer(record, &handle, &Purpose::Confirm, &mail.code, countersign_testkit::START);
+    let answer = verifier.answer(record, &handle, &Purpose::Confirm, code, countersign_testkit::START);
     let (write, sealed) = answer.into_parts();
     secrets.check("Standalone", &write.unwrap().record);
     let outcome = sealed.open(Swap::Stored).done().unwrap();
@@ -272,8 +282,8 @@ fn other_keys() -> KeyRing {
 
 /// Types that hold no secret: kinds, errors, settings, and names that everybody may read.
 const PLAIN: &str = "AddressError Audience AuthenticatorId AuthenticatorKind Cause ChallengeInput ChallengeTypes Channel \
-    ClientId Command Delivery DeliveryReport Denial DriveError EffectId ElevatedScopes Endpoint EnrollmentInput Event Fate \
-    IllegalTransition InvalidAuthenticatorId KeyError Label Ledger Malformed MfaRequirements NameError NameProblem Opener \
+    ClientId Command Delivery DeliveryReport Denial DriveError EffectId ElevatedScopes Endpoint EnrollmentInput FactorUse Factors Fate \
+    IllegalTransition InvalidAuthenticatorId KeyError Label Ledger Malformed Method MfaRequirements NameError NameProblem Notice Opener \
     Origin Policy PolicyError Purpose Rate RecoveryThrottle RecoveryUse Refusal RenderError RequiredType Requirements \
     Resend Revision Scope Settings Standing StoredVersion Subject Swap";
 

@@ -1,10 +1,8 @@
 //! Key rotation: what an older key made still verifies, what is new hangs on the new key, and a key that left the
 //! ring takes what it made with it.
 
-use countersign::{
-    Denial, Key, KeyRing, MfaToken, Policy, RenderError, Requirements, Resend, StaleKeys, Verifier,
-};
-use countersign_testkit::{World, client, json, wrong};
+use countersign::{Denial, Key, KeyRing, MfaToken, Policy, RenderError, Resend, StaleKeys, Verifier};
+use countersign_testkit::{Need, World, client, json, wrong};
 use time::{Duration, OffsetDateTime};
 
 const TRANSIENT: [u8; 2] = [0x11, 0x33];
@@ -234,9 +232,7 @@ fn recovery_codes_whose_key_is_lost_are_neither_offered_nor_counted() {
     let (_, codes) = world.enrol("user@example.com");
     let offered = |world: &mut World| {
         let account = world.account();
-        let Requirements::Challenge(kinds) = world.verifier.requirements(&account) else {
-            panic!("enrolled")
-        };
+        let Need::Challenge(kinds) = world.verifier.requirements(&account).into() else { panic!("enrolled") };
         kinds.contains(&countersign::AuthenticatorKind::RecoveryCode)
     };
     let left = |world: &mut World| {
@@ -321,14 +317,14 @@ fn codes_that_were_shown_go_live_across_a_rotation() {
     let mut world = World::new(Policy::default());
     let session = world.login();
     let associated = world.associate(&session, "user@example.com").unwrap();
-    let codes = associated.recovery_codes.unwrap();
+    let codes = associated.answer.recovery_codes.unwrap();
     rotate(&mut world, 1);
     let account = world.account();
     let stale = world.verifier.stale_keys(&account);
     let [on] = stale.stale[..] else { panic!("{stale:?}") };
     assert_eq!((on.recovery_codes, on.pending_recovery_codes), (0, 10));
     world.pass(30);
-    let again = world.associate(&session, "user@example.com").unwrap().recovery_codes.unwrap();
+    let again = world.associate(&session, "user@example.com").unwrap().answer.recovery_codes.unwrap();
     assert_eq!(again[9].expose(), codes[9].expose());
     let code = world.mail().code;
     world.verify(&session, associated.oob_code.expose(), &code).unwrap();
@@ -350,7 +346,7 @@ fn codes_whose_key_was_retired_before_the_confirmation_do_not_go_live() {
     let account = world.account();
     assert_eq!(world.verifier.recovery_codes_left(&account), 0);
     let session = world.login();
-    let denied = world.recover(&session, &associated.recovery_codes.unwrap()[0]);
+    let denied = world.recover(&session, &associated.answer.recovery_codes.unwrap()[0]);
     assert_eq!(denied.unwrap_err(), Denial::NoRecoveryCode);
 }
 
@@ -368,8 +364,12 @@ fn a_stored_message_is_rendered_under_its_own_key() {
     for stage in [0, 1] {
         rotate(&mut world, stage);
         let message = world.verifier.render(&account, &descriptor, world.now).unwrap();
-        let countersign::Message::SendEmail(mail) = message else { panic!("a mail") };
-        assert_eq!((mail.code.expose(), mail.id, mail.to), (sent.code.expose(), sent.id, sent.to.clone()));
+        let countersign::Effect::Send(mail) = message else { panic!("a mail") };
+        let mail = countersign_testkit::Mail::from(mail);
+        assert_eq!(
+            (mail.code.expose(), mail.id, mail.to.clone()),
+            (sent.code.expose(), sent.id, sent.to.clone())
+        );
     }
     rotate(&mut world, 2);
     let rendered = world.verifier.render(&account, &descriptor, world.now);

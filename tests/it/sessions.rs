@@ -1,14 +1,14 @@
 //! Where a session ends: the last instant and the one after, and the scope that each command takes.
 
 use countersign::{
-    Account, BindingCode, Challenged, Denial, Descriptor, ElevatedScopes, Message, Policy, Rate, RenderError,
-    Session, Subject,
+    Account, BindingCode, Challenged, Denial, Descriptor, Effect, ElevatedScopes, FactorUse, Policy, Rate,
+    RenderError, Session, Subject,
 };
-use countersign_testkit::{World, client};
+use countersign_testkit::{Given, World, client};
 use time::Duration;
 
 /// A user whose login waits for the code that was sent.
-fn login_under_way() -> (World, Session, Challenged, BindingCode) {
+fn login_under_way() -> (World, Session, Given<Challenged>, BindingCode) {
     let mut world = World::new(Policy::default());
     world.enrol("user@example.com");
     world.pass(3600);
@@ -127,7 +127,7 @@ fn the_verifier_says_until_when_an_account_is_locked() {
 #[test]
 fn a_login_under_way_ends_when_the_policy_no_longer_takes_mail_for_it() {
     let (mut world, login, challenged, code) = login_under_way();
-    let confirming = countersign_testkit::policy(|settings| settings.email_may_authenticate = false);
+    let confirming = countersign_testkit::policy(|settings| settings.factors.email = FactorUse::ConfirmOnly);
     world.verifier = countersign::Verifier::new(countersign_testkit::keys(), confirming);
     assert_eq!(
         world.verify(&login, challenged.oob_code.expose(), &code).unwrap_err(),
@@ -183,16 +183,17 @@ fn a_message_is_rendered_for_its_own_record_and_keeps_its_id() {
         );
         match descriptor {
             Descriptor::Notify(notify) => {
-                let Ok(Message::Notify(shown)) = world.verifier.render(&own, descriptor, world.now) else {
+                let Ok(Effect::Notify(shown)) = world.verifier.render(&own, descriptor, world.now) else {
                     panic!()
                 };
                 assert_eq!(shown.id, notify.id);
                 notes += 1;
             }
-            Descriptor::SendEmail(email) if email.id == sent.id => {
-                let Ok(Message::SendEmail(mail)) = world.verifier.render(&own, descriptor, world.now) else {
+            Descriptor::Send(email) if email.id == sent.id => {
+                let Ok(Effect::Send(mail)) = world.verifier.render(&own, descriptor, world.now) else {
                     panic!()
                 };
+                let mail = countersign_testkit::Mail::from(mail);
                 assert_eq!((mail.id, mail.code.expose()), (sent.id, sent.code.expose()));
                 mails += 1;
             }

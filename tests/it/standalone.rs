@@ -2,10 +2,9 @@
 
 use countersign::{
     Asked, BindingCode, Cause, ChallengeState, Committed, Delivery, DeliveryReport, Denial, Descriptor,
-    Effect, Enrollment, Event, Label, Message, Policy, Purpose, RenderError, SendEmail, Standalone, Step,
-    Swap, Verifier,
+    Effect, Enrollment, Label, Notice, Policy, Purpose, RenderError, Standalone, Step, Swap, Verifier,
 };
-use countersign_testkit::{START, World, address, code, keys, subject, wrong};
+use countersign_testkit::{Mail, START, World, address, code, keys, subject, wrong};
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use time::{Duration, OffsetDateTime};
 
@@ -16,7 +15,7 @@ struct Row {
     record: Standalone,
     stored: bool,
     outbox: Vec<Descriptor>,
-    mails: Vec<SendEmail>,
+    mails: Vec<Mail>,
 }
 
 fn reset() -> Purpose {
@@ -52,8 +51,8 @@ impl Row {
         let Committed::Done(outcome) = committed.unwrap() else { panic!("nobody else writes here") };
         let (result, effects) = outcome.into_parts();
         for effect in effects {
-            if let Effect::SendEmail(mail) = effect {
-                self.mails.push(mail);
+            if let Effect::Send(mail) = effect {
+                self.mails.push(mail.into());
             }
         }
         result
@@ -149,10 +148,10 @@ fn a_message_is_rendered_reported_and_its_cool_down_lifted_once() {
     let mut row = Row::verified(Policy::default());
     row.ask(&reset()).unwrap();
     let (sent, descriptor) = (row.mails[0].clone(), row.outbox[0].clone());
-    let Ok(Message::SendEmail(mail)) = row.verifier.render_standalone(&row.record, &descriptor, row.now)
-    else {
+    let Ok(Effect::Send(mail)) = row.verifier.render_standalone(&row.record, &descriptor, row.now) else {
         panic!()
     };
+    let mail = Mail::from(mail);
     assert_eq!((mail.code.expose(), mail.id), (sent.code.expose(), sent.id));
     assert!(matches!(row.ask(&reset()).unwrap().delivery, Delivery::CoolingDown { .. }));
     let report = |row: &mut Row| {
@@ -215,12 +214,12 @@ fn a_code_that_disables_and_locks_ends_a_challenge_as_in_an_account() {
     // The same is told of either, in the same order.
     let told = |outbox: &[Descriptor]| -> Vec<_> {
         let notices = outbox.iter().filter_map(|descriptor| match descriptor {
-            Descriptor::Notify(notify) => Some(&notify.event),
+            Descriptor::Notify(notify) => Some(&notify.notice),
             _ => None,
         });
         let names = notices.filter_map(|event| match event {
-            Event::Disabled { .. } => Some("disabled"),
-            Event::Locked { .. } => Some("locked"),
+            Notice::Disabled { .. } => Some("disabled"),
+            Notice::Locked { .. } => Some("locked"),
             _ => None,
         });
         names.collect()

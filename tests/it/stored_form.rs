@@ -55,8 +55,7 @@ fn varied() -> Account {
     world.recover(&recovering, &codes[0]).unwrap();
     let elevated = world.elevated();
     world.associate(&elevated, "unconfirmed@example.com").unwrap();
-    let on_provisioned =
-        countersign::ChallengeRequest { authenticator: Some(provisioned), ..Default::default() };
+    let on_provisioned = countersign::ChallengeRequest::default().authenticator(provisioned);
     // Exhausted, superseded, cancelled, expired, pending.
     let session = world.login();
     let exhausted = world.challenge_with(&session, &on_provisioned).unwrap();
@@ -196,7 +195,9 @@ fn corrupt_records_are_refused_with_what_is_wrong() {
             let id = r["authenticators"][0]["id"].as_str().unwrap().replace("email", "recovery-code");
             r["authenticators"][0]["id"] = json!(id);
         }),
-        ("not of the form name@domain", |r| r["authenticators"][0]["factor"]["email"] = json!("nobody")),
+        ("not of the form name@domain", |r| {
+            r["authenticators"][0]["factor"]["email"]["address"] = json!("nobody")
+        }),
         ("unknown variant `carrier_pigeon`", |r| {
             r["authenticators"][0]["factor"] = json!({"carrier_pigeon": "x"})
         }),

@@ -172,15 +172,14 @@ pub fn issue(meter: &mut impl Meter) {
         verifier.begin(&first_factor, world::START, &crate::entropy(&mut ChaCha20Rng::seed_from_u64(5)));
     let session = verifier.open(token.expose(), Some(&world::client()), world::START).unwrap();
     let fresh = Account::new(&world::subject());
-    let address = world::address("user-0@example.com");
+    let factor = world::email("user-0@example.com");
     let mut rng = ChaCha20Rng::seed_from_u64(7);
     meter.case(
         "associate",
-        || (Row::of(fresh.clone()), Some(address.clone())),
-        |(row, address)| {
-            let address = address.take().expect("an address");
+        || (Row::of(fresh.clone()), factor.clone()),
+        |(row, factor)| {
             row.step(|account| {
-                verifier.associate(&session, account, address, world::START, &crate::entropy(&mut rng))
+                verifier.associate(&session, account, factor, world::START, &crate::entropy(&mut rng))
             });
         },
     );

@@ -14,7 +14,9 @@ pub mod floor;
 pub mod login;
 pub mod meter;
 pub mod minima;
+mod oob;
 pub mod schedule;
 mod world;
 
+pub use oob::{Given, Mail, Need};
 pub use world::*;

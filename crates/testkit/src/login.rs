@@ -189,7 +189,7 @@ impl Bare {
         let outcome = committed.unwrap().done().unwrap();
         let (result, effects) = outcome.into_parts();
         let code = effects.into_iter().find_map(|effect| match effect {
-            countersign::Effect::SendEmail(mail) => Some(mail.code),
+            countersign::Effect::Send(message) => Some(crate::Mail::from(message).code),
             _ => None,
         });
         let oob_code = result.unwrap().oob_code;
@@ -218,7 +218,7 @@ fn code_floor(
         subject.as_str().as_bytes(),
         &text(&challenge["authenticator"]),
         b"email",
-        &text(&authenticator["factor"]["email"]),
+        &text(&authenticator["factor"]["email"]["address"]),
         &bytes(&challenge["transaction"]),
         &bytes(&challenge["id"]),
         purpose.as_bytes(),

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 
 use countersign::{
     Account, BindingCode, ChallengeRequest, Committed, Denial, Effect, Handle, IssueToken, OobCode,
-    RecoveryCode, SendEmail, Session, Step, Swap, Verifier,
+    RecoveryCode, Session, Step, Swap, Verifier,
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 use time::OffsetDateTime;
 
-use crate::{World, address, bucket, json, millis};
+use crate::{Given, Mail, World, bucket, email, json, millis};
 
 #[derive(Clone)]
 pub enum Move {
@@ -41,7 +41,7 @@ pub struct State {
     nodes: Vec<Node>,
     pub answers: Vec<Result<(), Denial>>,
     pub tokens: Vec<IssueToken>,
-    pub mails: Vec<SendEmail>,
+    pub mails: Vec<Mail>,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -119,8 +119,8 @@ impl Scene {
                 settle(state, place, store, verifier.verify_recovery(&session, copy, &code, now), |_| None);
             }
             Move::Associate(session, to) => {
-                let step = verifier.associate(&session, copy, address(to), now, &crate::entropy(&mut rng));
-                settle(state, place, store, step, |associated| Some(associated.oob_code));
+                let step = verifier.associate(&session, copy, &email(to), now, &crate::entropy(&mut rng));
+                settle(state, place, store, step, |answer| Some(Given::from(answer).oob_code));
             }
             Move::Confirm(session) => match node.sent.clone() {
                 Some((oob_code, code)) => {
@@ -133,7 +133,7 @@ impl Scene {
             Move::Challenge(session) => {
                 let request = ChallengeRequest::default();
                 let step = verifier.challenge(&session, copy, &request, now, &crate::entropy(&mut rng));
-                settle(state, place, store, step, |challenged| Some(challenged.oob_code));
+                settle(state, place, store, step, |answer| Some(Given::from(answer).oob_code));
             }
         }
     }
@@ -199,7 +199,7 @@ fn settle<T>(
     for effect in effects {
         match effect {
             Effect::IssueToken(token) => state.tokens.push(token),
-            Effect::SendEmail(mail) => state.mails.push(mail),
+            Effect::Send(message) => state.mails.push(message.into()),
             _ => {}
         }
     }

@@ -5,13 +5,15 @@
 use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
 
 use countersign::{
-    Account, Audience, AuditEvent, AuthenticatorId, BindingCode, ChallengeRequest, ClientId, Committed,
-    Denial, Descriptor, Effect, ElevatedScopes, EmailAddress, Entropy, Event, FirstFactor, IssueToken, Key,
-    KeyRing, MfaToken, Outcome, Policy, Recovered, RecoveryCode, Scope, SendEmail, Session, Settings, Step,
-    Subject, Swap, TransactionId, Verification, Verifier, Write,
+    Account, Associated, Audience, AuditEvent, AuthenticatorId, BindingCode, ChallengeRequest, Challenged,
+    ClientId, Committed, Denial, Descriptor, Effect, ElevatedScopes, EmailAddress, Entropy, FirstFactor,
+    IssueToken, Key, KeyRing, MfaToken, NewFactor, Notice, Outcome, Policy, Recovered, RecoveryCode, Scope,
+    Session, Settings, Step, Subject, Swap, TransactionId, Verification, Verifier, Write,
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 use time::{Duration, OffsetDateTime};
+
+use crate::oob::{Given, Mail};
 
 pub const START: OffsetDateTime = time::macros::datetime!(2026-01-01 12:00 UTC);
 
@@ -25,6 +27,10 @@ pub fn client() -> ClientId {
 
 pub fn address(text: &str) -> EmailAddress {
     EmailAddress::parse(text).unwrap()
+}
+
+pub fn email(text: &str) -> NewFactor {
+    NewFactor::email(address(text))
 }
 
 pub fn code(text: &str) -> BindingCode {
@@ -123,9 +129,9 @@ pub struct World {
     pub store: Store,
     pub now: OffsetDateTime,
     pub rng: ChaCha20Rng,
-    pub mails: Vec<SendEmail>,
+    pub mails: Vec<Mail>,
     pub tokens: Vec<IssueToken>,
-    pub events: Vec<Event>,
+    pub events: Vec<Notice>,
     pub audits: Vec<AuditEvent>,
 }
 
@@ -166,9 +172,9 @@ impl World {
         let (result, effects) = outcome.into_parts();
         for effect in effects {
             match effect {
-                Effect::SendEmail(mail) => self.mails.push(mail),
+                Effect::Send(message) => self.mails.push(message.into()),
                 Effect::IssueToken(token) => self.tokens.push(token),
-                Effect::Notify(notify) => self.events.push(notify.event),
+                Effect::Notify(notify) => self.events.push(notify.notice),
                 other => panic!("unknown effect {other:?}"),
             }
         }
@@ -198,17 +204,17 @@ impl World {
         Session::elevated(subject(), client(), transaction, scopes, self.now, until)
     }
 
-    pub fn mail(&self) -> SendEmail {
+    pub fn mail(&self) -> Mail {
         self.mails.last().expect("a message was sent").clone()
     }
 
-    pub fn associate(&mut self, session: &Session, to: &str) -> Result<countersign::Associated, Denial> {
+    pub fn associate(&mut self, session: &Session, to: &str) -> Result<Given<Associated>, Denial> {
         let account = self.account();
-        let step = self.verifier.associate(session, account, address(to), self.now, &entropy(&mut self.rng));
-        self.run(step)
+        let step = self.verifier.associate(session, account, &email(to), self.now, &entropy(&mut self.rng));
+        self.run(step).map(Given::from)
     }
 
-    pub fn challenge(&mut self, session: &Session) -> Result<countersign::Challenged, Denial> {
+    pub fn challenge(&mut self, session: &Session) -> Result<Given<Challenged>, Denial> {
         self.challenge_with(session, &ChallengeRequest::default())
     }
 
@@ -216,10 +222,10 @@ impl World {
         &mut self,
         session: &Session,
         request: &ChallengeRequest,
-    ) -> Result<countersign::Challenged, Denial> {
+    ) -> Result<Given<Challenged>, Denial> {
         let account = self.account();
         let step = self.verifier.challenge(session, account, request, self.now, &entropy(&mut self.rng));
-        self.run(step)
+        self.run(step).map(Given::from)
     }
 
     pub fn verify(
@@ -248,13 +254,13 @@ impl World {
 
     pub fn provision(&mut self, to: &str) -> Result<AuthenticatorId, Denial> {
         let account = self.account();
-        let step = self.verifier.provision(account, &address(to), self.now, &entropy(&mut self.rng));
+        let step = self.verifier.provision(account, &email(to), self.now, &entropy(&mut self.rng));
         self.run(step)
     }
 
     pub fn deprovision(&mut self, to: &str) -> Result<(), Denial> {
         let account = self.account();
-        let step = self.verifier.deprovision(account, &address(to), self.now);
+        let step = self.verifier.deprovision(account, &email(to), self.now);
         self.run(step)
     }
 
@@ -276,7 +282,7 @@ impl World {
         let associated = self.associate(&session, to).unwrap();
         let code = self.mail().code;
         self.verify(&session, associated.oob_code.expose(), &code).unwrap();
-        (associated.authenticator, associated.recovery_codes.unwrap_or_default())
+        (associated.authenticator, associated.answer.recovery_codes.unwrap_or_default())
     }
 
     /// Logs in with a second factor, or says why not.

@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use countersign::{Account, Committed, Effect, Entropy, Event, Outcome, Step, Subject, Verifier};
+use countersign::{Account, Committed, Effect, Entropy, Notice, Outcome, Step, Subject, Verifier};
 use getrandom::SysRng;
 use time::OffsetDateTime;
 use tokio::{
@@ -132,9 +132,9 @@ impl App {
         }
         let mut messages = false;
         for effect in outcome.effects() {
-            messages |= matches!(effect, Effect::SendEmail(_) | Effect::Notify(_));
+            messages |= matches!(effect, Effect::Send(_) | Effect::Notify(_));
             if let Effect::Notify(notify) = effect
-                && let Event::ClockDisagrees { behind_ms } = notify.event
+                && let Notice::ClockDisagrees { behind_ms } = notify.notice
             {
                 tracing::warn!(behind_ms, "this server's clock is behind another one's");
             }

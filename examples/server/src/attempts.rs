@@ -6,7 +6,7 @@
 //! which depend on other transactions, are what its next request is told anyway.
 
 use countersign::{
-    Denial, Effect, Event,
+    Denial, Effect, Notice,
     wire::{Endpoint, refuse},
 };
 use time::OffsetDateTime;
@@ -22,12 +22,12 @@ pub(crate) fn refused(denial: &Denial, effects: &[Effect]) -> ApiError {
     let mut attempts_left = *attempts_left;
     for effect in effects {
         let Effect::Notify(notify) = effect else { continue };
-        if let Event::Locked { until, .. } = notify.event {
+        if let Notice::Locked { until, .. } = notify.notice {
             attempts_left = 0;
             let nanoseconds = i128::from(until).saturating_mul(1_000_000);
             refusal.retry_at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok();
         }
-        if matches!(notify.event, Event::Disabled { .. }) {
+        if matches!(notify.notice, Notice::Disabled { .. }) {
             attempts_left = 0;
         }
     }

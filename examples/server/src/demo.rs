@@ -146,12 +146,13 @@ impl Panel {
 
 fn effect(effect: &Effect) -> Value {
     match effect {
-        Effect::SendEmail(email) => json!({
-            "kind": "send_email",
-            "id": email.id.to_string(),
-            "to": email.to.masked(),
-            "purpose": purpose(&email.purpose),
-            "expires": timestamp(email.expires),
+        Effect::Send(message) => json!({
+            "kind": "send",
+            "id": message.id.to_string(),
+            "channel": message.to.channel().as_str(),
+            "to": message.to.masked(),
+            "purpose": purpose(&message.purpose),
+            "expires": timestamp(message.expires),
         }),
         Effect::IssueToken(token) => json!({
             "kind": "issue_token",
@@ -159,7 +160,7 @@ fn effect(effect: &Effect) -> Value {
             "client": token.client.as_str(),
         }),
         Effect::Notify(notify) => {
-            let event = notify.event.kind();
+            let event = notify.notice.kind();
             let event = event.strip_prefix("notify-").unwrap_or(event).replace('-', "_");
             json!({ "kind": "notify", "id": notify.id.to_string(), "event": event })
         }
@@ -172,7 +173,7 @@ fn authenticator(authenticator: &countersign::Authenticator) -> Value {
     json!({
         "id": authenticator.id().to_string(),
         "kind": kind.as_str(),
-        "name": authenticator.factor().address().masked(),
+        "name": authenticator.factor().label().masked(),
         "state": match authenticator.enrollment() {
             Enrollment::Unconfirmed(_) => "unconfirmed",
             Enrollment::Active => "active",

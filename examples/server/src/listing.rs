@@ -54,7 +54,7 @@ impl Details {
         }
         let known = account.authenticators().iter().find(|known| known.id() == view.id)?;
         Some(Self::Email {
-            email: known.factor().address().as_str().to_owned(),
+            email: known.factor().destination()?.as_str().to_owned(),
             state: match view.standing {
                 Standing::Active => "active",
                 Standing::Unconfirmed => "unconfirmed",

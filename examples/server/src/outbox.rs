@@ -12,7 +12,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use countersign::{DeliveryReport, Descriptor, Message, RenderError, Verifier};
+use countersign::{DeliveryReport, Descriptor, Destination, Effect, Message, RenderError, Verifier};
 use time::OffsetDateTime;
 use tokio::{sync::watch, task::JoinSet};
 
@@ -170,35 +170,32 @@ async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
 /// A message in words: a code goes to the address that it is about, a notice to the user's own. Nothing if it is not
 /// live any more, or nobody is to read it.
 async fn write(app: &App, queued: &Queued, descriptor: &Descriptor) -> Result<Option<Letter>, StoreError> {
-    let subject = match descriptor {
-        Descriptor::SendEmail(email) => &email.subject,
-        Descriptor::Notify(notify) => &notify.subject,
-        _ => return Ok(None),
-    };
+    let subject = descriptor.subject();
     let now = OffsetDateTime::now_utc();
     let account = app.database.load(subject).await?;
     let rendered = account
         .ok_or(RenderError::NotLive)
         .and_then(|account| app.core.call(|verifier| verifier.render(&account, descriptor, now)));
-    let message = match rendered {
-        Ok(message) => message,
+    let effect = match rendered {
+        Ok(effect) => effect,
         Err(error) => {
             tracing::info!(id = %descriptor.id(), %error, "a message is dropped");
             return Ok(None);
         }
     };
-    let to = match &message {
-        Message::SendEmail(email) => Some(email.to.as_str().to_owned()),
-        Message::Notify(_) => app.database.user(subject).await?.map(|user| user.email),
-        _ => None,
+    let to = match &effect {
+        // This server has a mailer and no other channel.
+        Effect::Send(Message { to: Destination::Email(address), .. }) => Some(address.as_str().to_owned()),
+        Effect::Notify(_) => app.database.user(subject).await?.map(|user| user.email),
+        Effect::Send(_) | Effect::IssueToken(_) | _ => None,
     };
-    let text = app.templates.write(&message, queued.locale.as_deref(), now);
+    let text = app.templates.write(&effect, queued.locale.as_deref(), now);
     Ok(to.zip(text).map(|(to, text)| Letter { id: queued.id.clone(), to, text }))
 }
 
 async fn conclude(app: &Arc<App>, message: &Queued, fate: Fate) -> Result<(), StoreError> {
     let kind = match &message.descriptor {
-        Some(Descriptor::SendEmail(_)) => "code",
+        Some(Descriptor::Send(_)) => "code",
         Some(Descriptor::Notify(_) | _) => "notice",
         None => "unknown",
     };
@@ -248,11 +245,11 @@ async fn settle(app: &App, message: &Queued) -> Result<(), StoreError> {
 
 /// Tells the core that a code did not arrive, so that its user can ask again at once.
 async fn report_failure(app: &Arc<App>, message: &Queued) {
-    let Some(Descriptor::SendEmail(email)) = &message.descriptor else { return };
+    let Some(Descriptor::Send(code)) = &message.descriptor else { return };
     let report = |verifier: &Verifier, account, now: OffsetDateTime, _: &_| {
-        verifier.report_delivery(account, email.id, DeliveryReport::Failed, now)
+        verifier.report_delivery(account, code.id, DeliveryReport::Failed, now)
     };
-    if let Err(error) = app.step(&email.subject, report).await {
-        tracing::error!(%error, id = %email.id, "a failed delivery could not be reported");
+    if let Err(error) = app.step(&code.subject, report).await {
+        tracing::error!(%error, id = %code.id, "a failed delivery could not be reported");
     }
 }

@@ -372,7 +372,7 @@ fn instant(at: OffsetDateTime) -> i64 {
 /// The challenge of a message with a code, as a column holds it.
 fn challenge(descriptor: &Descriptor) -> Option<String> {
     match descriptor {
-        Descriptor::SendEmail(email) => Some(URL_SAFE_NO_PAD.encode(email.challenge.as_bytes())),
+        Descriptor::Send(message) => Some(URL_SAFE_NO_PAD.encode(message.challenge.as_bytes())),
         Descriptor::Notify(_) | _ => None,
     }
 }

@@ -12,7 +12,7 @@ mod values;
 
 use std::{collections::BTreeMap, path::Path};
 
-use countersign::Message;
+use countersign::Effect;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, syntax::SyntaxConfig};
 use time::OffsetDateTime;
 
@@ -84,10 +84,10 @@ impl Templates {
 
     /// The words of a message; nothing if it is no matter of the account's holder. The locale is one that a server with
     /// other templates may have stored.
-    pub(crate) fn write(&self, message: &Message, locale: Option<&str>, now: OffsetDateTime) -> Option<Text> {
+    pub(crate) fn write(&self, effect: &Effect, locale: Option<&str>, now: OffsetDateTime) -> Option<Text> {
         let found = locale.and_then(|tag| locale::lookup(tag, &self.own.locales));
         let locale = found.unwrap_or(&self.default);
-        let content = Content::of(message, locale, now)?.with(&self.service, &self.issuer, locale);
+        let content = Content::of(effect, locale, now)?.with(&self.service, &self.issuer, locale);
         let failed = match self.own.write(&content, locale) {
             Ok(text) => return Some(text),
             Err(error) => error,

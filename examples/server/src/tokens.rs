@@ -141,7 +141,7 @@ impl Signer {
         let at = due.evidence.at.unix_timestamp();
         let lifetime = if for_mfa { MFA_LIFETIME } else { LIFETIME };
         let mut amr = vec!["pwd".to_owned()];
-        amr.extend(due.evidence.amr().iter().map(|&method| method.to_owned()));
+        amr.extend(due.evidence.amr().map(str::to_owned));
         amr.push("mfa".to_owned());
         let claims = Claims {
             iss: self.issuer.clone(),

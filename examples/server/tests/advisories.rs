@@ -324,7 +324,7 @@ fn v39_nothing_is_sent_without_a_first_factor() {
     let sent = || {
         let steps = server.get("/demo/state?username=user@example.com").body["steps"].clone();
         let effects = steps.as_array().unwrap().iter().flat_map(|step| step["effects"].as_array().unwrap());
-        effects.filter(|effect| effect["kind"] == "send_email").count()
+        effects.filter(|effect| effect["kind"] == "send").count()
     };
     assert_eq!(sent(), 1, "the enrolment's");
     let user = json!({ "grant_type": "password", "username": "user@example.com", "password": "wrong" });

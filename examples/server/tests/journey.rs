@@ -210,7 +210,7 @@ fn the_panel_shows_states_and_no_secret() {
     let state = server.get("/demo/state?username=user@example.com");
     assert_eq!(state.body["authenticators"][0]["state"], "unconfirmed");
     assert_eq!(state.body["challenges"][0]["state"], "pending");
-    assert_eq!(state.body["steps"][0]["effects"][0]["kind"], "send_email");
+    assert_eq!(state.body["steps"][0]["effects"][0]["kind"], "send");
     for secret in
         [code.as_str(), token.as_str(), associated.body["oob_code"].as_str().unwrap(), "user@example.com"]
     {

@@ -32,7 +32,12 @@ pub(crate) struct Known {
 
 #[derive(Clone, Deserialize)]
 struct Factor {
-    email: String,
+    email: EmailFactor,
+}
+
+#[derive(Clone, Deserialize)]
+struct EmailFactor {
+    address: String,
 }
 
 #[derive(Clone, Deserialize)]
@@ -90,7 +95,7 @@ pub(crate) struct Set {
 
 impl Known {
     pub(crate) fn address(&self) -> &str {
-        &self.factor.email
+        &self.factor.email.address
     }
 
     pub(crate) fn is_active(&self) -> bool {

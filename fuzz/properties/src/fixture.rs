@@ -73,3 +73,8 @@ pub fn store<T, R>(record: &mut R, step: Step<T, R>) -> Outcome<T> {
         Ok(Committed::Lost) | Err(_) => unreachable!("it was stored"),
     }
 }
+
+/// Whether an emailed code completes a login.
+pub(crate) fn email_authenticates(settings: &countersign::Settings) -> bool {
+    settings.factors.email == countersign::FactorUse::Authenticate
+}

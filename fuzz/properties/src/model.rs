@@ -68,7 +68,7 @@ impl Model {
         (completed, codes_live): (bool, bool),
         after: &Facts,
     ) {
-        let counts = self.settings().email_may_authenticate;
+        let counts = crate::fixture::email_authenticates(self.settings());
         assert!(!self.disabled.contains(&waiting.authenticator));
         self.failures.insert(waiting.authenticator.clone(), 0);
         self.enrolled |= waiting.confirms && counts;
@@ -125,7 +125,7 @@ impl Model {
     /// An address was provisioned: one that is active enrols, and failures may be carried over, never forgotten.
     pub(crate) fn provisioned(&mut self, id: &str, after: &Facts) {
         let known = after.known(id).expect("it is there");
-        self.enrolled |= self.settings().email_may_authenticate && known.is_active();
+        self.enrolled |= crate::fixture::email_authenticates(self.settings()) && known.is_active();
         let failures = self.failures.entry(id.to_owned()).or_insert(0);
         assert!(known.failures >= *failures);
         *failures = known.failures;

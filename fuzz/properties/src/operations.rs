@@ -11,7 +11,7 @@ mod upkeep;
 use arbitrary::{Arbitrary, Unstructured};
 use countersign::{
     Account, AuthenticatorId, BindingCode, ChallengeRequest, ChallengeTypes, Committed, Delivery,
-    DeliveryReport, Denial, Descriptor, Effect, EffectId, ElevatedScopes, Message, Policy, Purpose, Rate,
+    DeliveryReport, Denial, Descriptor, Effect, EffectId, ElevatedScopes, Policy, Purpose, Rate,
     RecoveryCode, RecoveryThrottle, RecoveryUse, RenderError, Requirements, Resend, Revision, Session,
     Settings, Step, Subject, Swap, TransactionId, Verifier,
 };
@@ -318,7 +318,7 @@ impl Run {
             assert_eq!(ids, Rules::list(login, &self.facts, now), "the list");
         }
         let Some((descriptor, code)) = &self.outbox else { return };
-        let Descriptor::SendEmail(email) = descriptor else { unreachable!("only mails are kept") };
+        let Descriptor::Send(email) = descriptor else { unreachable!("only mails are kept") };
         let is_it = |id: &countersign::ChallengeId| *id == email.challenge;
         let place = self.record.challenges().iter().position(|challenge| is_it(&challenge.id()));
         let asked = place.map(|place| &self.facts.challenges[place]);
@@ -328,8 +328,12 @@ impl Run {
             same && now < asked.deadline
         });
         match self.verifier.render(&self.record, descriptor, self.now) {
-            Ok(Message::SendEmail(mail)) => {
-                assert!(live && mail.id == email.id && mail.code.expose() == code.expose(), "{descriptor:?}");
+            Ok(Effect::Send(mail)) => {
+                assert!(
+                    live && mail.id == email.id
+                        && mail.content.code().map(BindingCode::expose) == Some(code.expose()),
+                    "{descriptor:?}"
+                );
             }
             other => {
                 assert!(!live && matches!(other, Err(RenderError::NotLive)), "{descriptor:?} gives {other:?}")
@@ -338,12 +342,10 @@ impl Run {
     }
 
     fn check_requirements(&self) {
-        let counts = self.model.rules.settings.email_may_authenticate;
-        let (kinds, enrolled) = match self.verifier.requirements(&self.record) {
-            Requirements::Challenge(kinds) => (kinds, true),
-            Requirements::Enroll(kinds) => (kinds, false),
-            other => panic!("unknown requirements {other:?}"),
-        };
+        let counts = crate::fixture::email_authenticates(&self.model.rules.settings);
+        let Requirements { enrolled, challenge, enroll, .. } = self.verifier.requirements(&self.record);
+        let (kinds, other) = if enrolled { (challenge, enroll) } else { (enroll, challenge) };
+        assert!(other.is_empty(), "a login needs a challenge or an enrollment");
         let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
         let mut expected = Vec::new();
         if counts && (!self.facts.enrolled || self.facts.authenticators.iter().any(Known::is_active)) {

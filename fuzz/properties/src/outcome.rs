@@ -1,6 +1,8 @@
 //! What must be said of a step that was seen: the verdict, the audit event, and whom to tell of what.
 
-use countersign::{AuditEvent, Denial, Descriptor, Effect, EffectId, Effects, Event, Outcome, Subject};
+use countersign::{
+    AuditEvent, Denial, Descriptor, Effect, EffectId, Effects, FactorLabel, Notice, Outcome, Subject,
+};
 use serde_json::json;
 
 use crate::rules::{About, Login};
@@ -38,22 +40,24 @@ fn name(denial: &Denial) -> String {
     name
 }
 
+fn whole(label: &FactorLabel) -> &str {
+    label.destination().expect("an address").as_str()
+}
+
 /// What an account's holder, or the operator, is told, in a line.
-fn line(event: &Event) -> String {
-    match event {
-        Event::Added { authenticator, address } => format!("added {authenticator} {}", address.as_str()),
-        Event::Removed { authenticator, address } => format!("removed {authenticator} {}", address.as_str()),
-        Event::Disabled { authenticator, address } => {
-            format!("disabled {authenticator} {}", address.as_str())
-        }
-        Event::RecoveryUsed { recovery, remaining } => format!("used {recovery} {remaining}"),
-        Event::RecoveryRegenerated { recovery } => format!("regenerated {recovery}"),
-        Event::RecoveryGuessed { recovery } => format!("guessed {recovery}"),
-        Event::Locked { authenticator, until } => format!("locked {authenticator} {until}"),
-        Event::Unlocked => "unlocked".to_owned(),
-        Event::Reset => "reset".to_owned(),
-        Event::ClockDisagrees { behind_ms } => format!("clock {behind_ms}"),
-        other => panic!("unknown event {other:?}"),
+fn line(notice: &Notice) -> String {
+    match notice {
+        Notice::Added { authenticator, label } => format!("added {authenticator} {}", whole(label)),
+        Notice::Removed { authenticator, label } => format!("removed {authenticator} {}", whole(label)),
+        Notice::Disabled { authenticator, label } => format!("disabled {authenticator} {}", whole(label)),
+        Notice::RecoveryUsed { recovery, remaining } => format!("used {recovery} {remaining}"),
+        Notice::RecoveryRegenerated { recovery } => format!("regenerated {recovery}"),
+        Notice::RecoveryGuessed { recovery } => format!("guessed {recovery}"),
+        Notice::Locked { authenticator, until } => format!("locked {authenticator} {until}"),
+        Notice::Unlocked => "unlocked".to_owned(),
+        Notice::Reset => "reset".to_owned(),
+        Notice::ClockDisagrees { behind_ms } => format!("clock {behind_ms}"),
+        other => panic!("unknown notice {other:?}"),
     }
 }
 
@@ -92,7 +96,7 @@ pub(crate) fn check<T>(seen: &Seen<T>, expected: Expected, secrets: &[&str]) {
     let told: Vec<String> = notices
         .map(|notify| {
             assert_eq!((&notify.subject, notify.at), (expected.subject, expected.at));
-            line(&notify.event)
+            line(&notify.notice)
         })
         .collect();
     assert_eq!(told, expected.told, "what is told after {}", expected.command);
@@ -101,8 +105,8 @@ pub(crate) fn check<T>(seen: &Seen<T>, expected: Expected, secrets: &[&str]) {
     // The outbox is the messages among the effects, less what is the operator's alone; a step that writes nothing sends
     // nothing.
     let messages = seen.effects.iter().filter_map(|effect| match effect {
-        Effect::SendEmail(mail) => Some(mail.id),
-        Effect::Notify(notify) if !matches!(notify.event, Event::ClockDisagrees { .. }) => Some(notify.id),
+        Effect::Send(mail) => Some(mail.id),
+        Effect::Notify(notify) if !matches!(notify.notice, Notice::ClockDisagrees { .. }) => Some(notify.id),
         _ => None,
     });
     let messages: Vec<EffectId> = messages.collect();

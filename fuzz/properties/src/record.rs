@@ -178,11 +178,11 @@ fn drive_at(verifier: &Verifier, mut record: Account, now: time::OffsetDateTime)
             )
         });
         let associate = run(&mut record, |record| {
-            verifier.associate(session, record, address(3), now, &crate::fixture::entropy(&mut rng))
+            verifier.associate(session, record, &address(3).into(), now, &crate::fixture::entropy(&mut rng))
         });
-        let handles = [challenge.map(|answer| answer.oob_code), associate.map(|answer| answer.oob_code)];
-        for oob_code in handles.into_iter().flatten() {
-            answer(verifier, session, &mut record, oob_code.expose(), &code, now);
+        let asked = challenge.iter().filter_map(|answer| answer.prompt.sent());
+        for sent in asked.chain(associate.iter().filter_map(|answer| answer.setup.sent())) {
+            answer(verifier, session, &mut record, sent.oob_code.expose(), &code, now);
         }
         run(&mut record, |record| verifier.verify_recovery(session, record, &recovery, now));
         for code in &known.recovery {
@@ -193,9 +193,9 @@ fn drive_at(verifier: &Verifier, mut record: Account, now: time::OffsetDateTime)
         verifier.regenerate_recovery_codes(&elevated, record, now, &crate::fixture::entropy(&mut rng))
     });
     run(&mut record, |record| {
-        verifier.provision(record, &address(2), now, &crate::fixture::entropy(&mut rng))
+        verifier.provision(record, &address(2).into(), now, &crate::fixture::entropy(&mut rng))
     });
-    run(&mut record, |record| verifier.deprovision(record, &address(2), now));
+    run(&mut record, |record| verifier.deprovision(record, &address(2).into(), now));
     for message in &known.mails {
         run(&mut record, |record| verifier.report_delivery(record, *message, DeliveryReport::Failed, now));
     }

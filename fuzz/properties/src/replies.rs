@@ -6,8 +6,8 @@
 //! character, a code that was mailed or an address that was not masked; what it hands out must come back through a body.
 
 use countersign::{
-    AuthenticatorId, BindingCode, Cause, ChallengeRequest, Denial, Effect, EmailAddress, Policy,
-    Requirements, Session, Verifier,
+    AuthenticatorId, BindingCode, Cause, ChallengeRequest, Denial, Effect, EmailAddress, Policy, Session,
+    Verifier,
     wire::{
         AssociateReply, AuthenticatorEntry, ChallengeReply, Endpoint, MfaRequired, TokenBody, TokenGrant,
         TokenReply, refuse, timestamp,
@@ -241,10 +241,10 @@ impl Client {
             self.verifier.begin(&first_factor(&subject()), self.now, &crate::fixture::entropy(&mut self.rng));
         let requirements = self.verifier.requirements(&self.record);
         let reply = read(&MfaRequired::new(&token, &requirements));
-        let (field, kinds) = match &requirements {
-            Requirements::Challenge(kinds) => ("challenge", kinds),
-            Requirements::Enroll(kinds) => ("enroll", kinds),
-            other => panic!("unknown requirements {other:?}"),
+        let (field, kinds) = if requirements.enrolled {
+            ("challenge", &requirements.challenge)
+        } else {
+            ("enroll", &requirements.enroll)
         };
         let kinds: Vec<Value> = kinds.iter().map(|kind| json!({ "type": kind.as_str() })).collect();
         let expected = json!({
@@ -281,7 +281,7 @@ impl Client {
 
     fn mailed(effects: &[Effect]) -> Option<BindingCode> {
         effects.iter().find_map(|effect| match effect {
-            Effect::SendEmail(mail) => Some(mail.code.clone()),
+            Effect::Send(mail) => mail.content.code().cloned(),
             _ => None,
         })
     }
@@ -321,7 +321,7 @@ impl Client {
             let step = self.verifier.associate(
                 session,
                 record,
-                to,
+                &to.into(),
                 self.now,
                 &crate::fixture::entropy(&mut self.rng),
             );
@@ -341,7 +341,8 @@ impl Client {
             assert_eq!(fixed, ["oob", "prompt", "email"].map(Value::from));
             let codes = reply.get("recovery_codes").map(|codes| codes.as_array().unwrap().clone());
             let settings = self.verifier.policy().settings();
-            let count = settings.email_may_authenticate.then_some(usize::from(settings.recovery_codes));
+            let count =
+                crate::fixture::email_authenticates(settings).then_some(usize::from(settings.recovery_codes));
             assert_eq!(codes.as_ref().map(Vec::len), count, "the recovery codes are shown once, together");
             for code in codes.into_iter().flatten() {
                 let code = code.as_str().unwrap().to_owned();

@@ -177,7 +177,7 @@ impl Rules {
         }
         let facts = facts.clone().at(now);
         self.unlocked(now)?;
-        let offered = request.types.oob && self.settings.email_may_authenticate;
+        let offered = request.types.oob && crate::fixture::email_authenticates(&self.settings);
         let chosen = match request.authenticator {
             Some(id) => {
                 let named = facts.known(&id.to_string()).ok_or(Denial::UnknownAuthenticator)?;
@@ -288,13 +288,14 @@ impl Rules {
         match (asked.confirms(), &known.enrollment) {
             (true, Enrollment::Unconfirmed { recovery, .. }) => {
                 self.may_enrol(login, &facts, known.address())?;
-                brings_codes =
-                    self.settings.email_may_authenticate && recovery.is_some() && facts.recovery.is_none();
+                brings_codes = crate::fixture::email_authenticates(&self.settings)
+                    && recovery.is_some()
+                    && facts.recovery.is_none();
             }
             (true, _) => return Err(Denial::UnknownAuthenticator),
             (false, _) if login.is_elevated() => return Err(Denial::InsufficientScope),
             (false, _) if facts.is_spent(&login.transaction) => return Err(Denial::TransactionSpent),
-            (false, _) if !self.settings.email_may_authenticate => {
+            (false, _) if !crate::fixture::email_authenticates(&self.settings) => {
                 return Err(Denial::UnsupportedChallengeType);
             }
             (false, Enrollment::Active) => {}
@@ -391,8 +392,8 @@ impl Rules {
             return Err(Denial::InsufficientScope);
         }
         Self::admits(login, facts, now)?;
-        let usable =
-            self.settings.email_may_authenticate && facts.authenticators.iter().any(Known::is_active);
+        let usable = crate::fixture::email_authenticates(&self.settings)
+            && facts.authenticators.iter().any(Known::is_active);
         if !facts.enrolled || !usable {
             return Err(Denial::NotEnrolled);
         }

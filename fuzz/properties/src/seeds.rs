@@ -43,9 +43,9 @@ impl Player {
         self.known.outbox.extend(outbox.into_inner());
         let (result, effects) = outcome.into_parts();
         for effect in effects {
-            if let Effect::SendEmail(mail) = effect {
+            if let Effect::Send(mail) = effect {
                 self.known.mails.push(mail.id);
-                self.known.codes.push(mail.code);
+                self.known.codes.extend(mail.content.code().cloned());
             }
         }
         self.stages.push(self.record.clone());
@@ -62,13 +62,13 @@ impl Player {
         let step = self.verifier.associate(
             session,
             self.record.clone(),
-            to,
+            &to.into(),
             self.now,
             &crate::fixture::entropy(&mut self.rng),
         );
         let answer = self.take(step).unwrap();
-        self.known.recovery.extend(answer.recovery_codes.unwrap_or_default());
-        self.hold(session, answer.oob_code.expose());
+        self.known.recovery.extend(answer.recovery_codes.into_iter().flatten());
+        self.hold(session, answer.setup.sent().unwrap().oob_code.expose());
     }
 
     fn challenge(&mut self, session: &Session) {
@@ -81,7 +81,7 @@ impl Player {
             &crate::fixture::entropy(&mut self.rng),
         );
         let answer = self.take(step).unwrap();
-        self.hold(session, answer.oob_code.expose());
+        self.hold(session, answer.prompt.sent().unwrap().oob_code.expose());
     }
 
     fn hold(&mut self, session: &Session, handle: &str) {
@@ -131,7 +131,7 @@ pub fn journey() -> (Vec<Account>, Known) {
     player.associate(&elevated, address(1));
     let step = player.verifier.provision(
         player.record.clone(),
-        &address(2),
+        &address(2).into(),
         player.now,
         &crate::fixture::entropy(&mut player.rng),
     );

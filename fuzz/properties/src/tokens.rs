@@ -181,11 +181,11 @@ fn issue(verifier: &Verifier, subject: &Subject) -> Issued {
         let step = verifier.associate(
             session,
             record.clone(),
-            address(number),
+            &address(number).into(),
             START,
             &crate::fixture::entropy(&mut rng),
         );
-        store(&mut record, step).into_parts().0.unwrap().oob_code.expose().to_owned()
+        store(&mut record, step).into_parts().0.unwrap().setup.sent().unwrap().oob_code.expose().to_owned()
     };
     let handles = [associate(0), associate(1)];
     Issued { tokens, sessions, handles }

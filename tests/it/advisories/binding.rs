@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use countersign::{
     Account, AuthenticatorKind, BindingCode, Cause, ChallengeRequest, Channel, ClientId, Denial, Descriptor,
-    Enrollment, Label, Message, Opener, Policy, Purpose, RecoveryCode, RenderError, Requirements, Standalone,
-    Standing, Swap,
+    Enrollment, Label, Method, Opener, Policy, Purpose, RecoveryCode, RenderError, Standalone, Standing,
+    Swap,
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 
@@ -13,7 +13,7 @@ use super::{
     ADDRESS, challenged, charged_guesses, edited, enrolled, near_miss, requirements, roomy, session_of,
     stored, tampered,
 };
-use countersign_testkit::{World, address, client, code, subject};
+use countersign_testkit::{Need, World, address, client, code, subject};
 
 /// CVE-2025-12374 (User Verification): an empty input is no code, and "no code outstanding" is a state without one.
 #[test]
@@ -114,10 +114,10 @@ fn v27_a_code_crosses_into_no_other_flow() {
     let outcome = sealed.open(Swap::Stored).done().unwrap();
     let (result, effects) = outcome.into_parts();
     let oob_code = result.unwrap().oob_code;
-    let [countersign::Effect::SendEmail(mail)] = &effects[..] else { panic!("one message") };
+    let [countersign::Effect::Send(mail)] = &effects[..] else { panic!("one message") };
     let handle = world.verifier.open_standalone_code(&subject(), oob_code.expose()).unwrap();
     let answer = |record: Standalone, purpose: &Purpose| {
-        let step = world.verifier.answer(record, &handle, purpose, &mail.code, world.now);
+        let step = world.verifier.answer(record, &handle, purpose, mail.content.code().unwrap(), world.now);
         step.commit(|_| Ok::<_, ()>(Swap::Stored)).unwrap().done().unwrap().into_parts().0
     };
     for purpose in [&pay, &Purpose::Authenticate, &Purpose::Confirm] {
@@ -174,22 +174,23 @@ fn v29_evidence_names_factor_and_channel() {
     let mut world = World::new(Policy::default());
     let id = world.provision(ADDRESS).unwrap();
     let email = vec![AuthenticatorKind::Email];
-    assert_eq!(requirements(&mut world), Requirements::Challenge(email));
+    assert_eq!(requirements(&mut world), Need::Challenge(email));
     let session = world.login();
     assert_eq!(world.associate(&session, "thief@example.com").unwrap_err(), Denial::AlreadyEnrolled);
     let verified = world.sign_in().unwrap().evidence;
-    assert_eq!((verified.authenticator, verified.channel), (id, Some(Channel::Email)));
-    assert_eq!((verified.kind(), verified.amr()), (AuthenticatorKind::Email, &["mca"][..]));
+    assert_eq!((verified.authenticator, verified.channel), (Some(id), Some(Channel::Email)));
+    assert_eq!((verified.method, verified.amr().collect::<Vec<_>>()), (Method::Oob, vec!["mca"]));
     assert_eq!(world.tokens[0].evidence, verified);
 
     let (mut world, codes) = enrolled(Policy::default());
     let kinds = vec![AuthenticatorKind::Email, AuthenticatorKind::RecoveryCode];
-    assert_eq!(requirements(&mut world), Requirements::Challenge(kinds));
+    assert_eq!(requirements(&mut world), Need::Challenge(kinds));
     let session = world.login();
     let recovered = world.recover(&session, &codes[0]).unwrap().evidence;
-    assert_eq!((recovered.kind(), recovered.channel), (AuthenticatorKind::RecoveryCode, None));
-    assert!(recovered.amr().is_empty());
-    assert_ne!(recovered.authenticator, world.account().authenticators()[0].id());
+    assert_eq!((recovered.method, recovered.channel), (Method::RecoveryCode, None));
+    assert!(recovered.amr().next().is_none());
+    let recovery = recovered.authenticator.unwrap();
+    assert_eq!(recovery.kind(), AuthenticatorKind::RecoveryCode);
 }
 
 /// GHSA-xg6x-h9c9-2m83 (better-auth): nothing but a verified code yields a token, and a first factor stays one.
@@ -248,12 +249,15 @@ fn v31_a_changed_address_is_not_verified() {
     let session = world.login();
     let (challenged, right) = challenged(&mut world, &session);
     let descriptor = world.store.outbox.borrow().last().unwrap().clone();
-    assert!(matches!(descriptor, Descriptor::SendEmail(_)));
+    assert!(matches!(descriptor, Descriptor::Send(_)));
     let record = world.account();
-    assert!(matches!(world.verifier.render(&record, &descriptor, world.now), Ok(Message::SendEmail(_))));
+    assert!(matches!(
+        world.verifier.render(&record, &descriptor, world.now),
+        Ok(countersign::Effect::Send(_))
+    ));
     // The address of the record is edited while a code is under way to the old one.
     let moved = edited(&record, |record| {
-        record["authenticators"][0]["factor"]["email"] = "thief@example.com".into();
+        record["authenticators"][0]["factor"]["email"]["address"] = "thief@example.com".into();
     });
     let moved = moved.unwrap();
     let rendered = world.verifier.render(&moved, &descriptor, world.now);
@@ -268,7 +272,7 @@ fn v31_a_changed_address_is_not_verified() {
     let associated = world.associate(&elevated, "mine@example.com").unwrap();
     let confirming = world.mail().code;
     let moved = edited(&world.account(), |record| {
-        record["authenticators"][1]["factor"]["email"] = "victim@example.com".into();
+        record["authenticators"][1]["factor"]["email"]["address"] = "victim@example.com".into();
     });
     world.store.put(moved.unwrap());
     assert!(world.verify(&elevated, associated.oob_code.expose(), &confirming).is_err());
@@ -285,7 +289,7 @@ fn v31_a_changed_address_is_not_verified() {
     assert_eq!(late.unwrap_err(), Denial::ExpiredOobCode);
     world.challenge(&session).unwrap();
     assert_eq!(world.mail().to, address("new@example.com"));
-    let request = ChallengeRequest { authenticator: Some(old), ..ChallengeRequest::default() };
+    let request = ChallengeRequest::default().authenticator(old);
     assert_eq!(world.challenge_with(&session, &request).unwrap_err(), Denial::UnknownAuthenticator);
 
     // Also where the user had enrolled the new address already.
@@ -299,7 +303,7 @@ fn v31_a_changed_address_is_not_verified() {
     assert_eq!(world.provision("new@example.com").unwrap(), associated.authenticator);
     assert!(world.verify(&session, first.oob_code.expose(), &right).is_err());
     assert_eq!(world.challenge(&session).unwrap().authenticator, associated.authenticator);
-    let request = ChallengeRequest { authenticator: Some(old), ..ChallengeRequest::default() };
+    let request = ChallengeRequest::default().authenticator(old);
     assert_eq!(world.challenge_with(&session, &request).unwrap_err(), Denial::UnknownAuthenticator);
     assert!(world.tokens.is_empty());
 }
@@ -311,10 +315,10 @@ fn v32_an_unproven_address_is_no_factor() {
     let thief = world.login();
     let begun = world.associate(&thief, "thief@example.com").unwrap();
     let thiefs_code = world.mail().code;
-    let shown = begun.recovery_codes.unwrap();
+    let shown = begun.answer.recovery_codes.unwrap();
     assert!(!world.account().is_enrolled());
     let email = vec![AuthenticatorKind::Email];
-    assert_eq!(requirements(&mut world), Requirements::Enroll(email));
+    assert_eq!(requirements(&mut world), Need::Enroll(email));
     assert_eq!(world.challenge(&thief).unwrap_err(), Denial::NotEnrolled);
     assert_eq!(world.recover(&thief, &shown[0]).unwrap_err(), Denial::NotEnrolled);
 
@@ -332,8 +336,7 @@ fn v32_an_unproven_address_is_no_factor() {
     let Enrollment::Unconfirmed(state) = account.authenticators()[1].enrollment() else { panic!() };
     assert_eq!(state.opened_by(), Opener::Elevated);
     let session = world.login();
-    let request =
-        ChallengeRequest { authenticator: Some(pending.authenticator), ..ChallengeRequest::default() };
+    let request = ChallengeRequest::default().authenticator(pending.authenticator);
     assert_eq!(world.challenge_with(&session, &request).unwrap_err(), Denial::UnknownAuthenticator);
     assert_eq!(world.challenge(&session).unwrap().authenticator, mine);
     let account = world.account();
@@ -347,7 +350,7 @@ fn v33_recovery_codes_come_from_the_core_alone() {
     let mut world = World::new(roomy(|_| {}));
     let session = world.login();
     let associated = world.associate(&session, ADDRESS).unwrap();
-    let shown = associated.recovery_codes.unwrap();
+    let shown = associated.answer.recovery_codes.unwrap();
     let text = stored(&mut world).to_string();
     assert!(shown.iter().all(|code| !text.contains(code.expose())), "none of them is stored");
     let pending = world.account();
@@ -391,7 +394,7 @@ fn v33_recovery_codes_come_from_the_core_alone() {
         let record = stored(&mut world);
         let state = &record["authenticators"][0]["enrollment"]["unconfirmed"];
         seeds.insert(state["recovery"]["seed"].as_str().unwrap().to_owned());
-        seen.extend(associated.recovery_codes.unwrap().iter().map(|code| code.expose().to_owned()));
+        seen.extend(associated.answer.recovery_codes.unwrap().iter().map(|code| code.expose().to_owned()));
     }
     assert_eq!((seeds.len(), seen.len()), (20, 200));
     let unknown = edited(&pending, |record| record["codes"] = serde_json::json!(["ABCD"]));

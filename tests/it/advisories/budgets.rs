@@ -2,8 +2,8 @@
 
 use countersign::{
     Account, Audience, BindingCode, Cause, ChallengeRequest, ChallengeState, ClientId, Denial, Effect,
-    ElevatedScopes, Event, FirstFactor, Label, Policy, Purpose, Rate, Resend, Scope, Session, Settings,
-    Standalone, Step, Subject, Swap,
+    ElevatedScopes, FactorUse, FirstFactor, Label, Notice, Policy, Purpose, Rate, Resend, Scope, Session,
+    Settings, Standalone, Step, Subject, Swap,
 };
 use time::Duration;
 
@@ -32,8 +32,8 @@ impl Alone {
         let outcome = committed.unwrap().done().unwrap();
         let (result, effects) = outcome.into_parts();
         for effect in effects {
-            if let Effect::SendEmail(mail) = effect {
-                self.world.mails.push(mail);
+            if let Effect::Send(mail) = effect {
+                self.world.mails.push(mail.into());
             }
         }
         result
@@ -339,7 +339,7 @@ fn v17_another_spelling_of_a_name_opens_no_second_budget() {
         refused(verifier.associate(
             &session,
             copy(),
-            address("a@b"),
+            &countersign_testkit::email("a@b"),
             now,
             &countersign_testkit::entropy(rng),
         ));
@@ -377,7 +377,7 @@ fn v18_a_success_refills_no_bucket() {
     let ids: Vec<_> = world.account().authenticators().iter().map(|known| known.id()).collect();
     let ask = |world: &mut World, place: usize| {
         let session = world.login();
-        let request = ChallengeRequest { authenticator: Some(ids[place]), ..Default::default() };
+        let request = ChallengeRequest::default().authenticator(ids[place]);
         let challenged = world.challenge_with(&session, &request).unwrap();
         (session, challenged.oob_code, world.mail().code)
     };
@@ -412,7 +412,7 @@ fn v19_a_lock_ends_every_challenge() {
     let bystander = world.login();
     let (waiting, right) = challenged(&mut world, &bystander);
     assert_eq!(guess_in_logins(&mut world, 1), 4);
-    assert!(matches!(world.events.last(), Some(Event::Locked { .. })));
+    assert!(matches!(world.events.last(), Some(Notice::Locked { .. })));
     assert!(
         !world
             .account()
@@ -491,7 +491,7 @@ fn v21_the_presets_bound_guessing() {
     // Evaluated guesses at one instant and within a day, for whoever knows the password.
     let rows = [(Policy::default(), 10, 31), (Policy::auth0(), 10, 250), (Policy::strict(), 5, 31)];
     for (policy, at_once, in_a_day) in rows {
-        let authenticates = policy.settings().email_may_authenticate;
+        let authenticates = policy.settings().factors.email == FactorUse::Authenticate;
         let mut world = World::new(policy);
         if authenticates {
             world.provision(ADDRESS).unwrap();

@@ -6,7 +6,7 @@ use countersign::{Account, Committed, Denial, Policy, Swap};
 use time::Duration;
 
 use super::{ADDRESS, challenged, charged_guesses, charged_recoveries, contend, enrolled, guess_out, roomy};
-use countersign_testkit::{Store, address, subject, wrong};
+use countersign_testkit::{Store, subject, wrong};
 
 /// CVE-2026-33624 (Parse Server): of parallel logins with one recovery code, one gets a token and the others are
 /// charged.
@@ -102,13 +102,13 @@ fn v05_a_stale_copy_is_never_stored() {
     let old = world.account();
     world.store = Store::default();
     world.provision("new@example.com").unwrap();
-    let stale = world.verifier.deprovision(old, &address(ADDRESS), now);
+    let stale = world.verifier.deprovision(old, &countersign_testkit::email(ADDRESS), now);
     assert!(matches!(stale.commit(|write| world.store.swap(write)).unwrap(), Committed::Lost));
     // And a new record does not overwrite one that another server inserted first.
     let second = Account::new(&subject());
     let step = world.verifier.provision(
         second,
-        &address(ADDRESS),
+        &countersign_testkit::email(ADDRESS),
         now,
         &countersign_testkit::entropy(&mut world.rng),
     );

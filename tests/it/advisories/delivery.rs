@@ -43,13 +43,7 @@ fn v39_messages_are_budgeted_and_a_refused_one_has_no_effect() {
     assert!(effects.is_empty() && result.is_err());
     assert_eq!((world.account(), *world.store.swaps.borrow()), (before, swaps));
     assert_eq!(
-        world
-            .store
-            .outbox
-            .borrow()
-            .iter()
-            .filter(|d| matches!(d, countersign::Descriptor::SendEmail(_)))
-            .count(),
+        world.store.outbox.borrow().iter().filter(|d| matches!(d, countersign::Descriptor::Send(_))).count(),
         5
     );
     // The long budget, for whoever asks every minute of a day.
@@ -73,7 +67,7 @@ fn v39_messages_are_budgeted_and_a_refused_one_has_no_effect() {
         let step =
             world.verifier.ask(record, &purpose, world.now, &countersign_testkit::entropy(&mut world.rng));
         let outcome = step.commit(|_| Ok::<_, ()>(countersign::Swap::Stored)).unwrap().done().unwrap();
-        let [countersign::Effect::SendEmail(mail)] = outcome.effects() else { panic!("one message") };
+        let [countersign::Effect::Send(mail)] = outcome.effects() else { panic!("one message") };
         mail.destination_key
     };
     assert_eq!(keys(ADDRESS, "user-1"), keys(ADDRESS, "user-2"));

@@ -50,8 +50,8 @@ fn asked(world: &mut World) -> (Standalone, OobCode, BindingCode) {
     let (write, sealed) = step.into_parts();
     let outcome = sealed.open(Swap::Stored).done().unwrap();
     let (result, effects) = outcome.into_parts();
-    let [Effect::SendEmail(mail)] = &effects[..] else { panic!("one message") };
-    (write.unwrap().record, result.unwrap().oob_code, mail.code.clone())
+    let [Effect::Send(mail)] = &effects[..] else { panic!("one message") };
+    (write.unwrap().record, result.unwrap().oob_code, mail.content.code().unwrap().clone())
 }
 
 /// zitadel PR 12266 and others: a code is 128 bits of a MAC modulo exactly 10^n, over a seed that is drawn for it,

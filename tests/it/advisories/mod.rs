@@ -20,9 +20,9 @@ use std::fmt::Debug;
 
 use countersign::{
     Account, Audience, BindingCode, Challenged, ClientId, Committed, Denial, FirstFactor, Policy, Rate,
-    RecoveryCode, Requirements, Scope, Session, Settings, Step, Subject, Verifier,
+    RecoveryCode, Scope, Session, Settings, Step, Subject, Verifier,
 };
-use countersign_testkit::{World, edited, json};
+use countersign_testkit::{Given, Need, World, edited, json};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
@@ -50,7 +50,7 @@ fn enrolled(policy: Policy) -> (World, Vec<RecoveryCode>) {
 }
 
 /// A challenge that waits, with the code that answers it.
-fn challenged(world: &mut World, session: &Session) -> (Challenged, BindingCode) {
+fn challenged(world: &mut World, session: &Session) -> (Given<Challenged>, BindingCode) {
     let challenged = world.challenge(session).unwrap();
     (challenged, world.mail().code)
 }
@@ -114,9 +114,9 @@ fn guess_in_logins(world: &mut World, logins: usize) -> u32 {
     evaluated
 }
 
-fn requirements(world: &mut World) -> Requirements {
+fn requirements(world: &mut World) -> Need {
     let account = world.account();
-    world.verifier.requirements(&account)
+    world.verifier.requirements(&account).into()
 }
 
 /// What is stored of the user's record.

@@ -1,10 +1,10 @@
 //! Codes and verdicts that were good twice: V2, V24, V28.
 
-use countersign::{Account, AuthenticatorKind, Denial, Policy, Requirements, Standing};
+use countersign::{Account, AuthenticatorKind, Denial, Policy, Standing};
 use time::Duration;
 
 use super::{ADDRESS, challenged, edited, enrolled, requirements, roomy, session_of};
-use countersign_testkit::{World, client, subject, wrong};
+use countersign_testkit::{Need, World, client, subject, wrong};
 
 /// CVE-2026-31875 (Parse Server): the one edge that grants a login removes the code that it was granted for.
 #[test]
@@ -34,7 +34,7 @@ fn v02_a_code_that_succeeded_is_gone() {
     }
     assert_eq!(world.tokens.len(), 11);
     let email = vec![AuthenticatorKind::Email];
-    assert_eq!(requirements(&mut world), Requirements::Challenge(email));
+    assert_eq!(requirements(&mut world), Need::Challenge(email));
 }
 
 /// CVE-2026-27855 (Dovecot): a verdict is bound to its subject and transaction and is no value that another can use.

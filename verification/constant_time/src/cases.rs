@@ -94,7 +94,7 @@ fn binding_code(presented: Presented) -> Observation {
     let session = scene.login();
     let (account, challenged, code) = scene.challenge(&session, account);
     let code = altered_binding_code(&mut scene, &code, presented);
-    let handle = scene.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
+    let handle = scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
     let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
     let ((_, outcome), seen) = observe(work);
     judged(presented, outcome);
@@ -106,7 +106,7 @@ fn late_binding_code() -> Observation {
     let (account, _) = scene.enrol();
     let session = scene.login();
     let (account, challenged, code) = scene.challenge(&session, account);
-    let handle = scene.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
+    let handle = scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
     let late = challenged.expires;
     let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, late));
     let ((_, outcome), seen) = observe(work);
@@ -119,7 +119,7 @@ fn used_binding_code() -> Observation {
     let (account, _) = scene.enrol();
     let session = scene.login();
     let (account, challenged, code) = scene.challenge(&session, account);
-    let handle = scene.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
+    let handle = scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
     let (account, _) = stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
     let work = || opened(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
     let (outcome, seen) = observe(work);
@@ -132,7 +132,7 @@ fn confirmation() -> Observation {
     let session = scene.login();
     let stranger = scene.stranger();
     let (account, associated, code) = scene.associate(&session, stranger);
-    let handle = scene.verifier.open_oob_code(&session, associated.oob_code.expose()).unwrap();
+    let handle = scene.verifier.open_oob_code(&session, associated.setup.sent().unwrap().oob_code.expose()).unwrap();
     let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
     let ((_, outcome), seen) = observe(work);
     assert!(outcome.into_parts().0.unwrap().recovery_codes_live);
@@ -275,7 +275,7 @@ fn sent(scene: &mut Scene) -> (Session, String) {
     let (account, _) = scene.enrol();
     let session = scene.login();
     let (_, challenged, _) = scene.challenge(&session, account);
-    (session, challenged.oob_code.expose().to_owned())
+    (session, challenged.prompt.sent().unwrap().oob_code.expose().to_owned())
 }
 
 fn oob_code(presented: Presented) -> Observation {

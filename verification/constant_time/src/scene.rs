@@ -188,7 +188,7 @@ impl Scene {
     pub fn associate(&mut self, session: &Session, account: Account) -> (Account, Associated, BindingCode) {
         let address = EmailAddress::parse("user@example.com").unwrap();
         let (account, outcome) = self.draw("associate", account.revision(), |verifier, now, entropy| {
-            verifier.associate(session, account, address, now, entropy)
+            verifier.associate(session, account, &address.clone().into(), now, entropy)
         });
         let code = mailed(&outcome);
         (account, outcome.into_parts().0.unwrap(), code)
@@ -199,7 +199,7 @@ impl Scene {
         let session = self.login();
         let stranger = self.stranger();
         let (account, associated, code) = self.associate(&session, stranger);
-        let handle = self.verifier.open_oob_code(&session, associated.oob_code.expose()).unwrap();
+        let handle = self.verifier.open_oob_code(&session, associated.setup.sent().unwrap().oob_code.expose()).unwrap();
         let step = self.verifier.verify_oob(&session, account, &handle, &code, self.now);
         let (account, outcome) = stored(step);
         assert!(outcome.into_parts().0.unwrap().recovery_codes_live);
@@ -268,7 +268,7 @@ pub fn opened<T, R>(step: Step<T, R>) -> Outcome<T> {
 /// The code in the mail.
 fn mailed<T>(outcome: &Outcome<T>) -> BindingCode {
     let mail = outcome.effects().iter().find_map(|effect| match effect {
-        Effect::SendEmail(mail) => Some(mail.code.clone()),
+        Effect::Send(mail) => mail.content.code().cloned(),
         _ => None,
     });
     mail.expect("a mail was sent")

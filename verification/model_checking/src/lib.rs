@@ -192,11 +192,11 @@ impl Scene {
         for effect in effects {
             match effect {
                 Effect::IssueToken(token) => verdict.tokens.push(token.id.to_string()),
-                Effect::SendEmail(mail) => {
+                Effect::Send(mail) => {
                     verdict.mails.push(mail.id.to_string());
-                    verdict.sent = handle.clone().map(|handle| (handle, mail.code.expose().to_owned()));
+                    verdict.sent = handle.clone().zip(mail.content.code().map(|code| code.expose().to_owned()));
                 }
-                Effect::Notify(notify) => locks |= notify.event.kind() == "notify-locked",
+                Effect::Notify(notify) => locks |= notify.notice.kind() == "notify-locked",
                 _ => {}
             }
         }
@@ -310,8 +310,8 @@ impl Model for Scene {
                         self.settle(s, place, step, fail, |_| None);
                     }
                     Command::Associate(session, address) => {
-                        let step = v.associate(session, account, address.clone(), now, &entropy);
-                        let handle = |answer: &Associated| Some(answer.oob_code.expose().to_owned());
+                        let step = v.associate(session, account, &address.clone().into(), now, &entropy);
+                        let handle = |answer: &Associated| Some(answer.setup.sent()?.oob_code.expose().to_owned());
                         self.settle(s, place, step, fail, handle);
                     }
                     Command::Confirm(session) => match s.nodes[place].sent.clone() {

@@ -85,7 +85,7 @@ fn commit<T>(row: &mut Option<Account>, step: Step<T>) -> Option<(T, Effects)> {
 
 fn mailed(effects: &[Effect]) -> Option<BindingCode> {
     effects.iter().find_map(|effect| match effect {
-        Effect::SendEmail(mail) => BindingCode::parse(mail.code.expose()).ok(),
+        Effect::Send(mail) => BindingCode::parse(mail.content.code()?.expose()).ok(),
         _ => None,
     })
 }
@@ -113,8 +113,8 @@ fn journey(seed: u64, unix_seconds: i64) -> Option<()> {
     let session = login(now, draw()?)?;
     let account = Account::new(&subject);
     let (associated, effects) =
-        commit(row, verifier.associate(&session, account, address.clone(), now, &draw()?))?;
-    let handle = verifier.open_oob_code(&session, associated.oob_code.expose()).ok()?;
+        commit(row, verifier.associate(&session, account, &address.clone().into(), now, &draw()?))?;
+    let handle = verifier.open_oob_code(&session, associated.setup.sent()?.oob_code.expose()).ok()?;
     commit(row, verifier.verify_oob(&session, row.clone()?, &handle, &mailed(&effects)?, now))?;
     let recovery = associated.recovery_codes?;
 
@@ -123,9 +123,9 @@ fn journey(seed: u64, unix_seconds: i64) -> Option<()> {
     let request = ChallengeRequest::default();
     let (challenged, effects) =
         commit(row, verifier.challenge(&session, row.clone()?, &request, now, &draw()?))?;
-    let Some(Effect::SendEmail(mail)) = effects.first() else { return None };
+    let Some(Effect::Send(mail)) = effects.first() else { return None };
     commit(row, verifier.report_delivery(row.clone()?, mail.id, DeliveryReport::Failed, now))?;
-    let handle = verifier.open_oob_code(&session, challenged.oob_code.expose()).ok()?;
+    let handle = verifier.open_oob_code(&session, challenged.prompt.sent()?.oob_code.expose()).ok()?;
     commit(row, verifier.verify_oob(&session, row.clone()?, &handle, &mailed(&effects)?, now))?;
     verifier.authenticators(&session, row.as_ref()?, now).ok()?;
 
@@ -133,7 +133,7 @@ fn journey(seed: u64, unix_seconds: i64) -> Option<()> {
     commit(row, verifier.verify_recovery(&session, row.clone()?, recovery.first()?, now))?;
     let session = login(now, draw()?)?;
     let (challenged, _) = commit(row, verifier.challenge(&session, row.clone()?, &request, now, &draw()?))?;
-    let handle = verifier.open_oob_code(&session, challenged.oob_code.expose()).ok()?;
+    let handle = verifier.open_oob_code(&session, challenged.prompt.sent()?.oob_code.expose()).ok()?;
     commit(row, verifier.cancel(&session, row.clone()?, &handle, now))?;
 
     let until = now + Duration::minutes(10);
@@ -142,8 +142,8 @@ fn journey(seed: u64, unix_seconds: i64) -> Option<()> {
         Session::elevated(subject.clone(), client.clone(), transaction, ElevatedScopes::ALL, now, until);
     commit(row, verifier.regenerate_recovery_codes(&elevated, row.clone()?, now, &draw()?))?;
     let other = EmailAddress::parse("other@example.com").ok()?;
-    commit(row, verifier.provision(row.clone()?, &other, now, &draw()?))?;
-    commit(row, verifier.deprovision(row.clone()?, &other, now))?;
+    commit(row, verifier.provision(row.clone()?, &other.clone().into(), now, &draw()?))?;
+    commit(row, verifier.deprovision(row.clone()?, &other.clone().into(), now))?;
     commit(row, verifier.remove(&elevated, row.clone()?, associated.authenticator, now))?;
     commit(row, verifier.unlock(row.clone()?, now))?;
     commit(row, verifier.reset(row.clone()?, now))?;

@@ -131,7 +131,8 @@ pub(crate) async fn crash(store: &StoreUnderTest<'_>, findings: &mut Findings) -
     let request = ChallengeRequest::default();
     let again = verifier.challenge(&fixture.session, account.clone(), &request, now, &entropy);
     let (result, _) = commit(store, again).await?;
-    let handle = account::open(store, &fixture.session, &result.map_err(Finding::kit)?.oob_code)?;
+    let challenged = result.map_err(Finding::kit)?;
+    let handle = account::open(store, &fixture.session, &challenged)?;
     // The right code was stored and its answer was lost: the code is used, and no second token is issued.
     let step = verifier.verify_oob(&fixture.session, account, &handle, &code, now);
     let account = keep(store, findings, unseen(step)?).await?;

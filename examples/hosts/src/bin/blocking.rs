@@ -6,9 +6,9 @@
 use std::{error::Error, thread};
 
 use countersign::{
-    Account, Audience, BindingCode, BlockingStore, ClientId, Denial, DriveError, Effect, EmailAddress,
-    Entropy, FirstFactor, Key, KeyRing, Policy, Scope, Session, Step, Subject, Swap, Verifier, Write,
-    drive_blocking,
+    Account, Audience, BindingCode, BlockingStore, ClientId, Content, Denial, DriveError, Effect,
+    EmailAddress, Entropy, FirstFactor, Key, KeyRing, Message, Policy, Prompt, Scope, Session, Setup, Step,
+    Subject, Swap, Verifier, Write, drive_blocking,
 };
 use getrandom::SysRng;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
@@ -64,7 +64,9 @@ impl Host {
         let (result, effects) = drive_blocking(&self.rows, subject, step)?.into_parts();
         for effect in effects {
             match effect {
-                Effect::SendEmail(mail) => println!("mail to {}: {}", mail.to.as_str(), mail.code.expose()),
+                Effect::Send(Message { to, content: Content::Code(code), .. }) => {
+                    println!("mail to {}: {}", to.as_str(), code.expose());
+                }
                 Effect::IssueToken(token) => println!("{} is signed in", token.subject),
                 other => println!("{other:?}"),
             }
@@ -91,15 +93,20 @@ impl Host {
                 Ok(self.verifier.begin(&first_factor, now, &entropy).expose().to_owned())
             }
             (Method::Post, "/enrol") => {
-                let (session, address) = (self.session(request, now)?, EmailAddress::parse(&body)?);
-                let enrol =
-                    |account| self.verifier.associate(&session, account, address.clone(), now, &entropy);
-                Ok(self.step(session.subject(), enrol)??.oob_code.expose().to_owned())
+                let (session, factor) = (self.session(request, now)?, EmailAddress::parse(&body)?.into());
+                let enrol = |account| self.verifier.associate(&session, account, &factor, now, &entropy);
+                let Setup::Oob(sent) = self.step(session.subject(), enrol)??.setup else {
+                    return Err("no code was sent".into());
+                };
+                Ok(sent.oob_code.expose().to_owned())
             }
             (Method::Post, "/challenge") => {
                 let (session, request) = (self.session(request, now)?, Default::default());
                 let challenge = |account| self.verifier.challenge(&session, account, &request, now, &entropy);
-                Ok(self.step(session.subject(), challenge)??.oob_code.expose().to_owned())
+                let Prompt::Oob(sent) = self.step(session.subject(), challenge)??.prompt else {
+                    return Err("no code was sent".into());
+                };
+                Ok(sent.oob_code.expose().to_owned())
             }
             (Method::Post, "/verify") => {
                 let session = self.session(request, now)?;

@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use axum::{Form, Router, extract::FromRef, extract::State, http::StatusCode, routing::get, routing::post};
 use axum_extra::extract::cookie::{self, Cookie, PrivateCookieJar as Jar, SameSite};
 use countersign::{
-    Account, Audience, BindingCode, ClientId, DriveError, Effect, EmailAddress, Entropy, FirstFactor, Key,
-    KeyRing, Policy, Revision, Scope, Session, Step, Store, Subject, Swap, Verifier, Write, drive,
+    Account, Audience, BindingCode, ClientId, Content, DriveError, Effect, EmailAddress, Entropy,
+    FirstFactor, Key, KeyRing, Message, Policy, Revision, Scope, Session, Step, Store, Subject, Swap,
+    Verifier, Write, drive,
 };
 use getrandom::SysRng;
 use sqlx::{SqlitePool, query, query_scalar, types::Json};
@@ -89,7 +90,9 @@ impl Host {
         let mut complete = false;
         for effect in effects {
             match effect {
-                Effect::SendEmail(mail) => println!("mail to {}: {}", mail.to.as_str(), mail.code.expose()),
+                Effect::Send(Message { to, content: Content::Code(code), .. }) => {
+                    println!("mail to {}: {}", to.as_str(), code.expose());
+                }
                 Effect::IssueToken(_) => complete = true,
                 other => println!("{other:?}"),
             }
@@ -107,15 +110,15 @@ async fn login(State(host): State<Host>, jar: Jar, Form(input): Input) -> Answer
 
 async fn send(State(host): State<Host>, jar: Jar, Form(input): Input) -> Answer {
     let (who, now, entropy) = (host.pending(&jar)?, OffsetDateTime::now_utc(), Entropy::draw(&mut SysRng)?);
-    let handle = if field(&input, "address").is_empty() {
+    let sent = if field(&input, "address").is_empty() {
         let again = |account| host.verifier.challenge(&who, account, &Default::default(), now, &entropy);
-        host.step(&who, again).await?.0.oob_code
+        host.step(&who, again).await?.0.prompt.sent().cloned()
     } else {
-        let to = EmailAddress::parse(field(&input, "address"))?;
-        let enrol = |account| host.verifier.associate(&who, account, to.clone(), now, &entropy);
-        host.step(&who, enrol).await?.0.oob_code
+        let to = EmailAddress::parse(field(&input, "address"))?.into();
+        let enrol = |account| host.verifier.associate(&who, account, &to, now, &entropy);
+        host.step(&who, enrol).await?.0.setup.sent().cloned()
     };
-    Ok((jar, handle.expose().to_owned()))
+    Ok((jar, sent.ok_or("no code was sent")?.oob_code.expose().to_owned()))
 }
 
 async fn verify(State(host): State<Host>, jar: Jar, Form(input): Input) -> Answer {

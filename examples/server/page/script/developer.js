@@ -7,7 +7,7 @@ import { $, h } from './dom.js';
 import { state } from './state.js';
 import { clock, plural, timeOf } from './time.js';
 
-const EFFECTS = { send_email: 'SendEmail', issue_token: 'IssueToken', notify: 'Notify' };
+const EFFECTS = { send: 'Send', issue_token: 'IssueToken', notify: 'Notify' };
 const words = (name) => String(name).replaceAll('_', ' ');
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const short = (id) => { const [kind, rest] = id.split('|'); return rest ? `${kind}|…${rest.slice(-5)}` : `${id.slice(0, 6)}…`; };
@@ -109,11 +109,11 @@ function drawStep({ at, command, denial, evaluated, authenticator, effects }) {
 
 function drawEffect(effect) {
   const text = {
-    send_email: () => `to ${effect.to}, to ${effect.purpose}`,
+    send: () => `to ${effect.to}, to ${effect.purpose}`,
     issue_token: () => `to client ${effect.client}`,
     notify: () => `the account's holder: ${words(effect.event)}`,
   }[effect.kind]?.() || '';
-  const tone = { send_email: 'accent', issue_token: 'ok', notify: '' }[effect.kind];
+  const tone = { send: 'accent', issue_token: 'ok', notify: '' }[effect.kind];
   return h('li', { 'data-effect': effect.kind }, h('span', { class: `chip ${tone}` }, EFFECTS[effect.kind] || effect.kind), h('span', {}, text));
 }
 

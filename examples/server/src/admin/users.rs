@@ -8,8 +8,8 @@ mod show;
 
 use clap::ValueEnum as _;
 use countersign::{
-    Account, Authenticator, AuthenticatorId, ClientId, Denial, ElevatedScopes, Enrollment, Origin, Policy,
-    Session, Step, TransactionId, Verifier,
+    Account, Authenticator, AuthenticatorId, ClientId, Denial, ElevatedScopes, Enrollment, NewFactor, Origin,
+    Policy, Session, Step, TransactionId, Verifier,
 };
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
@@ -152,14 +152,14 @@ async fn remove_authenticator(data: &Data, user: &Named, id: &str) -> Result<Ans
             "it was provisioned and is disabled, and only its place in the record keeps it disabled";
         return Err(format!("{id} stays: {sentence}. `users reset` drops it with all others").into());
     }
-    let address = authenticator.factor().address().clone();
+    let factor = NewFactor::from(authenticator.factor());
     let client = ClientId::new(ADMINISTRATOR).map_err(|error| error.to_string())?;
     let transaction = TransactionId::from_token_id(&format!("{:?}", random::<16>()?));
     let scopes = ElevatedScopes::parse("remove:authenticators");
     database.end_sessions(Some(&user.subject), OffsetDateTime::now_utc()).await?;
     let outcome = step(&*database, data, &user, |verifier, account, now| {
         if provisioned {
-            return verifier.deprovision(account, &address, now);
+            return verifier.deprovision(account, &factor, now);
         }
         let (subject, client) = (user.subject.clone(), client.clone());
         let session = Session::elevated(subject, client, transaction, scopes, now, now + Duration::MINUTE);

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use countersign::{
-    AuthenticatorId, Denial, EmailAddress, Verifier,
+    AuthenticatorId, Denial, EmailAddress, NewFactor, Verifier,
     wire::{AssociateBody, AssociateReply, ChallengeBody, ChallengeReply, Endpoint, Refusal, refuse},
 };
 use time::OffsetDateTime;
@@ -57,8 +57,9 @@ pub(crate) async fn associate(
         app.metrics.audit.record(event, About::subject(session.subject()).and_client(&own.client_id));
         return Err(Refusal::invalid_request("The email address is invalid.").into());
     }
+    let factor = NewFactor::email(address);
     let step = |verifier: &Verifier, account, now, entropy: &_| {
-        verifier.associate(&session, account, address.clone(), now, entropy)
+        verifier.associate(&session, account, &factor, now, entropy)
     };
     let outcome = app.step(session.subject(), step).await?;
     let at = outcome.audit().at();

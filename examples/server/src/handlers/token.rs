@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Extension, Json, body::Body, extract::State, http::HeaderMap};
 use countersign::{
     Audience, BindingCode, ClientId, Denial, Effect, EmailAddress, Entropy, FirstFactor, IssueToken,
-    RecoveryCode, Scope, Subject, Verifier,
+    NewFactor, RecoveryCode, Scope, Subject, Verifier,
     wire::{Endpoint, MfaRequired, Parameter, Refusal, TokenBody, TokenGrant, TokenReply, refuse},
 };
 use getrandom::SysRng;
@@ -103,9 +103,10 @@ async fn password_grant(
         && user.email_verified
         && let Ok(address) = EmailAddress::parse(&user.email)
     {
+        let factor = NewFactor::email(address);
         // A refusal leaves the account as it was, which is no reason to keep its user out.
         let step = |verifier: &Verifier, account, now, entropy: &_| {
-            verifier.provision(account, &address, now, entropy)
+            verifier.provision(account, &factor, now, entropy)
         };
         let _ = app.step(&user.subject, step).await?;
     }
@@ -233,7 +234,7 @@ async fn recovery_grant(
 fn token_due(effects: &[Effect]) -> Option<&IssueToken> {
     effects.iter().find_map(|effect| match effect {
         Effect::IssueToken(due) => Some(due),
-        Effect::SendEmail(_) | Effect::Notify(_) => None,
+        Effect::Send(_) | Effect::Notify(_) => None,
         _ => None,
     })
 }

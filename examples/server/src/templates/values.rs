@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign::{Event, Message, Notify, Purpose, SendEmail};
+use countersign::{Effect, Message, Notice, Notify, Purpose};
 use minijinja::Value;
 use time::{Duration, OffsetDateTime};
 
@@ -46,40 +46,39 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// Nothing if the message is no matter of the account's holder.
-    pub(super) fn of(message: &Message, locale: &Locale, now: OffsetDateTime) -> Option<Self> {
-        match message {
-            Message::SendEmail(email) => Some(Self::of_code(email, locale, now)),
-            Message::Notify(notify) => Self::of_notice(notify, locale),
-            _ => None,
+    /// Nothing if the effect is no matter of the account's holder.
+    pub(super) fn of(effect: &Effect, locale: &Locale, now: OffsetDateTime) -> Option<Self> {
+        match effect {
+            Effect::Send(message) => Self::of_code(message, locale, now),
+            Effect::Notify(notify) => Self::of_notice(notify, locale),
+            Effect::IssueToken(_) | _ => None,
         }
     }
 
-    fn of_code(email: &SendEmail, locale: &Locale, now: OffsetDateTime) -> Self {
-        let kind = match email.purpose {
+    fn of_code(message: &Message, locale: &Locale, now: OffsetDateTime) -> Option<Self> {
+        let kind = match message.purpose {
             Purpose::Confirm => Kind::Confirm,
             Purpose::Authenticate | _ => Kind::Authenticate,
         };
-        Self::code(kind, email.code.expose(), email.expires, now, locale)
+        let code = message.content.code()?;
+        Some(Self::code(kind, code.expose(), message.expires, now, locale))
     }
 
     fn of_notice(notify: &Notify, locale: &Locale) -> Option<Self> {
         let mut about = About::default();
-        match &notify.event {
-            Event::Added { address, .. }
-            | Event::Removed { address, .. }
-            | Event::Disabled { address, .. } => {
-                about.address = Some(address.masked());
+        match &notify.notice {
+            Notice::Added { label, .. } | Notice::Removed { label, .. } | Notice::Disabled { label, .. } => {
+                about.address = Some(label.masked());
             }
-            Event::RecoveryUsed { remaining, .. } => about.remaining = Some(*remaining),
-            Event::Locked { until, .. } => about.until = Some(instant(*until)),
-            Event::RecoveryRegenerated { .. }
-            | Event::RecoveryGuessed { .. }
-            | Event::Unlocked
-            | Event::Reset => {}
-            Event::ClockDisagrees { .. } | _ => return None,
+            Notice::RecoveryUsed { remaining, .. } => about.remaining = Some(*remaining),
+            Notice::Locked { until, .. } => about.until = Some(instant(*until)),
+            Notice::RecoveryRegenerated { .. }
+            | Notice::RecoveryGuessed { .. }
+            | Notice::Unlocked
+            | Notice::Reset => {}
+            Notice::ClockDisagrees { .. } | _ => return None,
         }
-        let kind = notify.event.kind();
+        let kind = notify.notice.kind();
         Some(Self::notice(kind.strip_prefix("notify-").unwrap_or(kind), instant(notify.at), about, locale))
     }
 

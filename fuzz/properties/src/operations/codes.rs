@@ -12,7 +12,7 @@ impl Run {
         let step = self.verifier.associate(
             &login.session,
             self.record.clone(),
-            to,
+            &to.clone().into(),
             now,
             &crate::fixture::entropy(&mut self.rng),
         );
@@ -24,7 +24,7 @@ impl Run {
                 None => assert!(before.known(&id).is_none(), "a new one is new"),
             }
             about = Some(id.clone());
-            let counts = self.model.rules.settings.email_may_authenticate;
+            let counts = crate::fixture::email_authenticates(&self.model.rules.settings);
             let shows =
                 counts && before.known(&id).is_none() && before.clone().at(millis(now)).recovery.is_none();
             assert!(!shows || answer.recovery_codes.is_some(), "the first enrolment shows recovery codes");
@@ -35,7 +35,8 @@ impl Run {
             self.model.shown(&answer.authenticator.to_string(), codes);
             self.recovery.extend(codes.iter().take(4).cloned());
         }
-        let given = (answer.oob_code.expose(), answer.expires, answer.delivery);
+        let sent = answer.setup.sent().expect("a message");
+        let given = (sent.oob_code.expose(), answer.expires, sent.delivery);
         self.hold(&login, given, &seen.effects, seen.outbox, &expected.unwrap());
     }
 
@@ -65,7 +66,8 @@ impl Run {
         self.judge(&seen, &before, expected_of("challenge", &login, about.clone(), &expected, now));
         let Ok(answer) = seen.result else { return };
         assert_eq!(Some(answer.authenticator.to_string()), about, "the chosen authenticator");
-        let given = (answer.oob_code.expose(), answer.expires, answer.delivery);
+        let sent = answer.prompt.sent().expect("a message");
+        let given = (sent.oob_code.expose(), answer.expires, sent.delivery);
         self.hold(&login, given, &seen.effects, seen.outbox, &expected.unwrap());
     }
 
@@ -88,7 +90,7 @@ impl Run {
         }
         let State::Pending { generation, sends } = asked.state else { panic!("it waits") };
         let mailed = effects.iter().find_map(|effect| match effect {
-            Effect::SendEmail(mail) => Some(mail),
+            Effect::Send(mail) => Some(mail),
             _ => None,
         });
         assert_eq!(mailed.is_some(), until.is_none(), "a message is sent unless it is too soon");
@@ -96,17 +98,18 @@ impl Run {
         self.model.rules.budgets.sent(millis(self.now));
         let known = self.facts.known(&asked.authenticator).unwrap();
         assert_eq!((mail.to.as_str(), mail.expires), (known.address(), expires));
-        assert_eq!(mail.code.expose().len(), usize::from(asked.digits));
+        let code = mail.content.code().expect("a code").clone();
+        assert_eq!(code.expose().len(), usize::from(asked.digits));
         self.mails.push(Mail { id: mail.id, oob_code: oob_code.to_owned(), sends });
         let written = outbox.unwrap_or_default().into_iter();
-        let mut mails = written.filter(|descriptor| matches!(descriptor, Descriptor::SendEmail(_)));
-        self.outbox = mails.next().map(|descriptor| (descriptor, mail.code.clone()));
+        let mut mails = written.filter(|descriptor| matches!(descriptor, Descriptor::Send(_)));
+        self.outbox = mails.next().map(|descriptor| (descriptor, code.clone()));
         match self.given.iter_mut().find(|known| known.oob_code == oob_code) {
-            Some(known) => (known.code, known.generation) = (mail.code.clone(), generation),
+            Some(known) => (known.code, known.generation) = (code, generation),
             None => self.given.push(Given {
                 login: login.clone(),
                 oob_code: oob_code.to_owned(),
-                code: mail.code.clone(),
+                code,
                 generation,
             }),
         }
@@ -136,7 +139,7 @@ impl Run {
         let Some(seen) = self.commit(step, how) else { return };
         let mut expected = expected_of("verify_oob", &login, about, &waiting, now);
         expected.evaluated = waiting.is_ok();
-        let counts = self.model.rules.settings.email_may_authenticate;
+        let counts = crate::fixture::email_authenticates(&self.model.rules.settings);
         if let Ok(waiting) = &waiting {
             let known = before.known(&waiting.authenticator).unwrap();
             let of = format!("{} {}", known.id, known.address());
@@ -153,7 +156,7 @@ impl Run {
         }
         self.judge(&seen, &before, expected);
         if let (Ok(verification), Ok(waiting)) = (&seen.result, &waiting) {
-            assert_eq!(verification.evidence.authenticator.to_string(), waiting.authenticator);
+            assert_eq!(verification.evidence.authenticator.unwrap().to_string(), waiting.authenticator);
             assert_eq!(
                 verification.purpose,
                 if waiting.confirms { Purpose::Confirm } else { Purpose::Authenticate },

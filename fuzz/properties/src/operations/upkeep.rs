@@ -77,8 +77,12 @@ impl Run {
         let before = self.facts.clone();
         let mut about = None;
         let expected = self.model.rules.provision(&before, to.as_str(), millis(now), &mut about);
-        let step =
-            self.verifier.provision(self.record.clone(), &to, now, &crate::fixture::entropy(&mut self.rng));
+        let step = self.verifier.provision(
+            self.record.clone(),
+            &to.clone().into(),
+            now,
+            &crate::fixture::entropy(&mut self.rng),
+        );
         let Some(seen) = self.commit(step, how) else { return };
         let former = before.authenticators.iter().find(|known| known.is_provisioned());
         let present = about.clone();
@@ -111,7 +115,7 @@ impl Run {
         let before = self.facts.clone();
         let mut about = None;
         let expected = Rules::deprovision(&before, from.as_str(), &mut about);
-        let step = self.verifier.deprovision(self.record.clone(), &from, now);
+        let step = self.verifier.deprovision(self.record.clone(), &from.clone().into(), now);
         let Some(seen) = self.commit(step, how) else { return };
         let left = about.as_ref().and_then(|id| before.known(id)).filter(|known| known.is_active());
         let told: Vec<String> =

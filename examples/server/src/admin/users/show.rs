@@ -149,11 +149,11 @@ struct Shown {
 impl Shown {
     fn new(authenticator: &Authenticator, whole: bool) -> Self {
         let factor = authenticator.factor();
-        let address = factor.address();
+        let whole_address = || factor.destination().map(|destination| destination.as_str().to_owned());
         Self {
             id: authenticator.id().to_string(),
             kind: factor.kind().as_str(),
-            address: if whole { address.as_str().to_owned() } else { address.masked() },
+            address: whole.then(whole_address).flatten().unwrap_or_else(|| factor.label().masked()),
             state: match authenticator.enrollment() {
                 Enrollment::Unconfirmed(_) => "unconfirmed",
                 Enrollment::Active => "active",

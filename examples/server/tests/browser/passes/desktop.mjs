@@ -42,7 +42,7 @@ export async function desktop(visitor) {
   visitor.check('the code field asks for a one-time code and digits', traits === 'one-time-code,numeric', traits);
   await visitor.machine('challenge', 'pending', '');
   await visitor.machine('enrollment', 'unconfirmed', '');
-  await visitor.step('associate', ['SendEmail']);
+  await visitor.step('associate', ['Send']);
   const first = await visitor.code(1);
   await visitor.see('the mailbox shows the code', '#mailbox output', new RegExp(first));
   await visitor.see('the life of the code is counted down', 'form [role=timer]', /Expires in 4:\d\d/);
@@ -93,7 +93,7 @@ export async function desktop(visitor) {
   const second = await visitor.code(2);
   visitor.check('the next sign-in has a code of its own', second !== first);
   await visitor.machine('challenge', 'pending', '');
-  await visitor.step('challenge', ['SendEmail']);
+  await visitor.step('challenge', ['Send']);
   await visitor.see('asking again becomes possible when the wait is over', '#resend', /^Send again$/, 40_000);
   await page.click('#resend');
   const third = await visitor.code(3);

@@ -1,0 +1,24 @@
+//! What the file of a factor answers about it. A method must never depend on a policy, a clock or a secret.
+
+use crate::{
+    factor::destination::{Channel, Destination, FactorLabel},
+    value::id::AuthenticatorKind,
+};
+
+/// The special part of a factor.
+pub(crate) trait Spec {
+    /// What its authenticator is called, and what its id begins with.
+    fn kind(&self) -> AuthenticatorKind;
+
+    /// The channel of its messages if a request names none; `None` if it gets no messages.
+    fn channel(&self) -> Option<Channel>;
+
+    /// The text of its destination by a channel, which enters the MACs; `None` if it is not reached by that channel.
+    fn address(&self, channel: Channel) -> Option<&str>;
+
+    /// Its destination by a channel; `None` if it is not reached by that channel.
+    fn destination(&self, channel: Channel) -> Option<Destination>;
+
+    /// What tells it from another of its kind.
+    fn label(&self) -> FactorLabel;
+}
