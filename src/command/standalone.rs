@@ -179,9 +179,9 @@ impl Verifier {
         }
         match (purpose, &authenticator.enrollment) {
             (Purpose::Confirm, Enrollment::Unconfirmed(_))
-            | (Purpose::Authenticate | Purpose::Custom(_), Enrollment::Active) => Ok(()),
+            | (Purpose::Authenticate | Purpose::Action { .. }, Enrollment::Active) => Ok(()),
             (Purpose::Confirm, Enrollment::Active) => Err(Denial::AddressInUse),
-            (Purpose::Authenticate | Purpose::Custom(_), Enrollment::Unconfirmed(_)) => {
+            (Purpose::Authenticate | Purpose::Action { .. }, Enrollment::Unconfirmed(_)) => {
                 Err(Denial::UnknownAuthenticator)
             }
             (_, Enrollment::Disabled) => Err(Denial::AuthenticatorDisabled),

@@ -152,7 +152,7 @@ impl Verifier {
             // An account issues no others, and a record that holds one is not read.
             (Purpose::Authenticate, Enrollment::Unconfirmed(_))
             | (Purpose::Confirm, Enrollment::Active | Enrollment::Disabled)
-            | (Purpose::Custom(_), _) => Err(Denial::UnknownAuthenticator),
+            | (Purpose::Action { .. }, _) => Err(Denial::UnknownAuthenticator),
         }
     }
 

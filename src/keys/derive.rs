@@ -31,8 +31,8 @@ pub(crate) struct Binding<'a> {
     pub(crate) address: &'a str,
     pub(crate) transaction: &'a TransactionId,
     pub(crate) challenge: &'a ChallengeId,
-    /// The purpose in two pieces, so that a custom one needs no allocation.
-    pub(crate) purpose: (&'a str, &'a str),
+    /// The purpose in three pieces, so that an action needs no allocation.
+    pub(crate) purpose: [&'a [u8]; 3],
     pub(crate) generation: u32,
     pub(crate) digits: u8,
     pub(crate) seed: &'a Seed,
@@ -44,7 +44,6 @@ pub(crate) fn binding_code(key: &Keyed, binding: &Binding<'_>) -> BindingCode {
 }
 
 fn binding_tag(key: &Keyed, binding: &Binding<'_>) -> Tag {
-    let (purpose, label) = binding.purpose;
     let mut message = key.message();
     message
         .field(binding.subject.as_str().as_bytes())
@@ -53,7 +52,7 @@ fn binding_tag(key: &Keyed, binding: &Binding<'_>) -> Tag {
         .field(binding.address.as_bytes())
         .fixed(&binding.transaction.0)
         .fixed(&binding.challenge.0)
-        .joined(&[purpose.as_bytes(), label.as_bytes()])
+        .joined(&binding.purpose)
         .fixed(&binding.generation.to_be_bytes())
         .fixed(&[binding.digits])
         .fixed(&binding.seed.0);

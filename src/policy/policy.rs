@@ -51,7 +51,7 @@ impl Policy {
     pub(crate) fn lifetime_ms(&self, purpose: &Purpose, standalone: bool) -> u64 {
         instant::span(match purpose {
             Purpose::Confirm if standalone => self.0.confirmation_lifetime,
-            Purpose::Confirm | Purpose::Authenticate | Purpose::Custom(_) => self.0.code_lifetime,
+            Purpose::Confirm | Purpose::Authenticate | Purpose::Action { .. } => self.0.code_lifetime,
         })
     }
 }

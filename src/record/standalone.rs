@@ -62,7 +62,7 @@
 //!
 //! // 2. Reset a password by it, later. The purpose is part of the code: no code for anything else resets a password.
 //! let now = now + time::Duration::days(30);
-//! let reset = Purpose::Custom(Label::new("password-reset")?);
+//! let reset = Purpose::Action { label: Label::new("password-reset")?, digest: [0; 32] };
 //! let asked = row.commit(verifier.ask(row.load(), &reset, now, &draw()?));
 //! let code = mailed(&asked);
 //! let handle = verifier.open_standalone_code(&subject, asked.into_parts().0?.oob_code.expose())?;

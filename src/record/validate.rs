@@ -78,8 +78,8 @@ pub(super) fn check_account(account: &AccountBody) -> Result<(), Inconsistent> {
         let counted = transaction.pair(challenge.authenticator).is_some();
         ensure(counted, "a challenge has no count of attempts")?;
         ensure(
-            !matches!(challenge.purpose, Purpose::Custom(_)),
-            "an account has a challenge for a custom purpose",
+            !matches!(challenge.purpose, Purpose::Action { .. }),
+            "an account has a challenge to approve an action",
         )?;
     }
     let pairs = account.challenges.iter().filter(|known| known.is_pending());
@@ -141,7 +141,7 @@ fn check_challenge(challenge: &Challenge, authenticator: &Authenticator) -> Resu
     ensure(challenge.issued <= challenge.deadline, "a challenge ends before it was issued")?;
     let fits = match &challenge.purpose {
         Purpose::Confirm => authenticator.is_unconfirmed(),
-        Purpose::Authenticate | Purpose::Custom(_) => authenticator.is_active(),
+        Purpose::Authenticate | Purpose::Action { .. } => authenticator.is_active(),
     };
     ensure(!challenge.is_pending() || fits, "a waiting challenge does not fit the state of its authenticator")
 }

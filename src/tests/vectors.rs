@@ -27,7 +27,8 @@ use crate::{
         binding_code::BindingCode,
         id::{AuthenticatorId, ChallengeId, TransactionId, base62},
         instant::Millis,
-        name::{Audience, ClientId, Scope, Subject},
+        name::{Audience, ClientId, Label, Scope, Subject},
+        purpose::Purpose,
         recovery_code::RecoveryCode,
         revision::Revision,
     },
@@ -190,7 +191,17 @@ fn binding_codes() {
             continue;
         };
         let purpose = case.text("purpose");
-        let purpose = purpose.split_once(':').map_or((purpose, ""), |(_, label)| ("custom:", label));
+        let (digest, label) = (case.bytes("purpose_digest"), case.text("purpose_label"));
+        let stated = match purpose {
+            "confirm" => Purpose::Confirm,
+            "authenticate" => Purpose::Authenticate,
+            "action:" => Purpose::Action {
+                label: Label::new(label).unwrap(),
+                digest: digest.clone().try_into().unwrap(),
+            },
+            other => panic!("no purpose {other}"),
+        };
+        let purpose = stated.parts();
         let binding = Binding {
             subject: &case.subject(),
             authenticator: &authenticator,

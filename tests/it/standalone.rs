@@ -19,7 +19,7 @@ struct Row {
 }
 
 fn reset() -> Purpose {
-    Purpose::Custom(Label::new("password-reset").unwrap())
+    Purpose::Action { label: Label::new("password-reset").unwrap(), digest: [7; 32] }
 }
 
 impl Row {

@@ -89,7 +89,7 @@ fn standalone() -> Standalone {
         address("user@example.com"),
         &countersign_testkit::entropy(&mut world.rng),
     );
-    let purpose = Purpose::Custom(Label::new("password-reset").unwrap());
+    let purpose = Purpose::Action { label: Label::new("password-reset").unwrap(), digest: [7; 32] };
     let step = world.verifier.ask(record, &purpose, world.now, &countersign_testkit::entropy(&mut world.rng));
     step.into_parts().0.unwrap().record
 }
@@ -105,6 +105,11 @@ fn goldens() -> [(&'static str, Value, Vec<u8>); 3] {
         ("account-varied.v1", varied.0, varied.1),
         ("standalone.v1", standalone.0, standalone.1),
     ]
+}
+
+/// The stored purpose to approve an action, with a digest of so many characters.
+fn action(label: &str, digest: usize) -> Value {
+    json!({"action": {"label": label, "digest": "A".repeat(digest)}})
 }
 
 #[test]
@@ -172,7 +177,7 @@ fn a_full_account_is_small() {
 
 #[test]
 fn corrupt_records_are_refused_with_what_is_wrong() {
-    let edits: [(&str, Edit); 37] = [
+    let edits: [(&str, Edit); 38] = [
         ("integer `1`, expected a text", |r| r["subject"] = json!(1)),
         ("integer `1`, expected 16 bytes", |r| r["challenges"][0]["id"] = json!(1)),
         ("map, expected a list of at most 72", |r| r["authenticators"] = json!({})),
@@ -224,8 +229,9 @@ fn corrupt_records_are_refused_with_what_is_wrong() {
         ("expected 4 bytes as base64url", |r| r["challenges"][0]["key_id"] = json!("AAAA")),
         ("a challenge outlives its transaction", |r| r["challenges"][0]["deadline"] = json!(u64::MAX)),
         ("does not fit the state of its authenticator", |r| r["challenges"][0]["purpose"] = json!("confirm")),
-        ("a custom purpose", |r| r["challenges"][0]["purpose"] = json!({"custom": "password-reset"})),
-        ("outside [a-z0-9_-]", |r| r["challenges"][0]["purpose"] = json!({"custom": "Password"})),
+        ("to approve an action", |r| r["challenges"][0]["purpose"] = action("password-reset", 43)),
+        ("outside [a-z0-9_-]", |r| r["challenges"][0]["purpose"] = action("Password", 43)),
+        ("expected 32 bytes", |r| r["challenges"][0]["purpose"] = action("password-reset", 42)),
         ("a challenge has no count of attempts", |r| r["transactions"][0]["pairs"] = json!([])),
         ("more than 10 attempts are left", |r| {
             r["transactions"][0]["pairs"][0]["attempts_left"] = json!(200)

@@ -166,6 +166,8 @@ def binding_message(
     transaction,
     challenge_id,
     purpose,
+    purpose_digest,
+    purpose_label,
     generation,
     digits,
     seed,
@@ -177,7 +179,7 @@ def binding_message(
         utf8(address),
         transaction,
         challenge_id,
-        utf8(purpose),
+        utf8(purpose) + purpose_digest + utf8(purpose_label),
         u32(generation),
         u8(digits),
         seed,
@@ -308,7 +310,10 @@ ADDRESS_UNICODE = "j\u00fcrgen+\u6771\u4eac@b\u00fccher.example"
 ADDRESS_254 = "a" * 64 + "@" + ("b" * 62 + ".") * 2 + "c" * 51 + ".example.com"
 PHONE = "+12025550143"
 
-CUSTOM_LABEL_32 = "approve-wire-transfer-over-limit"
+ACTION_LABEL_32 = "approve-wire-transfer-over-limit"
+
+DIGEST = sample("digest of an action", 32)
+DIGEST_OTHER = sample("digest of another action", 32)
 
 TRANSACTION = sample("transaction", 16)
 TRANSACTION_OTHER = sample("another transaction", 16)
@@ -620,6 +625,8 @@ BINDING_DEFAULTS = {
     "transaction": TRANSACTION,
     "challenge_id": CHALLENGE,
     "purpose": "authenticate",
+    "purpose_digest": b"",
+    "purpose_label": "",
     "generation": 1,
     "digits": 6,
     "seed": SEED,
@@ -660,7 +667,22 @@ def binding_code_cases():
         binding_case_with_zeros("0", 6),
         binding_case_with_zeros("00", 9),
         binding_case(
-            "custom purpose with a label of 32 bytes", purpose="custom:" + CUSTOM_LABEL_32
+            "an action with a label of 32 bytes",
+            purpose="action:",
+            purpose_digest=DIGEST,
+            purpose_label=ACTION_LABEL_32,
+        ),
+        binding_case(
+            "the same action with another digest",
+            purpose="action:",
+            purpose_digest=DIGEST_OTHER,
+            purpose_label=ACTION_LABEL_32,
+        ),
+        binding_case(
+            "an action with a label of 1 byte and a digest of zeros",
+            purpose="action:",
+            purpose_digest=bytes(32),
+            purpose_label="a",
         ),
         binding_case("channel sms", authenticator_id=SMS_ID, channel="sms", address=PHONE),
         binding_case("channel voice", authenticator_id=VOICE_ID, channel="voice", address=PHONE),
@@ -1063,7 +1085,7 @@ FILES = (
         "binding_code.json",
         "output = first 16 bytes of mac modulo 10^digits, in decimal, zero-padded; "
         "mac = MAC(binding; subject, authenticator_id, channel, address, transaction, "
-        "challenge_id, purpose, generation, digits, seed)",
+        "challenge_id, purpose || purpose_digest || purpose_label, generation, digits, seed)",
         binding_code_cases,
     ),
     (
@@ -1151,7 +1173,7 @@ def self_check():
     require(len(utf8(SUBJECT_1)) == 1, "the short subject is not 1 byte")
     require(len(utf8(SUBJECT_255)) == 255, "the long subject is not 255 bytes")
     require(len(utf8(ADDRESS_254)) == 254, "the long address is not 254 bytes")
-    require(len(utf8(CUSTOM_LABEL_32)) == 32, "the custom label is not 32 bytes")
+    require(len(utf8(ACTION_LABEL_32)) == 32, "the label of an action is not 32 bytes")
 
 
 # --------------------------------------------------------------------------

@@ -215,7 +215,7 @@ fn purpose(purpose: &Purpose) -> &str {
     match purpose {
         Purpose::Confirm => "confirm",
         Purpose::Authenticate => "authenticate",
-        Purpose::Custom(label) => label.as_str(),
+        Purpose::Action { label, .. } => label.as_str(),
         _ => "other",
     }
 }

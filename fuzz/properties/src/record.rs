@@ -234,7 +234,8 @@ fn drive_standalone(mut record: Standalone) {
     let verifier = verifier(Policy::default());
     let mut rng = rng(9);
     let code = BindingCode::parse("000000").unwrap();
-    let reset = Purpose::Custom(countersign::Label::new("password-reset").unwrap());
+    let reset =
+        Purpose::Action { label: countersign::Label::new("password-reset").unwrap(), digest: [1; 32] };
     for after in [0, 31, 400, 90_000] {
         let now = START + Duration::seconds(after);
         for purpose in [Purpose::Confirm, Purpose::Authenticate, reset.clone()] {

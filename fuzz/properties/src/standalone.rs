@@ -50,8 +50,8 @@ fn purpose(choice: u8) -> Purpose {
     match choice % 4 {
         0 => Purpose::Confirm,
         1 => Purpose::Authenticate,
-        2 => Purpose::Custom(Label::new("password-reset").unwrap()),
-        _ => Purpose::Custom(Label::new("approve").unwrap()),
+        2 => Purpose::Action { label: Label::new("approve").unwrap(), digest: [1; 32] },
+        _ => Purpose::Action { label: Label::new("approve").unwrap(), digest: [2; 32] },
     }
 }
 

@@ -105,7 +105,9 @@ fn v26_a_handle_is_good_in_its_own_transaction_only() {
 #[test]
 fn v27_a_code_crosses_into_no_other_flow() {
     let mut world = World::new(roomy(|_| {}));
-    let [reset, pay] = ["password-reset", "payment"].map(|label| Purpose::Custom(Label::new(label).unwrap()));
+    let action = |label, digest| Purpose::Action { label: Label::new(label).unwrap(), digest };
+    let (reset, pay) = (action("password-reset", [0; 32]), action("payment", [0; 32]));
+    let other_reset = action("password-reset", [1; 32]);
     let record =
         Standalone::verified(&subject(), address(ADDRESS), &countersign_testkit::entropy(&mut world.rng));
     let step = world.verifier.ask(record, &reset, world.now, &countersign_testkit::entropy(&mut world.rng));
@@ -120,13 +122,13 @@ fn v27_a_code_crosses_into_no_other_flow() {
         let step = world.verifier.answer(record, &handle, purpose, mail.content.code().unwrap(), world.now);
         step.commit(|_| Ok::<_, ()>(Swap::Stored)).unwrap().done().unwrap().into_parts().0
     };
-    for purpose in [&pay, &Purpose::Authenticate, &Purpose::Confirm] {
+    for purpose in [&pay, &other_reset, &Purpose::Authenticate, &Purpose::Confirm] {
         assert_eq!(answer(record.clone(), purpose).unwrap_err(), Denial::ForeignOobCode);
     }
     assert_eq!(answer(record.clone(), &reset).unwrap().purpose, reset);
     // Where the record itself was edited, the code is another.
     for (purpose, stored) in
-        [(&pay, serde_json::json!({"custom": "payment"})), (&Purpose::Authenticate, "authenticate".into())]
+        [&pay, &other_reset, &Purpose::Authenticate].map(|it| (it, serde_json::to_value(it).unwrap()))
     {
         let edited = edited(&record, |record| record["challenge"]["purpose"] = stored).unwrap();
         assert_eq!(answer(edited, purpose).unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });

@@ -93,7 +93,8 @@ fn v08_every_kind_of_code_is_budgeted() {
     let record =
         Standalone::verified(&subject(), address(ADDRESS), &countersign_testkit::entropy(&mut world.rng));
     let mut alone = Alone::new(world, record);
-    let purposes = ["reset", "pay"].map(|label| Purpose::Custom(Label::new(label).unwrap()));
+    let purposes =
+        ["reset", "pay"].map(|label| Purpose::Action { label: Label::new(label).unwrap(), digest: [0; 32] });
     let mut evaluated = 0;
     for round in 0..20 {
         let purpose = &purposes[round % 2];

@@ -141,7 +141,7 @@ fn confirmation() -> Observation {
 
 fn standalone(presented: Presented) -> Observation {
     let mut scene = Scene::new(RecoveryUse::Consume);
-    let purpose = Purpose::Custom(Label::new("password-reset").unwrap());
+    let purpose = Purpose::Action { label: Label::new("password-reset").unwrap(), digest: [7; 32] };
     let (record, oob_code, code) = scene.ask(&purpose);
     let code = altered_binding_code(&mut scene, &code, presented);
     let handle = scene.verifier.open_standalone_code(&scene.subject, oob_code.expose()).unwrap();
