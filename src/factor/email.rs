@@ -44,15 +44,11 @@ impl Spec for EmailFactor {
     }
 
     fn address(&self, channel: Channel) -> Option<&str> {
-        match channel {
-            Channel::Email => Some(self.address.as_str()),
-        }
+        (channel == Channel::Email).then(|| self.address.as_str())
     }
 
     fn destination(&self, channel: Channel) -> Option<Destination> {
-        match channel {
-            Channel::Email => Some(Destination::Email(self.address.clone())),
-        }
+        (channel == Channel::Email).then(|| Destination::Email(self.address.clone()))
     }
 
     fn label(&self) -> FactorLabel {
