@@ -121,9 +121,9 @@ impl Scene {
             verifier: Verifier::new(keys([0x11, 0x22, 0x33, 0x44]), Policy::new(settings).unwrap()),
             now: start(),
             subject: Subject::new("user-1").unwrap(),
-            // With this length the payload of a token is a multiple of three bytes: no symbol of its text holds bits of
-            // the payload, which is public, and of the tag.
-            client: ClientId::new("client-001").unwrap(),
+            // With this length the payload of a token is a multiple of six bytes, which are encoded as one word: no word
+            // of its text holds bits of the payload, which is public, and of the tag.
+            client: ClientId::new("client-000001").unwrap(),
             draws: Draws::new(7),
             marks_seeds: true,
         }
