@@ -16,7 +16,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use sha2::Sha256;
 use time::{Duration, OffsetDateTime};
 
-use crate::valgrind::{conceal, uncover};
+use crate::valgrind::{conceal, uncover, with_public_parts};
 
 /// What commands draw from: it has to differ each time, not to be unpredictable.
 #[derive(Clone, Debug)]
@@ -238,18 +238,30 @@ impl Scene {
     }
 }
 
+/// The context of every ring.
+const CONTEXT: &str = "constant-time";
+
 /// A ring: the current keys of both classes, then the older ones, from these bytes. The older transient key was in use
-/// until now.
+/// until now. The ids are computed from the secrets, and public.
 fn keys([transient, durable, older_transient, older_durable]: [u8; 4]) -> KeyRing {
+    let known = |byte| Key::new(&[byte; Key::MIN_BYTES]).unwrap();
     let key = |byte| {
         let mut secret = [byte; Key::MIN_BYTES];
         conceal(&mut secret);
         Key::new(&secret).unwrap()
     };
-    KeyRing::new("constant-time", key(transient), key(durable))
-        .and_then(|ring| ring.retired_transient(key(older_transient), start()))
-        .and_then(|ring| ring.retired_durable(key(older_durable)))
-        .unwrap()
+    let ids = [
+        known(transient).transient_id(CONTEXT),
+        known(durable).durable_id(CONTEXT),
+        known(older_transient).transient_id(CONTEXT),
+        known(older_durable).durable_id(CONTEXT),
+    ];
+    *with_public_parts(&ids.map(|id| *id.as_bytes()), || {
+        KeyRing::new(CONTEXT, key(transient), key(durable))
+            .and_then(|ring| ring.retired_transient(key(older_transient), start()))
+            .and_then(|ring| ring.retired_durable(key(older_durable)))
+            .unwrap()
+    })
 }
 
 /// Stores a step and opens it.

@@ -1,11 +1,17 @@
-//! Client requests to valgrind: here is all unsafe code of the check, and none is in the library.
+//! Client requests to valgrind, and the allocator that finds memory for them: here is all unsafe code of the check, and
+//! none is in the library.
 //!
 //! A request is a sequence of instructions that does nothing on a processor and that valgrind knows: four rotations
 //! that add up to 128 bits, and an exchange of a register with itself. `valgrind.h` defines it; for x86-64 Linux it
 //! is five instructions. Outside valgrind every request answers its default.
 #![allow(unsafe_code, reason = "a client request is inline assembly, and marking goes by the byte")]
 
-use std::{arch::asm, mem::size_of_val};
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    arch::asm,
+    mem::size_of_val,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+};
 
 use countersign::BindingCode;
 
@@ -83,4 +89,68 @@ pub fn bytes_of(code: &mut BindingCode) -> &mut [u8] {
     let length = size_of_val(code);
     // SAFETY: a binding code is an array of bytes and a byte: there is no padding, and no byte that is not allowed.
     unsafe { std::slice::from_raw_parts_mut(std::ptr::from_mut(code).cast(), length) }
+}
+
+/// Where the program's memory is, while [`with_public_parts`] watches: its start and its length.
+static BLOCKS: [(AtomicUsize, AtomicUsize); 64] = [const { (AtomicUsize::new(0), AtomicUsize::new(0)) }; 64];
+static WATCHES: AtomicBool = AtomicBool::new(false);
+
+/// The system's allocator, which notes the blocks that are taken while [`with_public_parts`] watches.
+struct Noting;
+
+#[global_allocator]
+static ALLOCATOR: Noting = Noting;
+
+// SAFETY: every request goes to the system's allocator as it is.
+unsafe impl GlobalAlloc for Noting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the contract.
+        let block = unsafe { System.alloc(layout) };
+        if WATCHES.load(Relaxed)
+            && let Some((start, length)) = BLOCKS.iter().find(|(start, _)| start.load(Relaxed) == 0)
+        {
+            start.store(block.expose_provenance(), Relaxed);
+            length.store(layout.size(), Relaxed);
+        }
+        block
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if WATCHES.load(Relaxed) {
+            let gone = BLOCKS.iter().find(|(start, _)| start.load(Relaxed) == block.expose_provenance());
+            gone.inspect(|(start, _)| start.store(0, Relaxed));
+        }
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+/// Makes a value of secrets, and marks the given public parts as such wherever they are in it, behind pointers, too.
+pub fn with_public_parts<T, const N: usize>(parts: &[[u8; N]], make: impl FnOnce() -> T) -> Box<T> {
+    WATCHES.store(true, Relaxed);
+    let value = Box::new(make());
+    WATCHES.store(false, Relaxed);
+    for (start, length) in &BLOCKS {
+        let (start, length) = (start.swap(0, Relaxed), length.load(Relaxed));
+        if start != 0 {
+            uncover_parts(start, length, parts);
+        }
+    }
+    value
+}
+
+/// Marks each of the parts as public in a block of memory that is there.
+fn uncover_parts<const N: usize>(start: usize, length: usize, parts: &[[u8; N]]) {
+    let mut bits = vec![0_u8; length];
+    request(GET_VBITS, [start, bits.as_mut_ptr().expose_provenance(), length]);
+    // To look for the parts is to branch on everything: for as long, nothing is secret.
+    request(MAKE_MEM_DEFINED, [start, length, 0]);
+    // SAFETY: the block was allocated and not given back, and is defined now.
+    let bytes = unsafe { std::slice::from_raw_parts(std::ptr::with_exposed_provenance::<u8>(start), length) };
+    for place in 0..(length + 1).saturating_sub(N) {
+        if parts.iter().any(|part| bytes[place..place + N] == *part) {
+            bits[place..place + N].fill(0);
+        }
+    }
+    request(SET_VBITS, [start, bits.as_ptr().expose_provenance(), length]);
 }
