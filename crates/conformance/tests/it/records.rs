@@ -47,7 +47,7 @@ fn authenticators_challenges_and_codes_of_every_kind_are_tried() {
     let enrollments = states(authenticators, "enrollment");
     assert!(enrollments.iter().eq(["active", "disabled", "unconfirmed"]), "{enrollments:?}");
     assert_eq!(states(authenticators, "origin").len(), 2);
-    let addresses = authenticators.iter().map(|known| known["factor"]["email"].as_str().unwrap());
+    let addresses = authenticators.iter().map(|known| known["factor"]["email"]["address"].as_str().unwrap());
     assert!(addresses.clone().all(|address| address.len() > 200), "long, in bytes");
     assert!(addresses.clone().any(|address| address.contains('ö')));
     assert!(addresses.clone().any(|address| address.contains('\'')), "what SQL quotes with");
