@@ -1,9 +1,8 @@
 //! What does not compile: reading a verdict, its effects or a code before the store has answered, storing a code, and
 //! reaching into a record.
 //!
-//! Each case in `tests/compile_fail/` has its compiler message beside it, so that it fails for the reason that is
-//! meant; `commits.rs` and `reads_a_record.rs` are the controls that
-//! compile.
+//! The cases stand in the folder above, each with its compiler message, so that it fails for the reason that is meant.
+//! `commits.rs` and `reads_a_record.rs` are the controls that compile.
 
 use countersign::{BindingCode, Effect, Handle, MfaToken, OobCode, RecoveryCode, Session};
 use static_assertions::{assert_eq_size, assert_impl_all, assert_not_impl_any};
@@ -11,9 +10,9 @@ use static_assertions::{assert_eq_size, assert_impl_all, assert_not_impl_any};
 #[test]
 fn verdicts_and_effects_cannot_be_read_before_the_swap() {
     let cases = trybuild::TestCases::new();
-    cases.pass("tests/compile_fail/commits.rs");
-    cases.compile_fail("tests/compile_fail/peeks_at_*.rs");
-    cases.compile_fail("tests/compile_fail/forges_*.rs");
+    cases.pass("commits.rs");
+    cases.compile_fail("peeks_at_*.rs");
+    cases.compile_fail("forges_*.rs");
 }
 
 /// L4: another crate calls no internals of a record through its bound, and L5: it reads none past its checks. The first
@@ -21,8 +20,8 @@ fn verdicts_and_effects_cannot_be_read_before_the_swap() {
 #[test]
 fn nothing_outside_reaches_into_a_record() {
     let cases = trybuild::TestCases::new();
-    cases.pass("tests/compile_fail/reads_a_record.rs");
-    cases.compile_fail("tests/compile_fail/reaches_*.rs");
+    cases.pass("reads_a_record.rs");
+    cases.compile_fail("reaches_*.rs");
 }
 
 // What carries a code or a token has no stored form; its descriptor has.
