@@ -154,3 +154,13 @@ fn no_two_sessions_confirm_more_authenticators_than_the_policy_allows() {
     assert_eq!(world.verify(&two.0, &two.1, &two.2).unwrap_err(), Denial::TooManyAuthenticators);
     assert_eq!(world.account(), before);
 }
+
+#[test]
+fn a_disabled_authenticator_is_no_way_to_complete_a_login() {
+    let mut world = World::new(policy(|settings| settings.failure_cap = 1));
+    world.enrol(ADDRESS);
+    guess_wrong(&mut world, 1);
+    let needed = world.verifier.requirements(&world.account());
+    assert!(needed.enrolled);
+    assert_eq!(needed.challenge, [AuthenticatorKind::RecoveryCode]);
+}
