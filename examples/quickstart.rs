@@ -1,4 +1,4 @@
-//! The whole journey in a terminal: enrol, confirm, sign in, mistype, resend, recover, remove.
+//! The whole journey in a terminal: enroll, confirm, sign in, mistype, resend, recover, remove.
 //!
 //! `cargo run --example quickstart` asks at a prompt; `cargo run --example quickstart -- --script` plays both sides
 //! by itself and exits 0 only if every step came out as it should. Everything that a host needs is in this file: a
@@ -116,15 +116,15 @@ impl Host {
         Ok(self.verifier.open(mfa_token.expose(), Some(&self.client), now())?)
     }
 
-    fn enrol(&mut self) -> Result<Vec<RecoveryCode>, Error> {
-        println!("\n1. The password is right, and there is no second factor yet: enrol an email address.");
+    fn enroll(&mut self) -> Result<Vec<RecoveryCode>, Error> {
+        println!("\n1. The password is right, and there is no second factor yet: enroll an email address.");
         let session = self.password_accepted()?;
         let address = self.ask("   your address", EmailAddress::parse, || "user@example.com".to_owned())?;
         let entropy = Entropy::draw(&mut SysRng)?;
         let factor = NewFactor::email(address);
         let associated =
             self.step(|verifier, account| verifier.associate(&session, account, &factor, now(), &entropy))??;
-        let codes = associated.recovery_codes.ok_or("a first enrolment brings recovery codes")?;
+        let codes = associated.recovery_codes.ok_or("a first enrollment brings recovery codes")?;
         println!("   keep these recovery codes; they are shown once:");
         codes
             .chunks(2)
@@ -230,11 +230,11 @@ impl Host {
                 "   {}  {}  {:?}",
                 row.id,
                 row.name.as_deref().unwrap_or("(recovery codes)"),
-                row.standing
+                row.status
             );
         }
         if rows.is_empty() {
-            println!("   nothing is left: a first factor may enrol again");
+            println!("   nothing is left: a first factor may enroll again");
         }
         expect(rows.len() == expected, "the list has what was enrolled")
     }
@@ -304,13 +304,13 @@ fn expect(holds: bool, what: &str) -> Result<(), Error> {
 
 fn journey(script: bool) -> Result<(), Error> {
     let mut host = Host::new(script)?;
-    let codes = host.enrol()?;
+    let codes = host.enroll()?;
     println!("\n2. What the user has now:");
     host.list(&host.password_accepted()?, 2)?;
     host.sign_in()?;
     host.recover(&codes)?;
     host.remove()?;
-    expect(host.tokens == 4, "the enrolment, the login and both recoveries issued one token each")
+    expect(host.tokens == 4, "the enrollment, the login and both recoveries issued one token each")
 }
 
 fn main() -> ExitCode {

@@ -136,8 +136,8 @@ pub use factor::{
 pub use keys::{Key, KeyError, KeyRing};
 pub use machine::{
     IllegalTransition,
-    challenge::{Cause, ChallengeInput, ChallengeState, Pending},
-    enrollment::{Enrollment, EnrollmentInput, Fate, Opener, Unconfirmed},
+    challenge::{CancelReason, ChallengeInput, ChallengeState, Pending},
+    enrollment::{EnrolledBy, Enrollment, EnrollmentInput, Transition, Unconfirmed},
 };
 pub use outcome::{
     audit::{AuditEvent, Command},
@@ -159,14 +159,14 @@ pub use policy::{
 pub use record::stored::StoredVersion;
 pub use record::{
     account::Account,
-    authenticator::{Authenticator, AuthenticatorView, Origin, Standing},
+    authenticator::{Authenticator, AuthenticatorStatus, AuthenticatorView, Origin},
     challenge::Challenge,
     ledger::{self, Ledger},
     record::Record,
     standalone::{self, Standalone},
 };
 pub use session::{
-    oob_code::Handle,
+    oob_code::OobHandle,
     session::{ElevatedScopes, FirstFactor, Session},
 };
 pub use value::{
@@ -176,12 +176,12 @@ pub use value::{
         AuthenticatorId, AuthenticatorKind, ChallengeId, DestinationKey, InvalidAuthenticatorId, KeyId,
         TransactionId,
     },
-    name::{Audience, ClientId, Label, NameError, NameProblem, Scope, Subject},
+    name::{Audience, ClientId, Label, NameError, NameErrorKind, Scope, Subject},
     opaque::{MfaToken, OobCode},
     purpose::Purpose,
     recovery_code::RecoveryCode,
     revision::Revision,
-    typed::Malformed,
+    user_input::Malformed,
 };
 
 /// The README's code, compiled.

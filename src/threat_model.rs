@@ -9,7 +9,7 @@
 //!    guess eight times as likely.
 //! 2. A wrong guess is charged in the same step that judges it, and the verdict is sealed until that is stored.
 //!    Parallel guesses cost what they cost in a row.
-//! 3. Guesses are charged to the account. New challenges, resends, tokens, enrolments, factors and servers draw on
+//! 3. Guesses are charged to the account. New challenges, resends, tokens, enrollments, factors and servers draw on
 //!    the same buckets, and nothing but time refills them.
 //! 4. The long budget admits 30 guesses and one more a day: a chance of about 0.0004 a year against somebody who
 //!    already has the password and never stops. [`Policy::guess_probability`](crate::Policy::guess_probability)
@@ -42,7 +42,7 @@
 //! - Keep the keys out of the database.
 //! - Think before letting email authenticate where it could only confirm addresses (from `strict` to another policy):
 //!   an address that somebody confirmed with a first factor alone becomes a factor with the account's first
-//!   enrolment. Reset the accounts that have such addresses, or keep the policy.
+//!   enrollment. Reset the accounts that have such addresses, or keep the policy.
 //! - Answer a refused client with less than a [`Denial`](crate::Denial) says, and no faster for a name it does not
 //!   know.
 //! - Limit requests by client and address, as a courtesy to itself: no bound here depends on a network address.

@@ -10,6 +10,6 @@ pub(crate) mod purpose;
 pub(crate) mod recovery_code;
 pub(crate) mod revision;
 #[cfg(feature = "serde")]
-pub(crate) mod stored;
+pub(crate) mod serde_helpers;
 pub(crate) mod text;
-pub(crate) mod typed;
+pub(crate) mod user_input;

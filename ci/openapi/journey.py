@@ -109,9 +109,9 @@ def main():
     assert call("POST", "/oauth/token", {"x": "y" * 20_000})[0] == 413
     assert call("GET", "/mfa/authenticators")[0] == 401
     assert call("GET", "/mfa/authenticators", token=mfa_token)[0] == 200
-    enrol = {"authenticator_types": ["oob"], "oob_channels": ["email"], "email": "user@example.com"}
-    _, associated = call("POST", "/mfa/associate", enrol, token=mfa_token)
-    assert call("POST", "/mfa/associate", {**enrol, "email": "x"}, token=mfa_token)[0] == 400
+    enroll = {"authenticator_types": ["oob"], "oob_channels": ["email"], "email": "user@example.com"}
+    _, associated = call("POST", "/mfa/associate", enroll, token=mfa_token)
+    assert call("POST", "/mfa/associate", {**enroll, "email": "x"}, token=mfa_token)[0] == 400
     answer = {"grant_type": GRANT + "oob", "mfa_token": mfa_token, "oob_code": associated["oob_code"]}
     token({**answer, "binding_code": "000000"}, 403)
     token({**answer, "binding_code": code()}, 200)
@@ -133,7 +133,7 @@ def main():
     assert any("email" in entry for entry in listed)
     assert call("POST", "/mfa/recovery-codes", token=mfa_token)[0] == 403
     assert call("POST", "/mfa/recovery-codes", token=access_token)[0] == 200
-    _, second = call("POST", "/mfa/associate", {**enrol, "email": "second@example.com"}, token=access_token)
+    _, second = call("POST", "/mfa/associate", {**enroll, "email": "second@example.com"}, token=access_token)
     confirm = {"grant_type": GRANT + "oob", "mfa_token": access_token, "oob_code": second["oob_code"]}
     token({**confirm, "binding_code": code()}, 200)
     assert call("GET", "/demo/state?username=user@example.com")[0] == 200

@@ -51,7 +51,7 @@ pub struct KeyUse {
     pub key: KeyId,
     /// Live recovery codes.
     pub recovery_codes: usize,
-    /// Recovery codes that were shown and go live with an enrolment that is not confirmed yet.
+    /// Recovery codes that were shown and go live with an enrollment that is not confirmed yet.
     pub pending_recovery_codes: usize,
 }
 
@@ -95,7 +95,7 @@ impl Verifier {
             account.transactions.iter_mut().for_each(|transaction| transaction.pairs.clear());
             account.recovery = None;
             account.enrolled = false;
-            account.refuse_until(now);
+            account.revoke_sessions_before(now);
             account.elevated_not_before = account.elevated_not_before.max(Some(now));
             draft.notify(account, Notice::Reset, now);
             Ok(Decision::Store(Ok(())))

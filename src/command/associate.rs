@@ -1,12 +1,12 @@
-//! `associate`: begins an enrolment (`POST /mfa/associate`).
+//! `associate`: begins an enrollment (`POST /mfa/associate`).
 
 use alloc::vec::Vec;
 use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, Draft, decide_drawing},
-        send::{Sending, delivery_decision},
+        decide::{Decision, StepBuilder, decide_drawing},
+        send::{SentCode, delivery_decision},
         verifier::Verifier,
     },
     crypto::entropy::Entropy,
@@ -51,7 +51,7 @@ pub struct Associated {
 }
 
 impl Verifier {
-    /// Begins the enrolment of a factor: a code is sent to it, and [`verify_oob`](Self::verify_oob) confirms it.
+    /// Begins the enrollment of a factor: a code is sent to it, and [`verify_oob`](Self::verify_oob) confirms it.
     ///
     /// A first-factor session may while the user is not enrolled; an elevated one with the scope `enroll` always may.
     /// For the same factor in the same transaction it resends, with the same handle and the same recovery codes.
@@ -84,18 +84,18 @@ impl Verifier {
         factor: &Factor,
         now: Millis,
         draws: &mut Draws,
-        draft: &mut Draft,
+        draft: &mut StepBuilder,
     ) -> Result<Decision<Associated>, Denial> {
         if matches!(session.grant(), Grant::Elevated(scopes) if !scopes.enroll) {
             return Err(Denial::InsufficientScope);
         }
         Self::check_session(session, account, now)?;
         account.prune(now);
-        self.check_enrolment(session, account, factor)?;
+        self.check_enrollment(session, account, factor)?;
         let channel = factor.channel().ok_or(Denial::UnsupportedChallengeType)?;
         self.check_lock(account, now)?;
         // Before anything of it is added: making room for the entry ends what belongs to entries that leave.
-        account.enter(session);
+        account.open_transaction(session);
         let transaction = session.transaction();
         let same = |known: &&Authenticator| match &known.enrollment {
             Enrollment::Unconfirmed(state) => state.transaction == transaction && known.factor == *factor,
@@ -122,8 +122,8 @@ impl Verifier {
         Ok(delivery_decision(delivery, answer))
     }
 
-    /// Every gate of an enrolment but the budgets; checked again when it is confirmed.
-    pub(crate) fn check_enrolment(
+    /// Every gate of an enrollment but the budgets; checked again when it is confirmed.
+    pub(crate) fn check_enrollment(
         &self,
         session: &Session,
         account: &AccountBody,
@@ -161,7 +161,8 @@ impl Verifier {
         } else {
             None
         };
-        let state = Unconfirmed { transaction: session.transaction(), opened_by: session.opener(), recovery };
+        let state =
+            Unconfirmed { transaction: session.transaction(), enrolled_by: session.opener(), recovery };
         Authenticator {
             id,
             factor: factor.clone(),
@@ -173,7 +174,12 @@ impl Verifier {
         }
     }
 
-    fn associated(&self, account: &AccountBody, id: AuthenticatorId, sending: Sending) -> Option<Associated> {
+    fn associated(
+        &self,
+        account: &AccountBody,
+        id: AuthenticatorId,
+        sending: SentCode,
+    ) -> Option<Associated> {
         let authenticator = account.authenticator(id)?;
         let Enrollment::Unconfirmed(state) = &authenticator.enrollment else { return None };
         let recovery = state.recovery.as_ref();
@@ -185,7 +191,7 @@ impl Verifier {
         })
     }
 
-    /// The codes that were shown with an enrolment; nothing if their key is gone.
+    /// The codes that were shown with an enrollment; nothing if their key is gone.
     pub(crate) fn pending_codes(
         &self,
         account: &AccountBody,

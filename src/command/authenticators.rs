@@ -9,7 +9,7 @@ use crate::{
     outcome::denial::Denial,
     record::{
         account::Account,
-        authenticator::{Authenticator, AuthenticatorView, Standing},
+        authenticator::{Authenticator, AuthenticatorStatus, AuthenticatorView},
         record::Internal as _,
     },
     session::session::{Grant, Session},
@@ -88,7 +88,7 @@ impl Verifier {
             id: recovery.id,
             channel: None,
             name: None,
-            standing: Standing::Active,
+            status: AuthenticatorStatus::Active,
             provisioned: false,
             created: None,
             last_used: None,

@@ -10,7 +10,7 @@ use crate::{
     policy::bounds::CLOCK_LEEWAY_MS,
     session::{
         mfa_token::{self, TokenClaims},
-        oob_code::{self, Handle},
+        oob_code::{self, OobHandle},
         session::{FirstFactor, Session},
     },
     value::{
@@ -73,7 +73,7 @@ impl Verifier {
     ///
     /// # Errors
     /// [`Denial::MalformedOobCode`], [`Denial::ForeignOobCode`].
-    pub fn open_oob_code(&self, session: &Session, oob_code: &str) -> Result<Handle, Denial> {
+    pub fn open_oob_code(&self, session: &Session, oob_code: &str) -> Result<OobHandle, Denial> {
         let handle =
             oob_code::open_handle(&self.keys, session.subject(), oob_code).ok_or(Denial::MalformedOobCode)?;
         if handle.transaction_tag == session.transaction().tag() {

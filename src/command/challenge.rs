@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, Draft, decide_drawing},
+        decide::{Decision, StepBuilder, decide_drawing},
         gate::check_authenticating,
         send::delivery_decision,
         verifier::Verifier,
@@ -161,7 +161,7 @@ impl Verifier {
         request: &ChallengeRequest,
         now: Millis,
         draws: &mut Draws,
-        draft: &mut Draft,
+        draft: &mut StepBuilder,
     ) -> Result<Decision<Challenged>, Denial> {
         check_authenticating(session)?;
         Self::check_session(session, account, now)?;
@@ -178,7 +178,7 @@ impl Verifier {
         }
         let (id, channel) = self.choose(account, request)?;
         draft.audit.authenticator = Some(id);
-        account.enter(session);
+        account.open_transaction(session);
         let purpose = request.purpose.clone();
         let sending = self.send_code(session, account, (id, channel), purpose, now, draws, draft)?;
         let delivery = sending.sent.delivery;

@@ -24,17 +24,17 @@ pub(crate) enum Decision<T> {
     /// The record changed; this is the verdict. It can be a denial: a wrong code changes the record.
     Store(Result<T, Denial>),
     /// The record stays as it is.
-    Keep(T),
+    Unchanged(T),
 }
 
 /// What a command gathers on its way.
-pub(crate) struct Draft {
+pub(crate) struct StepBuilder {
     pub(crate) audit: AuditEvent,
     effects: Vec<Effect>,
     outbox: Vec<Descriptor>,
 }
 
-impl Draft {
+impl StepBuilder {
     pub(crate) fn send(&mut self, message: Message, descriptor: MessageDescriptor) {
         self.effects.push(Effect::Send(message));
         self.outbox.push(Descriptor::Send(descriptor));
@@ -63,7 +63,7 @@ pub(crate) fn decide_drawing<T, R: Internal>(
     mut record: R,
     now: Millis,
     entropy: &Entropy,
-    command: impl FnOnce(&mut R::Body, &mut Draws, &mut Draft) -> Result<Decision<T>, Denial>,
+    command: impl FnOnce(&mut R::Body, &mut Draws, &mut StepBuilder) -> Result<Decision<T>, Denial>,
 ) -> Step<T, R> {
     let mut draws = Draws::new(entropy, audit.command.as_str(), record.subject(), record.revision());
     if is_new(record.body()) {
@@ -77,9 +77,9 @@ pub(crate) fn decide<T, R: Internal>(
     audit: AuditEvent,
     mut record: R,
     now: Millis,
-    command: impl FnOnce(&mut R::Body, &mut Draft) -> Result<Decision<T>, Denial>,
+    command: impl FnOnce(&mut R::Body, &mut StepBuilder) -> Result<Decision<T>, Denial>,
 ) -> Step<T, R> {
-    let mut draft = Draft { audit, effects: Vec::new(), outbox: Vec::new() };
+    let mut draft = StepBuilder { audit, effects: Vec::new(), outbox: Vec::new() };
     let body = record.body_mut();
     if is_new(body) {
         body.begin_at(Revision::at(now));
@@ -99,7 +99,7 @@ pub(crate) fn decide<T, R: Internal>(
             let (outcome, outbox) = draft.outcome(result);
             Step::writing(Write { expected, record, outbox }, outcome)
         }
-        Ok(Decision::Keep(answer)) => Step::unchanged(draft.outcome(Ok(answer)).0),
+        Ok(Decision::Unchanged(answer)) => Step::unchanged(draft.outcome(Ok(answer)).0),
         Err(denial) => {
             // Whatever the command had gathered before it stopped belongs to a record that is not stored.
             draft.effects.clear();

@@ -6,24 +6,25 @@
 //! authenticator's failures in a row; a right one charges nothing and clears only those failures.
 
 use crate::{
-    command::{decide::Draft, verifier::Verifier},
-    crypto::declassify::reveal,
+    command::{decide::StepBuilder, verifier::Verifier},
+    crypto::declassify::declassify,
     machine::{
-        challenge::{Cause, ChallengeInput, ChallengeState},
-        enrollment::{EnrollmentInput, Fate},
+        challenge::{CancelReason, ChallengeInput, ChallengeState},
+        enrollment::{EnrollmentInput, Transition},
     },
     outcome::{denial::Denial, notify::Notice},
     policy::bounds::MAX_FAILURES,
     record::{
-        authenticator::Authenticator, challenge::Challenge, ledger::Ledger, record::Body, transaction::Pair,
+        authenticator::Authenticator, challenge::Challenge, ledger::Ledger, record::Body,
+        transaction::AttemptCounter,
     },
     value::{binding_code::BindingCode, id::AuthenticatorId, instant::Millis, name::Subject},
 };
 
 /// How an evaluated code came out.
-pub(crate) enum Judged {
-    Right,
-    Wrong(Wrong),
+pub(crate) enum CodeCheck {
+    Accepted,
+    Rejected(Wrong),
 }
 
 /// What a wrong code was charged to, as far as something follows from it.
@@ -60,23 +61,23 @@ impl Verifier {
             ChallengeState::Verified => Err(Denial::OobCodeUsed),
             ChallengeState::Exhausted => Err(Denial::AttemptsExhausted),
             ChallengeState::Expired => Err(Denial::ExpiredOobCode),
-            ChallengeState::Cancelled(Cause::Locked) => {
-                Err(lock().unwrap_or(Denial::ChallengeCancelled(Cause::Locked)))
+            ChallengeState::Cancelled(CancelReason::Locked) => {
+                Err(lock().unwrap_or(Denial::ChallengeCancelled(CancelReason::Locked)))
             }
             ChallengeState::Cancelled(cause) => Err(Denial::ChallengeCancelled(*cause)),
         }
     }
 
     /// Compares the presented code with the challenge's and charges a wrong one.
-    pub(crate) fn judge(
+    pub(crate) fn check_code(
         &self,
         subject: &Subject,
         authenticator: &mut Authenticator,
         challenge: &mut Challenge,
-        (pair, ledger): (&mut Pair, &mut Ledger),
+        (pair, ledger): (&mut AttemptCounter, &mut Ledger),
         presented: &BindingCode,
         now: Millis,
-    ) -> Result<Judged, Denial> {
+    ) -> Result<CodeCheck, Denial> {
         if presented.length() != challenge.digits {
             return Err(Denial::MalformedCode);
         }
@@ -85,11 +86,11 @@ impl Verifier {
         };
         // A key that left the ring took the code with it.
         let code = challenge.code(&self.keys, subject, authenticator).ok_or(Denial::ExpiredOobCode)?;
-        if reveal(presented.matches(&code)) {
-            challenge.state.apply(ChallengeInput::Right).map_err(|_| Denial::OobCodeUsed)?;
+        if declassify(presented.matches(&code)) {
+            challenge.state.apply(ChallengeInput::Accept).map_err(|_| Denial::OobCodeUsed)?;
             authenticator.failures = 0;
             authenticator.last_used = Some(now);
-            return Ok(Judged::Right);
+            return Ok(CodeCheck::Accepted);
         }
         // No record holds more, or it would not load: one that was edited may be there already.
         let failures = authenticator.failures.saturating_add(1).min(MAX_FAILURES);
@@ -98,11 +99,11 @@ impl Verifier {
         let attempts_left = if capped && authenticator.is_unconfirmed() { 0 } else { attempts_left };
         challenge
             .state
-            .apply(ChallengeInput::Wrong { attempts_left })
+            .apply(ChallengeInput::Reject { attempts_left })
             .map_err(|_| Denial::AttemptsExhausted)?;
         let disabled = capped && authenticator.is_active();
         if disabled {
-            let Ok(Fate::Stays) = authenticator.enrollment.apply(EnrollmentInput::Cap) else {
+            let Ok(Transition::To) = authenticator.enrollment.apply(EnrollmentInput::Cap) else {
                 return Err(Denial::AuthenticatorDisabled);
             };
         }
@@ -110,7 +111,7 @@ impl Verifier {
         pair.attempts_left = attempts_left;
         authenticator.failures = failures;
         let locked_until = ledger.locked_until(&self.policy, now);
-        Ok(Judged::Wrong(Wrong { attempts_left, disabled, locked_until }))
+        Ok(CodeCheck::Rejected(Wrong { attempts_left, disabled, locked_until }))
     }
 }
 
@@ -122,23 +123,23 @@ pub(crate) fn reject<B: Body>(
     id: AuthenticatorId,
     wrong: Wrong,
     now: Millis,
-    draft: &mut Draft,
+    draft: &mut StepBuilder,
 ) -> Denial {
     let Wrong { attempts_left, disabled, locked_until } = wrong;
     let capped = record.authenticators().iter().find(|known| disabled && known.id == id);
     if let Some(label) = capped.map(|known| known.factor.label()) {
-        cancel(record, Cause::Disabled, |known| known.authenticator == id);
-        record.refuse_until(now);
+        cancel(record, CancelReason::Disabled, |known| known.authenticator == id);
+        record.revoke_sessions_before(now);
         draft.notify(record, Notice::Disabled { authenticator: id, label }, now);
     }
     if let Some(until) = locked_until {
-        cancel(record, Cause::Locked, |_| true);
+        cancel(record, CancelReason::Locked, |_| true);
         draft.notify(record, Notice::Locked { authenticator: id, until: until.0 }, now);
     }
     Denial::InvalidBindingCode { attempts_left }
 }
 
 /// Cancels the waiting challenges that `chosen` picks.
-fn cancel<B: Body>(record: &mut B, cause: Cause, chosen: impl Fn(&Challenge) -> bool) {
+fn cancel<B: Body>(record: &mut B, cause: CancelReason, chosen: impl Fn(&Challenge) -> bool) {
     record.challenges_mut().iter_mut().filter(|known| chosen(known)).for_each(|known| known.cancel(cause));
 }

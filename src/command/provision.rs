@@ -6,13 +6,13 @@ use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, Draft, decide, decide_drawing},
+        decide::{Decision, StepBuilder, decide, decide_drawing},
         verifier::Verifier,
     },
     crypto::entropy::Entropy,
     factor::factor::{Factor, NewFactor},
     keys::draws::Draws,
-    machine::enrollment::{Enrollment, EnrollmentInput, Opener},
+    machine::enrollment::{EnrolledBy, Enrollment, EnrollmentInput},
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 impl Verifier {
-    /// Makes an address that the host has verified itself an active authenticator: Auth0's implicit enrolment. There
+    /// Makes an address that the host has verified itself an active authenticator: Auth0's implicit enrollment. There
     /// is at most one such; a new address takes the place of the old one, and with it its failures, and stays
     /// disabled if it was. An address that is there already, active or disabled, is left as it is; one that its user
     /// enrolled takes the place of a provisioned one that is active, with its failures.
@@ -55,7 +55,7 @@ impl Verifier {
         factor: &Factor,
         now: Millis,
         draws: &mut Draws,
-        draft: &mut Draft,
+        draft: &mut StepBuilder,
     ) -> Result<Decision<AuthenticatorId>, Denial> {
         if self.policy.admits(factor.kind()) == FactorUse::Off {
             return Err(Denial::UnsupportedChallengeType);
@@ -73,9 +73,9 @@ impl Verifier {
                 account.enrolled |= latches;
                 // One that is disabled stays where it is: its place is what keeps it disabled.
                 let Some(former) = former.filter(Authenticator::is_active) else {
-                    return Ok(if latches { Decision::Store(Ok(id)) } else { Decision::Keep(id) });
+                    return Ok(if latches { Decision::Store(Ok(id)) } else { Decision::Unchanged(id) });
                 };
-                Self::drop_former(account, &former, now, draft);
+                Self::replace_provisioned(account, &former, now, draft);
                 let kept = account.authenticators.iter_mut().filter(|known| known.id == id);
                 kept.for_each(|known| known.failures = known.failures.max(former.failures));
                 id
@@ -92,7 +92,7 @@ impl Verifier {
         former: Option<Authenticator>,
         now: Millis,
         draws: &mut Draws,
-        draft: &mut Draft,
+        draft: &mut StepBuilder,
     ) -> Result<AuthenticatorId, Denial> {
         let settings = self.policy.settings();
         if former.is_none() && account.confirmed_count() >= usize::from(settings.max_authenticators) {
@@ -101,7 +101,7 @@ impl Verifier {
         let id = draws.authenticator(factor.kind());
         let (mut enrollment, mut failures) = (Enrollment::Active, 0);
         if let Some(former) = former {
-            Self::drop_former(account, &former, now, draft);
+            Self::replace_provisioned(account, &former, now, draft);
             (enrollment, failures) = (former.enrollment, former.failures);
         }
         let active = enrollment == Enrollment::Active;
@@ -118,13 +118,18 @@ impl Verifier {
         if active {
             account.enrolled |= self.policy.authenticates(factor.kind());
             // As a confirmation does: what first-factor sessions had begun is not needed any more.
-            account.lapse(|_, state| state.opened_by == Opener::FirstFactor);
+            account.expire(|_, state| state.enrolled_by == EnrolledBy::FirstFactor);
             draft.notify(account, Notice::Added { authenticator: id, label: factor.label() }, now);
         }
         Ok(id)
     }
 
-    fn drop_former(account: &mut AccountBody, former: &Authenticator, now: Millis, draft: &mut Draft) {
+    fn replace_provisioned(
+        account: &mut AccountBody,
+        former: &Authenticator,
+        now: Millis,
+        draft: &mut StepBuilder,
+    ) {
         account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == former.id);
         let label = former.factor.label();
         draft.notify(account, Notice::Removed { authenticator: former.id, label }, now);
@@ -145,7 +150,7 @@ impl Verifier {
             let (id, label) = (found.id, found.factor.label());
             draft.audit.authenticator = Some(id);
             if !found.is_active() {
-                return Ok(Decision::Keep(()));
+                return Ok(Decision::Unchanged(()));
             }
             account.prune(now);
             account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == id);

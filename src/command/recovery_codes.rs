@@ -5,12 +5,12 @@ use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, Draft, decide, decide_drawing},
+        decide::{Decision, StepBuilder, decide, decide_drawing},
         verifier::Verifier,
     },
     crypto::entropy::Entropy,
     keys::{derive, draws::Draws},
-    machine::challenge::{Cause, ChallengeInput, ChallengeState},
+    machine::challenge::{CancelReason, ChallengeInput, ChallengeState},
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
@@ -23,7 +23,7 @@ use crate::{
         recovery::{LiveCode, Recovery},
     },
     session::{
-        oob_code::Handle,
+        oob_code::OobHandle,
         session::{Grant, Session},
     },
     value::{id::AuthenticatorKind, instant::Millis, recovery_code::RecoveryCode},
@@ -58,7 +58,7 @@ impl Verifier {
         account: &mut AccountBody,
         now: Millis,
         draws: &mut Draws,
-        draft: &mut Draft,
+        draft: &mut StepBuilder,
     ) -> Result<Decision<Vec<RecoveryCode>>, Denial> {
         match session.grant() {
             Grant::Elevated(scopes) if scopes.enroll => {}
@@ -85,7 +85,7 @@ impl Verifier {
         let codes: Vec<_> = codes.collect();
         let live = codes.iter().map(|code| LiveCode::new(key, subject, code)).collect();
         account.recovery = Some(Recovery { id, live, spent: Vec::new() });
-        account.refuse_until(now);
+        account.revoke_sessions_before(now);
         draft.audit.authenticator = Some(id);
         draft.notify(account, Notice::RecoveryRegenerated { recovery: id }, now);
         Ok(Decision::Store(Ok(codes)))
@@ -103,7 +103,7 @@ impl Verifier {
         &self,
         session: &Session,
         account: Account,
-        handle: &Handle,
+        handle: &OobHandle,
         now: OffsetDateTime,
     ) -> Step<()> {
         let now = Millis::from(now);
@@ -125,7 +125,7 @@ impl Verifier {
             draft.audit.authenticator = Some(challenge.authenticator);
             let over = now >= challenge.deadline;
             let input =
-                if over { ChallengeInput::Deadline } else { ChallengeInput::Cancel(Cause::Requested) };
+                if over { ChallengeInput::Deadline } else { ChallengeInput::Cancel(CancelReason::Requested) };
             let taken = challenge.state.apply(input);
             match (&challenge.state, taken) {
                 (ChallengeState::Cancelled(_), Ok(())) => Ok(Decision::Store(Ok(()))),

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, Draft, decide},
+        decide::{Decision, StepBuilder, decide},
         verifier::Verifier,
     },
     machine::enrollment::EnrollmentInput,
@@ -54,7 +54,7 @@ impl Verifier {
         account: &mut AccountBody,
         id: AuthenticatorId,
         now: Millis,
-        draft: &mut Draft,
+        draft: &mut StepBuilder,
     ) -> Result<Decision<()>, Denial> {
         match session.grant() {
             Grant::Elevated(scopes) if scopes.remove_authenticators => {}
@@ -67,7 +67,7 @@ impl Verifier {
             return Err(Denial::ProvisionedAuthenticator);
         }
         if found.is_unconfirmed() {
-            account.lapse(|known, _| known.id == id);
+            account.expire(|known, _| known.id == id);
             return Ok(Decision::Store(Ok(())));
         }
         let label = found.factor.label();
@@ -83,7 +83,7 @@ impl Verifier {
             account.recovery = None;
             account.enrolled = false;
         }
-        account.refuse_until(now);
+        account.revoke_sessions_before(now);
         Ok(Decision::Store(Ok(())))
     }
 }

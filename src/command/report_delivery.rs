@@ -72,7 +72,7 @@ impl Verifier {
             let is_latest =
                 |challenge: &Challenge| send::latest_send(record.subject(), challenge) == Some(message);
             let Some(place) = record.challenges().iter().position(is_latest) else {
-                return Ok(Decision::Keep(false));
+                return Ok(Decision::Unchanged(false));
             };
             draft.audit.authenticator =
                 record.challenges().get(place).map(|challenge| challenge.authenticator);
@@ -82,7 +82,7 @@ impl Verifier {
                     *last_send = None;
                     Ok(Decision::Store(Ok(true)))
                 }
-                (DeliveryReport::Failed | DeliveryReport::Delivered, _) => Ok(Decision::Keep(false)),
+                (DeliveryReport::Failed | DeliveryReport::Delivered, _) => Ok(Decision::Unchanged(false)),
             }
         })
     }

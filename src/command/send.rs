@@ -7,7 +7,7 @@
 
 use crate::{
     command::{
-        decide::{Decision, Draft},
+        decide::{Decision, StepBuilder},
         verifier::Verifier,
     },
     factor::{
@@ -15,7 +15,7 @@ use crate::{
         setup::{Delivery, Sent},
     },
     keys::draws::Draws,
-    machine::challenge::{Cause, ChallengeInput},
+    machine::challenge::{CancelReason, ChallengeInput},
     outcome::{denial::Denial, send},
     policy::settings::Resend,
     record::{
@@ -23,7 +23,7 @@ use crate::{
         authenticator::Authenticator,
         challenge::{Challenge, Terms},
         ledger::Ledger,
-        transaction::Pair,
+        transaction::AttemptCounter,
     },
     session::session::Session,
     value::{
@@ -38,16 +38,16 @@ use crate::{
 pub(crate) fn delivery_decision<T>(delivery: Delivery, answer: T) -> Decision<T> {
     match delivery {
         Delivery::Sent => Decision::Store(Ok(answer)),
-        Delivery::CoolingDown { .. } => Decision::Keep(answer),
+        Delivery::CoolingDown { .. } => Decision::Unchanged(answer),
     }
 }
 
 /// Whose code is sent, and against which budgets.
-pub(crate) struct Scene<'a> {
+pub(crate) struct SendContext<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) authenticator: &'a Authenticator,
     pub(crate) ledger: &'a mut Ledger,
-    pub(crate) pair: &'a mut Pair,
+    pub(crate) pair: &'a mut AttemptCounter,
     pub(crate) transaction: TransactionId,
     pub(crate) channel: Channel,
     pub(crate) purpose: Purpose,
@@ -57,7 +57,7 @@ pub(crate) struct Scene<'a> {
 }
 
 /// How the asking came out.
-pub(crate) enum Dispatch {
+pub(crate) enum SendDecision {
     /// Nothing is sent; the present challenge stands.
     CoolingDown { until: Millis },
     /// The present challenge's code is sent again.
@@ -77,16 +77,16 @@ impl Verifier {
         purpose: Purpose,
         now: Millis,
         draws: &mut Draws,
-        draft: &mut Draft,
-    ) -> Result<Sending, Denial> {
+        draft: &mut StepBuilder,
+    ) -> Result<SentCode, Denial> {
         let transaction = session.transaction();
         let attempts_left = self.policy.settings().attempts;
         if let Some(entry) = account.transaction_mut(transaction).filter(|entry| entry.pair(id).is_none()) {
-            entry.pairs.push(Pair { authenticator: id, attempts_left, last_send: None });
+            entry.pairs.push(AttemptCounter { authenticator: id, attempts_left, last_send: None });
         }
         let AccountBody { subject, authenticators, challenges, transactions, ledger, .. } = account;
         let of_pair = |known: &Challenge| known.transaction == transaction && known.authenticator == id;
-        let scene = Scene {
+        let scene = SendContext {
             subject,
             authenticator: authenticators
                 .iter()
@@ -106,9 +106,9 @@ impl Verifier {
         };
         let present = challenges.iter_mut().find(|known| of_pair(known) && known.is_live(now));
         let delivery = match self.dispatch(scene, present, now, draws, draft)? {
-            Dispatch::CoolingDown { until } => Delivery::CoolingDown { until: until.to_datetime() },
-            Dispatch::Resent => Delivery::Sent,
-            Dispatch::New(challenge) => {
+            SendDecision::CoolingDown { until } => Delivery::CoolingDown { until: until.to_datetime() },
+            SendDecision::Resent => Delivery::Sent,
+            SendDecision::New(challenge) => {
                 challenges.iter_mut().filter(|known| of_pair(known)).for_each(|known| supersede(known, now));
                 account.add_challenge(challenge, self.policy.settings().max_challenges);
                 Delivery::Sent
@@ -117,7 +117,7 @@ impl Verifier {
         let current = account.challenges.iter().find(|known| of_pair(known) && known.is_live(now));
         let current = current.ok_or(Denial::ExpiredOobCode)?;
         let oob_code = current.handle(&self.keys, &account.subject).ok_or(Denial::ExpiredOobCode)?;
-        Ok(Sending {
+        Ok(SentCode {
             deadline: current.deadline,
             sent: Sent { channel: current.channel, oob_code, delivery },
         })
@@ -126,13 +126,13 @@ impl Verifier {
     /// Sends the code of the pair's present challenge again, or that of a new one.
     pub(crate) fn dispatch(
         &self,
-        scene: Scene<'_>,
+        scene: SendContext<'_>,
         present: Option<&mut Challenge>,
         now: Millis,
         draws: &mut Draws,
-        draft: &mut Draft,
-    ) -> Result<Dispatch, Denial> {
-        let Scene {
+        draft: &mut StepBuilder,
+    ) -> Result<SendDecision, Denial> {
+        let SendContext {
             subject,
             authenticator,
             ledger,
@@ -153,7 +153,7 @@ impl Verifier {
             pair.last_send.map(|sent| sent.after(instant::span(self.policy.settings().cool_down)));
         if let Some(until) = next_send.filter(|&until| now < until) {
             return match live {
-                Some(_) => Ok(Dispatch::CoolingDown { until }),
+                Some(_) => Ok(SendDecision::CoolingDown { until }),
                 None => Err(Denial::CoolingDown { until: until.to_datetime() }),
             };
         }
@@ -176,7 +176,7 @@ impl Verifier {
                 };
                 // A live challenge is pending, and a pending one takes both.
                 let _ = challenge.state.apply(input);
-                (Dispatch::Resent, send::message(&self.keys, subject, authenticator, challenge))
+                (SendDecision::Resent, send::message(&self.keys, subject, authenticator, challenge))
             }
             Some(_) | None => {
                 let terms = Terms {
@@ -190,7 +190,7 @@ impl Verifier {
                 };
                 let new = Challenge::issue(self.keys.transient(), terms, draws);
                 let sent = send::message(&self.keys, subject, authenticator, &new);
-                (Dispatch::New(new), sent)
+                (SendDecision::New(new), sent)
             }
         };
         if let Some((message, descriptor)) = sent {
@@ -206,11 +206,11 @@ pub(crate) fn supersede(challenge: &mut Challenge, now: Millis) {
         // The machine refuses it for a challenge that ended otherwise.
         let _ = challenge.state.apply(ChallengeInput::Deadline);
     }
-    challenge.cancel(Cause::Superseded);
+    challenge.cancel(CancelReason::Superseded);
 }
 
 /// A code on its way, as the client is told of it.
-pub(crate) struct Sending {
+pub(crate) struct SentCode {
     pub(crate) deadline: Millis,
     pub(crate) sent: Sent,
 }

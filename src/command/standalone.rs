@@ -5,15 +5,15 @@ use time::OffsetDateTime;
 use crate::{
     command::{
         decide::{Decision, decide, decide_drawing},
-        guess::{Judged, Readiness, reject},
-        send::{Dispatch, Scene, delivery_decision},
+        guess::{CodeCheck, Readiness, reject},
+        send::{SendContext, SendDecision, delivery_decision},
         verifier::Verifier,
     },
     crypto::entropy::Entropy,
     factor::setup::Delivery,
     machine::{
         challenge::ChallengeState,
-        enrollment::{Enrollment, EnrollmentInput, Fate},
+        enrollment::{Enrollment, EnrollmentInput, Transition},
     },
     outcome::{
         audit::{AuditEvent, Command},
@@ -27,7 +27,7 @@ use crate::{
         challenge::Challenge,
         standalone::{Standalone, StandaloneBody},
     },
-    session::oob_code::{self, Handle},
+    session::oob_code::{self, OobHandle},
     value::{binding_code::BindingCode, instant::Millis, name::Subject, opaque::OobCode, purpose::Purpose},
 };
 
@@ -89,7 +89,7 @@ impl Verifier {
             }
             let lifetime_ms = self.policy.lifetime_ms(purpose, true);
             let channel = record.authenticator.factor.channel().ok_or(Denial::UnsupportedChallengeType)?;
-            let scene = Scene {
+            let scene = SendContext {
                 subject: &record.subject,
                 authenticator: &record.authenticator,
                 ledger: &mut record.ledger,
@@ -101,9 +101,9 @@ impl Verifier {
                 latest_deadline: now.after(lifetime_ms),
             };
             let delivery = match self.dispatch(scene, record.challenge.as_mut(), now, draws, draft)? {
-                Dispatch::CoolingDown { until } => Delivery::CoolingDown { until: until.to_datetime() },
-                Dispatch::Resent => Delivery::Sent,
-                Dispatch::New(challenge) => {
+                SendDecision::CoolingDown { until } => Delivery::CoolingDown { until: until.to_datetime() },
+                SendDecision::Resent => Delivery::Sent,
+                SendDecision::New(challenge) => {
                     record.challenge = Some(challenge);
                     Delivery::Sent
                 }
@@ -119,7 +119,7 @@ impl Verifier {
     ///
     /// # Errors
     /// [`Denial::MalformedOobCode`].
-    pub fn open_standalone_code(&self, subject: &Subject, oob_code: &str) -> Result<Handle, Denial> {
+    pub fn open_standalone_code(&self, subject: &Subject, oob_code: &str) -> Result<OobHandle, Denial> {
         oob_code::open_handle(&self.keys, subject, oob_code).ok_or(Denial::MalformedOobCode)
     }
 
@@ -131,7 +131,7 @@ impl Verifier {
     pub fn answer(
         &self,
         record: Standalone,
-        handle: &Handle,
+        handle: &OobHandle,
         purpose: &Purpose,
         code: &BindingCode,
         now: OffsetDateTime,
@@ -150,19 +150,19 @@ impl Verifier {
                 return Ok(Decision::Store(Err(Denial::ExpiredOobCode)));
             }
             self.check_standalone(purpose, authenticator)?;
-            let judged = self.judge(subject, authenticator, challenge, (pair, ledger), code, now)?;
+            let judged = self.check_code(subject, authenticator, challenge, (pair, ledger), code, now)?;
             draft.audit.evaluated = true;
             let (id, channel) = (authenticator.id, challenge.channel);
             Ok(Decision::Store(match judged {
-                Judged::Right => {
+                CodeCheck::Accepted => {
                     if *purpose == Purpose::Confirm {
                         let confirmed = authenticator.enrollment.apply(EnrollmentInput::Confirm);
-                        let Ok(Fate::Stays) = confirmed else { return Err(Denial::UnknownAuthenticator) };
+                        let Ok(Transition::To) = confirmed else { return Err(Denial::UnknownAuthenticator) };
                     }
                     let evidence = Evidence::oob(id, channel, now);
                     Ok(Answered { purpose: purpose.clone(), evidence })
                 }
-                Judged::Wrong(wrong) => Err(reject(record, id, wrong, now, draft)),
+                CodeCheck::Rejected(wrong) => Err(reject(record, id, wrong, now, draft)),
             }))
         })
     }

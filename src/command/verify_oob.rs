@@ -1,15 +1,15 @@
-//! `verify_oob`: confirms an enrolment or answers a challenge (`POST /oauth/token`, grant `mfa-oob`).
+//! `verify_oob`: confirms an enrollment or answers a challenge (`POST /oauth/token`, grant `mfa-oob`).
 
 use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, Draft, decide},
-        guess::{Judged, Readiness, reject},
+        decide::{Decision, StepBuilder, decide},
+        guess::{CodeCheck, Readiness, reject},
         verifier::Verifier,
     },
     factor::destination::Channel,
-    machine::enrollment::{Enrollment, EnrollmentInput, Fate, Opener, PendingRecovery},
+    machine::enrollment::{EnrolledBy, Enrollment, EnrollmentInput, PendingRecovery, Transition},
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
@@ -22,10 +22,10 @@ use crate::{
         account::{Account, AccountBody},
         challenge::Challenge,
         recovery::{LiveCode, Recovery},
-        transaction::Spent,
+        transaction::Completion,
     },
     session::{
-        oob_code::Handle,
+        oob_code::OobHandle,
         session::{Grant, Session},
     },
     value::{binding_code::BindingCode, id::AuthenticatorId, instant::Millis, purpose::Purpose},
@@ -39,18 +39,18 @@ pub struct Verification {
     pub purpose: Purpose,
     /// What it proves.
     pub evidence: Evidence,
-    /// Whether it completed the transaction: then [`IssueToken`] is among the effects. If not, an enrolment was
+    /// Whether it completed the transaction: then [`IssueToken`] is among the effects. If not, an enrollment was
     /// confirmed and no more. To a first-factor session the host then answers `mfa_required` with the same
     /// `mfa_token`; to an elevated one, with a token of that session's client, authentication time, scopes and
     /// expiry, never more.
     pub completed: bool,
-    /// Whether the recovery codes that were shown with the enrolment are live now. They are not if the account had a
+    /// Whether the recovery codes that were shown with the enrollment are live now. They are not if the account had a
     /// set by then, or if their key has left the ring: tell the user to throw them away.
     pub recovery_codes_live: bool,
 }
 
 impl Verifier {
-    /// Takes a binding code: confirms the enrolment, or completes the login, that the handle's challenge stands for.
+    /// Takes a binding code: confirms the enrollment, or completes the login, that the handle's challenge stands for.
     ///
     /// A first-factor session must have named its client; an elevated one with the scope `enroll` may confirm only. A
     /// wrong code is charged in this step, and can exhaust the attempts, disable the authenticator or lock the account.
@@ -68,7 +68,7 @@ impl Verifier {
         &self,
         session: &Session,
         account: Account,
-        handle: &Handle,
+        handle: &OobHandle,
         code: &BindingCode,
         now: OffsetDateTime,
     ) -> Step<Verification> {
@@ -83,10 +83,10 @@ impl Verifier {
         &self,
         session: &Session,
         account: &mut AccountBody,
-        handle: &Handle,
+        handle: &OobHandle,
         code: &BindingCode,
         now: Millis,
-        draft: &mut Draft,
+        draft: &mut StepBuilder,
     ) -> Result<Decision<Verification>, Denial> {
         let confirm_only = match session.grant() {
             Grant::FirstFactor { client_named: false, .. } => return Err(Denial::ClientRequired),
@@ -117,12 +117,12 @@ impl Verifier {
         let entry = transactions.iter_mut().rev().find(|known| known.id == transaction);
         let pair = entry.and_then(|entry| entry.pair_mut(id)).ok_or(Denial::AttemptsExhausted)?;
         let challenge = challenges.get_mut(place).ok_or(Denial::ExpiredOobCode)?;
-        let judged = self.judge(subject, authenticator, challenge, (pair, ledger), code, now)?;
+        let judged = self.check_code(subject, authenticator, challenge, (pair, ledger), code, now)?;
         draft.audit.evaluated = true;
         let channel = challenge.channel;
         Ok(Decision::Store(match judged {
-            Judged::Right => Ok(self.accept(session, account, (id, channel), purpose, now, draft)?),
-            Judged::Wrong(wrong) => Err(reject(account, id, wrong, now, draft)),
+            CodeCheck::Accepted => Ok(self.accept(session, account, (id, channel), purpose, now, draft)?),
+            CodeCheck::Rejected(wrong) => Err(reject(account, id, wrong, now, draft)),
         }))
     }
 
@@ -138,7 +138,7 @@ impl Verifier {
         let authenticator = account.authenticator(id).ok_or(Denial::UnknownAuthenticator)?;
         match (purpose, &authenticator.enrollment) {
             (Purpose::Confirm, Enrollment::Unconfirmed(_)) => {
-                self.check_enrolment(session, account, &authenticator.factor)
+                self.check_enrollment(session, account, &authenticator.factor)
             }
             (Purpose::Authenticate, _) if confirm_only => Err(Denial::InsufficientScope),
             (Purpose::Authenticate, _) if account.is_spent(session.transaction()) => {
@@ -164,7 +164,7 @@ impl Verifier {
         (id, channel): (AuthenticatorId, Channel),
         purpose: Purpose,
         now: Millis,
-        draft: &mut Draft,
+        draft: &mut StepBuilder,
     ) -> Result<Verification, Denial> {
         let recovery_codes_live =
             if purpose == Purpose::Confirm { self.activate(account, id, now, draft)? } else { false };
@@ -181,23 +181,23 @@ impl Verifier {
         account: &mut AccountBody,
         (by, evidence): (AuthenticatorId, &Evidence),
         now: Millis,
-        draft: &mut Draft,
+        draft: &mut StepBuilder,
     ) -> Result<bool, Denial> {
         let Some(token) = IssueToken::of(session, evidence) else { return Ok(false) };
         let entry = account.transaction_mut(session.transaction()).ok_or(Denial::ExpiredToken)?;
-        entry.spent = Some(Spent { at: now, by });
+        entry.spent = Some(Completion { at: now, by });
         draft.issue(token);
         Ok(true)
     }
 
-    /// An enrolment is confirmed: the authenticator is active, its recovery codes go live, and what other first-factor
+    /// An enrollment is confirmed: the authenticator is active, its recovery codes go live, and what other first-factor
     /// sessions had begun lapses. Says whether recovery codes went live.
     fn activate(
         &self,
         account: &mut AccountBody,
         id: AuthenticatorId,
         now: Millis,
-        draft: &mut Draft,
+        draft: &mut StepBuilder,
     ) -> Result<bool, Denial> {
         let authenticator = account.authenticators.iter_mut().find(|known| known.id == id);
         let authenticator = authenticator.ok_or(Denial::UnknownAuthenticator)?;
@@ -207,8 +207,8 @@ impl Verifier {
         };
         let label = authenticator.factor.label();
         let confirmed = authenticator.enrollment.apply(EnrollmentInput::Confirm);
-        let Ok(Fate::Stays) = confirmed else { return Err(Denial::UnknownAuthenticator) };
-        account.lapse(|_, state| state.opened_by == Opener::FirstFactor);
+        let Ok(Transition::To) = confirmed else { return Err(Denial::UnknownAuthenticator) };
+        account.expire(|_, state| state.enrolled_by == EnrolledBy::FirstFactor);
         let mut recovery_codes_live = false;
         if self.policy.authenticates(id.kind()) {
             account.enrolled = true;

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, Draft, decide},
+        decide::{Decision, StepBuilder, decide},
         gate::check_authenticating,
         verifier::Verifier,
     },
@@ -76,19 +76,19 @@ impl Verifier {
         account: &mut AccountBody,
         code: &RecoveryCode,
         now: Millis,
-        draft: &mut Draft,
+        draft: &mut StepBuilder,
     ) -> Result<Decision<Recovered>, Denial> {
         check_authenticating(session)?;
         Self::check_session(session, account, now)?;
         draft.audit.authenticator = account.recovery.as_ref().map(|recovery| recovery.id);
         if account.is_spent(session.transaction()) {
-            return self.repeat(session, account, code, draft).map(Decision::Keep);
+            return self.repeat(session, account, code, draft).map(Decision::Unchanged);
         }
         if !account.enrolled {
             return Err(Denial::NotEnrolled);
         }
         account.prune(now);
-        account.enter(session);
+        account.open_transaction(session);
         let attempts_left =
             account.transaction(session.transaction()).map_or(0, |entry| entry.recovery_attempts);
         let AccountBody { subject, recovery, ledger, .. } = account;
@@ -151,7 +151,7 @@ impl Verifier {
         session: &Session,
         account: &AccountBody,
         code: &RecoveryCode,
-        draft: &mut Draft,
+        draft: &mut StepBuilder,
     ) -> Result<Recovered, Denial> {
         let transaction = session.transaction();
         let spent =

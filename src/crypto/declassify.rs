@@ -15,31 +15,31 @@ use subtle::Choice;
 pub static DECLASSIFY: std::sync::OnceLock<fn(&mut [u8])> = std::sync::OnceLock::new();
 
 /// Whether a comparison came out equal.
-pub(crate) fn reveal(choice: Choice) -> bool {
+pub(crate) fn declassify(choice: Choice) -> bool {
     let mut verdict = [choice.unwrap_u8()];
-    declassify(&mut verdict);
+    tell(&mut verdict);
     verdict != [0]
 }
 
 /// Which place of a scanned set was hit.
-pub(crate) fn reveal_place(place: u32) -> u32 {
+pub(crate) fn declassify_place(place: u32) -> u32 {
     let mut verdict = place.to_ne_bytes();
-    declassify(&mut verdict);
+    tell(&mut verdict);
     u32::from_ne_bytes(verdict)
 }
 
 /// The id of a key: it is computed from the key and stands, for all to read, in what the key makes.
-pub(crate) fn reveal_id(mut id: [u8; 4]) -> [u8; 4] {
-    declassify(&mut id);
+pub(crate) fn declassify_id(mut id: [u8; 4]) -> [u8; 4] {
+    tell(&mut id);
     id
 }
 
 #[cfg(countersign_constant_time)]
-fn declassify(verdict: &mut [u8]) {
+fn tell(verdict: &mut [u8]) {
     if let Some(hook) = DECLASSIFY.get() {
         hook(verdict);
     }
 }
 
 #[cfg(not(countersign_constant_time))]
-const fn declassify(_: &mut [u8]) {}
+const fn tell(_: &mut [u8]) {}

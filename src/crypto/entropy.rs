@@ -8,8 +8,8 @@ use core::fmt;
 use rand_core::TryCryptoRng;
 
 use crate::crypto::{
-    mac::Keyed,
-    wipe::{Scratch, wipe},
+    mac::MacKey,
+    wipe::{SecretArray, wipe},
 };
 
 /// 32 random bytes for one request. Every value that a command draws is derived from them.
@@ -42,12 +42,12 @@ impl Entropy {
         Self(bytes)
     }
 
-    pub(crate) fn keyed(&self) -> Keyed {
-        let mut block = Scratch::<64>::new();
+    pub(crate) fn mac_key(&self) -> MacKey {
+        let mut block = SecretArray::<64>::new();
         if let Some(slots) = block.first_chunk_mut() {
             *slots = self.0;
         }
-        Keyed::new(&block)
+        MacKey::new(&block)
     }
 }
 

@@ -9,8 +9,8 @@ use sha2::{Digest as _, Sha256, digest::Update};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::crypto::{
-    declassify::reveal,
-    wipe::{Scratch, wipe},
+    declassify::declassify,
+    wipe::{SecretArray, wipe},
 };
 
 /// Longer than almost every message.
@@ -18,13 +18,13 @@ const BUFFER: usize = 256;
 
 /// A message for the hash `H`, which has its key already if it takes one.
 #[derive(Clone)]
-pub(crate) struct Framed<H> {
+pub(crate) struct Transcript<H> {
     hash: H,
     buffer: [u8; BUFFER],
     used: usize,
 }
 
-impl<H: Update> Framed<H> {
+impl<H: Update> Transcript<H> {
     pub(crate) const fn new(hash: H) -> Self {
         Self { hash, buffer: [0; BUFFER], used: 0 }
     }
@@ -105,7 +105,7 @@ impl<H: Update> Framed<H> {
     }
 }
 
-impl Framed<Hmac<Sha256>> {
+impl Transcript<Hmac<Sha256>> {
     /// Ends the message with its MAC.
     pub(crate) fn tag(mut self) -> Tag {
         self.flush();
@@ -113,7 +113,7 @@ impl Framed<Hmac<Sha256>> {
     }
 }
 
-impl Framed<Sha256> {
+impl Transcript<Sha256> {
     /// Ends the message with its digest.
     pub(crate) fn digest(mut self) -> [u8; 32] {
         self.flush();
@@ -123,16 +123,16 @@ impl Framed<Sha256> {
 
 /// HMAC-SHA-256 with its key already absorbed: computed once, cloned for each message.
 #[derive(Clone)]
-pub(crate) struct Keyed(Hmac<Sha256>);
+pub(crate) struct MacKey(Hmac<Sha256>);
 
-impl Keyed {
+impl MacKey {
     pub(crate) fn new(block: &[u8; 64]) -> Self {
         Self(Hmac::new(block.into()))
     }
 
     /// Begins a message.
-    pub(crate) fn message(&self) -> Framed<Hmac<Sha256>> {
-        Framed::new(self.0.clone())
+    pub(crate) fn message(&self) -> Transcript<Hmac<Sha256>> {
+        Transcript::new(self.0.clone())
     }
 }
 
@@ -143,12 +143,12 @@ pub(crate) struct Tag(pub(crate) [u8; 32]);
 impl Tag {
     /// Whether two tags are equal, as four integers folded into one comparison.
     pub(crate) fn matches(&self, other: &Self) -> Choice {
-        difference(&self.0, &other.0).ct_eq(&0)
+        ct_diff(&self.0, &other.0).ct_eq(&0)
     }
 
     /// Whether the first 20 bytes are `other`.
     pub(crate) fn starts_with(&self, other: &[u8; 20]) -> Choice {
-        difference(self.first::<20>(), other).ct_eq(&0)
+        ct_diff(self.first::<20>(), other).ct_eq(&0)
     }
 
     /// The first `N` bytes, for `N` up to 32.
@@ -157,10 +157,10 @@ impl Tag {
         self.0.first_chunk().unwrap_or(&[0; N])
     }
 
-    pub(crate) fn into_keyed(self) -> Keyed {
-        let mut block = Scratch::new();
+    pub(crate) fn into_mac_key(self) -> MacKey {
+        let mut block = SecretArray::new();
         block.iter_mut().zip(&self.0).for_each(|(slot, byte)| *slot = *byte);
-        Keyed::new(&block)
+        MacKey::new(&block)
     }
 }
 
@@ -171,7 +171,7 @@ impl Drop for Tag {
 }
 
 /// Zero if and only if the two are equal, by whole words: one comparison of the result is then enough.
-pub(crate) fn difference<const N: usize>(a: &[u8; N], b: &[u8; N]) -> u64 {
+pub(crate) fn ct_diff<const N: usize>(a: &[u8; N], b: &[u8; N]) -> u64 {
     let (a_words, a_rest) = a.as_chunks::<8>();
     let (b_words, b_rest) = b.as_chunks::<8>();
     let words = a_words.iter().zip(b_words);
@@ -182,7 +182,7 @@ pub(crate) fn difference<const N: usize>(a: &[u8; N], b: &[u8; N]) -> u64 {
 
 impl PartialEq for Tag {
     fn eq(&self, other: &Self) -> bool {
-        reveal(self.matches(other))
+        declassify(self.matches(other))
     }
 }
 
@@ -209,7 +209,7 @@ mod tests {
         let long = [9; 1000];
         for place in 0..BUFFER {
             let filler = alloc::vec![3; place];
-            let mut message = Framed::new(keyed.clone());
+            let mut message = Transcript::new(keyed.clone());
             message.field(&filler).fixed(b"a").field(&long).joined(&[b"b", b"", b"c"]).prefixed(b"d", b"e");
             let (length, mut plain) = (u8::try_from(place).unwrap(), alloc::vec![0, 0, 0]);
             plain.push(length);
@@ -219,7 +219,7 @@ mod tests {
             plain.extend([0, 0, 0, 2, b'b', b'c', 0, 0, 0, 2, b'd', b'e']);
             let expected = keyed.clone().chain_update(&plain).finalize().into_bytes();
             assert_eq!(message.tag().0, <[u8; 32]>::from(expected), "{place}");
-            let mut message = Framed::new(Sha256::new());
+            let mut message = Transcript::new(Sha256::new());
             message.field(&filler).fixed(b"a").field(&long).joined(&[b"b", b"", b"c"]).prefixed(b"d", b"e");
             assert_eq!(message.digest(), <[u8; 32]>::from(Sha256::digest(&plain)), "{place}");
         }
@@ -230,7 +230,7 @@ mod tests {
         use crate::crypto::wipe::tests::WIPED;
 
         let before = WIPED.get();
-        let mut message = Keyed::new(&[7; 64]).message();
+        let mut message = MacKey::new(&[7; 64]).message();
         message.field(b"secret");
         let tag = message.tag();
         // The length and the bytes.
@@ -255,10 +255,10 @@ mod tests {
             }
         }
         // Of nine bytes, one stands behind the last whole word.
-        assert_ne!(difference(&[0; 9], &[1, 0, 0, 0, 0, 0, 0, 0, 1]), 0);
-        assert_ne!(difference(&[0; 9], &[0, 0, 0, 0, 0, 0, 0, 1, 1]), 0);
-        assert_ne!(difference(&[1; 11], &[1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 1]), 0);
-        assert_eq!(difference(&[1; 11], &[1; 11]), 0);
+        assert_ne!(ct_diff(&[0; 9], &[1, 0, 0, 0, 0, 0, 0, 0, 1]), 0);
+        assert_ne!(ct_diff(&[0; 9], &[0, 0, 0, 0, 0, 0, 0, 1, 1]), 0);
+        assert_ne!(ct_diff(&[1; 11], &[1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 1]), 0);
+        assert_eq!(ct_diff(&[1; 11], &[1; 11]), 0);
     }
 
     #[test]

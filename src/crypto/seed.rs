@@ -4,7 +4,7 @@
 use core::fmt;
 use subtle::ConstantTimeEq as _;
 
-use crate::crypto::{declassify::reveal, mac::difference, wipe::wipe};
+use crate::crypto::{declassify::declassify, mac::ct_diff, wipe::wipe};
 
 /// Sixteen secret bytes that live in the record and nowhere else.
 #[derive(Clone)]
@@ -19,7 +19,7 @@ impl Drop for Seed {
 /// Seeds are compared only when whole records are, which no client can cause; it is done in constant time all the same.
 impl PartialEq for Seed {
     fn eq(&self, other: &Self) -> bool {
-        reveal(difference(&self.0, &other.0).ct_eq(&0))
+        declassify(ct_diff(&self.0, &other.0).ct_eq(&0))
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{
     de::{Error as _, SeqAccess, Visitor},
 };
 
-use crate::crypto::{base64url, wipe::Scratch};
+use crate::crypto::{base64url, wipe::SecretArray};
 
 /// Writes a byte string of fixed length: base64url in a format for people, the bare bytes otherwise.
 pub(crate) fn write_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
@@ -36,7 +36,7 @@ pub(crate) fn read_bytes<'de, D: Deserializer<'de>, const N: usize>(
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<[u8; N], E> {
             // No byte string in a record is longer than a tag.
-            let mut buffer = Scratch::<{ base64url::room(32) }>::new();
+            let mut buffer = SecretArray::<{ base64url::room(32) }>::new();
             let bytes = base64url::decode(text, N, buffer.as_mut_slice());
             let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
             bytes.ok_or_else(|| E::custom(format_args!("expected {N} bytes as base64url")))

@@ -16,15 +16,15 @@ pub(crate) fn wipe(bytes: &mut [u8]) {
 
 /// A buffer on the stack, erased when it goes.
 #[derive(Clone)]
-pub(crate) struct Scratch<const N: usize>([u8; N]);
+pub(crate) struct SecretArray<const N: usize>([u8; N]);
 
-impl<const N: usize> Scratch<N> {
+impl<const N: usize> SecretArray<N> {
     pub(crate) const fn new() -> Self {
         Self([0; N])
     }
 }
 
-impl<const N: usize> Deref for Scratch<N> {
+impl<const N: usize> Deref for SecretArray<N> {
     type Target = [u8; N];
 
     fn deref(&self) -> &[u8; N] {
@@ -32,13 +32,13 @@ impl<const N: usize> Deref for Scratch<N> {
     }
 }
 
-impl<const N: usize> DerefMut for Scratch<N> {
+impl<const N: usize> DerefMut for SecretArray<N> {
     fn deref_mut(&mut self) -> &mut [u8; N] {
         &mut self.0
     }
 }
 
-impl<const N: usize> Drop for Scratch<N> {
+impl<const N: usize> Drop for SecretArray<N> {
     fn drop(&mut self) {
         wipe(&mut self.0);
     }
@@ -70,7 +70,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_buffer_holds_what_is_written_and_is_wiped_when_it_goes() {
-        let mut buffer = Scratch::<9>::new();
+        let mut buffer = SecretArray::<9>::new();
         assert_eq!(*buffer, [0; 9]);
         buffer[8] = 1;
         assert_eq!(buffer[7..], [0, 1]);

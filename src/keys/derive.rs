@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     crypto::{
-        mac::{Framed, Keyed, Tag},
+        mac::{MacKey, Tag, Transcript},
         seed::Seed,
     },
     value::{
@@ -39,11 +39,11 @@ pub(crate) struct Binding<'a> {
 }
 
 /// The binding code: MAC(binding; everything it is bound to), its first 16 bytes as an integer modulo 10^digits.
-pub(crate) fn binding_code(key: &Keyed, binding: &Binding<'_>) -> BindingCode {
+pub(crate) fn binding_code(key: &MacKey, binding: &Binding<'_>) -> BindingCode {
     BindingCode::from_tag(&binding_tag(key, binding), binding.digits)
 }
 
-fn binding_tag(key: &Keyed, binding: &Binding<'_>) -> Tag {
+fn binding_tag(key: &MacKey, binding: &Binding<'_>) -> Tag {
     let mut message = key.message();
     message
         .field(binding.subject.as_str().as_bytes())
@@ -60,14 +60,14 @@ fn binding_tag(key: &Keyed, binding: &Binding<'_>) -> Tag {
 }
 
 /// The tag of an `oob_code` over its prefix.
-pub(crate) fn oob_tag(key: &Keyed, subject: &Subject, prefix: &[u8]) -> Tag {
+pub(crate) fn oob_tag(key: &MacKey, subject: &Subject, prefix: &[u8]) -> Tag {
     let mut message = key.message();
     message.field(subject.as_str().as_bytes()).field(prefix);
     message.tag()
 }
 
 /// The tag of an `mfa_token` over its payload.
-pub(crate) fn token_tag(key: &Keyed, payload: &[u8]) -> Tag {
+pub(crate) fn token_tag(key: &MacKey, payload: &[u8]) -> Tag {
     let mut message = key.message();
     message.field(payload);
     message.tag()
@@ -75,7 +75,7 @@ pub(crate) fn token_tag(key: &Keyed, payload: &[u8]) -> Tag {
 
 /// A recovery code of a new set. `authenticator` is the one that brings the set, or the set itself if it is made anew.
 pub(crate) fn recovery_issue(
-    key: &Keyed,
+    key: &MacKey,
     subject: &Subject,
     authenticator: &AuthenticatorId,
     seed: &Seed,
@@ -92,7 +92,7 @@ pub(crate) fn recovery_issue(
 
 /// The code that replaces a used one: the same whenever the same code is presented in the same transaction.
 pub(crate) fn recovery_next(
-    key: &Keyed,
+    key: &MacKey,
     subject: &Subject,
     recovery: &AuthenticatorId,
     transaction: &TransactionId,
@@ -108,14 +108,14 @@ pub(crate) fn recovery_next(
 }
 
 /// The stored form of a live recovery code.
-pub(crate) fn recovery_hash(key: &Keyed, subject: &Subject, code: &RecoveryCode) -> Tag {
+pub(crate) fn recovery_hash(key: &MacKey, subject: &Subject, code: &RecoveryCode) -> Tag {
     let mut message = key.message();
     message.field(subject.as_str().as_bytes()).fixed(code.symbols());
     message.tag()
 }
 
 /// The key that tells a host which messages go to one mailbox.
-pub(crate) fn destination_key(key: &Keyed, channel: &str, address: &str) -> DestinationKey {
+pub(crate) fn destination_key(key: &MacKey, channel: &str, address: &str) -> DestinationKey {
     let mut message = key.message();
     message.field(channel.as_bytes()).field(address.as_bytes());
     DestinationKey(*message.tag().first())
@@ -129,7 +129,7 @@ pub(crate) fn effect_id(
     reference: &[&[u8]],
     sends: Option<u32>,
 ) -> [u8; 16] {
-    let mut message = Framed::new(Sha256::new());
+    let mut message = Transcript::new(Sha256::new());
     message
         .fixed(b"countersign/v1/effect")
         .field(subject.as_str().as_bytes())

@@ -8,7 +8,7 @@ use hmac::Hmac;
 use sha2::Sha256;
 
 use crate::{
-    crypto::{entropy::Entropy, mac::Framed, seed::Seed},
+    crypto::{entropy::Entropy, mac::Transcript, seed::Seed},
     value::{
         id::{AuthenticatorId, AuthenticatorKind, TransactionId},
         name::Subject,
@@ -18,13 +18,13 @@ use crate::{
 
 /// The values of one command.
 pub(crate) struct Draws {
-    message: Framed<Hmac<Sha256>>,
+    message: Transcript<Hmac<Sha256>>,
     count: u32,
 }
 
 impl Draws {
     pub(crate) fn new(entropy: &Entropy, command: &str, subject: &Subject, revision: Revision) -> Self {
-        let mut message = entropy.keyed().message();
+        let mut message = entropy.mac_key().message();
         message
             .field(command.as_bytes())
             .field(subject.as_str().as_bytes())

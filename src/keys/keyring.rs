@@ -9,9 +9,9 @@ use time::OffsetDateTime;
 
 use crate::{
     crypto::{
-        declassify::{reveal, reveal_id},
-        mac::{Keyed, Tag},
-        wipe::{Scratch, wipe},
+        declassify::{declassify, declassify_id},
+        mac::{MacKey, Tag},
+        wipe::{SecretArray, wipe},
     },
     value::{id::KeyId, instant::Millis, text::Text},
 };
@@ -19,7 +19,7 @@ use crate::{
 /// One secret key. Its id is computed, in each class and context another one.
 pub struct Key {
     /// The key as HMAC pads it: zeros behind it, or its hash if it is longer than a block (RFC 2104 section 2).
-    block: Scratch<64>,
+    block: SecretArray<64>,
 }
 
 impl Key {
@@ -33,7 +33,7 @@ impl Key {
     /// # Errors
     /// That of the generator.
     pub fn generate<R: TryCryptoRng + ?Sized>(rng: &mut R) -> Result<Self, R::Error> {
-        let mut block = Scratch::new();
+        let mut block = SecretArray::new();
         if let Some(secret) = block.first_chunk_mut::<{ Self::MIN_BYTES }>() {
             rng.try_fill_bytes(secret)?;
         }
@@ -48,7 +48,7 @@ impl Key {
         if !(Self::MIN_BYTES..=Self::MAX_BYTES).contains(&secret.len()) {
             return Err(KeyError::Length);
         }
-        let mut block = Scratch::new();
+        let mut block = SecretArray::new();
         if secret.len() > block.len() {
             let mut digest = Sha256::digest(secret);
             block.iter_mut().zip(&digest).for_each(|(slot, byte)| *slot = *byte);
@@ -74,16 +74,16 @@ impl Key {
 
     /// The first 4 bytes of the sub-key of the class: HMAC(key; F(`countersign/v1/id/` + class), F(context)).
     fn id(&self, label: &str, context: &str) -> KeyId {
-        KeyId(reveal_id(*self.sub_key_bytes(label, context).first()))
+        KeyId(declassify_id(*self.sub_key_bytes(label, context).first()))
     }
 
     /// The keyed state for one label: HMAC(key; F(`countersign/v1/` + label), F(context)).
-    fn sub_key(&self, label: &str, context: &str) -> Keyed {
-        self.sub_key_bytes(label, context).into_keyed()
+    fn sub_key(&self, label: &str, context: &str) -> MacKey {
+        self.sub_key_bytes(label, context).into_mac_key()
     }
 
     pub(crate) fn sub_key_bytes(&self, label: &str, context: &str) -> Tag {
-        let mut message = Keyed::new(&self.block).message();
+        let mut message = MacKey::new(&self.block).message();
         message.joined(&[b"countersign/v1/", label.as_bytes()]).field(context.as_bytes());
         message.tag()
     }
@@ -161,7 +161,7 @@ impl KeyRing {
         if context.len() > 255 {
             return Err(KeyError::ContextTooLong);
         }
-        if reveal(fingerprint(&transient).matches(&fingerprint(&durable))) {
+        if declassify(fingerprint(&transient).matches(&fingerprint(&durable))) {
             return Err(KeyError::ReusedSecret);
         }
         Ok(Self {
@@ -236,7 +236,7 @@ impl KeyRing {
         let mut secrets = transient.chain(self.durable.all().map(|known| &known.fingerprint));
         if class.clone().count() == Self::MAX_KEYS {
             Err(KeyError::TooManyKeys)
-        } else if secrets.any(|known| reveal(known.matches(&fingerprint))) {
+        } else if secrets.any(|known| declassify(known.matches(&fingerprint))) {
             Err(KeyError::ReusedSecret)
         } else if class.into_iter().any(|known| known == id) {
             Err(KeyError::IdCollision(id))
@@ -301,9 +301,9 @@ pub(crate) struct TransientKey {
     /// When it stopped to make anything.
     retired: Option<Millis>,
     fingerprint: Tag,
-    pub(crate) token: Keyed,
-    pub(crate) oob: Keyed,
-    pub(crate) binding: Keyed,
+    pub(crate) token: MacKey,
+    pub(crate) oob: MacKey,
+    pub(crate) binding: MacKey,
 }
 
 impl TransientKey {
@@ -329,10 +329,10 @@ impl TransientKey {
 pub(crate) struct DurableKey {
     pub(crate) id: KeyId,
     fingerprint: Tag,
-    pub(crate) recovery: Keyed,
-    pub(crate) recovery_issue: Keyed,
-    pub(crate) recovery_next: Keyed,
-    pub(crate) destination: Keyed,
+    pub(crate) recovery: MacKey,
+    pub(crate) recovery_issue: MacKey,
+    pub(crate) recovery_next: MacKey,
+    pub(crate) destination: MacKey,
 }
 
 impl DurableKey {
@@ -350,7 +350,7 @@ impl DurableKey {
 
 /// What tells two secrets apart inside a ring, without keeping them.
 fn fingerprint(key: &Key) -> Tag {
-    let mut message = Keyed::new(&key.block).message();
+    let mut message = MacKey::new(&key.block).message();
     message.fixed(b"countersign/v1/fingerprint");
     message.tag()
 }

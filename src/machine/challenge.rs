@@ -1,14 +1,14 @@
 //! A challenge: one code on its way to one authenticator, for one purpose, until one deadline.
 //!
 //! ```text
-//!                    ┌─Repeat, Rotate, Wrong─┐
+//!                    ┌─Repeat, Rotate, Reject┐
 //!                    ▼                       │
 //!                 Pending ───────────────────┘
-//!    Right ──▶ Verified    Wrong, none left ──▶ Exhausted
+//!    Accept ──▶ Verified   Reject, none left ──▶ Exhausted
 //! Deadline ──▶ Expired                Cancel ──▶ Cancelled
 //! ```
 //!
-//! | state | `Repeat` | `Rotate` | `Right` | `Wrong` | `Deadline` | `Cancel` |
+//! | state | `Repeat` | `Rotate` | `Accept` | `Reject` | `Deadline` | `Cancel` |
 //! |---|---|---|---|---|---|---|
 //! | [`Pending`](ChallengeState::Pending) | Pending | Pending | Verified | Pending or Exhausted | Expired | Cancelled |
 //! | every other | refused | refused | refused | refused | refused | refused |
@@ -34,7 +34,7 @@ pub enum ChallengeState {
     /// The deadline passed and was seen.
     Expired,
     /// It was ended before its time.
-    Cancelled(Cause),
+    Cancelled(CancelReason),
 }
 
 /// What a waiting challenge carries. The seed lives here and nowhere else: with the state goes the code.
@@ -64,7 +64,7 @@ impl Pending {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Cause {
+pub enum CancelReason {
     /// Its client gave it up.
     Requested,
     /// The account became locked.
@@ -84,16 +84,16 @@ pub enum ChallengeInput {
     /// A new code is sent under the same handle; the old one is dead.
     Rotate,
     /// The right code was presented.
-    Right,
+    Accept,
     /// A wrong code was presented.
-    Wrong {
+    Reject {
         /// What is left after it was counted.
         attempts_left: u8,
     },
     /// The deadline has come.
     Deadline,
     /// It ends before its time.
-    Cancel(Cause),
+    Cancel(CancelReason),
 }
 
 impl ChallengeState {
@@ -108,21 +108,21 @@ impl ChallengeState {
     /// # Errors
     /// [`IllegalTransition`] if the table has no edge for it; the state is then unchanged.
     pub fn apply(&mut self, input: ChallengeInput) -> Result<(), IllegalTransition> {
-        use ChallengeInput::{Cancel, Deadline, Repeat, Right, Rotate, Wrong};
+        use ChallengeInput::{Accept, Cancel, Deadline, Reject, Repeat, Rotate};
         match (&mut *self, input) {
             (Self::Pending(pending), Repeat) => pending.sends = pending.sends.saturating_add(1),
             (Self::Pending(pending), Rotate) => {
                 pending.sends = pending.sends.saturating_add(1);
                 pending.generation = pending.generation.saturating_add(1);
             }
-            (Self::Pending(_), Right) => *self = Self::Verified,
-            (Self::Pending(_), Wrong { attempts_left: 0 }) => *self = Self::Exhausted,
-            (Self::Pending(_), Wrong { attempts_left: 1.. }) => {}
+            (Self::Pending(_), Accept) => *self = Self::Verified,
+            (Self::Pending(_), Reject { attempts_left: 0 }) => *self = Self::Exhausted,
+            (Self::Pending(_), Reject { attempts_left: 1.. }) => {}
             (Self::Pending(_), Deadline) => *self = Self::Expired,
             (Self::Pending(_), Cancel(cause)) => *self = Self::Cancelled(cause),
             (
                 Self::Verified | Self::Exhausted | Self::Expired | Self::Cancelled(_),
-                Repeat | Rotate | Right | Wrong { .. } | Deadline | Cancel(_),
+                Repeat | Rotate | Accept | Reject { .. } | Deadline | Cancel(_),
             ) => return Err(IllegalTransition),
         }
         Ok(())
@@ -139,44 +139,44 @@ mod tests {
 
     #[test]
     fn every_state_takes_every_input_as_the_table_says() {
-        use ChallengeInput::{Cancel, Deadline, Repeat, Right, Rotate, Wrong};
+        use ChallengeInput::{Accept, Cancel, Deadline, Reject, Repeat, Rotate};
         use ChallengeState::{Cancelled, Exhausted, Expired, Verified};
-        let requested = Cancelled(Cause::Requested);
-        let locked = Cancel(Cause::Locked);
+        let requested = Cancelled(CancelReason::Requested);
+        let locked = Cancel(CancelReason::Locked);
         let table = [
             (pending(1, 2), Repeat, Some(pending(1, 3))),
             (pending(1, 2), Rotate, Some(pending(2, 3))),
-            (pending(1, 2), Right, Some(Verified)),
-            (pending(1, 2), Wrong { attempts_left: 1 }, Some(pending(1, 2))),
-            (pending(1, 2), Wrong { attempts_left: 0 }, Some(Exhausted)),
+            (pending(1, 2), Accept, Some(Verified)),
+            (pending(1, 2), Reject { attempts_left: 1 }, Some(pending(1, 2))),
+            (pending(1, 2), Reject { attempts_left: 0 }, Some(Exhausted)),
             (pending(1, 2), Deadline, Some(Expired)),
-            (pending(1, 2), locked, Some(Cancelled(Cause::Locked))),
+            (pending(1, 2), locked, Some(Cancelled(CancelReason::Locked))),
             (Verified, Repeat, None),
             (Verified, Rotate, None),
-            (Verified, Right, None),
-            (Verified, Wrong { attempts_left: 1 }, None),
-            (Verified, Wrong { attempts_left: 0 }, None),
+            (Verified, Accept, None),
+            (Verified, Reject { attempts_left: 1 }, None),
+            (Verified, Reject { attempts_left: 0 }, None),
             (Verified, Deadline, None),
             (Verified, locked, None),
             (Exhausted, Repeat, None),
             (Exhausted, Rotate, None),
-            (Exhausted, Right, None),
-            (Exhausted, Wrong { attempts_left: 1 }, None),
-            (Exhausted, Wrong { attempts_left: 0 }, None),
+            (Exhausted, Accept, None),
+            (Exhausted, Reject { attempts_left: 1 }, None),
+            (Exhausted, Reject { attempts_left: 0 }, None),
             (Exhausted, Deadline, None),
             (Exhausted, locked, None),
             (Expired, Repeat, None),
             (Expired, Rotate, None),
-            (Expired, Right, None),
-            (Expired, Wrong { attempts_left: 1 }, None),
-            (Expired, Wrong { attempts_left: 0 }, None),
+            (Expired, Accept, None),
+            (Expired, Reject { attempts_left: 1 }, None),
+            (Expired, Reject { attempts_left: 0 }, None),
             (Expired, Deadline, None),
             (Expired, locked, None),
             (requested.clone(), Repeat, None),
             (requested.clone(), Rotate, None),
-            (requested.clone(), Right, None),
-            (requested.clone(), Wrong { attempts_left: 1 }, None),
-            (requested.clone(), Wrong { attempts_left: 0 }, None),
+            (requested.clone(), Accept, None),
+            (requested.clone(), Reject { attempts_left: 1 }, None),
+            (requested.clone(), Reject { attempts_left: 0 }, None),
             (requested.clone(), Deadline, None),
             (requested, locked, None),
         ];

@@ -44,24 +44,24 @@ pub enum Enrollment {
 pub struct Unconfirmed {
     /// The transaction that opened it, with which it lapses.
     pub(crate) transaction: TransactionId,
-    pub(crate) opened_by: Opener,
+    pub(crate) enrolled_by: EnrolledBy,
     /// The recovery codes that were shown and go live when it is confirmed.
     pub(crate) recovery: Option<PendingRecovery>,
 }
 
 impl Unconfirmed {
-    /// Which kind of session opened the enrolment.
+    /// Which kind of session opened the enrollment.
     #[must_use]
-    pub const fn opened_by(&self) -> Opener {
-        self.opened_by
+    pub const fn enrolled_by(&self) -> EnrolledBy {
+        self.enrolled_by
     }
 }
 
-/// Which kind of session opened an enrolment.
+/// Which kind of session opened an enrollment.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[allow(clippy::exhaustive_enums, reason = "these are the two kinds of session")]
-pub enum Opener {
+pub enum EnrolledBy {
     /// A session of somebody who passed a first factor only.
     FirstFactor,
     /// A session that the host elevated.
@@ -85,7 +85,7 @@ pub(crate) struct PendingRecovery {
 pub enum EnrollmentInput {
     /// The right code for its address was presented.
     Confirm,
-    /// Its transaction ended, or another enrolment took its place.
+    /// Its transaction ended, or another enrollment took its place.
     Lapse,
     /// The cap of wrong codes in a row was reached.
     Cap,
@@ -97,11 +97,11 @@ pub enum EnrollmentInput {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[must_use = "an authenticator that is gone must leave the record"]
 #[allow(clippy::exhaustive_enums, reason = "there is no third way")]
-pub enum Fate {
+pub enum Transition {
     /// It stays, in the state it has now.
-    Stays,
+    To,
     /// It is gone and must leave the record.
-    Gone,
+    Removed,
 }
 
 impl Enrollment {
@@ -109,17 +109,19 @@ impl Enrollment {
     ///
     /// # Errors
     /// [`IllegalTransition`] if the table has no edge for it; the state is then unchanged.
-    pub fn apply(&mut self, input: EnrollmentInput) -> Result<Fate, IllegalTransition> {
+    pub fn apply(&mut self, input: EnrollmentInput) -> Result<Transition, IllegalTransition> {
         use EnrollmentInput::{Cap, Confirm, Lapse, Remove};
         match (&*self, input) {
             (Self::Unconfirmed(_), Confirm) => *self = Self::Active,
             (Self::Active, Cap) => *self = Self::Disabled,
-            (Self::Unconfirmed(_), Lapse) | (Self::Active | Self::Disabled, Remove) => return Ok(Fate::Gone),
+            (Self::Unconfirmed(_), Lapse) | (Self::Active | Self::Disabled, Remove) => {
+                return Ok(Transition::Removed);
+            }
             (Self::Unconfirmed(_), Cap | Remove)
             | (Self::Active, Confirm | Lapse)
             | (Self::Disabled, Confirm | Lapse | Cap) => return Err(IllegalTransition),
         }
-        Ok(Fate::Stays)
+        Ok(Transition::To)
     }
 }
 
@@ -131,18 +133,21 @@ mod tests {
     fn every_state_takes_every_input_as_the_table_says() {
         use Enrollment::{Active, Disabled};
         use EnrollmentInput::{Cap, Confirm, Lapse, Remove};
-        let state =
-            Unconfirmed { transaction: TransactionId([1; 16]), opened_by: Opener::Elevated, recovery: None };
+        let state = Unconfirmed {
+            transaction: TransactionId([1; 16]),
+            enrolled_by: EnrolledBy::Elevated,
+            recovery: None,
+        };
         let unconfirmed = Enrollment::Unconfirmed(state);
-        let gone = |state: &Enrollment| Some((state.clone(), Fate::Gone));
+        let gone = |state: &Enrollment| Some((state.clone(), Transition::Removed));
         let table = [
-            (unconfirmed.clone(), Confirm, Some((Active, Fate::Stays))),
+            (unconfirmed.clone(), Confirm, Some((Active, Transition::To))),
             (unconfirmed.clone(), Lapse, gone(&unconfirmed)),
             (unconfirmed.clone(), Cap, None),
             (unconfirmed, Remove, None),
             (Active, Confirm, None),
             (Active, Lapse, None),
-            (Active, Cap, Some((Disabled, Fate::Stays))),
+            (Active, Cap, Some((Disabled, Transition::To))),
             (Active, Remove, gone(&Active)),
             (Disabled, Confirm, None),
             (Disabled, Lapse, None),

@@ -8,7 +8,7 @@
 use core::fmt;
 use time::OffsetDateTime;
 
-use crate::{machine::challenge::Cause, value::typed::Malformed};
+use crate::{machine::challenge::CancelReason, value::user_input::Malformed};
 
 /// Why a command was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,7 +31,7 @@ pub enum Denial {
     /// **Misuse.** The record belongs to another subject than the session.
     WrongRecord,
 
-    // Enrolment.
+    // Enrollment.
     /// The user is enrolled, so a first factor alone may not add an authenticator.
     AlreadyEnrolled,
     /// The account has an active authenticator for this address.
@@ -79,7 +79,7 @@ pub enum Denial {
     /// The challenge was answered already.
     OobCodeUsed,
     /// The challenge was ended before its time.
-    ChallengeCancelled(Cause),
+    ChallengeCancelled(CancelReason),
     /// The text cannot be the code: [`Malformed`] as typed, or with another number of digits than the challenge's. It
     /// was compared with nothing, so it costs no attempt.
     MalformedCode,

@@ -10,14 +10,14 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
-    machine::enrollment::{Enrollment, EnrollmentInput, Fate, Unconfirmed},
+    machine::enrollment::{Enrollment, EnrollmentInput, Transition, Unconfirmed},
     policy::{bounds::MAX_TRANSACTIONS, settings::Settings},
     record::{
         authenticator::Authenticator,
         challenge::Challenge,
         ledger::Ledger,
         recovery::Recovery,
-        transaction::{Pair, Transaction},
+        transaction::{AttemptCounter, Transaction},
     },
     session::session::Session,
     value::{
@@ -47,20 +47,20 @@ pub(crate) struct AccountBody {
     #[cfg_attr(
         feature = "serde",
         serde(
-            deserialize_with = "crate::value::stored::bounded::<_, _, { crate::policy::bounds::MAX_AUTHENTICATORS }>"
+            deserialize_with = "crate::value::serde_helpers::bounded::<_, _, { crate::policy::bounds::MAX_AUTHENTICATORS }>"
         )
     )]
     pub(crate) authenticators: Vec<Authenticator>,
     #[cfg_attr(
         feature = "serde",
         serde(
-            deserialize_with = "crate::value::stored::bounded::<_, _, { crate::policy::bounds::MAX_CHALLENGES }>"
+            deserialize_with = "crate::value::serde_helpers::bounded::<_, _, { crate::policy::bounds::MAX_CHALLENGES }>"
         )
     )]
     pub(crate) challenges: Vec<Challenge>,
     #[cfg_attr(
         feature = "serde",
-        serde(deserialize_with = "crate::value::stored::bounded::<_, _, MAX_TRANSACTIONS>")
+        serde(deserialize_with = "crate::value::serde_helpers::bounded::<_, _, MAX_TRANSACTIONS>")
     )]
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) recovery: Option<Recovery>,
@@ -72,7 +72,7 @@ pub(crate) struct AccountBody {
     /// When the record was last written, by the latest of the clocks that wrote it.
     pub(super) updated: Millis,
     /// Whether the store has it: a loaded record is replaced, a new one inserted.
-    #[cfg_attr(feature = "serde", serde(skip, default = "crate::value::stored::yes"))]
+    #[cfg_attr(feature = "serde", serde(skip, default = "crate::value::serde_helpers::yes"))]
     pub(super) stored: bool,
 }
 
@@ -108,7 +108,7 @@ impl Account {
         self.0.revision
     }
 
-    /// Whether a first factor alone is not enough, either to sign in or to enrol: some authenticator that may
+    /// Whether a first factor alone is not enough, either to sign in or to enroll: some authenticator that may
     /// authenticate became active, and neither a reset nor the removal of the last one has been since.
     #[must_use]
     pub const fn is_enrolled(&self) -> bool {
@@ -148,7 +148,7 @@ impl AccountBody {
     }
 
     /// Refuses first-factor sessions begun until `instant`.
-    pub(crate) fn refuse_until(&mut self, instant: Millis) {
+    pub(crate) fn revoke_sessions_before(&mut self, instant: Millis) {
         self.not_before = self.not_before.max(Some(instant));
     }
 
@@ -162,7 +162,7 @@ impl AccountBody {
 
     /// Makes an entry for the session's transaction if there is none; the list makes room for it. A host may prolong an
     /// elevated session: its entry lasts as long, so that no challenge outlives it and no attempt comes back.
-    pub(crate) fn enter(&mut self, session: &Session) {
+    pub(crate) fn open_transaction(&mut self, session: &Session) {
         let id = session.transaction();
         if let Some(known) = self.transaction_mut(id) {
             known.expires = known.expires.max(session.expires_ms());
@@ -193,7 +193,7 @@ impl AccountBody {
     fn drop_transactions(&mut self, leaves: impl Fn(&Transaction) -> bool) {
         let spent = self.transactions.iter().filter(|known| known.spent.is_some() && leaves(known));
         if let Some(begun) = spent.map(|known| known.begun).max() {
-            self.refuse_until(begun);
+            self.revoke_sessions_before(begun);
         }
         self.transactions.retain(|known| !leaves(known));
         let transactions = &self.transactions;
@@ -203,11 +203,11 @@ impl AccountBody {
             recovery.spent.retain(|known| alive(known.transaction));
         }
         let alive: Vec<_> = self.transactions.iter().map(|known| known.id).collect();
-        self.lapse(|_, state| !alive.contains(&state.transaction));
+        self.expire(|_, state| !alive.contains(&state.transaction));
     }
 
     /// Lapses the unconfirmed authenticators that `chosen` picks.
-    pub(crate) fn lapse(&mut self, chosen: impl Fn(&Authenticator, &Unconfirmed) -> bool) {
+    pub(crate) fn expire(&mut self, chosen: impl Fn(&Authenticator, &Unconfirmed) -> bool) {
         let lapses = |known: &Authenticator| match &known.enrollment {
             Enrollment::Unconfirmed(state) => chosen(known, state),
             Enrollment::Active | Enrollment::Disabled => false,
@@ -222,12 +222,12 @@ impl AccountBody {
         chosen: impl Fn(&Authenticator) -> bool,
     ) {
         self.authenticators
-            .retain_mut(|known| !chosen(known) || known.enrollment.apply(input) != Ok(Fate::Gone));
+            .retain_mut(|known| !chosen(known) || known.enrollment.apply(input) != Ok(Transition::Removed));
         let authenticators = &self.authenticators;
         let known = |id: AuthenticatorId| authenticators.iter().any(|known| known.id == id);
         self.challenges.retain(|challenge| known(challenge.authenticator));
         for transaction in &mut self.transactions {
-            transaction.pairs.retain(|pair: &Pair| known(pair.authenticator));
+            transaction.pairs.retain(|pair: &AttemptCounter| known(pair.authenticator));
         }
     }
 
@@ -250,11 +250,11 @@ impl AccountBody {
             Enrollment::Active | Enrollment::Disabled => None,
         });
         if unconfirmed.clone().count() >= usize::from(settings.max_unconfirmed) {
-            // The list is in the order of enrolment, and the first of equals is found.
+            // The list is in the order of enrollment, and the first of equals is found.
             let oldest =
                 unconfirmed.filter(|(id, _)| !guessed(*id)).min_by_key(|(_, of_another)| *of_another);
             let Some((oldest, _)) = oldest else { return false };
-            self.lapse(|known, _| known.id == oldest);
+            self.expire(|known, _| known.id == oldest);
         }
         self.authenticators.push(authenticator);
         true

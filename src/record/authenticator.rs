@@ -19,7 +19,7 @@ use crate::{
 pub enum Origin {
     /// A person enrolled it and proved it with a code.
     Enrolled,
-    /// The host had verified the address itself: Auth0's implicit enrolment.
+    /// The host had verified the address itself: Auth0's implicit enrollment.
     Provisioned,
 }
 
@@ -93,16 +93,16 @@ impl Authenticator {
     }
 
     pub(crate) fn view(&self) -> AuthenticatorView {
-        let standing = match self.enrollment {
-            Enrollment::Unconfirmed(_) => Standing::Unconfirmed,
-            Enrollment::Active => Standing::Active,
-            Enrollment::Disabled => Standing::Disabled,
+        let status = match self.enrollment {
+            Enrollment::Unconfirmed(_) => AuthenticatorStatus::Unconfirmed,
+            Enrollment::Active => AuthenticatorStatus::Active,
+            Enrollment::Disabled => AuthenticatorStatus::Disabled,
         };
         AuthenticatorView {
             id: self.id,
             channel: self.factor.channel(),
             name: Some(self.factor.label().masked()),
-            standing,
+            status,
             provisioned: self.is_provisioned(),
             created: Some(self.created.to_datetime()),
             last_used: self.last_used.map(Millis::to_datetime),
@@ -120,8 +120,8 @@ pub struct AuthenticatorView {
     pub channel: Option<Channel>,
     /// Its masked label; absent for recovery codes.
     pub name: Option<String>,
-    /// Whether it can be used. Auth0's `active` is true for [`Standing::Active`] alone.
-    pub standing: Standing,
+    /// Whether it can be used. Auth0's `active` is true for [`AuthenticatorStatus::Active`] alone.
+    pub status: AuthenticatorStatus,
     /// Whether the host provisioned it; such a one cannot be removed by its user.
     pub provisioned: bool,
     /// When it was made; absent for recovery codes.
@@ -133,11 +133,11 @@ pub struct AuthenticatorView {
 /// Whether an authenticator can be used.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub enum Standing {
+pub enum AuthenticatorStatus {
     /// It waits for its confirmation.
     Unconfirmed,
     /// It can be challenged.
     Active,
-    /// Too many wrong codes in a row; a new enrolment is needed.
+    /// Too many wrong codes in a row; a new enrollment is needed.
     Disabled,
 }

@@ -10,7 +10,7 @@ use crate::{
         draws::Draws,
         keyring::{KeyRing, TransientKey},
     },
-    machine::challenge::{Cause, ChallengeInput, ChallengeState, Pending},
+    machine::challenge::{CancelReason, ChallengeInput, ChallengeState, Pending},
     record::authenticator::Authenticator,
     session::oob_code::seal_handle,
     value::{
@@ -99,7 +99,7 @@ impl Challenge {
     }
 
     /// Cancels it, if it waits; one that is over stays as it is.
-    pub(crate) fn cancel(&mut self, cause: Cause) {
+    pub(crate) fn cancel(&mut self, cause: CancelReason) {
         // The machine refuses it for a challenge that is over.
         let _ = self.state.apply(ChallengeInput::Cancel(cause));
     }

@@ -5,7 +5,7 @@
 //! Charging moves it on by *t*; a stored instant never moves back, except through `unlock`. So a clock that jumps
 //! ahead gains at most one full bucket, and one that goes back gains nothing.
 //!
-//! No success, resend, new challenge, new token or new enrolment touches a bucket. That is what bounds guessing: the
+//! No success, resend, new challenge, new token or new enrollment touches a bucket. That is what bounds guessing: the
 //! limit on one code is not a control, because codes can be asked for again (RFC 4226 section 7.3: throttling must span
 //! login sessions).
 

@@ -13,7 +13,7 @@ use crate::{
         challenge::Challenge,
         ledger::Ledger,
         standalone::{Standalone, StandaloneBody},
-        transaction::Pair,
+        transaction::AttemptCounter,
     },
     value::{instant::Millis, name::Subject, revision::Revision},
 };
@@ -122,13 +122,13 @@ pub(crate) trait Body {
     fn ledger_mut(&mut self) -> &mut Ledger;
 
     /// The count of the challenge at this place.
-    fn pair_mut(&mut self, place: usize) -> Option<&mut Pair>;
+    fn pair_mut(&mut self, place: usize) -> Option<&mut AttemptCounter>;
 
     /// Drops what time has ended.
     fn prune(&mut self, now: Millis);
 
     /// Refuses first-factor sessions begun until `instant`.
-    fn refuse_until(&mut self, instant: Millis);
+    fn revoke_sessions_before(&mut self, instant: Millis);
 
     /// Takes back what a clock far ahead had set: cool-downs, and bounds on sessions.
     fn lower_wild_bounds(&mut self, now: Millis);
@@ -199,7 +199,7 @@ impl Body for AccountBody {
         &mut self.ledger
     }
 
-    fn pair_mut(&mut self, place: usize) -> Option<&mut Pair> {
+    fn pair_mut(&mut self, place: usize) -> Option<&mut AttemptCounter> {
         let challenge = self.challenges.get(place)?;
         let (transaction, authenticator) = (challenge.transaction, challenge.authenticator);
         self.transaction_mut(transaction)?.pair_mut(authenticator)
@@ -209,8 +209,8 @@ impl Body for AccountBody {
         Self::prune(self, now);
     }
 
-    fn refuse_until(&mut self, instant: Millis) {
-        Self::refuse_until(self, instant);
+    fn revoke_sessions_before(&mut self, instant: Millis) {
+        Self::revoke_sessions_before(self, instant);
     }
 
     fn lower_wild_bounds(&mut self, now: Millis) {
@@ -262,7 +262,7 @@ impl Body for StandaloneBody {
         &mut self.ledger
     }
 
-    fn pair_mut(&mut self, _place: usize) -> Option<&mut Pair> {
+    fn pair_mut(&mut self, _place: usize) -> Option<&mut AttemptCounter> {
         Some(&mut self.pair)
     }
 
@@ -270,7 +270,7 @@ impl Body for StandaloneBody {
     fn prune(&mut self, _now: Millis) {}
 
     /// No session stands behind it.
-    fn refuse_until(&mut self, _instant: Millis) {}
+    fn revoke_sessions_before(&mut self, _instant: Millis) {}
 
     fn lower_wild_bounds(&mut self, now: Millis) {
         self.pair.last_send = self.pair.last_send.map(|sent| sent.min(now));

@@ -9,7 +9,7 @@ use subtle::{Choice, ConditionallySelectable as _};
 
 use crate::{
     crypto::{
-        declassify::{reveal, reveal_place},
+        declassify::{declassify, declassify_place},
         mac::Tag,
     },
     keys::{
@@ -31,7 +31,7 @@ pub(crate) struct Recovery {
     #[cfg_attr(
         feature = "serde",
         serde(
-            deserialize_with = "crate::value::stored::bounded::<_, _, { crate::policy::bounds::MAX_RECOVERY_CODES }>"
+            deserialize_with = "crate::value::serde_helpers::bounded::<_, _, { crate::policy::bounds::MAX_RECOVERY_CODES }>"
         )
     )]
     pub(crate) live: Vec<LiveCode>,
@@ -39,7 +39,7 @@ pub(crate) struct Recovery {
     #[cfg_attr(
         feature = "serde",
         serde(
-            deserialize_with = "crate::value::stored::bounded::<_, _, { crate::policy::bounds::MAX_TRANSACTIONS }>"
+            deserialize_with = "crate::value::serde_helpers::bounded::<_, _, { crate::policy::bounds::MAX_TRANSACTIONS }>"
         )
     )]
     pub(crate) spent: Vec<SpentCode>,
@@ -82,7 +82,7 @@ impl Recovery {
                 found.conditional_assign(&place, hit);
             }
         }
-        usize::try_from(reveal_place(found).checked_sub(1)?).ok()
+        usize::try_from(declassify_place(found).checked_sub(1)?).ok()
     }
 
     /// The entry of the code that was used in `transaction`, if `presented` is that very code.
@@ -96,7 +96,7 @@ impl Recovery {
         let spent = self.spent.iter().find(|spent| spent.transaction == transaction)?;
         let key = keys.durable_by_id(spent.code.key_id)?;
         let hash = derive::recovery_hash(&key.recovery, subject, presented);
-        reveal(spent.code.hash.matches(&hash)).then_some(spent)
+        declassify(spent.code.hash.matches(&hash)).then_some(spent)
     }
 
     /// Takes a code out of the set, with another in its place if there is one; nothing if there is no such place.

@@ -86,12 +86,12 @@ use crate::{
     crypto::entropy::Entropy,
     factor::{email::EmailFactor, factor::Factor},
     keys::draws::Draws,
-    machine::enrollment::{Enrollment, Opener, Unconfirmed},
+    machine::enrollment::{EnrolledBy, Enrollment, Unconfirmed},
     record::{
         authenticator::{Authenticator, Origin},
         challenge::Challenge,
         ledger::Ledger,
-        transaction::Pair,
+        transaction::AttemptCounter,
     },
     value::{
         email_address::EmailAddress,
@@ -118,11 +118,11 @@ pub(crate) struct StandaloneBody {
     pub(crate) authenticator: Authenticator,
     /// Binds the handle; drawn anew whenever a new challenge begins after an old one ended.
     pub(crate) transaction: TransactionId,
-    pub(crate) pair: Pair,
+    pub(crate) pair: AttemptCounter,
     pub(crate) challenge: Option<Challenge>,
     pub(crate) ledger: Ledger,
     pub(super) updated: Millis,
-    #[cfg_attr(feature = "serde", serde(skip, default = "crate::value::stored::yes"))]
+    #[cfg_attr(feature = "serde", serde(skip, default = "crate::value::serde_helpers::yes"))]
     pub(super) stored: bool,
 }
 
@@ -133,7 +133,7 @@ impl Standalone {
     pub fn unconfirmed(subject: &Subject, address: EmailAddress, entropy: &Entropy) -> Self {
         let mut draws = Draws::new(entropy, "standalone", subject, Revision::NONE);
         let transaction = draws.transaction();
-        let state = Unconfirmed { transaction, opened_by: Opener::FirstFactor, recovery: None };
+        let state = Unconfirmed { transaction, enrolled_by: EnrolledBy::FirstFactor, recovery: None };
         let life = (Enrollment::Unconfirmed(state), Origin::Enrolled);
         Self::draw(subject, address, life, transaction, &mut draws)
     }
@@ -168,7 +168,7 @@ impl Standalone {
                 last_used: None,
             },
             transaction,
-            pair: Pair { authenticator: id, attempts_left: 0, last_send: None },
+            pair: AttemptCounter { authenticator: id, attempts_left: 0, last_send: None },
             challenge: None,
             ledger: Ledger::default(),
             updated: Millis(0),

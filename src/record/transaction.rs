@@ -22,15 +22,15 @@ pub(crate) struct Transaction {
     pub(super) begun: Millis,
     pub(crate) expires: Millis,
     /// Set once a token was issued in it.
-    pub(crate) spent: Option<Spent>,
+    pub(crate) spent: Option<Completion>,
     pub(crate) recovery_attempts: u8,
     #[cfg_attr(
         feature = "serde",
         serde(
-            deserialize_with = "crate::value::stored::bounded::<_, _, { crate::policy::bounds::MAX_AUTHENTICATORS }>"
+            deserialize_with = "crate::value::serde_helpers::bounded::<_, _, { crate::policy::bounds::MAX_AUTHENTICATORS }>"
         )
     )]
-    pub(crate) pairs: Vec<Pair>,
+    pub(crate) pairs: Vec<AttemptCounter>,
 }
 
 impl Transaction {
@@ -38,11 +38,11 @@ impl Transaction {
         Self { id, begun, expires, spent: None, recovery_attempts: RECOVERY_ATTEMPTS, pairs: Vec::new() }
     }
 
-    pub(crate) fn pair(&self, authenticator: AuthenticatorId) -> Option<&Pair> {
+    pub(crate) fn pair(&self, authenticator: AuthenticatorId) -> Option<&AttemptCounter> {
         self.pairs.iter().find(|pair| pair.authenticator == authenticator)
     }
 
-    pub(crate) fn pair_mut(&mut self, authenticator: AuthenticatorId) -> Option<&mut Pair> {
+    pub(crate) fn pair_mut(&mut self, authenticator: AuthenticatorId) -> Option<&mut AttemptCounter> {
         self.pairs.iter_mut().find(|pair| pair.authenticator == authenticator)
     }
 }
@@ -50,7 +50,7 @@ impl Transaction {
 /// How a transaction was spent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
-pub(crate) struct Spent {
+pub(crate) struct Completion {
     pub(crate) at: Millis,
     /// The authenticator, or the recovery set, that completed it.
     pub(crate) by: AuthenticatorId,
@@ -59,7 +59,7 @@ pub(crate) struct Spent {
 /// What one authenticator may still do in one transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
-pub(crate) struct Pair {
+pub(crate) struct AttemptCounter {
     pub(crate) authenticator: AuthenticatorId,
     /// Fixed when the first challenge is issued; nothing refills it.
     pub(crate) attempts_left: u8,

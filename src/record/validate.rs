@@ -15,7 +15,7 @@ use crate::{
         challenge::Challenge,
         recovery::Recovery,
         standalone::StandaloneBody,
-        transaction::{Pair, Transaction},
+        transaction::{AttemptCounter, Transaction},
     },
     value::{binding_code::BindingCode, id::AuthenticatorKind, purpose::Purpose, revision::Revision},
 };
@@ -64,7 +64,7 @@ pub(super) fn check_account(account: &AccountBody) -> Result<(), Inconsistent> {
     }
     for transaction in &account.transactions {
         check_transaction(transaction)?;
-        let known = |pair: &Pair| account.authenticator(pair.authenticator).is_some();
+        let known = |pair: &AttemptCounter| account.authenticator(pair.authenticator).is_some();
         ensure(transaction.pairs.iter().all(known), "attempts are counted for an unknown authenticator")?;
     }
     for challenge in &account.challenges {
@@ -158,7 +158,7 @@ fn check_transaction(transaction: &Transaction) -> Result<(), Inconsistent> {
     pairs.clone().try_for_each(check_pair)
 }
 
-fn check_pair(pair: &Pair) -> Result<(), Inconsistent> {
+fn check_pair(pair: &AttemptCounter) -> Result<(), Inconsistent> {
     ensure(pair.attempts_left <= MAX_ATTEMPTS, "more than 10 attempts are left")
 }
 

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
 use crate::{
-    crypto::{base64url, declassify::reveal, mac::Tag, wipe::Scratch},
+    crypto::{base64url, declassify::declassify, mac::Tag, wipe::SecretArray},
     keys::{
         derive::{self, VERSION},
         keyring::{KeyRing, TransientKey},
@@ -71,9 +71,9 @@ const SHORT_BYTES: usize = base64url::room(SHORT.div_ceil(4).saturating_mul(3));
 pub(crate) fn open_token(keys: &KeyRing, text: &str) -> Option<TokenClaims> {
     // To clear a buffer for the longest token costs more than to decode a short one.
     if text.len() <= SHORT {
-        read_token(keys, text, Scratch::<SHORT_BYTES>::new().as_mut_slice())
+        read_token(keys, text, SecretArray::<SHORT_BYTES>::new().as_mut_slice())
     } else {
-        read_token(keys, text, Scratch::<{ base64url::room(MAX_TOKEN_BYTES) }>::new().as_mut_slice())
+        read_token(keys, text, SecretArray::<{ base64url::room(MAX_TOKEN_BYTES) }>::new().as_mut_slice())
     }
 }
 
@@ -83,7 +83,7 @@ fn read_token(keys: &KeyRing, text: &str, buffer: &mut [u8]) -> Option<TokenClai
     let [VERSION, rest @ ..] = payload else { return None };
     let (key_id, rest) = rest.split_first_chunk::<4>()?;
     let key = keys.transient_by_id(KeyId(*key_id))?;
-    if !reveal(derive::token_tag(&key.token, payload).matches(&Tag(*tag))) {
+    if !declassify(derive::token_tag(&key.token, payload).matches(&Tag(*tag))) {
         return None;
     }
     claims(rest).filter(|claims| key.was_in_use(claims.begun))

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
 use crate::{
-    crypto::{base64url, declassify::reveal, wipe::Scratch},
+    crypto::{base64url, declassify::declassify, wipe::SecretArray},
     keys::{
         derive::{self, VERSION},
         keyring::{KeyRing, TransientKey},
@@ -26,7 +26,7 @@ const HANDLE_BYTES: usize = PREFIX + 20;
 
 /// An `oob_code` that was opened: it is authentic. It says its deadline, too; that the record decides.
 #[derive(Clone, Debug)]
-pub struct Handle {
+pub struct OobHandle {
     pub(crate) challenge: ChallengeId,
     pub(crate) transaction_tag: [u8; 8],
 }
@@ -52,22 +52,22 @@ pub(crate) fn seal_handle(
 }
 
 /// Reads an `oob_code`; `None` if it is not one that a known key, while it was in use, made for this subject.
-pub(crate) fn open_handle(keys: &KeyRing, subject: &Subject, text: &str) -> Option<Handle> {
-    let mut buffer = Scratch::<{ base64url::room(HANDLE_BYTES) }>::new();
+pub(crate) fn open_handle(keys: &KeyRing, subject: &Subject, text: &str) -> Option<OobHandle> {
+    let mut buffer = SecretArray::<{ base64url::room(HANDLE_BYTES) }>::new();
     let handle = base64url::decode(text, HANDLE_BYTES, buffer.as_mut_slice())?;
     let (prefix, tag) = handle.split_last_chunk::<20>()?;
     let prefix: &[u8; PREFIX] = prefix.try_into().ok()?;
     let [VERSION, rest @ ..] = prefix else { return None };
     let (key_id, rest) = rest.split_first_chunk::<4>()?;
     let key = keys.transient_by_id(KeyId(*key_id))?;
-    if !reveal(derive::oob_tag(&key.oob, subject, prefix).starts_with(tag)) {
+    if !declassify(derive::oob_tag(&key.oob, subject, prefix).starts_with(tag)) {
         return None;
     }
     let (challenge, rest) = rest.split_first_chunk::<16>()?;
     let (transaction_tag, rest) = rest.split_first_chunk::<8>()?;
     let (issued, _deadline) = rest.split_first_chunk::<8>()?;
     key.was_in_use(Millis(u64::from_be_bytes(*issued)))
-        .then_some(Handle { challenge: ChallengeId(*challenge), transaction_tag: *transaction_tag })
+        .then_some(OobHandle { challenge: ChallengeId(*challenge), transaction_tag: *transaction_tag })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use time::OffsetDateTime;
 
 use crate::{
-    machine::enrollment::Opener,
+    machine::enrollment::EnrolledBy,
     value::{
         id::TransactionId,
         instant::Millis,
@@ -164,10 +164,10 @@ impl Session {
         &self.grant
     }
 
-    pub(crate) const fn opener(&self) -> Opener {
+    pub(crate) const fn opener(&self) -> EnrolledBy {
         match self.grant {
-            Grant::FirstFactor { .. } => Opener::FirstFactor,
-            Grant::Elevated(_) => Opener::Elevated,
+            Grant::FirstFactor { .. } => EnrolledBy::FirstFactor,
+            Grant::Elevated(_) => EnrolledBy::Elevated,
         }
     }
 }

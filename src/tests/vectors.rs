@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     crypto::{
         entropy::Entropy,
-        mac::{Keyed, Tag},
+        mac::{MacKey, Tag},
         seed::Seed,
     },
     keys::{
@@ -83,7 +83,7 @@ impl Case {
     }
 
     /// The whole MAC of the case's message, by way of the sub-key that the case names.
-    fn assert_mac(&self, keyed: &Keyed) {
+    fn assert_mac(&self, keyed: &MacKey) {
         let label = self.text("label");
         let message = self.bytes("message");
         assert_eq!(raw_mac(keyed, &message).0.to_vec(), self.bytes("mac"), "{label}");
@@ -91,7 +91,7 @@ impl Case {
 }
 
 /// The MAC of a message that is already framed.
-fn raw_mac(keyed: &Keyed, framed: &[u8]) -> Tag {
+fn raw_mac(keyed: &MacKey, framed: &[u8]) -> Tag {
     let mut rest = framed;
     let mut message = keyed.message();
     while let Some((length, tail)) = rest.split_first_chunk::<4>() {

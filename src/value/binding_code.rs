@@ -10,16 +10,16 @@ use subtle::{Choice, ConstantTimeEq as _};
 use crate::{
     crypto::{
         mac::{self, Tag},
-        wipe::Scratch,
+        wipe::SecretArray,
     },
-    value::typed::{self, Malformed, among},
+    value::user_input::{self, Malformed, among},
 };
 
 /// The number that a message carries and a person types: `binding_code` in Auth0's API, 6 to 9 decimal digits.
 #[derive(Clone)]
 pub struct BindingCode {
     /// ASCII digits; zero bytes behind them.
-    digits: Scratch<16>,
+    digits: SecretArray<16>,
     length: u8,
 }
 
@@ -34,9 +34,9 @@ impl BindingCode {
     /// # Errors
     /// [`Malformed`] if the text cannot be a binding code; that costs no attempt.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let mut code = Self { digits: Scratch::new(), length: 0 };
+        let mut code = Self { digits: SecretArray::new(), length: 0 };
         let slots = code.digits.first_chunk_mut::<9>().ok_or(Malformed::Length)?;
-        let count = typed::read(text, slots, |byte| (byte, among(byte, b'0', 10)))?;
+        let count = user_input::read(text, slots, |byte| (byte, among(byte, b'0', 10)))?;
         code.length = u8::try_from(count).map_err(|_| Malformed::Length)?;
         if (Self::MIN_DIGITS..=Self::MAX_DIGITS).contains(&code.length) {
             Ok(code)
@@ -56,7 +56,7 @@ impl BindingCode {
             _ => remainder::<1_000_000>(tag),
         };
         let length = digits.clamp(Self::MIN_DIGITS, Self::MAX_DIGITS);
-        let mut code = Self { digits: Scratch::new(), length };
+        let mut code = Self { digits: SecretArray::new(), length };
         for slot in code.digits.iter_mut().take(usize::from(length)).rev() {
             let [digit, ..] = (number % 10).to_le_bytes();
             *slot = b'0'.wrapping_add(digit);
@@ -80,7 +80,7 @@ impl BindingCode {
 
     /// Whether two codes are the same, in constant time.
     pub(crate) fn matches(&self, other: &Self) -> Choice {
-        mac::difference(&self.digits, &other.digits).ct_eq(&0)
+        mac::ct_diff(&self.digits, &other.digits).ct_eq(&0)
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
             assert_eq!(binding(text).as_deref(), Ok("012345"), "{text:?}");
         }
         assert_eq!(binding("123456789").as_deref(), Ok("123456789"));
-        let longest = "012345".to_owned() + &" ".repeat(typed::MAX_TYPED_BYTES - 6);
+        let longest = "012345".to_owned() + &" ".repeat(user_input::MAX_TYPED_BYTES - 6);
         assert_eq!(binding(&longest).as_deref(), Ok("012345"));
     }
 

@@ -70,7 +70,7 @@ fn mask(masked: &mut String, part: &str, shown: usize) {
 fn is_forbidden(c: char) -> bool {
     c.is_control()
         || c.is_whitespace()
-        || crate::value::typed::is_invisible(c)
+        || crate::value::user_input::is_invisible(c)
         || matches!(c, '(' | ')' | '<' | '>' | '[' | ']' | ':' | ';' | '\\' | ',' | '"')
         // What looks like the `@` or the dot that structures an address, and what is no character at all.
         || matches!(c, '\u{fe6b}' | '\u{ff20}' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}' | '\u{fdd0}'..='\u{fdef}')
@@ -102,7 +102,7 @@ impl serde::Serialize for EmailAddress {
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for EmailAddress {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::value::stored::parsed(deserializer)
+        crate::value::serde_helpers::parsed(deserializer)
     }
 }
 

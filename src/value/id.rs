@@ -138,7 +138,7 @@ impl serde::Serialize for AuthenticatorId {
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for AuthenticatorId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::value::stored::parsed(deserializer)
+        crate::value::serde_helpers::parsed(deserializer)
     }
 }
 

@@ -26,11 +26,11 @@ macro_rules! name {
             pub fn new(text: &str) -> Result<Self, NameError> {
                 #[allow(unused_comparisons, clippy::absurd_extreme_comparisons, reason = "some names may be empty")]
                 let problem = if text.len() < $min {
-                    Some(NameProblem::Empty)
+                    Some(NameErrorKind::Empty)
                 } else if text.len() > Self::MAX_BYTES {
-                    Some(NameProblem::TooLong { max_bytes: Self::MAX_BYTES })
+                    Some(NameErrorKind::TooLong { max_bytes: Self::MAX_BYTES })
                 } else if has_control(text) {
-                    Some(NameProblem::ControlCharacter)
+                    Some(NameErrorKind::ControlCharacter)
                 } else {
                     None
                 };
@@ -74,7 +74,7 @@ macro_rules! name {
         #[cfg(feature = "serde")]
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                crate::value::stored::parsed(deserializer)
+                crate::value::serde_helpers::parsed(deserializer)
             }
         }
     };
@@ -106,13 +106,13 @@ name! {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NameError {
     what: &'static str,
-    problem: NameProblem,
+    problem: NameErrorKind,
 }
 
 impl NameError {
     /// Which bound the name breaks.
     #[must_use]
-    pub const fn problem(&self) -> NameProblem {
+    pub const fn problem(&self) -> NameErrorKind {
         self.problem
     }
 }
@@ -120,7 +120,7 @@ impl NameError {
 /// The bound that a refused name breaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum NameProblem {
+pub enum NameErrorKind {
     /// It is empty and may not be.
     Empty,
     /// It is longer than its bound.
@@ -138,10 +138,10 @@ impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ", self.what)?;
         match self.problem {
-            NameProblem::Empty => f.write_str("is empty"),
-            NameProblem::TooLong { max_bytes } => write!(f, "is longer than {max_bytes} bytes"),
-            NameProblem::ControlCharacter => f.write_str("contains a control character"),
-            NameProblem::Alphabet => f.write_str("contains a character outside [a-z0-9_-]"),
+            NameErrorKind::Empty => f.write_str("is empty"),
+            NameErrorKind::TooLong { max_bytes } => write!(f, "is longer than {max_bytes} bytes"),
+            NameErrorKind::ControlCharacter => f.write_str("contains a control character"),
+            NameErrorKind::Alphabet => f.write_str("contains a character outside [a-z0-9_-]"),
         }
     }
 }
@@ -170,11 +170,11 @@ impl Label {
         let allowed =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-';
         let problem = if text.is_empty() {
-            NameProblem::Empty
+            NameErrorKind::Empty
         } else if text.len() > Self::MAX_BYTES {
-            NameProblem::TooLong { max_bytes: Self::MAX_BYTES }
+            NameErrorKind::TooLong { max_bytes: Self::MAX_BYTES }
         } else if !text.bytes().all(allowed) {
-            NameProblem::Alphabet
+            NameErrorKind::Alphabet
         } else {
             return Ok(Self(Text::from(text)));
         };
@@ -206,7 +206,7 @@ impl serde::Serialize for Label {
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for Label {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::value::stored::parsed(deserializer)
+        crate::value::serde_helpers::parsed(deserializer)
     }
 }
 
@@ -218,14 +218,14 @@ mod tests {
     #[test]
     fn names_are_bounded_and_kept_exactly() {
         assert_eq!(Subject::new(" Ünï ").map(|s| s.to_string()), Ok(" Ünï ".to_string()));
-        assert_eq!(Subject::new("").map_err(|e| e.problem()), Err(NameProblem::Empty));
+        assert_eq!(Subject::new("").map_err(|e| e.problem()), Err(NameErrorKind::Empty));
         assert!(Audience::new("").is_ok());
         assert!(Subject::new(&"s".repeat(255)).is_ok());
         let long = Subject::new(&"s".repeat(256)).map_err(|e| e.to_string());
         assert_eq!(long, Err("subject is longer than 255 bytes".to_string()));
-        assert_eq!(ClientId::new("a\nb").map_err(|e| e.problem()), Err(NameProblem::ControlCharacter));
+        assert_eq!(ClientId::new("a\nb").map_err(|e| e.problem()), Err(NameErrorKind::ControlCharacter));
         assert!(ClientId::new("a\u{a0}b").is_ok());
-        assert_eq!(ClientId::new("a\u{85}b").map_err(|e| e.problem()), Err(NameProblem::ControlCharacter));
+        assert_eq!(ClientId::new("a\u{85}b").map_err(|e| e.problem()), Err(NameErrorKind::ControlCharacter));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use core::fmt;
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _, ConstantTimeGreater as _};
 
 use crate::{
-    crypto::{mac::Tag, wipe::Scratch},
-    value::typed::{self, Malformed, among},
+    crypto::{mac::Tag, wipe::SecretArray},
+    value::user_input::{self, Malformed, among},
 };
 
 /// A recovery code: 24 symbols of `23456789ABCDEFGHJKLMNPQRSTUVWXYZ`, 120 bits, usable once.
@@ -13,7 +13,7 @@ use crate::{
 /// At 120 bits a keyed hash of it may be stored without a password-hashing scheme (NIST SP 800-63B-4 section 3.1.2.2,
 /// ASVS 5.0 requirement 6.5.2: the threshold is 112 bits).
 #[derive(Clone)]
-pub struct RecoveryCode(Scratch<{ Self::SYMBOLS }>);
+pub struct RecoveryCode(SecretArray<{ Self::SYMBOLS }>);
 
 impl RecoveryCode {
     /// How many symbols a code has.
@@ -26,14 +26,14 @@ impl RecoveryCode {
     /// # Errors
     /// [`Malformed`] if the text cannot be a recovery code; that costs no attempt.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let mut symbols = Scratch::new();
-        let count = typed::read(text, symbols.as_mut_slice(), known_symbol)?;
+        let mut symbols = SecretArray::new();
+        let count = user_input::read(text, symbols.as_mut_slice(), known_symbol)?;
         if count == Self::SYMBOLS { Ok(Self(symbols)) } else { Err(Malformed::Length) }
     }
 
     /// The first 15 bytes of `tag` as 24 groups of 5 bits, most significant first.
     pub(crate) fn from_tag(tag: &Tag) -> Self {
-        let mut code = Self(Scratch::new());
+        let mut code = Self(SecretArray::new());
         let (groups, _) = tag.first::<15>().as_chunks::<5>();
         let (slots, _) = code.0.as_chunks_mut::<8>();
         for (group, slots) in groups.iter().zip(slots) {

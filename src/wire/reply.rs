@@ -17,7 +17,7 @@ use crate::{
         setup::{Delivery, Prompt, Sent, Setup},
     },
     policy::policy::Policy,
-    record::authenticator::{AuthenticatorView, Standing},
+    record::authenticator::{AuthenticatorStatus, AuthenticatorView},
     value::{id::AuthenticatorKind, opaque::MfaToken, recovery_code::RecoveryCode},
     wire::secret::Secret,
 };
@@ -32,7 +32,7 @@ pub struct MfaRequired {
     pub error_description: &'static str,
     /// The transaction's token.
     pub mfa_token: Secret,
-    /// What the user has, or must enrol.
+    /// What the user has, or must enroll.
     pub mfa_requirements: MfaRequirements,
 }
 
@@ -46,7 +46,7 @@ impl MfaRequired {
         Self::with_token(mfa_token.expose(), requirements)
     }
 
-    /// From a token that the client presented: an enrolment was confirmed that does not complete its transaction.
+    /// From a token that the client presented: an enrollment was confirmed that does not complete its transaction.
     #[must_use]
     pub fn with_token(mfa_token: &str, requirements: &Requirements) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl MfaRequired {
 pub enum MfaRequirements {
     /// One of these.
     Challenge(Vec<RequiredType>),
-    /// An enrolment of one of these.
+    /// An enrollment of one of these.
     Enroll(Vec<RequiredType>),
 }
 
@@ -207,7 +207,7 @@ impl AuthenticatorEntry {
         Self {
             id: view.id.to_string(),
             authenticator_type: authenticator_type(view.id.kind()),
-            active: view.standing == Standing::Active,
+            active: view.status == AuthenticatorStatus::Active,
             oob_channel: channel,
             oob_channels: channel.map(|channel| [channel]),
             name: view.name.clone(),

@@ -267,7 +267,7 @@ by_name! {
 }
 
 impl AssociateBody {
-    /// The address to enrol, if one is given; the host takes the user's own if not.
+    /// The address to enroll, if one is given; the host takes the user's own if not.
     ///
     /// # Errors
     /// 400 `invalid_request` if something else than an email address is to be enrolled, or the address is none.

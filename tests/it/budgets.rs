@@ -1,8 +1,8 @@
 //! Budgets: what looks like a fresh start refills nothing; what a lock, a cap and an administrator do.
 
 use countersign::{
-    AuthenticatorId, Cause, ChallengeRequest, ChallengeState, Delivery, Denial, Enrollment, Handle, Notice,
-    Policy, Rate, RecoveryCode, Session, Settings,
+    AuthenticatorId, CancelReason, ChallengeRequest, ChallengeState, Delivery, Denial, Enrollment, Notice,
+    OobHandle, Policy, Rate, RecoveryCode, Session, Settings,
 };
 use countersign_testkit::{START, World, address, bucket, json, millis, policy, wrong};
 use time::{Duration, OffsetDateTime};
@@ -22,7 +22,7 @@ fn enrolled(change: impl FnOnce(&mut Settings)) -> (World, AuthenticatorId, Vec<
         open_sends(settings);
         change(settings);
     }));
-    let (id, codes) = world.enrol("user@example.com");
+    let (id, codes) = world.enroll("user@example.com");
     world.pass(600);
     (world, id, codes)
 }
@@ -69,7 +69,7 @@ fn failures(world: &mut World, id: AuthenticatorId) -> u8 {
     account.authenticators().iter().find(|known| known.id() == id).expect("it is there").failures()
 }
 
-fn cancel(world: &mut World, session: &Session, handle: &Handle) {
+fn cancel(world: &mut World, session: &Session, handle: &OobHandle) {
     let account = world.account();
     let step = world.verifier.cancel(session, account, handle, world.now);
     world.run(step).unwrap();
@@ -78,7 +78,7 @@ fn cancel(world: &mut World, session: &Session, handle: &Handle) {
 #[test]
 fn nothing_refills_the_attempts_of_a_transaction() {
     let mut world = World::new(Policy::default());
-    let (id, _) = world.enrol("user@example.com");
+    let (id, _) = world.enroll("user@example.com");
     world.pass(600);
     let session = world.login();
     assert_eq!(guess_at(&mut world, &session, id), invalid(4));
@@ -129,7 +129,7 @@ fn nothing_refills_the_guesses_of_an_account() {
     let session = world.login();
     assert_eq!(guess_at(&mut world, &session, one), invalid(2));
     assert_eq!(guess_at(&mut world, &session, two), invalid(2));
-    // New enrolments, each with a code of its own, and one that is confirmed.
+    // New enrollments, each with a code of its own, and one that is confirmed.
     let elevated = world.elevated();
     for to in ["three@example.com", "four@example.com", "three@example.com"] {
         let associated = world.associate(&elevated, to).unwrap();
@@ -200,7 +200,7 @@ fn a_spent_transaction_that_was_pushed_out_stays_spent() {
 }
 
 #[test]
-fn an_enrolment_begins_in_a_record_that_is_full_of_transactions() {
+fn an_enrollment_begins_in_a_record_that_is_full_of_transactions() {
     let (mut world, _, _) = enrolled(|_| {});
     for _ in 0..16 {
         let session = world.login();
@@ -272,7 +272,7 @@ fn the_cap_disables_for_good_and_ends_what_was_open() {
         matches!(world.events.last(), Some(Notice::Disabled { authenticator, .. }) if *authenticator == id)
     );
     let account = world.account();
-    let ended = |state: &ChallengeState| *state == ChallengeState::Cancelled(Cause::Disabled);
+    let ended = |state: &ChallengeState| *state == ChallengeState::Cancelled(CancelReason::Disabled);
     assert_eq!(account.challenges().iter().filter(|known| ended(known.state())).count(), 2);
     assert_eq!(json(&account)["not_before"], millis(world.now));
     // Sessions from before are refused, also with the right code or a recovery code.

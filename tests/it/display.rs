@@ -22,7 +22,7 @@ fn text(value: &impl Display) -> String {
 /// A world with one confirmed authenticator and a challenge that waits.
 fn challenged() -> (World, Account) {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(3600);
     let session = world.login();
     world.challenge(&session).unwrap();
@@ -64,7 +64,7 @@ fn a_pending_challenge_counts_its_messages() {
     assert_eq!((pending.generation(), pending.sends()), (0, 1));
     let mut world =
         World::new(countersign_testkit::policy(|settings| settings.resend = countersign::Resend::Rotate));
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(3600);
     let session = world.login();
     for messages in 1..=3 {
@@ -79,7 +79,7 @@ fn a_pending_challenge_counts_its_messages() {
 #[test]
 fn an_authenticator_says_when_it_was_made_and_used() {
     let mut world = World::new(Policy::default());
-    let (id, codes) = world.enrol("user@example.com");
+    let (id, codes) = world.enroll("user@example.com");
     let account = world.account();
     assert_eq!(account.subject(), &subject());
     assert_eq!(usize::from(world.verifier.recovery_codes_left(&account)), codes.len());
@@ -117,7 +117,7 @@ fn a_session_says_whose_it_is_and_how_long() {
     assert_eq!((elevated.begun(), elevated.expires()), (START, START + Duration::hours(1)));
     assert_ne!(session.transaction().as_bytes(), elevated.transaction().as_bytes());
     assert_eq!(world.audits.len(), 0);
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     assert_eq!(world.audits.last().unwrap().at(), world.now);
 }
 
@@ -164,7 +164,7 @@ fn secrets_show_their_type_alone() {
     assert_eq!(debug(&world.begin()), "MfaToken(..)");
     assert_eq!(debug(&code("123456")), "BindingCode(..)");
     assert_eq!(debug(&countersign::wire::Secret::from("a token")), "Secret(..)");
-    let (_, codes) = world.enrol("user@example.com");
+    let (_, codes) = world.enroll("user@example.com");
     assert_eq!(debug(&codes[0]), "RecoveryCode(..)");
     world.pass(3600);
     let session = world.login();

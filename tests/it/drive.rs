@@ -77,7 +77,7 @@ type Guess<E> = tokio::task::JoinHandle<Result<(Result<(), Denial>, bool), Drive
 fn guess<S: Store<Record = Account> + 'static>(
     verifier: &Arc<Verifier>,
     store: &Arc<S>,
-    (session, handle): (&countersign::Session, &countersign::Handle),
+    (session, handle): (&countersign::Session, &countersign::OobHandle),
     code: &BindingCode,
     now: OffsetDateTime,
 ) -> Guess<S::Error> {
@@ -95,7 +95,7 @@ fn guess<S: Store<Record = Account> + 'static>(
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_128_guesses_at_once_five_are_judged() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(3_600);
     let session = world.login();
     let challenged = world.challenge(&session).unwrap();
@@ -118,7 +118,7 @@ async fn of_128_guesses_at_once_five_are_judged() {
 #[test]
 fn of_128_guesses_on_threads_five_are_judged() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(3_600);
     let session = world.login();
     let challenged = world.challenge(&session).unwrap();
@@ -273,7 +273,7 @@ impl BlockingStore for Vanishing {
 #[tokio::test]
 async fn a_record_that_is_deleted_meanwhile_does_not_come_back() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     let account = world.account();
     let entropy = Entropy::from_bytes([5; 32]);
     let step = |account| {
@@ -398,7 +398,7 @@ fn what_is_drawn_follows_from_the_entropy_and_the_record() {
 #[test]
 fn a_stored_revision_of_zero_is_counted_up() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     let account = edited(&world.account(), |row| row["revision"] = 0.into()).unwrap();
     let entropy = Entropy::from_bytes([1; 32]);
     let reset = world.verifier.reset(account.clone(), world.now).into_parts().0.unwrap();

@@ -7,7 +7,7 @@ use time::{Duration, macros::datetime};
 /// Two active addresses, an hour ago.
 fn with_two_addresses(policy: Policy) -> World {
     let mut world = World::new(policy);
-    world.enrol("first@example.com");
+    world.enroll("first@example.com");
     let elevated = world.elevated();
     let second = world.associate(&elevated, "second@example.com").unwrap();
     let code = world.mail().code;
@@ -32,7 +32,7 @@ fn the_last_instant_of_the_calendar_is_an_instant_like_any_other() {
 }
 
 #[test]
-fn among_enrolments_of_one_millisecond_the_first_one_lapses() {
+fn among_enrollments_of_one_millisecond_the_first_one_lapses() {
     let mut world = World::new(Policy::default());
     let session = world.login();
     let addresses = ["a@example.com", "b@example.com", "c@example.com", "d@example.com"];
@@ -107,7 +107,7 @@ fn a_spent_transaction_cancels_nothing() {
 #[test]
 fn any_write_prunes() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     assert_eq!(world.account().challenges().len(), 1);
     world.pass(86_400);
     world.unlock();
@@ -153,7 +153,7 @@ fn no_challenge_type_at_all_means_any() {
 #[test]
 fn an_unlock_by_a_slow_clock_undoes_no_reset() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(3_600);
     let (elevated, session) = (world.elevated(), world.login());
     world.pass(60);
@@ -168,7 +168,7 @@ fn an_unlock_by_a_slow_clock_undoes_no_reset() {
 #[test]
 fn an_unlock_by_a_slow_clock_revives_no_spent_transaction() {
     let mut world = World::new(Policy::default());
-    let (_, codes) = world.enrol("user@example.com");
+    let (_, codes) = world.enroll("user@example.com");
     world.pass(3_600);
     let session = world.login();
     world.recover(&session, &codes[0]).unwrap();
@@ -184,7 +184,7 @@ fn an_unlock_by_a_slow_clock_revives_no_spent_transaction() {
 #[test]
 fn an_unlock_lifts_a_bound_that_no_honest_clock_set() {
     let mut world = World::new(Policy::default());
-    let (id, _) = world.enrol("user@example.com");
+    let (id, _) = world.enroll("user@example.com");
     let real = world.now;
     world.now = datetime!(9000-01-01 0:00 UTC);
     let elevated = world.elevated();
@@ -203,7 +203,7 @@ fn an_unlock_lifts_a_bound_that_no_honest_clock_set() {
 fn an_unlock_leaves_a_bound_of_one_day_ahead_and_lowers_one_beyond() {
     let after_unlock = |ahead: Duration| {
         let mut world = World::new(Policy::default());
-        world.enrol("user@example.com");
+        world.enroll("user@example.com");
         world.now += ahead;
         world.reset();
         let bound =
@@ -220,7 +220,7 @@ fn an_unlock_leaves_a_bound_of_one_day_ahead_and_lowers_one_beyond() {
     assert!(!after_unlock(Duration::days(1) + Duration::MILLISECOND));
 }
 
-/// The addresses of the authenticators, in the order of enrolment.
+/// The addresses of the authenticators, in the order of enrollment.
 fn addresses(world: &mut World) -> Vec<String> {
     let account = world.account();
     let text = serde_json::to_string(&account).unwrap();
@@ -233,9 +233,9 @@ fn addresses(world: &mut World) -> Vec<String> {
 }
 
 #[test]
-fn an_enrolment_ends_with_its_own_session() {
+fn an_enrollment_ends_with_its_own_session() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     let earlier = world.elevated();
     world.associate(&earlier, "earlier@example.com").unwrap();
     world.pass(1800);
@@ -252,9 +252,9 @@ fn an_enrolment_ends_with_its_own_session() {
 }
 
 #[test]
-fn an_enrolment_makes_room_among_those_of_its_own_session_first() {
+fn an_enrollment_makes_room_among_those_of_its_own_session_first() {
     let mut world = World::new(countersign_testkit::policy(|settings| settings.max_unconfirmed = 2));
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let one = world.elevated();
     world.associate(&one, "one@example.com").unwrap();
@@ -274,7 +274,7 @@ fn an_enrolment_makes_room_among_those_of_its_own_session_first() {
 #[test]
 fn a_challenge_makes_room_among_those_of_its_own_login_first() {
     let mut world = World::new(countersign_testkit::policy(|settings| settings.max_challenges = 2));
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     let second = world.provision("second@example.com").unwrap();
     world.pass(3600);
     let one = world.login();

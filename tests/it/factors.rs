@@ -29,7 +29,7 @@ fn presets_say_what_each_kind_is_good_for() {
 fn a_factor_that_is_off_is_refused_everywhere() {
     let off = limited(FactorUse::Off);
     let mut world = World::new(Policy::default());
-    let (id, _) = world.enrol("user@example.com");
+    let (id, _) = world.enroll("user@example.com");
     world.pass(60);
 
     let (session, elevated) = (world.login(), world.elevated());
@@ -80,7 +80,7 @@ fn a_standalone_address_is_asked_for_what_its_factor_is_good_for() {
 #[test]
 fn an_account_is_challenged_to_authenticate_alone() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let session = world.login();
     let mut request = ChallengeRequest::default();

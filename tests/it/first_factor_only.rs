@@ -10,9 +10,9 @@ fn unknown() -> RecoveryCode {
 }
 
 #[test]
-fn a_thief_with_the_password_cannot_stop_an_elevated_enrolment() {
+fn a_thief_with_the_password_cannot_stop_an_elevated_enrollment() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(120);
     for _ in 0..16 {
         let thief = world.login();
@@ -23,7 +23,7 @@ fn a_thief_with_the_password_cannot_stop_an_elevated_enrolment() {
 }
 
 #[test]
-fn a_thief_with_the_password_cannot_stop_a_first_enrolment() {
+fn a_thief_with_the_password_cannot_stop_a_first_enrollment() {
     let mut world = World::new(Policy::auth0());
     for number in 0..16 {
         let thief = world.login();
@@ -39,7 +39,7 @@ fn a_thief_with_the_password_cannot_stop_a_first_enrolment() {
 #[test]
 fn recovery_stays_open_under_guesses_floods_and_burnt_messages() {
     let mut world = World::new(Policy::default());
-    let (_, codes) = world.enrol("user@example.com");
+    let (_, codes) = world.enroll("user@example.com");
     world.pass(3_600);
     for _ in 0..40 {
         let thief = world.login();
@@ -70,7 +70,7 @@ fn provisioning_again_sets_the_latch_once_email_may_authenticate() {
 }
 
 #[test]
-fn requirements_ask_for_no_enrolment_that_completes_nothing() {
+fn requirements_ask_for_no_enrollment_that_completes_nothing() {
     let mut world = World::new(Policy::strict());
     let account = world.account();
     assert_eq!(Need::from(world.verifier.requirements(&account)), Need::Enroll(vec![]));
@@ -97,7 +97,7 @@ fn a_disabled_address_is_not_announced_as_added_when_it_moves() {
 #[test]
 fn regenerating_recovery_codes_draws_on_the_budget_of_messages() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(3_600);
     let elevated = world.elevated();
     let mut regenerate = || {

@@ -162,7 +162,7 @@ fn a_record_comes_back_in_every_format() {
 #[test]
 fn a_descriptor_comes_back_in_every_format() {
     let mut world = World::new(countersign::Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let session = world.login();
     world.challenge(&session).unwrap();

@@ -10,8 +10,8 @@ use time::Duration;
 /// is needed, asking at every instant at which the core says that asking may help.
 fn evaluated_guesses(policy: &Policy, period: Duration) -> u64 {
     let mut world = World::new(policy.clone());
-    world.enrol("user@example.com");
-    // The holder's own enrolment spent a message; by now the buckets are full.
+    world.enroll("user@example.com");
+    // The holder's own enrollment spent a message; by now the buckets are full.
     world.pass(86_400 * 40);
     let end = world.now + period;
     let mut evaluated = 0;

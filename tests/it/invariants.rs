@@ -143,7 +143,7 @@ impl Run {
     }
 
     /// Begins where most accounts are: with one address confirmed and a session open.
-    fn enrol(&mut self) {
+    fn enroll(&mut self) {
         self.take(Operation::Begin, false);
         self.take(Operation::Associate { session: 0, address: 0 }, false);
         self.take(Operation::Verify { handle: 0, right: true, own_session: true }, false);
@@ -160,7 +160,7 @@ impl Run {
     }
 
     /// Commits a step through the store, or loses it, and checks what holds of every step.
-    fn commit<T>(&mut self, step: Step<T>, lose: bool, unlocks: bool, unenrols: bool) -> Came<T> {
+    fn commit<T>(&mut self, step: Step<T>, lose: bool, unlocks: bool, unenrolls: bool) -> Came<T> {
         let before = self.json();
         let writes = step.writes();
         let swaps = *self.world.store.swaps.borrow();
@@ -182,7 +182,7 @@ impl Run {
                 let (result, effects) = outcome.into_parts();
                 let denied = result.as_ref().err().copied();
                 assert_eq!(logged, denied.map(|denial| denial.code()));
-                self.check_record(&before, &after, denied, unlocks, unenrols);
+                self.check_record(&before, &after, denied, unlocks, unenrolls);
                 self.check_effects(&effects);
                 Came::Done(result, effects)
             }
@@ -195,7 +195,7 @@ impl Run {
         after: &Value,
         denied: Option<Denial>,
         unlocks: bool,
-        unenrols: bool,
+        unenrolls: bool,
     ) {
         if after.is_null() {
             return;
@@ -237,7 +237,7 @@ impl Run {
 
         // The latch.
         if before["enrolled"] == true && after["enrolled"] == false {
-            assert!(unenrols, "only a removal or a reset ends an enrolment");
+            assert!(unenrolls, "only a removal or a reset ends an enrollment");
         }
 
         // Attempts only go down, and buckets only fill up, by what was charged and no more.
@@ -367,7 +367,7 @@ impl Run {
                 if let Came::Done(Ok(answer), effects) = self.commit(step, lose, false, false) {
                     assert!(
                         session.is_elevated() || !enrolled,
-                        "a first factor enrols the first authenticator only"
+                        "a first factor enrolls the first authenticator only"
                     );
                     let sent = answer.setup.sent().unwrap().clone();
                     self.recovery.extend(answer.recovery_codes.unwrap_or_default());
@@ -553,7 +553,7 @@ proptest! {
     #[test]
     fn the_invariants_hold_after_every_step(policy in policies(), operations in operations()) {
         let mut run = Run::new(policy);
-        run.enrol();
+        run.enroll();
         for (operation, lose) in operations {
             run.take(operation, lose);
         }

@@ -1,14 +1,14 @@
-//! The seed flow, a scene a test: enrol, confirm, challenge, verify, recover, remove.
+//! The seed flow, a scene a test: enroll, confirm, challenge, verify, recover, remove.
 
 use countersign::{
-    AuthenticatorKind, Cause, ChallengeRequest, Delivery, Denial, Destination, FactorLabel, Notice, Policy,
-    RecoveryCode, Standing,
+    AuthenticatorKind, AuthenticatorStatus, CancelReason, ChallengeRequest, Delivery, Denial, Destination,
+    FactorLabel, Notice, Policy, RecoveryCode,
 };
 use countersign_testkit::{Need, World, address, code, wrong};
 use time::Duration;
 
 #[test]
-fn a_first_enrolment_returns_recovery_codes_and_its_confirmation_completes_the_login() {
+fn a_first_enrollment_returns_recovery_codes_and_its_confirmation_completes_the_login() {
     let mut world = World::new(Policy::default());
     let account = world.account();
     assert_eq!(
@@ -24,7 +24,7 @@ fn a_first_enrolment_returns_recovery_codes_and_its_confirmation_completes_the_l
     let mail = world.mail();
     assert_eq!(mail.to, address("user@example.com"));
     assert_eq!(mail.code.expose().len(), 6);
-    assert!(!world.account().is_enrolled(), "an unconfirmed authenticator is no enrolment");
+    assert!(!world.account().is_enrolled(), "an unconfirmed authenticator is no enrollment");
     assert_eq!(
         countersign_testkit::recovery_codes_left(&world.account()),
         0,
@@ -48,7 +48,7 @@ fn a_first_enrolment_returns_recovery_codes_and_its_confirmation_completes_the_l
 #[test]
 fn a_second_associate_with_a_first_factor_is_refused_and_an_elevated_session_may() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     let session = world.login();
     assert_eq!(world.associate(&session, "other@example.com").unwrap_err(), Denial::AlreadyEnrolled);
     let elevated = world.elevated();
@@ -64,7 +64,7 @@ fn a_second_associate_with_a_first_factor_is_refused_and_an_elevated_session_may
         &world.store.load(&countersign_testkit::subject()).unwrap(),
         world.now,
     );
-    assert!(standings.unwrap().iter().all(|row| row.standing == Standing::Active));
+    assert!(standings.unwrap().iter().all(|row| row.status == AuthenticatorStatus::Active));
     assert_eq!(world.associate(&elevated, "other@example.com").unwrap_err(), Denial::AddressInUse);
 }
 
@@ -77,15 +77,15 @@ fn authenticators_lists_masked_rows_and_the_recovery_codes() {
     let rows = world.verifier.authenticators(&session, &account, world.now).unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(
-        (rows[0].standing, rows[0].name.as_deref()),
-        (Standing::Unconfirmed, Some("****@exam*******"))
+        (rows[0].status, rows[0].name.as_deref()),
+        (AuthenticatorStatus::Unconfirmed, Some("****@exam*******"))
     );
     let mail = world.mail();
     world.verify(&session, associated.oob_code.expose(), &mail.code).unwrap();
     let account = world.account();
     let rows = world.verifier.authenticators(&session, &account, world.now).unwrap();
     assert_eq!(rows.len(), 2, "a spent transaction may still read");
-    assert_eq!((rows[0].id, rows[0].standing), (associated.authenticator, Standing::Active));
+    assert_eq!((rows[0].id, rows[0].status), (associated.authenticator, AuthenticatorStatus::Active));
     assert_eq!(rows[1].id.kind(), AuthenticatorKind::RecoveryCode);
     assert!(rows[1].id.to_string().starts_with("recovery-code|dev_"));
 }
@@ -93,7 +93,7 @@ fn authenticators_lists_masked_rows_and_the_recovery_codes() {
 #[test]
 fn challenge_wrong_code_right_code_and_replay() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let session = world.login();
     let challenged = world.challenge(&session).unwrap();
@@ -105,7 +105,7 @@ fn challenge_wrong_code_right_code_and_replay() {
     assert_eq!(denied.unwrap_err(), Denial::MalformedCode, "another number of digits costs nothing");
     assert!(world.verify(&session, oob_code, &right).unwrap().completed);
     assert_eq!(world.verify(&session, oob_code, &right).unwrap_err(), Denial::OobCodeUsed);
-    assert_eq!(world.tokens.len(), 2, "one for the enrolment, one for this");
+    assert_eq!(world.tokens.len(), 2, "one for the enrollment, one for this");
     assert_eq!(world.challenge(&session).unwrap_err(), Denial::TransactionSpent);
     assert_eq!(world.associate(&session, "x@example.com").unwrap_err(), Denial::AlreadyEnrolled);
 }
@@ -113,7 +113,7 @@ fn challenge_wrong_code_right_code_and_replay() {
 #[test]
 fn a_code_lives_to_the_second() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let session = world.login();
     let challenged = world.challenge(&session).unwrap();
@@ -155,7 +155,7 @@ fn the_mfa_token_lives_to_the_second() {
 #[test]
 fn asking_again_sends_the_same_code_under_the_same_handle() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let session = world.login();
     let first = world.challenge(&session).unwrap();
@@ -179,7 +179,7 @@ fn asking_again_sends_the_same_code_under_the_same_handle() {
     assert_ne!(third.oob_code.expose(), first.oob_code.expose());
     let right = world.mail().code;
     let old = world.verify(&session, first.oob_code.expose(), &right).unwrap_err();
-    assert_eq!(old, Denial::ChallengeCancelled(Cause::Superseded));
+    assert_eq!(old, Denial::ChallengeCancelled(CancelReason::Superseded));
     assert!(world.verify(&session, third.oob_code.expose(), &right).is_ok());
 }
 
@@ -187,7 +187,7 @@ fn asking_again_sends_the_same_code_under_the_same_handle() {
 fn rotating_sends_a_new_code_under_the_same_handle() {
     let mut world =
         World::new(countersign_testkit::policy(|settings| settings.resend = countersign::Resend::Rotate));
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let session = world.login();
     let first = world.challenge(&session).unwrap();
@@ -221,7 +221,7 @@ fn associating_the_same_address_again_resends_the_same_code_and_recovery_codes()
 #[test]
 fn a_recovery_code_is_used_once_and_consumed() {
     let mut world = World::new(Policy::default());
-    let (_, codes) = world.enrol("user@example.com");
+    let (_, codes) = world.enroll("user@example.com");
     let session = world.login();
     let recovered = world.recover(&session, &codes[3]).unwrap();
     assert_eq!((recovered.remaining, recovered.replacement.is_none()), (9, true));
@@ -235,7 +235,7 @@ fn a_recovery_code_is_used_once_and_consumed() {
 #[test]
 fn a_recovery_code_is_replaced_and_the_answer_can_be_asked_for_again() {
     let mut world = World::new(Policy::auth0());
-    let (_, codes) = world.enrol("user@example.com");
+    let (_, codes) = world.enroll("user@example.com");
     assert_eq!(codes.len(), 1);
     let session = world.login();
     let first = world.recover(&session, &codes[0]).unwrap();
@@ -262,7 +262,7 @@ fn a_recovery_code_is_replaced_and_the_answer_can_be_asked_for_again() {
 #[test]
 fn regenerating_replaces_the_whole_set() {
     let mut world = World::new(Policy::default());
-    let (_, old) = world.enrol("user@example.com");
+    let (_, old) = world.enroll("user@example.com");
     world.pass(1);
     let stale = world.login();
     let elevated = world.elevated();
@@ -284,9 +284,9 @@ fn regenerating_replaces_the_whole_set() {
 }
 
 #[test]
-fn removing_the_last_authenticator_ends_the_enrolment() {
+fn removing_the_last_authenticator_ends_the_enrollment() {
     let mut world = World::new(Policy::default());
-    let (id, codes) = world.enrol("user@example.com");
+    let (id, codes) = world.enroll("user@example.com");
     world.pass(60);
     let old = world.login();
     let elevated = world.elevated();
@@ -304,13 +304,13 @@ fn removing_the_last_authenticator_ends_the_enrolment() {
     assert_eq!(world.recover(&session, &codes[0]).unwrap_err(), Denial::NotEnrolled);
     assert_eq!(world.challenge(&session).unwrap_err(), Denial::NotEnrolled);
     let again = world.associate(&session, "user@example.com").unwrap();
-    assert!(again.answer.recovery_codes.is_some(), "a first enrolment again");
+    assert!(again.answer.recovery_codes.is_some(), "a first enrollment again");
 }
 
 #[test]
 fn a_challenge_can_be_given_up() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let session = world.login();
     let challenged = world.challenge(&session).unwrap();
@@ -320,7 +320,7 @@ fn a_challenge_can_be_given_up() {
     let step = world.verifier.cancel(&session, account, &handle, world.now);
     world.run(step).unwrap();
     let denied = world.verify(&session, challenged.oob_code.expose(), &right).unwrap_err();
-    assert_eq!(denied, Denial::ChallengeCancelled(Cause::Requested));
+    assert_eq!(denied, Denial::ChallengeCancelled(CancelReason::Requested));
     let denied = world.challenge(&session).unwrap_err();
     assert_eq!(
         denied,
@@ -329,13 +329,13 @@ fn a_challenge_can_be_given_up() {
     );
     let account = world.account();
     let step = world.verifier.cancel(&session, account, &handle, world.now);
-    assert_eq!(world.run(step).unwrap_err(), Denial::ChallengeCancelled(Cause::Requested));
+    assert_eq!(world.run(step).unwrap_err(), Denial::ChallengeCancelled(CancelReason::Requested));
 }
 
 #[test]
 fn a_failed_message_lifts_the_cool_down_once_and_never_the_budget() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(600);
     let session = world.login();
     world.challenge(&session).unwrap();
@@ -354,7 +354,7 @@ fn a_failed_message_lifts_the_cool_down_once_and_never_the_budget() {
 }
 
 #[test]
-fn provisioned_addresses_are_factors_without_an_enrolment() {
+fn provisioned_addresses_are_factors_without_an_enrollment() {
     let mut world = World::new(Policy::default());
     let id = world.provision("user@example.com").unwrap();
     assert_eq!(world.provision("user@example.com").unwrap(), id);
@@ -390,7 +390,7 @@ fn the_strict_policy_confirms_addresses_and_never_authenticates_by_email() {
 #[test]
 fn a_reset_drops_everything_but_the_ledger() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     let elevated = world.elevated();
     let session = world.login();
     world.reset();
@@ -406,7 +406,7 @@ fn a_reset_drops_everything_but_the_ledger() {
 #[test]
 fn sessions_do_only_what_their_kind_may() {
     let mut world = World::new(Policy::default());
-    let (id, codes) = world.enrol("user@example.com");
+    let (id, codes) = world.enroll("user@example.com");
     world.pass(60);
     let token = world.begin();
     let unnamed = world.verifier.open(token.expose(), None, world.now).unwrap();

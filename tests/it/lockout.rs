@@ -1,7 +1,8 @@
 //! Locks: what an empty budget refuses, what it leaves open, and how it is lifted.
 
 use countersign::{
-    AuthenticatorId, Cause, ChallengeState, Denial, Notice, Policy, Rate, RecoveryCode, Session, Settings,
+    AuthenticatorId, CancelReason, ChallengeState, Denial, Notice, Policy, Rate, RecoveryCode, Session,
+    Settings,
 };
 use countersign_testkit::{World, bucket, json, millis, policy, wrong};
 use time::{Duration, OffsetDateTime};
@@ -17,7 +18,7 @@ fn enrolled(change: impl FnOnce(&mut Settings)) -> (World, AuthenticatorId, Vec<
         settings.failure_cap = 100;
         change(settings);
     }));
-    let (id, codes) = world.enrol("user@example.com");
+    let (id, codes) = world.enroll("user@example.com");
     world.pass(600);
     (world, id, codes)
 }
@@ -61,7 +62,7 @@ fn a_lock_cancels_refuses_and_leaves_recovery_open() {
         let (mut world, id, codes) = enrolled(change);
         let live = open(&mut world, 3);
         let elevated = world.elevated();
-        let enrolment = world.associate(&elevated, "two@example.com").unwrap();
+        let enrollment = world.associate(&elevated, "two@example.com").unwrap();
         let confirmation = world.mail().code;
         let (begun, (guesses, until)) = (world.now, guess_until_locked(&mut world));
         assert_eq!((guesses, until), (3, begun + span));
@@ -70,7 +71,7 @@ fn a_lock_cancels_refuses_and_leaves_recovery_open() {
 
         // Every live challenge is cancelled, and a right code is refused.
         let account = world.account();
-        let cancelled = |state: &ChallengeState| *state == ChallengeState::Cancelled(Cause::Locked);
+        let cancelled = |state: &ChallengeState| *state == ChallengeState::Cancelled(CancelReason::Locked);
         assert!(account.challenges().iter().filter(|known| cancelled(known.state())).count() >= 6);
         assert!(
             !account.challenges().iter().any(|known| matches!(known.state(), ChallengeState::Pending(_)))
@@ -82,7 +83,7 @@ fn a_lock_cancels_refuses_and_leaves_recovery_open() {
             assert_eq!(world.verify(session, oob_code, &wrong(right)).unwrap_err(), locked);
             assert_eq!(world.challenge(session).unwrap_err(), locked);
         }
-        let confirmed = world.verify(&elevated, enrolment.oob_code.expose(), &confirmation);
+        let confirmed = world.verify(&elevated, enrollment.oob_code.expose(), &confirmation);
         assert_eq!(confirmed.unwrap_err(), locked);
         assert_eq!(world.associate(&elevated, "two@example.com").unwrap_err(), locked);
         assert_eq!(world.associate(&elevated, "three@example.com").unwrap_err(), locked);
@@ -105,7 +106,7 @@ fn a_lock_cancels_refuses_and_leaves_recovery_open() {
         if span < Duration::seconds(600) {
             let (session, oob_code, right) = &live[1];
             let denied = world.verify(session, oob_code, right).unwrap_err();
-            assert_eq!(denied, Denial::ChallengeCancelled(Cause::Locked));
+            assert_eq!(denied, Denial::ChallengeCancelled(CancelReason::Locked));
         }
     }
 }
@@ -199,7 +200,7 @@ fn unlocking_takes_back_what_a_clock_that_was_ahead_had_put_on_the_account() {
 fn the_recovery_bucket_refuses_only_where_the_policy_says_so() {
     for (preset, refuses) in [(Policy::default(), false), (Policy::auth0(), true)] {
         let mut world = World::new(preset);
-        let (_, codes) = world.enrol("user@example.com");
+        let (_, codes) = world.enroll("user@example.com");
         world.pass(600);
         let (begun, guess) = (world.now, RecoveryCode::parse(&"2".repeat(24)).unwrap());
         for transaction in 0..2 {

@@ -24,7 +24,7 @@ fn guess_wrong(world: &mut World, times: usize) {
 #[test]
 fn an_address_that_may_not_authenticate_is_no_way_to_complete_a_login() {
     let mut world = World::new(Policy::default());
-    world.enrol(ADDRESS);
+    world.enroll(ADDRESS);
     let both = vec![AuthenticatorKind::Email, AuthenticatorKind::RecoveryCode];
     let account = world.account();
     assert_eq!(Need::from(world.verifier.requirements(&account)), Need::Challenge(both));
@@ -48,7 +48,7 @@ fn of_two_unconfirmed_addresses_the_one_that_is_named_goes() {
 #[test]
 fn a_named_authenticator_is_no_way_around_the_types_that_were_asked_for() {
     let mut world = World::new(Policy::default());
-    let (id, _) = world.enrol(ADDRESS);
+    let (id, _) = world.enroll(ADDRESS);
     world.pass(60);
     let session = world.login();
     let asking = |types| ChallengeRequest::default().authenticator(id).types(types);
@@ -61,7 +61,7 @@ fn a_named_authenticator_is_no_way_around_the_types_that_were_asked_for() {
 fn a_clock_is_said_to_disagree_beyond_a_minute_and_not_at_one() {
     let disagreements = |behind: Duration| {
         let mut world = World::new(Policy::default());
-        world.enrol(ADDRESS);
+        world.enroll(ADDRESS);
         world.events.clear();
         world.now -= behind;
         world.provision("other@example.com").unwrap();
@@ -111,7 +111,7 @@ fn failures_move_to_the_address_that_takes_the_place_and_to_no_other() {
 #[test]
 fn an_account_whose_only_factor_is_disabled_gets_no_new_recovery_codes() {
     let mut world = World::new(policy(|settings| settings.failure_cap = 2));
-    world.enrol(ADDRESS);
+    world.enroll(ADDRESS);
     guess_wrong(&mut world, 2);
     let session = world.elevated();
     let account = world.account();
@@ -158,9 +158,10 @@ fn no_two_sessions_confirm_more_authenticators_than_the_policy_allows() {
 #[test]
 fn a_disabled_authenticator_is_no_way_to_complete_a_login() {
     let mut world = World::new(policy(|settings| settings.failure_cap = 1));
-    world.enrol(ADDRESS);
+    world.enroll(ADDRESS);
     guess_wrong(&mut world, 1);
-    let needed = world.verifier.requirements(&world.account());
+    let account = world.account();
+    let needed = world.verifier.requirements(&account);
     assert!(needed.enrolled);
     assert_eq!(needed.challenge, [AuthenticatorKind::RecoveryCode]);
 }

@@ -178,7 +178,7 @@ fn guess_buckets() {
             settings.long_guess_budget = None;
             settings.failure_cap = 100;
         });
-        world.enrol("user@example.com");
+        world.enroll("user@example.com");
         measure(&mut world, preset.guess, guess);
     }
 }
@@ -191,7 +191,7 @@ fn long_guess_budgets() {
             settings.guess_bucket = WIDE;
             settings.failure_cap = 100;
         });
-        let (id, _) = world.enrol("user@example.com");
+        let (id, _) = world.enroll("user@example.com");
         let guess = |world: &mut World| {
             // The account's holder clears the failures in a row; that must not touch the budget.
             let failures = world.account().authenticators()[0].failures();
@@ -234,7 +234,7 @@ fn recovery_buckets() {
     let code = RecoveryCode::parse(&"2".repeat(24)).unwrap();
     for preset in &PRESETS {
         let mut world = world(preset, |_| {});
-        let (_, codes) = world.enrol("user@example.com");
+        let (_, codes) = world.enroll("user@example.com");
         let (burst, every) = preset.recovery;
         measure(&mut world, preset.recovery, |world| {
             let (session, before) = (world.login(), bucket(&world.account(), "recovery"));
@@ -274,7 +274,7 @@ fn caps_on_failures_in_a_row() {
             settings.failure_cap = preset.cap;
         });
         assert_eq!((preset.settings)().failure_cap, preset.cap);
-        world.enrol("user@example.com");
+        world.enroll("user@example.com");
         for _ in 1..preset.cap {
             assert_eq!(guess(&mut world), None);
         }
@@ -289,7 +289,7 @@ fn codes_tokens_attempts_and_cool_downs() {
     for preset in &PRESETS {
         let mut world = world(preset, |_| {});
         let (digits, lifetime, attempts) = preset.code;
-        let (_, codes) = world.enrol("user@example.com");
+        let (_, codes) = world.enroll("user@example.com");
         assert_eq!(codes.len(), preset.recovery_codes);
         let session = world.login();
         world.recover(&session, &codes[0]).unwrap();

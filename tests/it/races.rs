@@ -5,7 +5,7 @@
 //! one in which the last write wins, where they must break in some order: the first could have failed.
 
 use countersign::{
-    Authenticator, BindingCode, ChallengeRequest, Denial, Enrollment, Handle, Policy, Rate, RecoveryCode,
+    Authenticator, BindingCode, ChallengeRequest, Denial, Enrollment, OobHandle, Policy, Rate, RecoveryCode,
     RecoveryUse, Resend, Session, Settings,
 };
 use countersign_testkit::schedule::{Move, Scene, State, Store};
@@ -13,12 +13,12 @@ use countersign_testkit::{World, policy, wrong};
 use time::Duration;
 
 /// An enrolled account with a live challenge, under a policy of two attempts.
-fn challenged(change: impl FnOnce(&mut Settings)) -> (World, Session, Handle, BindingCode) {
+fn challenged(change: impl FnOnce(&mut Settings)) -> (World, Session, OobHandle, BindingCode) {
     let mut world = World::new(policy(|settings| {
         settings.attempts = 2;
         change(settings);
     }));
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let session = world.login();
     let challenged = world.challenge(&session).unwrap();
@@ -28,7 +28,7 @@ fn challenged(change: impl FnOnce(&mut Settings)) -> (World, Session, Handle, Bi
 }
 
 /// One node for each code, all at one challenge.
-fn guesses(codes: &[bool], right: &BindingCode, session: &Session, handle: &Handle) -> Vec<Vec<Move>> {
+fn guesses(codes: &[bool], right: &BindingCode, session: &Session, handle: &OobHandle) -> Vec<Vec<Move>> {
     let code = |&is_right: &bool| if is_right { right.clone() } else { wrong(right) };
     codes.iter().map(|is_right| vec![Move::Verify(session.clone(), handle.clone(), code(is_right))]).collect()
 }
@@ -85,7 +85,7 @@ fn two_factors_at_once_share_the_account_and_complete_once() {
         settings.guess_bucket = Rate::new(2, Duration::seconds(360));
         settings.send_bucket = Rate::new(9, Duration::seconds(60));
     }));
-    world.enrol("one@example.com");
+    world.enroll("one@example.com");
     let elevated = world.elevated();
     let second = world.associate(&elevated, "two@example.com").unwrap();
     let code = world.mail().code;
@@ -120,7 +120,7 @@ fn two_factors_at_once_share_the_account_and_complete_once() {
 fn a_recovery_code_signs_in_once_and_wrong_ones_are_counted() {
     for (preset, left) in [(policy(|_| {}), 9), (policy(|s| s.recovery_use = RecoveryUse::Replace), 10)] {
         let mut world = World::new(preset);
-        let (_, codes) = world.enrol("user@example.com");
+        let (_, codes) = world.enroll("user@example.com");
         let sessions: Vec<_> = (0..4).map(|_| world.login()).collect();
         let recover =
             |session: &Session, code: &RecoveryCode| vec![Move::Recover(session.clone(), code.clone())];
@@ -151,7 +151,7 @@ fn a_recovery_code_signs_in_once_and_wrong_ones_are_counted() {
 }
 
 #[test]
-fn two_first_enrolments_at_once_make_one() {
+fn two_first_enrollments_at_once_make_one() {
     let mut world = World::new(Policy::default());
     let (mine, theirs) = (world.login(), world.login());
     let associated = world.associate(&mine, "user@example.com").unwrap();

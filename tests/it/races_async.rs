@@ -11,8 +11,8 @@ use std::{
 };
 
 use countersign::{
-    Account, BindingCode, Committed, Denial, Effect, Handle, Outcome, Session, Subject, Swap, Verification,
-    Verifier, Write,
+    Account, BindingCode, Committed, Denial, Effect, OobHandle, Outcome, Session, Subject, Swap,
+    Verification, Verifier, Write,
 };
 use countersign_testkit::{World, bucket, millis, policy, subject, wrong};
 use time::OffsetDateTime;
@@ -30,7 +30,7 @@ trait Store: Send + Sync + 'static {
 /// One try at a code.
 struct Attempt {
     session: Session,
-    handle: Handle,
+    handle: OobHandle,
     code: BindingCode,
     now: OffsetDateTime,
 }
@@ -147,7 +147,7 @@ impl Store for Rows {
 /// An account with a live challenge, and as many tries as handlers at it.
 fn scene(right: bool) -> (World, Vec<Attempt>) {
     let mut world = World::new(policy(|settings| settings.attempts = 3));
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let session = world.login();
     let challenged = world.challenge(&session).unwrap();

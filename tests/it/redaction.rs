@@ -71,7 +71,7 @@ fn nothing_public_shows_a_secret() {
     secrets.bytes(&[0x11; 32]);
     secrets.bytes(&[0x22; 32]);
 
-    // An enrolment in progress: a live challenge and pending recovery codes.
+    // An enrollment in progress: a live challenge and pending recovery codes.
     let token: MfaToken = world.begin();
     secrets.text(token.expose());
     let session = world.login();
@@ -143,7 +143,7 @@ fn nothing_public_shows_a_secret() {
     secrets.check("ChallengeRequest", &ChallengeRequest::default());
     let scope = Scope::new("openid").unwrap();
     secrets.check("FirstFactor", &FirstFactor::new(subject(), client(), Audience::new("").unwrap(), scope));
-    secrets.check("Handle", &handle);
+    secrets.check("OobHandle", &handle);
     secrets.check("Session", &session);
     secrets.check("MfaToken", &token);
     secrets.check("Verifier", &world.verifier);
@@ -281,11 +281,11 @@ fn other_keys() -> KeyRing {
 }
 
 /// Types that hold no secret: kinds, errors, settings, and names that everybody may read.
-const PLAIN: &str = "AddressError Audience AuthenticatorId AuthenticatorKind Cause ChallengeInput ChallengeTypes Channel \
-    ClientId Command Delivery DeliveryReport Denial DriveError EffectId ElevatedScopes Endpoint EnrollmentInput FactorUse Factors Fate \
-    IllegalTransition InvalidAuthenticatorId KeyError Label Ledger Malformed Method MfaRequirements NameError NameProblem Notice Opener \
+const PLAIN: &str = "AddressError Audience AuthenticatorId AuthenticatorKind CancelReason ChallengeInput ChallengeTypes Channel \
+    ClientId Command Delivery DeliveryReport Denial DriveError EffectId ElevatedScopes Endpoint EnrollmentInput FactorUse Factors Transition \
+    IllegalTransition InvalidAuthenticatorId KeyError Label Ledger Malformed Method MfaRequirements NameError NameErrorKind Notice EnrolledBy \
     Origin Policy PolicyError Purpose Rate RecoveryThrottle RecoveryUse Refusal RenderError RequiredType Requirements \
-    Resend Revision Scope Settings Standing StoredVersion Subject Swap";
+    Resend Revision Scope Settings AuthenticatorStatus StoredVersion Subject Swap";
 
 /// Those of the conformance kit. A request of the kit shows nothing of its session and its code, as their types do not.
 const PLAIN_OF_THE_KIT: &str = "AsyncKit Check Checked Concurrency Finding Kit ParsePartialReportError ParseRunIdError \

@@ -48,7 +48,7 @@ fn made_by(text: &str) -> usize {
 #[test]
 fn old_tokens_and_challenges_verify_while_their_key_is_in_the_ring() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let old_token = world.begin();
     let session = world.login();
@@ -71,7 +71,7 @@ fn old_tokens_and_challenges_verify_while_their_key_is_in_the_ring() {
 fn a_resend_keeps_the_key_of_its_challenge() {
     for resend in [Resend::Repeat, Resend::Rotate] {
         let mut world = World::new(countersign_testkit::policy(|settings| settings.resend = resend));
-        world.enrol("user@example.com");
+        world.enroll("user@example.com");
         world.pass(60);
         let session = world.login();
         let first = world.challenge(&session).unwrap();
@@ -87,7 +87,7 @@ fn a_resend_keeps_the_key_of_its_challenge() {
 #[test]
 fn a_transient_key_that_left_the_ring_fails_closed() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let token = world.begin();
     let session = world.login();
@@ -150,7 +150,7 @@ fn a_leaked_transient_key_forges_no_session_once_it_was_retired() {
 #[test]
 fn a_challenge_that_was_issued_with_a_retired_key_is_refused() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let session = world.login();
     let at = world.now;
@@ -195,7 +195,7 @@ fn a_challenge_that_was_issued_with_a_retired_key_is_refused() {
 #[test]
 fn a_staged_key_verifies_what_another_node_makes_with_it() {
     let mut world = World::new(Policy::default());
-    let (_, codes) = world.enrol("user@example.com");
+    let (_, codes) = world.enroll("user@example.com");
     world.pass(60);
     rotate(&mut world, 1);
     let token = world.begin();
@@ -229,7 +229,7 @@ fn another_secret_or_context_verifies_nothing() {
 #[test]
 fn recovery_codes_whose_key_is_lost_are_neither_offered_nor_counted() {
     let mut world = World::new(Policy::default());
-    let (_, codes) = world.enrol("user@example.com");
+    let (_, codes) = world.enroll("user@example.com");
     let offered = |world: &mut World| {
         let account = world.account();
         let Need::Challenge(kinds) = world.verifier.requirements(&account).into() else { panic!("enrolled") };
@@ -278,7 +278,7 @@ fn recovery_codes_verify_under_their_own_key_and_are_replaced_under_the_new_one(
         settings.recovery_codes = 3;
         settings.recovery_use = countersign::RecoveryUse::Replace;
     }));
-    let (_, codes) = world.enrol("user@example.com");
+    let (_, codes) = world.enroll("user@example.com");
     let stale = |world: &mut World| {
         let account = world.account();
         let stale = world.verifier.stale_keys(&account);
@@ -353,7 +353,7 @@ fn codes_whose_key_was_retired_before_the_confirmation_do_not_go_live() {
 #[test]
 fn a_stored_message_is_rendered_under_its_own_key() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let session = world.login();
     let challenged = world.challenge(&session).unwrap();

@@ -10,7 +10,7 @@ use time::Duration;
 /// A user whose login waits for the code that was sent.
 fn login_under_way() -> (World, Session, Given<Challenged>, BindingCode) {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(3600);
     let login = world.login();
     let challenged = world.challenge(&login).unwrap();
@@ -51,9 +51,9 @@ fn a_token_that_lives_longer_than_the_policy_allows_is_refused() {
 }
 
 #[test]
-fn confirming_takes_the_scope_to_enrol() {
+fn confirming_takes_the_scope_to_enroll() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(3600);
     let enrolling = world.elevated();
     let associated = world.associate(&enrolling, "second@example.com").unwrap();
@@ -74,14 +74,14 @@ fn confirming_takes_the_scope_to_enrol() {
 }
 
 #[test]
-fn a_session_that_may_not_enrol_is_told_so_before_anything_of_the_account() {
+fn a_session_that_may_not_enroll_is_told_so_before_anything_of_the_account() {
     let mut world = World::new(Policy::default());
     let mut scopes = ElevatedScopes::ALL;
     scopes.enroll = false;
     let reading = world.elevated_with(scopes);
     world.pass(1);
     world.reset();
-    // The account takes no session of that age any more; that one may not enrol comes first.
+    // The account takes no session of that age any more; that one may not enroll comes first.
     assert_eq!(world.associate(&reading, "user@example.com").unwrap_err(), Denial::InsufficientScope);
 }
 
@@ -106,7 +106,7 @@ fn the_verifier_says_until_when_an_account_is_locked() {
     let mut world = World::new(countersign_testkit::policy(|settings| {
         settings.guess_bucket = Rate::new(1, Duration::hours(1));
     }));
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(86_400);
     let locked_until = |world: &mut World, at| {
         let account = world.account();
@@ -138,7 +138,7 @@ fn a_login_under_way_ends_when_the_policy_no_longer_takes_mail_for_it() {
 #[test]
 fn an_elevated_session_needs_the_scope_of_each_command() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(86_400);
     let (mut blind, mut keeping) = (ElevatedScopes::ALL, ElevatedScopes::ALL);
     blind.read_authenticators = false;
@@ -165,7 +165,7 @@ fn an_elevated_session_needs_the_scope_of_each_command() {
 #[test]
 fn a_message_is_rendered_for_its_own_record_and_keeps_its_id() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(86_400);
     let session = world.login();
     world.challenge(&session).unwrap();

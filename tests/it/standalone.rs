@@ -1,8 +1,9 @@
 //! The machines on their own: purposes kept apart, attempts that hold, and the host's commands on a standalone record.
 
 use countersign::{
-    Asked, BindingCode, Cause, ChallengeState, Committed, Delivery, DeliveryReport, Denial, Descriptor,
-    Effect, Enrollment, Label, Notice, Policy, Purpose, RenderError, Standalone, Step, Swap, Verifier,
+    Asked, BindingCode, CancelReason, ChallengeState, Committed, Delivery, DeliveryReport, Denial,
+    Descriptor, Effect, Enrollment, Label, Notice, Policy, Purpose, RenderError, Standalone, Step, Swap,
+    Verifier,
 };
 use countersign_testkit::{Mail, START, World, address, code, keys, subject, wrong};
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
@@ -191,7 +192,7 @@ fn a_code_that_disables_and_locks_ends_a_challenge_as_in_an_account() {
             settings.guess_bucket = countersign::Rate::new(1, Duration::hours(1));
         })
     };
-    let ended = ChallengeState::Cancelled(Cause::Disabled);
+    let ended = ChallengeState::Cancelled(CancelReason::Disabled);
 
     let mut row = Row::verified(both());
     let asked = row.ask(&reset()).unwrap();
@@ -201,7 +202,7 @@ fn a_code_that_disables_and_locks_ends_a_challenge_as_in_an_account() {
     assert_eq!(row.record.authenticator().enrollment(), &Enrollment::Disabled);
 
     let mut world = World::new(both());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let session = world.login();
     let challenged = world.challenge(&session).unwrap();

@@ -23,7 +23,7 @@ fn read(name: &str) -> Vec<u8> {
 /// size is bounded.
 fn full() -> World {
     let mut world = World::new(Policy::default());
-    world.enrol("first.person@example.com");
+    world.enroll("first.person@example.com");
     for number in 2..=5 {
         world.pass(300);
         let elevated = world.elevated();
@@ -48,7 +48,7 @@ fn varied() -> Account {
         settings.cool_down = time::Duration::ZERO;
         settings.code_lifetime = time::Duration::seconds(60);
     }));
-    let (_, codes) = world.enrol("user@example.com");
+    let (_, codes) = world.enroll("user@example.com");
     let provisioned = world.provision("provisioned@example.com").unwrap();
     world.pass(60);
     let recovering = world.login();
@@ -341,7 +341,7 @@ fn corrupt_standalone_records_are_refused() {
             ("a pending recovery set has not 1 to 16 codes", |r| {
                 r["authenticator"]["origin"] = json!("enrolled");
                 r["authenticator"]["enrollment"] = json!({"unconfirmed": {
-                    "opened_by": "first_factor", "recovery": pending(17), "transaction": r["transaction"].clone(),
+                    "enrolled_by": "first_factor", "recovery": pending(17), "transaction": r["transaction"].clone(),
                 }});
             }),
         ],

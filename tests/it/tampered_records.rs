@@ -8,7 +8,7 @@ use time::Duration;
 #[test]
 fn a_recovery_code_is_live_once() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     let account = world.account();
     for twice in 0..9 {
         let edited = edited(&account, |record| {
@@ -25,7 +25,7 @@ fn a_recovery_code_is_live_once() {
 #[test]
 fn a_prolonged_session_leaves_a_record_that_can_be_read() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let authenticated_at = world.now;
     let session = |world: &World| {
@@ -52,7 +52,7 @@ fn a_prolonged_session_leaves_a_record_that_can_be_read() {
 #[test]
 fn records_that_differ_in_a_secret_alone_are_different() {
     let mut world = World::new(Policy::default());
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(60);
     let session = world.login();
     world.challenge(&session).unwrap();

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use countersign::{
-    Cause, ChallengeTypes, Denial, Policy,
+    CancelReason, ChallengeTypes, Denial, Policy,
     wire::{
         AssociateBody, AssociateReply, AuthenticatorEntry, ChallengeBody, ChallengeReply, Endpoint,
         MfaRequired, Refusal, TokenBody, TokenGrant, TokenReply, refuse, timestamp,
@@ -111,7 +111,13 @@ fn refusals_are_exact_to_the_full_stop() {
         (Token, Denial::ForeignOobCode, 400, "invalid_request", "The oob_code doesn't match the mfa_token"),
         (Token, Denial::ExpiredOobCode, 403, "expired_token", "oob_code is expired"),
         (Token, Denial::OobCodeUsed, 403, "expired_token", "oob_code is expired"),
-        (Token, Denial::ChallengeCancelled(Cause::Superseded), 403, "expired_token", "oob_code is expired"),
+        (
+            Token,
+            Denial::ChallengeCancelled(CancelReason::Superseded),
+            403,
+            "expired_token",
+            "oob_code is expired",
+        ),
         (Token, Denial::MalformedCode, 403, "invalid_grant", "Invalid binding_code."),
         (
             Token,
@@ -181,7 +187,7 @@ fn requests_refuse_what_comes_twice_is_too_long_or_is_no_text() {
 }
 
 #[test]
-fn an_enrolment_is_by_email_and_its_misspelling_is_read() {
+fn an_enrollment_is_by_email_and_its_misspelling_is_read() {
     let email = |json: &str| from_str::<AssociateBody>(json).unwrap().email();
     for key in ["authenticator_types", "authentication_types"] {
         let body = format!(r#"{{"{key}":["oob"],"oob_channels":["email"],"email":"user@example.com"}}"#);
@@ -303,7 +309,7 @@ fn a_login_is_told_what_it_needs_and_a_list_what_there_is() {
     assert_eq!(reply["mfa_token"], token.expose());
     assert_eq!(reply["mfa_requirements"], json!({"enroll": [{"type": "email"}]}));
 
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     let session = world.elevated();
     let account = world.account();
     let views = world.verifier.authenticators(&session, &account, world.now).unwrap();

@@ -430,7 +430,7 @@ def page(recorded):
         "",
         "```sh",
         "python3 verification/mutants/run.py --all --record   # everything, hours",
-        "python3 verification/mutants/run.py                  # what differs from the survey, as in the gate",
+        "python3 verification/mutants/run.py                  # what differs from the survey, as in CI",
         "```",
         "",
         f"The tool is {recorded['tool']}, with `.cargo/mutants.toml`. The result was collected file by file, each with the",
@@ -445,7 +445,7 @@ def page(recorded):
         "",
     ]
     if waiting:
-        lines += ["**Not complete.** These files have not been surveyed, and the gate fails until they are:", ""]
+        lines += ["**Not complete.** These files have not been surveyed, and CI fails until they are:", ""]
         lines += [*(f"- `{name}`" for name in waiting), ""]
     lines += ["| file | mutants | caught | timeout | unviable | missed | kept |", "|---|--:|--:|--:|--:|--:|--:|"]
     rows = [(f"`{name}`", entry) for name, entry in sorted(files.items())] + [("total", total)]

@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{
-    crypto::{entropy::Entropy, mac::Keyed, seed::Seed},
+    crypto::{entropy::Entropy, mac::MacKey, seed::Seed},
     factor::factor::Channel,
     value::{
         id::{AuthenticatorId, AuthenticatorKind, ChallengeId, TransactionId},
@@ -56,7 +56,7 @@ constants! {
     &TransactionId = leaked(TransactionId([0; 16]));
     &ChallengeId = leaked(ChallengeId([0; 16]));
     &Seed = leaked(Seed([0; 16]));
-    &Keyed = leaked(Keyed::new(&[0; 64]));
+    &MacKey = leaked(MacKey::new(&[0; 64]));
     &Entropy = leaked(Entropy::from_bytes([0; 32]));
     &RecoveryCode = leaked(RecoveryCode::parse("222222222222222222222222").unwrap());
 }

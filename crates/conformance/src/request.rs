@@ -1,7 +1,7 @@
 //! A request that the kit hands to the host's own loop. It must never reveal whether its code is right.
 
 use countersign::{
-    Account, BindingCode, Handle, Session, Step, Subject, Verification, Verifier, time::OffsetDateTime,
+    Account, BindingCode, OobHandle, Session, Step, Subject, Verification, Verifier, time::OffsetDateTime,
 };
 
 /// One request of a client, for the host's own loop. See [`Kit::request`](crate::Kit::request).
@@ -9,7 +9,7 @@ use countersign::{
 pub struct Request {
     pub(crate) verifier: Verifier,
     pub(crate) session: Session,
-    pub(crate) handle: Handle,
+    pub(crate) handle: OobHandle,
     pub(crate) code: BindingCode,
     pub(crate) now: OffsetDateTime,
 }

@@ -3,7 +3,7 @@
 //! own commands under its own clock and budgets.
 
 use countersign::{
-    Account, Audience, BindingCode, FirstFactor, Handle, Policy, Purpose, RecoveryCode, Scope, Session,
+    Account, Audience, BindingCode, FirstFactor, OobHandle, Policy, Purpose, RecoveryCode, Scope, Session,
     Standalone, Subject, Verifier,
 };
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
@@ -49,14 +49,14 @@ impl Login {
     pub fn new(fill: Fill) -> Self {
         let policy = world::policy(|settings| settings.recovery_codes = fill.recovery_codes);
         let mut world = world::World::new(policy);
-        let (_, recovery) = world.enrol("user-0@example.com");
-        // While the account is full nobody can enrol, but the host can still add the last one itself.
+        let (_, recovery) = world.enroll("user-0@example.com");
+        // While the account is full nobody can enroll, but the host can still add the last one itself.
         let provisioned = usize::from(fill.unconfirmed > 0);
         for number in 1..fill.authenticators - provisioned {
             // Slow enough for every budget of messages.
             world.pass(7_200);
             let session = world.elevated();
-            enrol(&mut world, &session, &format!("user-{number}@example.com"));
+            enroll(&mut world, &session, &format!("user-{number}@example.com"));
         }
         world.pass(172_800);
         for number in 0..fill.unconfirmed {
@@ -92,7 +92,7 @@ impl Login {
         Self { verifier: world.verifier, account, token, session, oob_code, code, recovery, now: world.now }
     }
 
-    pub fn handle(&self) -> Handle {
+    pub fn handle(&self) -> OobHandle {
         self.verifier.open_oob_code(&self.session, &self.oob_code).unwrap()
     }
 
@@ -156,7 +156,7 @@ impl Login {
     }
 }
 
-fn enrol(world: &mut world::World, session: &Session, to: &str) {
+fn enroll(world: &mut world::World, session: &Session, to: &str) {
     let associated = world.associate(session, to).unwrap();
     let code = world.mail().code;
     world.verify(session, associated.oob_code.expose(), &code).unwrap();
@@ -166,7 +166,7 @@ fn enrol(world: &mut world::World, session: &Session, to: &str) {
 pub struct Bare {
     pub verifier: Verifier,
     pub record: Standalone,
-    pub handle: Handle,
+    pub handle: OobHandle,
     pub code: BindingCode,
     pub now: OffsetDateTime,
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use countersign::{
-    Account, BindingCode, ChallengeRequest, Committed, Denial, Effect, Handle, IssueToken, OobCode,
+    Account, BindingCode, ChallengeRequest, Committed, Denial, Effect, IssueToken, OobCode, OobHandle,
     RecoveryCode, Session, Step, Swap, Verifier,
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
@@ -17,7 +17,7 @@ use crate::{Given, Mail, World, bucket, email, json, millis};
 
 #[derive(Clone)]
 pub enum Move {
-    Verify(Session, Handle, BindingCode),
+    Verify(Session, OobHandle, BindingCode),
     Recover(Session, RecoveryCode),
     Associate(Session, &'static str),
     /// Presents the code that the node's own `Associate` sent.

@@ -276,8 +276,8 @@ impl World {
         self.run(step).unwrap();
     }
 
-    /// Enrols an address from nothing: the codes that were shown and the authenticator.
-    pub fn enrol(&mut self, to: &str) -> (AuthenticatorId, Vec<RecoveryCode>) {
+    /// Enrolls an address from nothing: the codes that were shown and the authenticator.
+    pub fn enroll(&mut self, to: &str) -> (AuthenticatorId, Vec<RecoveryCode>) {
         let session = self.login();
         let associated = self.associate(&session, to).unwrap();
         let code = self.mail().code;

@@ -1,4 +1,4 @@
-//! What users do: enrol, sign in, recover, and guess. Every step is entered into the ledger before it is taken and
+//! What users do: enroll, sign in, recover, and guess. Every step is entered into the ledger before it is taken and
 //! after.
 //!
 //! A user whose request got no answer, or was told that the server is busy, asks again until somebody answers. What
@@ -195,7 +195,7 @@ pub struct Pending {
     pub mfa_token: String,
     pub oob_code: String,
     pub code: String,
-    /// What an enrolment promised.
+    /// What an enrollment promised.
     pub recovery: Option<String>,
 }
 
@@ -314,7 +314,7 @@ impl<'w> Journey<'w> {
         Ok((transaction, reply.text("mfa_token")))
     }
 
-    /// Asks for a code, or begins an enrolment for those who have none, and waits for the message.
+    /// Asks for a code, or begins an enrollment for those who have none, and waits for the message.
     pub async fn ask(&mut self, who: &mut Person) -> Result<Pending, Stop> {
         let (transaction, mfa_token) = self.begin(who).await?;
         let seen = self.world.sink.count(&who.email);
@@ -369,7 +369,7 @@ impl<'w> Journey<'w> {
         Ok((answer, reply))
     }
 
-    /// Enrols, or signs in with a code by mail; now and then with a wrong one first.
+    /// Enrolls, or signs in with a code by mail; now and then with a wrong one first.
     pub async fn prove(&mut self, who: &mut Person, wrong_ones: usize) -> Result<(Pending, Answer), Stop> {
         let pending = self.ask(who).await?;
         for _ in 0..wrong_ones {
@@ -395,7 +395,7 @@ impl<'w> Journey<'w> {
         Ok(pending)
     }
 
-    /// Enters what a token for an enrolment means.
+    /// Enters what a token for an enrollment means.
     pub fn is_enrolled(&self, who: &mut Person, pending: &Pending) {
         if !who.enrolled {
             who.enrolled = true;

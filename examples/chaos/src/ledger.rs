@@ -21,7 +21,7 @@ use serde::Serialize;
 pub enum Event {
     /// A first factor was accepted.
     Begun { user: String, transaction: u64 },
-    /// A challenge, or an enrolment's, was acknowledged.
+    /// A challenge, or an enrollment's, was acknowledged.
     Opened { transaction: u64, handle: String },
     /// A message with a code arrived.
     Mailed { user: String, message: String, code: String },
@@ -29,7 +29,7 @@ pub enum Event {
     Presented { attempt: u64, user: String, transaction: u64, proof: Proof },
     /// The answer to that.
     Answered { attempt: u64, answer: Answer },
-    /// An enrolment was acknowledged.
+    /// An enrollment was acknowledged.
     Enrolled { user: String },
     /// The server said whether a user is enrolled.
     Seen { user: String, enrolled: bool },
@@ -67,7 +67,7 @@ pub enum Kind {
     SharedToken,
     RevivedCode,
     RecoveryCodeTwice,
-    LostEnrolment,
+    LostEnrollment,
     RefundedAttempt,
     WrongVerdict,
     /// The service was not back in time, or gave an answer that no client can use.
@@ -226,7 +226,7 @@ fn audit(entries: &[(u64, Event)], limits: Limits) -> Vec<Violation> {
             Event::Enrolled { user } => users.entry(user.clone()).or_default().enrolled = true,
             Event::Seen { user, enrolled } => {
                 if users.entry(user.clone()).or_default().enrolled && !enrolled {
-                    found(Kind::LostEnrolment, format!("{user} was enrolled and is not"));
+                    found(Kind::LostEnrollment, format!("{user} was enrolled and is not"));
                 }
             }
             Event::Unlocked { user } => users.entry(user.clone()).or_default().unlocked += 1,

@@ -7,7 +7,7 @@ struct History(Vec<(u64, Event)>);
 const USER: &str = "a@example.com";
 
 impl History {
-    /// An enrolment that went as it should: transaction 1, handle `h1`, code 111111, token `t1`.
+    /// An enrollment that went as it should: transaction 1, handle `h1`, code 111111, token `t1`.
     fn honest() -> Self {
         Self(Vec::new())
             .opened(1, "h1", "111111")
@@ -140,8 +140,10 @@ fn a_recovery_code_that_works_twice_is_red() {
 }
 
 #[test]
-fn a_lost_enrolment_is_red() {
-    History::honest().and(Event::Seen { user: USER.to_owned(), enrolled: false }).is_red(Kind::LostEnrolment);
+fn a_lost_enrollment_is_red() {
+    History::honest()
+        .and(Event::Seen { user: USER.to_owned(), enrolled: false })
+        .is_red(Kind::LostEnrollment);
 }
 
 #[test]

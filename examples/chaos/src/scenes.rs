@@ -169,7 +169,7 @@ impl Stage {
         playing
     }
 
-    /// One user's life: enrols, signs in again and again, recovers in the middle of it.
+    /// One user's life: enrolls, signs in again and again, recovers in the middle of it.
     async fn life(&self, world: &World) {
         let mut person = self.newcomer();
         let mut journey = Journey::new(world, person.home);

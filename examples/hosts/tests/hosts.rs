@@ -1,4 +1,4 @@
-//! Each small host plays a journey: enrol, confirm, guess wrong, sign in.
+//! Each small host plays a journey: enroll, confirm, guess wrong, sign in.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -88,7 +88,7 @@ fn a_blocking_host_with_redb() {
     let mut host = Host::start(env!("CARGO_BIN_EXE_blocking"), "blocking");
     let (status, token) = host.ask("POST /login", "", "user-1");
     assert_eq!(status, 200);
-    let (_, handle) = host.ask("POST /enrol", &token, "user@example.com");
+    let (_, handle) = host.ask("POST /enroll", &token, "user@example.com");
     let code = host.code();
     let (status, text) = host.ask("POST /verify", &token, &format!("{handle} {}", wrong(&code)));
     assert_eq!((status, text.as_str()), (403, "That did not work. Try again, or sign in again."));
@@ -96,7 +96,7 @@ fn a_blocking_host_with_redb() {
     assert_eq!(host.says("user-1 is signed in"), "");
 
     let (_, token) = host.ask("POST /login", "", "user-1");
-    assert_eq!(host.ask("POST /enrol", &token, "thief@example.com").0, 403, "the user is enrolled");
+    assert_eq!(host.ask("POST /enroll", &token, "thief@example.com").0, 403, "the user is enrolled");
     let (_, handle) = host.ask("POST /challenge", &token, "");
     let code = host.code();
     assert_eq!(host.ask("POST /verify", &token, &format!("{handle} {code}")).0, 200);

@@ -60,7 +60,7 @@ pub(crate) struct App {
 
 /// The server could not do what it was asked for, through no fault of the client.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
+pub(crate) enum ServerError {
     #[error("the database failed: {0}")]
     Store(#[from] StoreError),
     #[error("other steps came first too often")]
@@ -94,13 +94,13 @@ impl App {
         self: &Arc<Self>,
         subject: &Subject,
         step: F,
-    ) -> Result<Outcome<T>, Trouble>
+    ) -> Result<Outcome<T>, ServerError>
     where
         F: Fn(&Verifier, Account, OffsetDateTime, &Entropy) -> Step<T>,
         T: Send + 'static,
     {
         let turn = timeout(STEP_WAIT, Arc::clone(&self.steps).acquire_owned()).await;
-        let turn = Arc::new(turn.map_err(|_| Trouble::Overloaded)?.map_err(|_| Trouble::Stopped)?);
+        let turn = Arc::new(turn.map_err(|_| ServerError::Overloaded)?.map_err(|_| ServerError::Stopped)?);
         let step =
             |account, now, entropy: &_| self.core.call(|verifier| step(verifier, account, now, entropy));
         let store = |step: Step<T>| -> Committing<'static, T> {
@@ -114,13 +114,13 @@ impl App {
                 Ok(committed)
             };
             let storing = tokio::spawn(storing.in_current_span());
-            Box::pin(async move { storing.await.map_err(|_| Trouble::Stopped)? })
+            Box::pin(async move { storing.await.map_err(|_| ServerError::Stopped)? })
         };
         take(&*self.database, subject, step, store, || self.metrics.lost_swaps.inc()).await
     }
 
     /// The record of a user, or a new one.
-    pub(crate) async fn load(&self, subject: &Subject) -> Result<Account, Trouble> {
+    pub(crate) async fn load(&self, subject: &Subject) -> Result<Account, ServerError> {
         load(&*self.database, subject).await
     }
 
@@ -146,7 +146,8 @@ impl App {
 }
 
 /// A step that is being stored.
-pub(crate) type Committing<'a, T> = Pin<Box<dyn Future<Output = Result<Committed<T>, Trouble>> + Send + 'a>>;
+pub(crate) type Committing<'a, T> =
+    Pin<Box<dyn Future<Output = Result<Committed<T>, ServerError>> + Send + 'a>>;
 
 /// Stores a step where it is taken, for commands: nobody drops them.
 pub(crate) fn in_place<'a, T: Send + 'a>(
@@ -163,7 +164,7 @@ pub(crate) async fn take<'a, T, F>(
     step: F,
     store: impl Fn(Step<T>) -> Committing<'a, T>,
     note_lost: impl Fn(),
-) -> Result<Outcome<T>, Trouble>
+) -> Result<Outcome<T>, ServerError>
 where
     F: Fn(Account, OffsetDateTime, &Entropy) -> Step<T>,
 {
@@ -171,7 +172,7 @@ where
         let account = match database.load(subject).await? {
             Some(account) => account,
             // It was there a moment ago: its user was removed, and must not get another.
-            None if lost > 0 => return Err(Trouble::Gone),
+            None if lost > 0 => return Err(ServerError::Gone),
             None => Account::new(subject),
         };
         let step = step(account, OffsetDateTime::now_utc(), &Entropy::draw(&mut SysRng)?);
@@ -183,11 +184,11 @@ where
             }
         }
     }
-    Err(Trouble::Contended)
+    Err(ServerError::Contended)
 }
 
 /// The record of a user in a database, or a new one.
-pub(crate) async fn load(database: &dyn Database, subject: &Subject) -> Result<Account, Trouble> {
+pub(crate) async fn load(database: &dyn Database, subject: &Subject) -> Result<Account, ServerError> {
     match database.load(subject).await? {
         Some(account) => Ok(account),
         None => Ok(Account::new(subject)),

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use countersign::{
-    Audience, NameError, NameProblem, Scope,
+    Audience, NameError, NameErrorKind, Scope,
     wire::{Parameter, Refusal},
 };
 
@@ -119,8 +119,8 @@ fn scope(client: &Client, text: &str) -> Result<Scope, NotAllowed> {
 fn invalid(error: &'static str, what: &str, problem: NameError) -> Refusal {
     let mut refusal = Refusal::new(400, error, "");
     refusal.error_description = Cow::Owned(match problem.problem() {
-        NameProblem::TooLong { max_bytes } => format!("The {what} is longer than {max_bytes} bytes."),
-        NameProblem::Empty | NameProblem::ControlCharacter | NameProblem::Alphabet => {
+        NameErrorKind::TooLong { max_bytes } => format!("The {what} is longer than {max_bytes} bytes."),
+        NameErrorKind::Empty | NameErrorKind::ControlCharacter | NameErrorKind::Alphabet => {
             format!("The {what} is invalid.")
         }
         _ => format!("The {what} is invalid."),

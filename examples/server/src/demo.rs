@@ -4,8 +4,8 @@
 use std::{collections::VecDeque, sync::Mutex};
 
 use countersign::{
-    Account, AuditEvent, AuthenticatorKind, Cause, Challenge, ChallengeState, Effect, Enrollment, Purpose,
-    Subject, wire::timestamp,
+    Account, AuditEvent, AuthenticatorKind, CancelReason, Challenge, ChallengeState, Effect, Enrollment,
+    Purpose, Subject, wire::timestamp,
 };
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -192,10 +192,10 @@ fn challenge(challenge: &Challenge) -> Value {
         ChallengeState::Exhausted => json!({ "state": "exhausted" }),
         ChallengeState::Expired => json!({ "state": "expired" }),
         ChallengeState::Cancelled(cause) => json!({ "state": "cancelled", "cause": match cause {
-            Cause::Requested => "requested",
-            Cause::Locked => "locked",
-            Cause::Superseded => "superseded",
-            Cause::Disabled => "disabled",
+            CancelReason::Requested => "requested",
+            CancelReason::Locked => "locked",
+            CancelReason::Superseded => "superseded",
+            CancelReason::Disabled => "disabled",
             _ => "other",
         }}),
     };

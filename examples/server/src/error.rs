@@ -9,7 +9,7 @@ use countersign::wire::{MfaRequired, Refusal};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::{app::Trouble, first_factor::FirstFactorError, headers::retry_after, store::StoreError};
+use crate::{app::ServerError, first_factor::FirstFactorError, headers::retry_after, store::StoreError};
 
 const BUSY: &str = "The server is busy. Try again.";
 
@@ -36,7 +36,7 @@ pub(crate) enum ApiError {
     /// A second factor is wanted.
     MfaRequired(MfaRequired),
     /// The server is at fault.
-    Trouble(Trouble),
+    ServerError(ServerError),
 }
 
 /// What the challenge of a refused bearer token says beside its scheme (RFC 6750 section 3.1).
@@ -69,33 +69,33 @@ impl From<Refusal> for ApiError {
     }
 }
 
-impl From<Trouble> for ApiError {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
+impl From<ServerError> for ApiError {
+    fn from(trouble: ServerError) -> Self {
+        Self::ServerError(trouble)
     }
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::Trouble(error.into())
+        Self::ServerError(error.into())
     }
 }
 
 impl From<FirstFactorError> for ApiError {
     fn from(error: FirstFactorError) -> Self {
-        Self::Trouble(error.into())
+        Self::ServerError(error.into())
     }
 }
 
 impl From<getrandom::Error> for ApiError {
     fn from(error: getrandom::Error) -> Self {
-        Self::Trouble(error.into())
+        Self::ServerError(error.into())
     }
 }
 
 impl From<jsonwebtoken::errors::Error> for ApiError {
     fn from(error: jsonwebtoken::errors::Error) -> Self {
-        Self::Trouble(error.into())
+        Self::ServerError(error.into())
     }
 }
 
@@ -126,17 +126,17 @@ impl IntoResponse for ApiError {
             }
             Self::MfaRequired(reply) => (StatusCode::FORBIDDEN, Json(reply)).into_response(),
             // What every client that asks for too much gets is no failure of the server, and not worth a line each.
-            Self::Trouble(Trouble::FirstFactor(FirstFactorError::Busy(why))) => {
+            Self::ServerError(ServerError::FirstFactor(FirstFactorError::Busy(why))) => {
                 tracing::debug!(%why, "a sign-in was put off");
                 busy(BUSY)
             }
-            Self::Trouble(Trouble::Overloaded) => busy(BUSY),
-            Self::Trouble(trouble) => {
+            Self::ServerError(ServerError::Overloaded) => busy(BUSY),
+            Self::ServerError(trouble) => {
                 tracing::error!(error = %trouble, "a request failed");
                 let stands = |error: &StoreError| !error.is_unreadable();
-                let is_busy = matches!(&trouble, Trouble::Contended | Trouble::Gone)
-                    || matches!(&trouble, Trouble::Store(error) if stands(error))
-                    || matches!(&trouble, Trouble::FirstFactor(FirstFactorError::Store(error)) if stands(error));
+                let is_busy = matches!(&trouble, ServerError::Contended | ServerError::Gone)
+                    || matches!(&trouble, ServerError::Store(error) if stands(error))
+                    || matches!(&trouble, ServerError::FirstFactor(FirstFactorError::Store(error)) if stands(error));
                 if is_busy { busy(BUSY) } else { refused(&Refusal::server_error()) }
             }
         }

@@ -37,7 +37,7 @@ pub(crate) struct Hanging {
     pub(crate) records: u64,
     /// Recovery codes that can be used.
     pub(crate) recovery_codes: u64,
-    /// Recovery codes that were shown, of enrolments that are not confirmed yet.
+    /// Recovery codes that were shown, of enrollments that are not confirmed yet.
     pub(crate) pending_recovery_codes: u64,
 }
 

@@ -4,7 +4,7 @@
 //! An `mfa_token` is proof of a password alone, so its list must never hold an address in full, the number of recovery
 //! codes, or anything else that Auth0's list does not have.
 
-use countersign::{Account, AuthenticatorView, Session, Standing, wire::AuthenticatorEntry};
+use countersign::{Account, AuthenticatorStatus, AuthenticatorView, Session, wire::AuthenticatorEntry};
 use serde::Serialize;
 
 /// One entry.
@@ -55,10 +55,10 @@ impl Details {
         let known = account.authenticators().iter().find(|known| known.id() == view.id)?;
         Some(Self::Email {
             email: known.factor().destination()?.as_str().to_owned(),
-            state: match view.standing {
-                Standing::Active => "active",
-                Standing::Unconfirmed => "unconfirmed",
-                Standing::Disabled => "disabled",
+            state: match view.status {
+                AuthenticatorStatus::Active => "active",
+                AuthenticatorStatus::Unconfirmed => "unconfirmed",
+                AuthenticatorStatus::Disabled => "disabled",
                 _ => "other",
             },
             removable: !view.provisioned,

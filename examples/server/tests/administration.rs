@@ -97,7 +97,7 @@ fn next_second() {
 fn users_are_listed_page_by_page_and_by_state() {
     let directory = Arc::new(Directory::new());
     let server = Server::start_in(&directory, &["--policy", "auth0"]);
-    server.enrol();
+    server.enroll();
     for number in 0..5 {
         done(&directory, &["users", "add", &format!("person{number}@example.com")], "a long password\n");
     }
@@ -164,7 +164,7 @@ fn a_user_is_shown_with_lock_authenticators_codes_and_keys() {
         (&before["enrolled"], &before["authenticators"], &before["keys"]),
         (&json!(false), &json!([]), &json!([]))
     );
-    server.enrol();
+    server.enroll();
     let shown = done(&directory, &["users", "show", USER], "");
     assert_eq!(shown["enrolled"], true);
     assert_eq!(shown["email_verified"], true);
@@ -219,7 +219,7 @@ fn a_user_is_shown_with_lock_authenticators_codes_and_keys() {
 fn a_removed_user_leaves_nothing_and_the_tokens_are_refused() {
     let directory = Arc::new(Directory::new());
     let server = Server::start_in(&directory, &["--policy", "auth0"]);
-    server.enrol();
+    server.enroll();
     let before = Before::new(&server);
     let removed = done(&directory, &["users", "remove", USER], "");
     assert_eq!(removed["email"], USER);
@@ -239,7 +239,7 @@ fn a_removed_user_leaves_nothing_and_the_tokens_are_refused() {
 fn another_password_ends_the_sessions_and_the_former_password() {
     let directory = Arc::new(Directory::new());
     let server = Server::start_in(&directory, &["--policy", "auth0"]);
-    server.enrol();
+    server.enroll();
     let before = Before::new(&server);
     fails(&directory, &["users", "set-password", USER], "short\n", 1, "at least 8 characters");
     assert_eq!(server.list(&before.mfa_token).status, 200, "nothing happened");
@@ -258,7 +258,7 @@ fn another_password_ends_the_sessions_and_the_former_password() {
 fn revoked_sessions_are_refused_and_new_ones_are_not() {
     let directory = Arc::new(Directory::new());
     let server = Server::start_in(&directory, &["--policy", "auth0"]);
-    server.enrol();
+    server.enroll();
     let before = Before::new(&server);
     done(&directory, &["users", "revoke-sessions", USER], "");
     before.are_refused(&server);
@@ -286,7 +286,7 @@ fn revoked_sessions_are_refused_and_new_ones_are_not() {
 fn a_reset_ends_the_sessions_too() {
     let directory = Arc::new(Directory::new());
     let server = Server::start_in(&directory, &["--policy", "auth0"]);
-    server.enrol();
+    server.enroll();
     let before = Before::new(&server);
     done(&directory, &["users", "reset", USER], "");
     before.are_refused(&server);

@@ -49,7 +49,7 @@ fn challenged_as(server: &Server, username: &str) -> (String, Value, String) {
 #[test]
 fn v03_answers_at_once_give_one_token() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let token = server.mfa_token();
     let oob_code = server.challenge(&token).body["oob_code"].clone();
     let code = server.code(2);
@@ -62,7 +62,7 @@ fn v03_answers_at_once_give_one_token() {
 #[test]
 fn v07_guesses_at_once_cost_an_attempt_each() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let mut told_wrong = 0;
     for _ in 0..4 {
         let token = server.mfa_token();
@@ -78,7 +78,7 @@ fn v07_guesses_at_once_cost_an_attempt_each() {
         }
     }
     assert_eq!(told_wrong, 10);
-    // The confirmation of the enrolment was evaluated, too.
+    // The confirmation of the enrollment was evaluated, too.
     assert_eq!(evaluated(&server, 11), 11);
 }
 
@@ -319,14 +319,14 @@ fn v38_a_host_header_comes_into_no_message() {
 #[test]
 fn v39_nothing_is_sent_without_a_first_factor() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     // The page's panel counts a message as soon as it is due; it may arrive later.
     let sent = || {
         let steps = server.get("/demo/state?username=user@example.com").body["steps"].clone();
         let effects = steps.as_array().unwrap().iter().flat_map(|step| step["effects"].as_array().unwrap());
         effects.filter(|effect| effect["kind"] == "send").count()
     };
-    assert_eq!(sent(), 1, "the enrolment's");
+    assert_eq!(sent(), 1, "the enrollment's");
     let user = json!({ "grant_type": "password", "username": "user@example.com", "password": "wrong" });
     for mfa_token in ["", "x", "AAAA"] {
         for _ in 0..5 {

@@ -112,7 +112,7 @@ fn an_administrators_acts_are_audited_with_the_systems_user_and_counted() {
 #[test]
 fn an_unlock_goes_by_the_policy_of_the_running_server() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     // By the server's policy twenty messages are due back one by one. By the default one five are, and an unlock by
     // that one would take the other fifteen for a fault of the clock.
     let refused = || {

@@ -51,7 +51,7 @@ fn elevated(server: &Server) -> String {
 fn a_backup_beside_a_running_server_is_whole_and_its_owners_alone() {
     let directory = Arc::new(Directory::new());
     let server = Server::start_in(&directory, &START);
-    server.enrol();
+    server.enroll();
     let made = done(&directory, &["backup", "copy.db", "--json"]);
     let copy = directory.path().join("copy.db");
     let meta = fs::metadata(&copy).unwrap();
@@ -85,7 +85,7 @@ fn a_backup_beside_a_running_server_is_whole_and_its_owners_alone() {
 fn a_restored_database_revives_what_was_ended_since_and_the_page_ends_it_again() {
     let directory = Arc::new(Directory::new());
     let server = Server::start_in(&directory, &START);
-    let (_, codes) = server.enrol();
+    let (_, codes) = server.enroll();
     let token = elevated(&server);
     let mfa_token = server.mfa_token();
     let spent = server.mfa_token();

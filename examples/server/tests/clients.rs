@@ -22,7 +22,7 @@ fn abandon(server: &Server, path: &str, body: &str, after: Duration) {
 #[test]
 fn what_an_abandoned_request_did_is_done_logged_and_in_nobodys_way() {
     let server = Server::start();
-    let (_, recovery_codes) = server.enrol();
+    let (_, recovery_codes) = server.enroll();
     let mails = server.codes().len();
     let tokens: Vec<_> = (0..16).map(|_| server.mfa_token()).collect();
     for (number, token) in (0..).zip(&tokens) {
@@ -48,7 +48,7 @@ fn what_an_abandoned_request_did_is_done_logged_and_in_nobodys_way() {
 #[test]
 fn a_second_factor_widens_neither_scope_nor_audience() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let token = server.mfa_token();
     let challenged = server.challenge(&token);
     let code = server.code(2);
@@ -70,7 +70,7 @@ fn a_second_factor_widens_neither_scope_nor_audience() {
 #[test]
 fn an_answer_that_is_asked_for_again_gives_no_other_token() {
     let server = Server::start();
-    let (_, recovery_codes) = server.enrol();
+    let (_, recovery_codes) = server.enroll();
     let token = server.mfa_token();
     let first = server.recover(&token, &recovery_codes[0]);
     assert_eq!(first.status, 200, "{}", first.text);

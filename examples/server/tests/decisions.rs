@@ -126,7 +126,7 @@ fn the_check_of_a_client_is_told_with_its_reason() {
 fn the_check_of_a_token_is_told_with_its_reason() {
     let directory = Arc::new(Directory::new());
     let server = Server::start_in(&directory, &["--policy", "auth0"]);
-    let (tokens, _) = server.enrol();
+    let (tokens, _) = server.enroll();
     let (elevated, id_token) = (server.elevated(MFA_SCOPE), tokens["id_token"].as_str().unwrap());
     let [head, claims, signature] = *elevated.split('.').collect::<Vec<_>>() else { panic!("{elevated}") };
     let headed = |header: &Value| {
@@ -182,7 +182,7 @@ fn what_is_refused_before_the_core_and_what_is_issued_is_told() {
     let body = json!({ "client_id": "app", "grant_type": RECOVERY, "mfa_token": "x", "recovery_code": "x" });
     decides(&server, "token_request", "unauthorized_grant", || server.post("/oauth/token", &body));
 
-    let (issued, recovery_codes) = server.enrol();
+    let (issued, recovery_codes) = server.enroll();
     assert_eq!(count(&server, "token_issued", "oob"), 1);
     let token = server.mfa_token();
     decides(&server, "token_issued", "recovery_code", || server.recover(&token, &recovery_codes[0]));

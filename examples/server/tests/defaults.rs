@@ -240,7 +240,7 @@ fn mode(directory: &Directory, file: &str) -> u32 {
 fn the_database_file_is_closed_to_others() {
     let directory = Arc::new(Directory::new());
     let server = Server::start_in(&directory, &PLACE);
-    server.enrol();
+    server.enroll();
     for file in ["countersign.db", "countersign.db-wal", "countersign.db-shm"] {
         assert_eq!(mode(&directory, file), 0o600, "{file}");
     }

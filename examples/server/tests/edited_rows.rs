@@ -77,7 +77,7 @@ fn a_database_of_another_application_is_left_as_it_is() {
 fn a_record_that_cannot_be_read_is_an_error_of_the_server() {
     let directory = Arc::new(Directory::new());
     let server = Server::start_in(&directory, &["--policy", "auth0"]);
-    server.enrol();
+    server.enroll();
     sql(&directory, "CREATE TABLE kept AS SELECT record FROM accounts");
     // What stands in the wrong place may be a secret, and is not repeated.
     let records = ["'{}'", "x'ff00'", "json_set(record, '$.v1.enrolled', 'a-secret')"];
@@ -97,7 +97,7 @@ fn a_record_that_cannot_be_read_is_an_error_of_the_server() {
 fn a_record_of_a_later_release_is_told_from_a_corrupt_one() {
     let directory = Arc::new(Directory::new());
     let server = Server::start_in(&directory, &["--policy", "auth0"]);
-    server.enrol();
+    server.enroll();
     let newer = "a stored record is of version v2, which a later release wrote: this one reads up to v1";
     let corrupt = "a stored record cannot be read";
     sql(&directory, "CREATE TABLE kept AS SELECT record FROM accounts");

@@ -20,7 +20,7 @@ const UNREADABLE: &str = "The request body cannot be read.";
 #[test]
 fn bodies_are_json_or_form() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let form = format!("{SIGN_IN}&client_id=demo&client_secret=demo-secret&unknown=1&unknown=2");
     for content_type in
         ["application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=UTF-8"]
@@ -99,7 +99,7 @@ fn bodies_that_cannot_be_read() {
 #[test]
 fn an_empty_json_body_on_get_and_delete() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let elevated = server.elevated(MFA_SCOPE);
     let bearer = format!("Bearer {elevated}");
     for content_type in [JSON, FORM] {
@@ -162,7 +162,7 @@ fn clients_authenticate_in_the_body_or_by_basic() {
         "The client gave two names.",
     );
 
-    // To enrol, the bearer token is enough; a client that names itself must prove it.
+    // To enroll, the bearer token is enough; a client that names itself must prove it.
     let body = json!({ "authenticator_types": ["oob"], "oob_channels": ["email"], "client_id": "demo", "client_secret": "wrong" });
     server.post_as("/mfa/associate", &token, &body).is_refused(
         401,

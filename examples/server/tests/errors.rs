@@ -85,11 +85,11 @@ fn tokens_that_are_none_expired_or_of_another_kind() {
     );
 
     // An id_token and a token for another audience are no tokens here.
-    let (signed_in, _) = server.enrol();
+    let (signed_in, _) = server.enroll();
     for token in ["id_token", "access_token"] {
         server.list(signed_in[token].as_str().unwrap()).is_refused(401, "invalid_grant", BAD_BEARER);
     }
-    // A token for the MFA audience is no mfa_token, except to confirm an enrolment.
+    // A token for the MFA audience is no mfa_token, except to confirm an enrollment.
     let elevated = server.elevated(MFA_SCOPE);
     server.challenge(&elevated).is_refused(403, "invalid_grant", "Malformed mfa_token");
     server.recover(&elevated, "x").is_refused(403, "invalid_grant", "Malformed mfa_token");
@@ -123,7 +123,7 @@ fn tokens_that_are_none_expired_or_of_another_kind() {
 #[test]
 fn sessions_end_with_a_removal() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let waiting = server.mfa_token();
     let elevated = server.elevated(MFA_SCOPE);
     let id = server.list(&elevated).body[0]["id"].as_str().unwrap().to_owned();
@@ -166,7 +166,7 @@ fn without_and_with_an_authenticator() {
         server.post_as("/mfa/associate", &token, &body).is_refused(400, "invalid_request", description);
     }
 
-    server.enrol();
+    server.enroll();
     let token = server.mfa_token();
     server.associate(&token, "b@example.com").is_refused(403, "access_denied", "User is already enrolled.");
     let description = "None of the requested challenge types is available to the user.";
@@ -207,7 +207,7 @@ fn a_token_of_another_client() {
     let directory = server.directory();
     let added = run(directory.path(), &["add-client", "native", "--public"]);
     assert!(added.status.success());
-    server.enrol();
+    server.enroll();
     let token = server.mfa_token();
     let oob_code = server.challenge(&token).body["oob_code"].clone();
     let description = "mfa_token not issued to this client";
@@ -236,7 +236,7 @@ fn a_token_of_another_client() {
 #[test]
 fn handles_and_binding_codes() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let token = server.mfa_token();
     let oob_code = server.challenge(&token).body["oob_code"].clone();
     let code = server.code(2);
@@ -319,7 +319,7 @@ fn wrong_codes_lock_the_account_and_recovery_stays_open() {
 #[test]
 fn wrong_recovery_codes() {
     let server = Server::with(&["--policy", "default"]);
-    let (_, codes) = server.enrol();
+    let (_, codes) = server.enroll();
     assert_eq!(codes.len(), 10);
     let token = server.mfa_token();
     for _ in 0..5 {
@@ -340,7 +340,7 @@ fn wrong_recovery_codes() {
 
     // The auth0 policy refuses while its bucket is empty.
     let server = Server::start();
-    let (_, codes) = server.enrol();
+    let (_, codes) = server.enroll();
     for _ in 0..2 {
         let token = server.mfa_token();
         for _ in 0..5 {

@@ -1,4 +1,4 @@
-//! The journey of a user: enrol, sign in, recover, add, list, remove.
+//! The journey of a user: enroll, sign in, recover, add, list, remove.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -7,7 +7,7 @@ mod common;
 use common::{MFA_SCOPE, OOB, Server, Value, claims, eventually, json, wrong};
 
 #[test]
-fn a_user_enrols_signs_in_recovers_and_removes() {
+fn a_user_enrolls_signs_in_recovers_and_removes() {
     let server = Server::start();
 
     // A password is not enough, and without a factor one must be enrolled.
@@ -187,7 +187,7 @@ fn under_the_strict_policy_a_code_confirms_and_signs_nobody_in() {
 #[test]
 fn a_cool_down_sends_nothing_and_says_until_when() {
     let server = Server::with(&["--policy", "default"]);
-    server.enrol();
+    server.enroll();
     let token = server.mfa_token();
     let first = server.challenge(&token);
     assert_eq!(first.body["resend_in"], 30);

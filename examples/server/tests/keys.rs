@@ -88,7 +88,7 @@ fn ended(mut command: Command) -> Output {
 /// A server's directory with one enrolled user, and that user's recovery codes.
 fn enrolled() -> (Arc<Directory>, Vec<String>) {
     let directory = Arc::new(Directory::new());
-    let (_, codes) = Server::start_in(&directory, &START).enrol();
+    let (_, codes) = Server::start_in(&directory, &START).enroll();
     (directory, codes)
 }
 

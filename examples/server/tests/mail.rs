@@ -160,7 +160,7 @@ fn a_message_that_cannot_be_read_waits_and_blocks_no_other_and_is_given_up_in_th
             UNION ALL SELECT 'old', 'usr_x', '{}', 0, 1440";
         sqlx::query(sql).execute(connection).await
     });
-    server.enrol();
+    server.enroll();
     eventually("a try of each", || (1..=16).all(|n| count(&format!("new{n}"), 0) == 1).then_some(()));
     eventually("an end", || (count("old", 0) == 0).then_some(()));
 }

@@ -36,7 +36,7 @@ fn value(server: &Server, name: &str) -> f64 {
 #[test]
 fn the_metrics_follow_prometheus_conventions() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let families = families(&server);
     assert!(families.len() >= 20, "{}", families.len());
     for Family { name, kind, help, samples } in &families {
@@ -109,7 +109,7 @@ fn counters_exist_before_the_first_event_and_no_event_adds_one() {
         assert!(family(&at_first, name).samples.iter().all(|sample| sample.value == 0.0), "{name}");
     }
     // Right and wrong ones, of many kinds.
-    server.enrol();
+    server.enroll();
     let token = server.mfa_token();
     let challenged = server.challenge(&token);
     server.answer(&token, &challenged.body["oob_code"], &wrong(&server.code(2)));

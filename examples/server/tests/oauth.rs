@@ -110,8 +110,8 @@ fn what_is_not_registered_is_refused_before_the_password() {
     assert_eq!(reply.error(), "invalid_target");
     let reply = sign_in(&server, "codes-only", &json!({ "scope": "openid offline_access" }));
     let token = reply.body["mfa_token"].as_str().unwrap();
-    let enrol = json!({ "authenticator_types": ["oob"], "oob_channels": ["email"] });
-    assert_eq!(server.post_as("/mfa/associate", token, &enrol).error(), "unauthorized_client");
+    let enroll = json!({ "authenticator_types": ["oob"], "oob_channels": ["email"] });
+    assert_eq!(server.post_as("/mfa/associate", token, &enroll).error(), "unauthorized_client");
     let challenge = json!({ "client_id": "codes-only", "mfa_token": token });
     assert_eq!(server.post("/mfa/challenge", &challenge).error(), "unauthorized_client");
     assert!(server.codes().is_empty());
@@ -121,7 +121,7 @@ fn what_is_not_registered_is_refused_before_the_password() {
 #[test]
 fn an_access_token_has_the_claims_of_the_standard() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     told(
         &server,
         &[
@@ -169,7 +169,7 @@ fn an_access_token_has_the_claims_of_the_standard() {
 #[test]
 fn a_token_without_an_audience_is_for_the_one_api_or_for_none() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let own = format!("{}userinfo", server.issuer());
     told(&server, &["clients", "add", "none", "--public"]);
     told(&server, &["clients", "add", "one", "--public", "--audience", API]);
@@ -190,7 +190,7 @@ fn a_token_without_an_audience_is_for_the_one_api_or_for_none() {
 #[test]
 fn a_second_factor_reaches_no_other_api() {
     let server = Server::start();
-    let (_, recovery_codes) = server.enrol();
+    let (_, recovery_codes) = server.enroll();
     told(&server, &["clients", "add", "shop", "--public", "--audience", API, "--audience", OTHER_API]);
     let token =
         sign_in(&server, "shop", &json!({ "audience": API, "scope": "openid" })).body["mfa_token"].clone();
@@ -233,7 +233,7 @@ fn a_second_factor_reaches_no_other_api() {
 #[test]
 fn a_registration_counts_again_when_the_token_is_issued() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let scope = "openid email admin enroll";
     told(&server, &["clients", "add", "shop", "--public", "--audience", API, "--scope", scope]);
     let first = json!({ "audience": API, "scope": "openid email admin" });
@@ -272,7 +272,7 @@ fn passes(server: &Server, token: &Value, audience: &str) -> bool {
 #[test]
 fn an_id_token_and_an_access_token_are_not_taken_for_each_other() {
     let server = Server::start();
-    let (signed_in, _) = server.enrol();
+    let (signed_in, _) = server.enroll();
     let (id, access) = (&signed_in["id_token"], &signed_in["access_token"]);
     let own = format!("{}userinfo", server.issuer());
     assert!(passes(&server, id, "demo") && passes(&server, access, &own));
@@ -300,7 +300,7 @@ fn an_id_token_and_an_access_token_are_not_taken_for_each_other() {
 #[test]
 fn a_token_with_an_edited_header_or_claim_is_refused() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let elevated = server.elevated(MFA_SCOPE);
     let [header, payload, signature] = elevated.split('.').collect::<Vec<_>>()[..] else {
         panic!("{elevated}")
@@ -342,7 +342,7 @@ fn a_token_with_an_edited_header_or_claim_is_refused() {
 #[test]
 fn a_refused_bearer_token_is_answered_with_its_challenge() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let reading = server.elevated("read:authenticators");
     let body = json!({ "authenticator_types": ["oob"], "oob_channels": ["email"] }).to_string();
     let (missing, invalid) =
@@ -467,7 +467,7 @@ fn a_packed_body_is_refused_as_such() {
 #[test]
 fn a_removed_client_and_its_tokens_are_refused() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     told(&server, &["add-client", "shop", "--public"]);
     let asked = json!({ "audience": server.mfa_audience(), "scope": MFA_SCOPE });
     let elevated = both_factors(&server, "shop", &asked, &json!({})).body["access_token"].clone();

@@ -158,7 +158,7 @@ fn keys_rotate_and_what_the_old_ones_made_still_holds() {
     };
 
     let server = start();
-    let (signed_in, codes) = server.enrol();
+    let (signed_in, codes) = server.enroll();
     let token = server.mfa_token();
     let oob_code = server.challenge(&token).body["oob_code"].clone();
     let code = server.code(2);
@@ -264,14 +264,14 @@ fn operators_add_users_and_clients() {
 #[test]
 fn metrics_count_what_happened() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let token = server.mfa_token();
     let oob_code = server.challenge(&token).body["oob_code"].clone();
     let code = server.code(2);
     server.answer(&token, &oob_code, &common::wrong(&code));
     server.associate(&token, "b@example.com");
-    // Each call of the library: twice two for the passwords, three for each code, two for the refused enrolment, and
-    // two each for the enrolment and the challenge. Its worker renders both codes and the notice of the new address,
+    // Each call of the library: twice two for the passwords, three for each code, two for the refused enrollment, and
+    // two each for the enrollment and the challenge. Its worker renders both codes and the notice of the new address,
     // each before it asks the relay and again when that is ready.
     let metrics = eventually("the last message", || {
         let metrics = server.get("/metrics");
@@ -329,7 +329,7 @@ fn the_store_outlives_the_server() {
     let directory = Arc::new(Directory::new());
     let arguments = ["--policy", "auth0", "--issuer", "http://localhost/"];
     let server = Server::start_in(&directory, &arguments);
-    let (_, codes) = server.enrol();
+    let (_, codes) = server.enroll();
     let token = server.mfa_token();
     let oob_code = server.challenge(&token).body["oob_code"].clone();
     let code = server.code(2);

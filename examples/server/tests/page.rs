@@ -96,7 +96,7 @@ fn a_server_without_demonstration_data_says_what_it_is() {
 #[test]
 fn whole_addresses_are_for_elevated_sessions() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let elevated = server.elevated(MFA_SCOPE);
     let added = server.associate(&elevated, "uses@example.com");
     assert_eq!(added.status, 200, "{}", added.text);

@@ -29,7 +29,7 @@ fn attempt(server: &Server, username: &str, password: &str) -> String {
 fn a_right_password_is_hashed_with_the_parameters_of_today() {
     let directory = Arc::new(Directory::new());
     let before = Server::start_in(&directory, &["--policy", "auth0", "--listen", "localhost:0"]);
-    before.enrol();
+    before.enroll();
     let old = stored(directory.path());
     assert!(old.contains("$m=64,"), "{old}");
     before.kill();

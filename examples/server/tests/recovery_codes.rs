@@ -28,7 +28,7 @@ fn left(server: &Server, token: &str) -> Value {
 #[test]
 fn new_recovery_codes_take_the_place_of_the_old_ones() {
     let server = Server::with(&["--policy", "default"]);
-    let (_, old) = server.enrol();
+    let (_, old) = server.enroll();
     let elevated = server.elevated(MFA_SCOPE);
     let new = codes(&regenerate(&server, &elevated));
     assert_eq!(new.len(), 10);
@@ -44,7 +44,7 @@ fn new_recovery_codes_take_the_place_of_the_old_ones() {
 #[test]
 fn the_number_of_recovery_codes_left_is_true() {
     let server = Server::with(&["--policy", "default"]);
-    let (_, old) = server.enrol();
+    let (_, old) = server.enroll();
     let elevated = server.elevated(MFA_SCOPE);
     assert_eq!(left(&server, &elevated), json!(10));
     for (used, code) in old.iter().take(3).enumerate() {
@@ -58,7 +58,7 @@ fn the_number_of_recovery_codes_left_is_true() {
 #[test]
 fn a_password_alone_neither_makes_nor_counts_recovery_codes() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let token = server.mfa_token();
     regenerate(&server, &token).is_refused(403, "insufficient_scope", "Insufficient scope, expected: enroll");
     assert_eq!(left(&server, &token), Value::Null);
@@ -67,7 +67,7 @@ fn a_password_alone_neither_makes_nor_counts_recovery_codes() {
 #[test]
 fn new_recovery_codes_want_the_scope_enroll() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let reader = server.elevated("read:authenticators");
     regenerate(&server, &reader).is_refused(
         403,
@@ -82,7 +82,7 @@ fn new_recovery_codes_want_the_scope_enroll() {
 #[test]
 fn an_account_without_an_authenticator_gets_no_recovery_codes() {
     let server = Server::start();
-    server.enrol();
+    server.enroll();
     let elevated = server.elevated(MFA_SCOPE);
     let listed = server.list(&elevated).body;
     assert_eq!(server.remove(&elevated, listed[0]["id"].as_str().unwrap()).status, 204);
@@ -94,7 +94,7 @@ fn an_account_without_an_authenticator_gets_no_recovery_codes() {
 #[test]
 fn new_recovery_codes_are_as_many_as_the_mail_budget_allows() {
     let server = Server::with(&["--policy", "default"]);
-    server.enrol();
+    server.enroll();
     let elevated = server.elevated(MFA_SCOPE);
     let refused = (0..8).map(|_| regenerate(&server, &elevated)).find(|reply| reply.status != 200).unwrap();
     refused.is_refused(

@@ -6,7 +6,7 @@
 
 use countersign::{
     AddressError, Audience, AuthenticatorId, BindingCode, ChallengeTypes, ClientId, ElevatedScopes,
-    EmailAddress, Label, Malformed, NameError, NameProblem, RecoveryCode, Scope, Subject,
+    EmailAddress, Label, Malformed, NameError, NameErrorKind, RecoveryCode, Scope, Subject,
 };
 
 use crate::allocations::bounded;
@@ -169,11 +169,11 @@ fn email(text: &str) {
 fn names(text: &str) {
     let expected = |min: usize, max: usize| {
         if text.len() < min {
-            Err(NameProblem::Empty)
+            Err(NameErrorKind::Empty)
         } else if text.len() > max {
-            Err(NameProblem::TooLong { max_bytes: max })
+            Err(NameErrorKind::TooLong { max_bytes: max })
         } else if text.chars().any(|c| matches!(u32::from(c), 0..=0x1f | 0x7f..=0x9f)) {
-            Err(NameProblem::ControlCharacter)
+            Err(NameErrorKind::ControlCharacter)
         } else {
             Ok(text.to_owned())
         }

@@ -12,13 +12,13 @@ pub mod tokens;
 pub mod wire;
 
 mod budgets;
-mod facts;
 mod fixture;
 mod headers;
 mod model;
 mod outcome;
+mod reference_model;
 mod replies;
-mod rules;
+mod snapshot;
 mod standalone;
 
 /// The property of a target.

@@ -1,19 +1,19 @@
 //! The plain model of `operations`: integers, maps and sets, written from the design's sections 3, 6 and 7.
 //!
 //! It counts for itself what was charged, which attempts and failures that left, and which recovery codes are live, and
-//! compares the record with that after every step. Which verdict a command must give is in `rules.rs`.
+//! compares the record with that after every step. Which verdict a command must give is in `reference_model.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign::{Denial, Recovered, RecoveryCode, Settings};
 
 use crate::{
-    facts::{Facts, Known, State},
-    rules::{Login, Rules, Waiting},
+    reference_model::{Login, ReferenceModel, Waiting},
+    snapshot::{Known, Snapshot, State},
 };
 
 pub(crate) struct Model {
-    pub(crate) rules: Rules,
+    pub(crate) rules: ReferenceModel,
     enrolled: bool,
     /// Attempts left by transaction and authenticator, as far as they were seen.
     pairs: BTreeMap<(String, String), u8>,
@@ -21,7 +21,7 @@ pub(crate) struct Model {
     disabled: BTreeSet<String>,
     finals: BTreeMap<String, State>,
     spent: BTreeSet<String>,
-    /// The recovery codes that were shown with an enrolment, by its authenticator.
+    /// The recovery codes that were shown with an enrollment, by its authenticator.
     shown: BTreeMap<String, Vec<String>>,
     /// The live recovery codes; unknown after a step that nobody saw.
     live: Option<BTreeSet<String>>,
@@ -42,7 +42,7 @@ pub(crate) enum Code {
 }
 
 impl Model {
-    pub(crate) fn new(rules: Rules) -> Self {
+    pub(crate) fn new(rules: ReferenceModel) -> Self {
         Self {
             rules,
             enrolled: false,
@@ -66,7 +66,7 @@ impl Model {
         login: &Login,
         waiting: &Waiting,
         (completed, codes_live): (bool, bool),
-        after: &Facts,
+        after: &Snapshot,
     ) {
         let counts = crate::fixture::email_authenticates(self.settings());
         assert!(!self.disabled.contains(&waiting.authenticator));
@@ -122,8 +122,8 @@ impl Model {
         self.live = Some(codes.iter().map(|code| code.expose().to_owned()).collect());
     }
 
-    /// An address was provisioned: one that is active enrols, and failures may be carried over, never forgotten.
-    pub(crate) fn provisioned(&mut self, id: &str, after: &Facts) {
+    /// An address was provisioned: one that is active enrolls, and failures may be carried over, never forgotten.
+    pub(crate) fn provisioned(&mut self, id: &str, after: &Snapshot) {
         let known = after.known(id).expect("it is there");
         self.enrolled |= crate::fixture::email_authenticates(self.settings()) && known.is_active();
         let failures = self.failures.entry(id.to_owned()).or_insert(0);
@@ -132,7 +132,7 @@ impl Model {
     }
 
     /// A removal of the last active one drops the disabled ones and the recovery set, too.
-    pub(crate) fn removed(&mut self, removed: &Known, after: &Facts) {
+    pub(crate) fn removed(&mut self, removed: &Known, after: &Snapshot) {
         assert!(after.known(&removed.id).is_none(), "what was removed is gone");
         if removed.waits_in().is_none() && !after.authenticators.iter().any(Known::is_active) {
             assert_eq!(after.confirmed().count(), 0, "with the last active one the disabled ones go");
@@ -142,7 +142,7 @@ impl Model {
         }
     }
 
-    pub(crate) fn reset(&mut self, after: &Facts) {
+    pub(crate) fn reset(&mut self, after: &Snapshot) {
         assert!(after.authenticators.is_empty() && after.challenges.is_empty() && after.recovery.is_none());
         self.enrolled = false;
         self.live = Some(BTreeSet::new());
@@ -186,11 +186,11 @@ impl Model {
     }
 
     /// Takes over what a step did that nobody saw.
-    pub(crate) fn adopt(&mut self, facts: &Facts) {
-        self.rules.budgets.adopt(facts.ledger);
-        self.enrolled = facts.enrolled;
+    pub(crate) fn adopt(&mut self, snapshot: &Snapshot) {
+        self.rules.budgets.adopt(snapshot.ledger);
+        self.enrolled = snapshot.enrolled;
         self.live = None;
-        for entry in &facts.transactions {
+        for entry in &snapshot.transactions {
             if entry.is_spent() {
                 self.spent.insert(entry.id.clone());
             }
@@ -198,24 +198,25 @@ impl Model {
                 self.pairs.insert((entry.id.clone(), pair.authenticator.clone()), pair.attempts_left);
             }
         }
-        for known in &facts.authenticators {
+        for known in &snapshot.authenticators {
             self.failures.insert(known.id.clone(), known.failures);
         }
     }
 
     /// The record is what the model says.
-    pub(crate) fn check(&mut self, facts: &Facts) {
-        self.rules.budgets.check(facts.ledger);
-        assert_eq!(facts.enrolled, self.enrolled, "the latch");
+    pub(crate) fn check(&mut self, snapshot: &Snapshot) {
+        self.rules.budgets.check(snapshot.ledger);
+        assert_eq!(snapshot.enrolled, self.enrolled, "the latch");
         let settings = self.settings();
-        let confirmed = facts.confirmed().count();
+        let confirmed = snapshot.confirmed().count();
         assert!(confirmed <= usize::from(settings.max_authenticators));
-        assert!(facts.authenticators.len() - confirmed <= usize::from(settings.max_unconfirmed));
+        assert!(snapshot.authenticators.len() - confirmed <= usize::from(settings.max_unconfirmed));
         assert!(
-            facts.challenges.len() <= usize::from(settings.max_challenges) && facts.transactions.len() <= 16
+            snapshot.challenges.len() <= usize::from(settings.max_challenges)
+                && snapshot.transactions.len() <= 16
         );
         let attempts = settings.attempts;
-        for asked in &facts.challenges {
+        for asked in &snapshot.challenges {
             match self.finals.get(&asked.id) {
                 Some(known) => assert_eq!(*known, asked.state, "a final state is final"),
                 None if !asked.is_pending() => {
@@ -224,7 +225,7 @@ impl Model {
                 None => {}
             }
         }
-        for known in &facts.authenticators {
+        for known in &snapshot.authenticators {
             if known.is_disabled() {
                 self.disabled.insert(known.id.clone());
             } else {
@@ -234,7 +235,7 @@ impl Model {
             let counted = *self.failures.entry(known.id.clone()).or_insert(known.failures);
             assert_eq!(known.failures, counted, "failures in a row");
         }
-        for entry in &facts.transactions {
+        for entry in &snapshot.transactions {
             assert_eq!(entry.is_spent(), self.spent.contains(&entry.id), "spent");
             for pair in &entry.pairs {
                 let of = (entry.id.clone(), pair.authenticator.clone());
@@ -242,7 +243,7 @@ impl Model {
                 assert_eq!(pair.attempts_left, counted, "attempts left");
             }
         }
-        if let (Some(live), Some(set)) = (&self.live, &facts.recovery) {
+        if let (Some(live), Some(set)) = (&self.live, &snapshot.recovery) {
             assert_eq!(set.live.len(), live.len(), "live recovery codes");
         }
     }

@@ -3,10 +3,10 @@
 //! The first two bytes choose the policy, each further three a command; with the first byte from 0xc0 on it is a record
 //! of one address alone, in `standalone.rs`. Before every step the model says which verdict it must give, denials to the
 //! letter, which audit event, and whom it tells of what; after it, what the buckets, attempts, failures and sets of codes
-//! must be. The model is in `model.rs`, `rules.rs` and `outcome.rs`, and shares no code with the library.
+//! must be. The model is in `model.rs`, `reference_model.rs` and `outcome.rs`, and shares no code with the library.
 
+mod admin_commands;
 mod codes;
-mod upkeep;
 
 use arbitrary::{Arbitrary, Unstructured};
 use countersign::{
@@ -20,11 +20,11 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{
     budgets::{Budgets, instant, millis},
-    facts::{Facts, Known, State},
     fixture::{START, SUBJECT, account, address, client, first_factor, rng, subject, verifier},
     model::{Code, Model},
     outcome::{self, Expected, Seen},
-    rules::{About, Login, Recovery, Rules, Sending},
+    reference_model::{About, Login, Recovery, ReferenceModel, Sending},
+    snapshot::{Known, Snapshot, State},
 };
 
 /// One command: what, on what (counted from the latest), and how. The upper half of `what` is a variant of the command.
@@ -79,7 +79,7 @@ pub(crate) const JUMPS: [i64; 16] = [
 
 /// Journeys to start from, each command as its three bytes.
 pub(crate) fn journeys() -> Vec<(&'static str, Vec<[u8; 3]>)> {
-    let enrol = [[BEGIN, 0, 0], [ASSOCIATE, 0, 0], [RIGHT, 0, 0], [CLOCK, 0, 3]];
+    let enroll = [[BEGIN, 0, 0], [ASSOCIATE, 0, 0], [RIGHT, 0, 0], [CLOCK, 0, 3]];
     let sign_in = [[BEGIN, 0, 0], [CHALLENGE, 0, 0], [RIGHT, 0, 0], [CLOCK, 0, 3]];
     let guess =
         [[BEGIN, 0, 0], [CHALLENGE, 0, 0], [WRONG, 0, 0], [WRONG, 0, 0], [RIGHT, 1, 0], [CLOCK, 0, 5]];
@@ -91,7 +91,7 @@ pub(crate) fn journeys() -> Vec<(&'static str, Vec<[u8; 3]>)> {
         [[BEGIN, 0, 0], [CHALLENGE, 0, LOST], [CHALLENGE, 0, UNKNOWN], [CANCEL, 0, 0], [RIGHT, 0, LOST]];
     let jumps: Vec<[u8; 3]> =
         (0..16).flat_map(|jump| [[CLOCK, 0, jump], [BEGIN, 0, 0], [CHALLENGE, 0, 0]]).collect();
-    let after = |rest: &[[u8; 3]]| [&enrol[..], rest].concat();
+    let after = |rest: &[[u8; 3]]| [&enroll[..], rest].concat();
     // Variants: sessions without a client, of another subject, without a scope; challenges that name what they want.
     let variants: Vec<[u8; 3]> = (0..8_u8)
         .flat_map(|variant| {
@@ -116,7 +116,7 @@ pub(crate) fn journeys() -> Vec<(&'static str, Vec<[u8; 3]>)> {
         [RIGHT, 1, 0],
     ];
     vec![
-        ("enrol", enrol.to_vec()),
+        ("enroll", enroll.to_vec()),
         ("sign-in", after(&sign_in)),
         ("guess", after(&guess.repeat(4))),
         ("recover", after(&recover)),
@@ -183,7 +183,7 @@ struct Run {
     now: OffsetDateTime,
     record: Account,
     /// What the record says.
-    facts: Facts,
+    snapshot: Snapshot,
     stored: bool,
     /// The revision that was compared with the model last.
     checked: Option<Revision>,
@@ -208,11 +208,11 @@ pub fn check(data: &[u8]) {
     let settings = policy.settings().clone();
     let record = account(&subject());
     let mut run = Run {
-        model: Model::new(Rules { budgets: Budgets::new(&settings), settings }),
+        model: Model::new(ReferenceModel { budgets: Budgets::new(&settings), settings }),
         verifier: verifier(policy),
         rng: rng(7),
         now: START,
-        facts: Facts::of(&record),
+        snapshot: Snapshot::of(&record),
         record,
         stored: false,
         checked: None,
@@ -267,12 +267,12 @@ impl Run {
             // The next step works on what was loaded.
             self.record = postcard::from_bytes(&bytes).unwrap();
             assert_eq!(self.record, record);
-            self.facts = Facts::of(&self.record);
+            self.snapshot = Snapshot::of(&self.record);
         }
         match committed {
             Err(_) => {
                 // The verdict is gone; what it did to the record is not, so the model reads it there.
-                self.model.adopt(&self.facts);
+                self.model.adopt(&self.snapshot);
                 None
             }
             Ok(Committed::Lost) => {
@@ -288,7 +288,7 @@ impl Run {
     }
 
     /// Compares what was seen with what the model says of it.
-    fn judge<T>(&self, seen: &Seen<T>, before: &Facts, mut expected: Expected) {
+    fn judge<T>(&self, seen: &Seen<T>, before: &Snapshot, mut expected: Expected) {
         if seen.outbox.is_some() {
             // To unlock is also to take back what a wild clock has put on the record.
             let updated = if expected.command == "unlock" { 0 } else { before.updated };
@@ -306,7 +306,7 @@ impl Run {
         let now = millis(self.now);
         // A command that wrote nothing charged nothing: what was checked before still stands.
         if self.checked != Some(self.record.revision()) {
-            self.model.check(&self.facts);
+            self.model.check(&self.snapshot);
             self.checked = Some(self.record.revision());
         }
         let locked = self.model.rules.budgets.locked_until(now).map(instant);
@@ -315,13 +315,13 @@ impl Run {
         if let Some(login) = self.logins.last() {
             let listed = self.verifier.authenticators(&login.session, &self.record, self.now);
             let ids = listed.map(|list| list.iter().map(|view| view.id.to_string()).collect::<Vec<_>>());
-            assert_eq!(ids, Rules::list(login, &self.facts, now), "the list");
+            assert_eq!(ids, ReferenceModel::list(login, &self.snapshot, now), "the list");
         }
         let Some((descriptor, code)) = &self.outbox else { return };
         let Descriptor::Send(email) = descriptor else { unreachable!("only mails are kept") };
         let is_it = |id: &countersign::ChallengeId| *id == email.challenge;
         let place = self.record.challenges().iter().position(|challenge| is_it(&challenge.id()));
-        let asked = place.map(|place| &self.facts.challenges[place]);
+        let asked = place.map(|place| &self.snapshot.challenges[place]);
         let live = asked.is_some_and(|asked| {
             let same =
                 matches!(asked.state, State::Pending { generation, .. } if generation == email.generation);
@@ -348,13 +348,13 @@ impl Run {
         assert!(other.is_empty(), "a login needs a challenge or an enrollment");
         let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
         let mut expected = Vec::new();
-        if counts && (!self.facts.enrolled || self.facts.authenticators.iter().any(Known::is_active)) {
+        if counts && (!self.snapshot.enrolled || self.snapshot.authenticators.iter().any(Known::is_active)) {
             expected.push("email");
         }
-        if self.facts.recovery.as_ref().is_some_and(|set| self.facts.enrolled && !set.live.is_empty()) {
+        if self.snapshot.recovery.as_ref().is_some_and(|set| self.snapshot.enrolled && !set.live.is_empty()) {
             expected.push("recovery-code");
         }
-        assert_eq!((kinds, enrolled), (expected, self.facts.enrolled), "what a login needs");
+        assert_eq!((kinds, enrolled), (expected, self.snapshot.enrolled), "what a login needs");
     }
 
     fn take(&mut self, Command { what, on, how }: Command) {

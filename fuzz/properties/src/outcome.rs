@@ -5,7 +5,7 @@ use countersign::{
 };
 use serde_json::json;
 
-use crate::rules::{About, Login};
+use crate::reference_model::{About, Login};
 
 /// What the model says of a step.
 pub(crate) struct Expected<'a> {

@@ -6,8 +6,8 @@
 //! character, a code that was mailed or an address that was not masked; what it hands out must come back through a body.
 
 use countersign::{
-    AuthenticatorId, BindingCode, Cause, ChallengeRequest, Denial, Effect, EmailAddress, Policy, Session,
-    Verifier,
+    AuthenticatorId, BindingCode, CancelReason, ChallengeRequest, Denial, Effect, EmailAddress, Policy,
+    Session, Verifier,
     wire::{
         AssociateReply, AuthenticatorEntry, ChallengeReply, Endpoint, MfaRequired, TokenBody, TokenGrant,
         TokenReply, refuse, timestamp,
@@ -51,7 +51,7 @@ fn has_shape(reply: &Value, fields: &[&str], may_be: &[&str]) {
 
 const WAIT: &str = "Too many failed codes. Wait for some minutes before retrying.";
 const AGAIN: &str = "Too many failed codes. Sign in again.";
-const ENROL: &str =
+const ENROLL: &str =
     "User is not enrolled. You can use /mfa/associate endpoint to enroll the first authenticator.";
 
 /// One row of the table: status, `error`, `error_description`.
@@ -82,8 +82,8 @@ fn row(endpoint: Endpoint, denial: &Denial) -> (u16, &'static str, String) {
         Denial::AlreadyEnrolled => (403, "access_denied", "User is already enrolled."),
         Denial::AddressInUse => (403, "access_denied", "The email address is already enrolled."),
         Denial::TooManyAuthenticators => (403, "access_denied", "Too many authenticators are enrolled."),
-        Denial::NotEnrolled if endpoint == Endpoint::Challenge => (400, "association_required", ENROL),
-        Denial::NotEnrolled => (401, "unsupported_challenge_type", ENROL),
+        Denial::NotEnrolled if endpoint == Endpoint::Challenge => (400, "association_required", ENROLL),
+        Denial::NotEnrolled => (401, "unsupported_challenge_type", ENROLL),
         Denial::UnsupportedChallengeType => (
             400,
             "unsupported_challenge_type",
@@ -130,7 +130,9 @@ fn row(endpoint: Endpoint, denial: &Denial) -> (u16, &'static str, String) {
 fn refusals(which: u8, door: u8, seconds: i64) {
     let until = START + Duration::seconds(seconds);
     let attempts_left = which;
-    let cause = [Cause::Requested, Cause::Locked, Cause::Superseded, Cause::Disabled][usize::from(door % 4)];
+    let cause =
+        [CancelReason::Requested, CancelReason::Locked, CancelReason::Superseded, CancelReason::Disabled]
+            [usize::from(door % 4)];
     let denials = [
         Denial::MalformedToken,
         Denial::ExpiredToken,
@@ -226,7 +228,7 @@ fn reads_as(text: &Value, instant: OffsetDateTime) {
     assert_eq!(read.unix_timestamp_nanos() / 1_000_000, instant.unix_timestamp_nanos() / 1_000_000);
 }
 
-/// A client's way through an enrolment and a login, each answer of which becomes a reply and goes on through a body.
+/// A client's way through an enrollment and a login, each answer of which becomes a reply and goes on through a body.
 struct Client {
     verifier: Verifier,
     rng: ChaCha20Rng,

@@ -5,7 +5,7 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use countersign::{
-    BindingCode, Cause, Committed, Delivery, DeliveryReport, Denial, Effect, EffectId, Label, Policy,
+    BindingCode, CancelReason, Committed, Delivery, DeliveryReport, Denial, Effect, EffectId, Label, Policy,
     Purpose, Resend, Settings, Standalone, Step, Swap, Verifier,
 };
 use rand::rngs::ChaCha20Rng;
@@ -57,12 +57,12 @@ fn purpose(choice: u8) -> Purpose {
 
 /// Where a challenge stands.
 #[derive(Clone, Copy, PartialEq, Debug)]
-enum Standing {
+enum AuthenticatorStatus {
     Waits,
     Answered,
     Exhausted,
     Expired,
-    Ended(Cause),
+    Ended(CancelReason),
 }
 
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ struct Asked {
     purpose: Purpose,
     digits: u8,
     deadline: u64,
-    standing: Standing,
+    status: AuthenticatorStatus,
 }
 
 /// The state that the model keeps of the one address.
@@ -131,7 +131,9 @@ impl Model {
 
     /// Whether attempts begin anew: there was no challenge, or its deadline has passed, or it was answered.
     fn begins_anew(&self, now: u64) -> bool {
-        self.asked.as_ref().is_none_or(|asked| now >= asked.deadline || asked.standing == Standing::Answered)
+        self.asked
+            .as_ref()
+            .is_none_or(|asked| now >= asked.deadline || asked.status == AuthenticatorStatus::Answered)
     }
 
     fn ask(&self, purpose: &Purpose, now: u64) -> Result<Ask, Denial> {
@@ -141,7 +143,7 @@ impl Model {
             return Err(Denial::AttemptsExhausted);
         }
         let live = self.asked.as_ref().filter(|asked| {
-            asked.standing == Standing::Waits && now < asked.deadline && asked.purpose == *purpose
+            asked.status == AuthenticatorStatus::Waits && now < asked.deadline && asked.purpose == *purpose
         });
         let cooled = self.last_send.map(|sent| sent + span(self.settings.cool_down));
         if let Some(until) = cooled.filter(|until| now < *until) {
@@ -167,14 +169,14 @@ impl Model {
         if asked.purpose != *purpose {
             return Err(Denial::ForeignOobCode);
         }
-        match asked.standing {
-            Standing::Waits if now >= asked.deadline => return Err(Denial::ExpiredOobCode),
-            Standing::Waits => self.unlocked(now)?,
-            Standing::Answered => return Err(Denial::OobCodeUsed),
-            Standing::Exhausted => return Err(Denial::AttemptsExhausted),
-            Standing::Expired => return Err(Denial::ExpiredOobCode),
-            Standing::Ended(cause) => {
-                if cause == Cause::Locked {
+        match asked.status {
+            AuthenticatorStatus::Waits if now >= asked.deadline => return Err(Denial::ExpiredOobCode),
+            AuthenticatorStatus::Waits => self.unlocked(now)?,
+            AuthenticatorStatus::Answered => return Err(Denial::OobCodeUsed),
+            AuthenticatorStatus::Exhausted => return Err(Denial::AttemptsExhausted),
+            AuthenticatorStatus::Expired => return Err(Denial::ExpiredOobCode),
+            AuthenticatorStatus::Ended(cause) => {
+                if cause == CancelReason::Locked {
                     self.unlocked(now)?;
                 }
                 return Err(Denial::ChallengeCancelled(cause));
@@ -297,12 +299,12 @@ impl Run {
         if self.model.asked.is_some() {
             assert_eq!(stored["pair"]["attempts_left"], self.model.attempts_left, "attempts left");
         }
-        let state = |asked: &Asked| match asked.standing {
-            Standing::Waits => "pending",
-            Standing::Answered => "verified",
-            Standing::Exhausted => "exhausted",
-            Standing::Expired => "expired",
-            Standing::Ended(_) => "cancelled",
+        let state = |asked: &Asked| match asked.status {
+            AuthenticatorStatus::Waits => "pending",
+            AuthenticatorStatus::Answered => "verified",
+            AuthenticatorStatus::Exhausted => "exhausted",
+            AuthenticatorStatus::Expired => "expired",
+            AuthenticatorStatus::Ended(_) => "cancelled",
         };
         let known = stored["challenge"].get("state").map(|state| match state.as_object() {
             Some(object) => object.keys().next().unwrap().clone(),
@@ -355,7 +357,7 @@ impl Run {
                     purpose: purpose.clone(),
                     digits: self.model.settings.code_digits,
                     deadline: ms + self.model.lifetime(&purpose),
-                    standing: Standing::Waits,
+                    status: AuthenticatorStatus::Waits,
                 });
                 assert!(self.given.iter().all(|given| given.oob_code != oob_code), "a new handle is new");
             }
@@ -394,7 +396,7 @@ impl Run {
         match (&expected, &mut model.asked) {
             (Ok(()), Some(asked)) if right => {
                 said.evaluated = true;
-                asked.standing = Standing::Answered;
+                asked.status = AuthenticatorStatus::Answered;
                 model.proven |= purpose == Purpose::Confirm;
                 model.failures = 0;
             }
@@ -405,11 +407,11 @@ impl Run {
                 model.attempts_left = if capped && !model.proven { 0 } else { model.attempts_left - 1 };
                 let locked = model.budgets.locked_until(ms);
                 if model.attempts_left == 0 {
-                    asked.standing = Standing::Exhausted;
+                    asked.status = AuthenticatorStatus::Exhausted;
                 } else if capped {
-                    asked.standing = Standing::Ended(Cause::Disabled);
+                    asked.status = AuthenticatorStatus::Ended(CancelReason::Disabled);
                 } else if locked.is_some() {
-                    asked.standing = Standing::Ended(Cause::Locked);
+                    asked.status = AuthenticatorStatus::Ended(CancelReason::Locked);
                 }
                 if capped && model.proven {
                     model.disabled = true;
@@ -420,7 +422,7 @@ impl Run {
                 said.verdict = Err(Denial::InvalidBindingCode { attempts_left: model.attempts_left });
             }
             (Err(Denial::ExpiredOobCode), Some(asked)) if asked.oob_code == given.oob_code => {
-                asked.standing = Standing::Expired;
+                asked.status = AuthenticatorStatus::Expired;
             }
             _ => {}
         }
@@ -436,8 +438,9 @@ impl Run {
         let Some(given) = self.given.iter().rev().nth(usize::from(on % 16)).cloned() else { return };
         let report = if how & 1 == 0 { DeliveryReport::Failed } else { DeliveryReport::Delivered };
         let asked = self.model.asked.as_ref();
-        let latest =
-            asked.is_some_and(|asked| asked.oob_code == given.oob_code && asked.standing == Standing::Waits);
+        let latest = asked.is_some_and(|asked| {
+            asked.oob_code == given.oob_code && asked.status == AuthenticatorStatus::Waits
+        });
         let lifts = latest && report == DeliveryReport::Failed && self.model.last_send.is_some();
         let step = self.verifier.report_standalone_delivery(self.record.clone(), given.mail, report, now);
         let Some(seen) = self.commit(step, how) else { return };

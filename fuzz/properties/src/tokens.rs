@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug)]
 struct Case {
     handle: bool,
-    opener: Opener,
+    opener: EnrolledBy,
     /// Seconds after the token was begun.
     at: i16,
     client: Option<bool>,
@@ -52,7 +52,7 @@ impl<'a> Arbitrary<'a> for Case {
 
 /// Who reads it: the maker, or somebody who differs in one thing.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Opener {
+enum EnrolledBy {
     Maker,
     /// The maker's key was retired when everything had been made.
     Rotated,
@@ -63,13 +63,13 @@ enum Opener {
     OtherSubject,
 }
 
-const OPENERS: [Opener; 6] = [
-    Opener::Maker,
-    Opener::Rotated,
-    Opener::OtherContext,
-    Opener::OtherSecret,
-    Opener::Retired,
-    Opener::OtherSubject,
+const OPENERS: [EnrolledBy; 6] = [
+    EnrolledBy::Maker,
+    EnrolledBy::Rotated,
+    EnrolledBy::OtherContext,
+    EnrolledBy::OtherSecret,
+    EnrolledBy::Retired,
+    EnrolledBy::OtherSubject,
 ];
 
 #[derive(Debug, Clone, Copy)]
@@ -197,13 +197,13 @@ fn retired(at: OffsetDateTime) -> KeyRing {
     current.retired_transient(key(0x11), at).unwrap()
 }
 
-fn opener_keys(opener: Opener) -> KeyRing {
+fn opener_keys(opener: EnrolledBy) -> KeyRing {
     match opener {
-        Opener::Maker | Opener::OtherSubject => ring("fuzz"),
-        Opener::Rotated => retired(START),
-        Opener::OtherContext => ring("fuzz2"),
-        Opener::OtherSecret => KeyRing::new("fuzz", key(0x33), key(0x22)).unwrap(),
-        Opener::Retired => retired(START - Duration::MILLISECOND),
+        EnrolledBy::Maker | EnrolledBy::OtherSubject => ring("fuzz"),
+        EnrolledBy::Rotated => retired(START),
+        EnrolledBy::OtherContext => ring("fuzz2"),
+        EnrolledBy::OtherSecret => KeyRing::new("fuzz", key(0x33), key(0x22)).unwrap(),
+        EnrolledBy::Retired => retired(START - Duration::MILLISECOND),
     }
 }
 
@@ -217,7 +217,8 @@ pub fn check(data: &[u8]) {
     let Ok(case) = Case::arbitrary_take_rest(Unstructured::new(data)) else { return };
     let issued = &*ISSUED;
     let reader = Verifier::new(opener_keys(case.opener), Policy::default());
-    let knows_the_key = matches!(case.opener, Opener::Maker | Opener::Rotated | Opener::OtherSubject);
+    let knows_the_key =
+        matches!(case.opener, EnrolledBy::Maker | EnrolledBy::Rotated | EnrolledBy::OtherSubject);
     let (own, another, other_kind) = if case.handle {
         (&issued.handles[0], &issued.handles[1], &issued.tokens[0])
     } else {
@@ -261,7 +262,7 @@ fn token(case: &Case, reader: &Verifier, issued: &Issued, text: &str, knows_the_
 }
 
 fn handle(case: &Case, reader: &Verifier, issued: &Issued, text: &str, knows_the_key: bool) {
-    let session = if case.opener == Opener::OtherSubject {
+    let session = if case.opener == EnrolledBy::OtherSubject {
         let other = Subject::new("user-2").unwrap();
         issue(reader, &other).sessions[0].clone()
     } else {
@@ -269,7 +270,7 @@ fn handle(case: &Case, reader: &Verifier, issued: &Issued, text: &str, knows_the
     };
     let read = bounded(text.len(), (4, 4_096), || reader.open_oob_code(&session, text));
     let made = issued.handles.iter().position(|known| known == text);
-    let expected = match made.filter(|_| knows_the_key && case.opener != Opener::OtherSubject) {
+    let expected = match made.filter(|_| knows_the_key && case.opener != EnrolledBy::OtherSubject) {
         None => Err(Denial::MalformedOobCode),
         Some(made) if made != usize::from(case.other_session) => Err(Denial::ForeignOobCode),
         Some(_) => Ok(()),

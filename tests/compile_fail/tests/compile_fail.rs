@@ -4,7 +4,7 @@
 //! The cases stand in the folder above, each with its compiler message, so that it fails for the reason that is meant.
 //! `commits.rs` and `reads_a_record.rs` are the controls that compile.
 
-use countersign::{BindingCode, Effect, Handle, MfaToken, OobCode, RecoveryCode, Session};
+use countersign::{BindingCode, Effect, MfaToken, OobCode, OobHandle, RecoveryCode, Session};
 use static_assertions::{assert_eq_size, assert_impl_all, assert_not_impl_any};
 
 #[test]
@@ -33,7 +33,7 @@ assert_not_impl_any!(countersign::Message: serde::Serialize);
 assert_not_impl_any!(countersign::Content: serde::Serialize);
 assert_not_impl_any!(Effect: serde::Serialize);
 assert_not_impl_any!(Session: serde::Serialize, serde::de::DeserializeOwned);
-assert_not_impl_any!(Handle: serde::Serialize, serde::de::DeserializeOwned);
+assert_not_impl_any!(OobHandle: serde::Serialize, serde::de::DeserializeOwned);
 assert_impl_all!(countersign::Descriptor: serde::Serialize, serde::de::DeserializeOwned);
 
 // A record is a pointer: a step moves 8 bytes of it.

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use countersign::{
-    Account, AuthenticatorKind, BindingCode, Cause, ChallengeRequest, Channel, ClientId, Denial, Descriptor,
-    Enrollment, Label, Method, Opener, Policy, Purpose, RecoveryCode, RenderError, Standalone, Standing,
-    Swap,
+    Account, AuthenticatorKind, AuthenticatorStatus, BindingCode, CancelReason, ChallengeRequest, Channel,
+    ClientId, Denial, Descriptor, EnrolledBy, Enrollment, Label, Method, Policy, Purpose, RecoveryCode,
+    RenderError, Standalone, Swap,
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 
@@ -46,7 +46,7 @@ fn v25_an_empty_code_matches_nothing() {
     for code in &empty_looking {
         for (session, oob_code, denial) in [
             (&answered, &first.oob_code, Denial::OobCodeUsed),
-            (&cancelled, &second.oob_code, Denial::ChallengeCancelled(Cause::Requested)),
+            (&cancelled, &second.oob_code, Denial::ChallengeCancelled(CancelReason::Requested)),
             (&expired, &third.oob_code, Denial::ExpiredOobCode),
         ] {
             assert_eq!(world.verify(session, oob_code.expose(), code).unwrap_err(), denial);
@@ -269,7 +269,7 @@ fn v31_a_changed_address_is_not_verified() {
     let outcome = step.commit(|_| Ok::<_, ()>(Swap::Stored)).unwrap().done().unwrap();
     assert_eq!(outcome.into_parts().0.unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
 
-    // The same while an enrolment waits for its proof.
+    // The same while an enrollment waits for its proof.
     let elevated = world.elevated();
     let associated = world.associate(&elevated, "mine@example.com").unwrap();
     let confirming = world.mail().code;
@@ -310,7 +310,7 @@ fn v31_a_changed_address_is_not_verified() {
     assert!(world.tokens.is_empty());
 }
 
-/// CVE-2026-56081 (Cap-go): an enrolment counts once its address is proven and not before, and shuts nobody else out.
+/// CVE-2026-56081 (Cap-go): an enrollment counts once its address is proven and not before, and shuts nobody else out.
 #[test]
 fn v32_an_unproven_address_is_no_factor() {
     let mut world = World::new(roomy(|_| {}));
@@ -324,8 +324,8 @@ fn v32_an_unproven_address_is_no_factor() {
     assert_eq!(world.challenge(&thief).unwrap_err(), Denial::NotEnrolled);
     assert_eq!(world.recover(&thief, &shown[0]).unwrap_err(), Denial::NotEnrolled);
 
-    // The user enrols; what the thief had begun is gone, with the codes that were shown for it.
-    let (mine, _) = world.enrol(ADDRESS);
+    // The user enrolls; what the thief had begun is gone, with the codes that were shown for it.
+    let (mine, _) = world.enroll(ADDRESS);
     assert!(world.verify(&thief, begun.oob_code.expose(), &thiefs_code).is_err());
     assert_eq!(world.account().authenticators().len(), 1);
     assert_eq!(world.recover(&thief, &shown[0]).unwrap_err(), Denial::InvalidRecoveryCode);
@@ -336,14 +336,14 @@ fn v32_an_unproven_address_is_no_factor() {
     let pending = world.associate(&elevated, "later@example.com").unwrap();
     let account = world.account();
     let Enrollment::Unconfirmed(state) = account.authenticators()[1].enrollment() else { panic!() };
-    assert_eq!(state.opened_by(), Opener::Elevated);
+    assert_eq!(state.enrolled_by(), EnrolledBy::Elevated);
     let session = world.login();
     let request = ChallengeRequest::default().authenticator(pending.authenticator);
     assert_eq!(world.challenge_with(&session, &request).unwrap_err(), Denial::UnknownAuthenticator);
     assert_eq!(world.challenge(&session).unwrap().authenticator, mine);
     let account = world.account();
     let rows = world.verifier.authenticators(&session, &account, world.now).unwrap();
-    assert_eq!(rows[1].standing, Standing::Unconfirmed);
+    assert_eq!(rows[1].status, AuthenticatorStatus::Unconfirmed);
 }
 
 /// keycloak#26104: recovery codes come from injected entropy and the record, and no client can choose or keep one.

@@ -1,7 +1,7 @@
 //! Limits that were missing, split or refilled: V8, V9, V11, V13 to V21.
 
 use countersign::{
-    Account, Audience, BindingCode, Cause, ChallengeRequest, ChallengeState, ClientId, Denial, Effect,
+    Account, Audience, BindingCode, CancelReason, ChallengeRequest, ChallengeState, ClientId, Denial, Effect,
     ElevatedScopes, FactorUse, FirstFactor, Label, Notice, Policy, Purpose, Rate, Resend, Scope, Session,
     Settings, Standalone, Step, Subject, Swap,
 };
@@ -424,7 +424,7 @@ fn v19_a_lock_ends_every_challenge() {
     world.pass(60);
     assert!(world.now < waiting.expires);
     let late = world.verify(&bystander, waiting.oob_code.expose(), &right);
-    assert_eq!(late.unwrap_err(), Denial::ChallengeCancelled(Cause::Locked));
+    assert_eq!(late.unwrap_err(), Denial::ChallengeCancelled(CancelReason::Locked));
     assert!(world.sign_in().is_ok());
 
     let mut world = World::new(roomy(|settings| {
@@ -441,7 +441,7 @@ fn v19_a_lock_ends_every_challenge() {
     }
     alone.world.pass(60);
     let late = alone.answer(asked.oob_code.expose(), &Purpose::Confirm, &right);
-    assert_eq!(late.unwrap_err(), Denial::ChallengeCancelled(Cause::Locked));
+    assert_eq!(late.unwrap_err(), Denial::ChallengeCancelled(CancelReason::Locked));
 }
 
 /// CVE-2024-1722 (Keycloak): who holds no genuine token and handle of this account can spend none of its budget, and

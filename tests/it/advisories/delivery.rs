@@ -129,6 +129,6 @@ fn v40_asking_again_is_never_silent() {
     let right = world.mail().code;
     assert_eq!(new.delivery, Delivery::Sent);
     let denial = world.verify(&session, old.oob_code.expose(), &right).unwrap_err();
-    assert_eq!(denial, Denial::ChallengeCancelled(countersign::Cause::Superseded));
+    assert_eq!(denial, Denial::ChallengeCancelled(countersign::CancelReason::Superseded));
     assert!(world.verify(&session, new.oob_code.expose(), &right).is_ok());
 }

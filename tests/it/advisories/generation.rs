@@ -95,7 +95,7 @@ fn v34_codes_are_uniform_over_their_whole_range() {
     }
 
     let mut world = World::new(policy(|settings| settings.recovery_codes = 16));
-    world.enrol(ADDRESS);
+    world.enroll(ADDRESS);
     let mut drawn = vec![BTreeSet::new(); RecoveryCode::SYMBOLS];
     for _ in 0..32 {
         // Each new set is told of by a message, and messages are budgeted.

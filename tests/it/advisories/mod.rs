@@ -41,7 +41,7 @@ fn roomy(change: impl FnOnce(&mut Settings)) -> Policy {
 /// A world with an enrolled user: the recovery codes that were shown, and nothing else that came out yet.
 fn enrolled(policy: Policy) -> (World, Vec<RecoveryCode>) {
     let mut world = World::new(policy);
-    let (_, codes) = world.enrol(ADDRESS);
+    let (_, codes) = world.enroll(ADDRESS);
     world.tokens.clear();
     world.events.clear();
     world.audits.clear();

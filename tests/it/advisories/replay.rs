@@ -1,6 +1,6 @@
 //! Codes and verdicts that were good twice: V2, V24, V28.
 
-use countersign::{Account, AuthenticatorKind, Denial, Policy, Standing};
+use countersign::{Account, AuthenticatorKind, AuthenticatorStatus, Denial, Policy};
 use time::Duration;
 
 use super::{ADDRESS, challenged, edited, enrolled, requirements, roomy, session_of};
@@ -107,7 +107,7 @@ fn v28_expiry_is_decided_at_use() {
         Denial::ExpiredToken
     );
 
-    // An enrolment lapses with its transaction, swept or not.
+    // An enrollment lapses with its transaction, swept or not.
     let mut world = World::new(roomy(|_| {}));
     let session = world.login();
     let associated = world.associate(&session, ADDRESS).unwrap();
@@ -122,7 +122,7 @@ fn v28_expiry_is_decided_at_use() {
     }
     world.now -= Duration::milliseconds(1);
     let rows = world.verifier.authenticators(&session, &account, world.now).unwrap();
-    assert_eq!(rows[0].standing, Standing::Unconfirmed);
+    assert_eq!(rows[0].status, AuthenticatorStatus::Unconfirmed);
     assert!(world.tokens.is_empty());
 
     // A deadline that was seen is written: a clock that goes back revives nothing.

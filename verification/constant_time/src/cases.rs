@@ -51,7 +51,7 @@ pub const CASES: &[Case] = &[
     case("binding code", "wrong digits", 1, || binding_code(Random)),
     case("binding code", "right, too late", 0, late_binding_code),
     case("binding code", "right, used before", 0, used_binding_code),
-    case("binding code", "confirms an enrolment", 1, confirmation),
+    case("binding code", "confirms an enrollment", 1, confirmation),
     case("binding code", "standalone, right", 1, || standalone(Right)),
     case("binding code", "standalone, wrong first digit", 1, || standalone(First)),
     case("binding code", "standalone, wrong last digit", 1, || standalone(Last)),
@@ -79,7 +79,7 @@ pub const CASES: &[Case] = &[
     case("oob_code", "wrong symbols", 2, || oob_code(Random)),
     case("oob_code", "right, of another transaction", 2, foreign_oob_code),
     case("making", "mfa_token", 0, making_a_token),
-    case("making", "enrolment", 0, making_an_enrolment),
+    case("making", "enrollment", 0, making_an_enrollment),
     case("making", "challenge", 0, making_a_challenge),
     case("making", "recovery codes", 0, making_recovery_codes),
     case("making", "a message's text", 0, making_a_text),
@@ -90,7 +90,7 @@ pub const CASES: &[Case] = &[
 
 fn binding_code(presented: Presented) -> Observation {
     let mut scene = Scene::new(RecoveryUse::Consume);
-    let (account, _) = scene.enrol();
+    let (account, _) = scene.enroll();
     let session = scene.login();
     let (account, challenged, code) = scene.challenge(&session, account);
     let code = altered_binding_code(&mut scene, &code, presented);
@@ -103,7 +103,7 @@ fn binding_code(presented: Presented) -> Observation {
 
 fn late_binding_code() -> Observation {
     let mut scene = Scene::new(RecoveryUse::Consume);
-    let (account, _) = scene.enrol();
+    let (account, _) = scene.enroll();
     let session = scene.login();
     let (account, challenged, code) = scene.challenge(&session, account);
     let handle = scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
@@ -116,7 +116,7 @@ fn late_binding_code() -> Observation {
 
 fn used_binding_code() -> Observation {
     let mut scene = Scene::new(RecoveryUse::Consume);
-    let (account, _) = scene.enrol();
+    let (account, _) = scene.enroll();
     let session = scene.login();
     let (account, challenged, code) = scene.challenge(&session, account);
     let handle = scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
@@ -177,7 +177,7 @@ fn typed_recovery_code() -> Observation {
 
 fn recovery_code(place: usize, presented: Presented) -> Observation {
     let mut scene = Scene::new(RecoveryUse::Consume);
-    let (account, codes) = scene.enrol();
+    let (account, codes) = scene.enroll();
     let session = scene.login();
     let code = altered_recovery_code(&mut scene, &codes[place], presented);
     let work = || stored(scene.verifier.verify_recovery(&session, account, &code, scene.now));
@@ -192,7 +192,7 @@ fn recovery_code(place: usize, presented: Presented) -> Observation {
 
 fn replaced_recovery_code() -> Observation {
     let mut scene = Scene::new(RecoveryUse::Replace);
-    let (account, codes) = scene.enrol();
+    let (account, codes) = scene.enroll();
     let session = scene.login();
     let work = || stored(scene.verifier.verify_recovery(&session, account, &codes[5], scene.now));
     let ((_, outcome), seen) = observe(work);
@@ -202,7 +202,7 @@ fn replaced_recovery_code() -> Observation {
 
 fn repeated_recovery_code() -> Observation {
     let mut scene = Scene::new(RecoveryUse::Replace);
-    let (account, codes) = scene.enrol();
+    let (account, codes) = scene.enroll();
     let session = scene.login();
     let (account, _) = stored(scene.verifier.verify_recovery(&session, account, &codes[5], scene.now));
     let work = || opened(scene.verifier.verify_recovery(&session, account, &codes[5], scene.now));
@@ -213,7 +213,7 @@ fn repeated_recovery_code() -> Observation {
 
 fn used_recovery_code() -> Observation {
     let mut scene = Scene::new(RecoveryUse::Replace);
-    let (account, codes) = scene.enrol();
+    let (account, codes) = scene.enroll();
     let (first, second) = (scene.login(), scene.login());
     let (account, _) = stored(scene.verifier.verify_recovery(&first, account, &codes[5], scene.now));
     let work = || stored(scene.verifier.verify_recovery(&second, account, &codes[5], scene.now));
@@ -224,7 +224,7 @@ fn used_recovery_code() -> Observation {
 
 fn old_recovery_code() -> Observation {
     let mut before = Scene::before_rotation();
-    let (account, codes) = before.enrol();
+    let (account, codes) = before.enroll();
     let mut scene = Scene::new(RecoveryUse::Consume);
     let session = scene.login();
     let work = || stored(scene.verifier.verify_recovery(&session, account, &codes[3], scene.now));
@@ -272,7 +272,7 @@ fn malformed_mfa_token() -> Observation {
 
 /// A session and an `oob_code` of it.
 fn sent(scene: &mut Scene) -> (Session, String) {
-    let (account, _) = scene.enrol();
+    let (account, _) = scene.enroll();
     let session = scene.login();
     let (_, challenged, _) = scene.challenge(&session, account);
     (session, challenged.prompt.sent().unwrap().oob_code.expose().to_owned())
@@ -304,7 +304,7 @@ fn making_a_token() -> Observation {
     observe(|| scene.token()).1
 }
 
-fn making_an_enrolment() -> Observation {
+fn making_an_enrollment() -> Observation {
     let mut scene = Scene::new(RecoveryUse::Consume);
     let session = scene.login();
     let stranger = scene.stranger();
@@ -316,7 +316,7 @@ fn making_an_enrolment() -> Observation {
 
 fn making_a_challenge() -> Observation {
     let mut scene = Scene::new(RecoveryUse::Consume);
-    let (account, _) = scene.enrol();
+    let (account, _) = scene.enroll();
     let session = scene.login();
     scene.marks_seeds = false;
     observe(|| scene.challenge(&session, account)).1
@@ -324,7 +324,7 @@ fn making_a_challenge() -> Observation {
 
 fn making_recovery_codes() -> Observation {
     let mut scene = Scene::new(RecoveryUse::Consume);
-    let (account, _) = scene.enrol();
+    let (account, _) = scene.enroll();
     scene.marks_seeds = false;
     let ((_, codes), seen) = observe(|| scene.regenerate(account));
     assert_eq!(codes.len(), 10);
@@ -333,7 +333,7 @@ fn making_recovery_codes() -> Observation {
 
 fn making_a_text() -> Observation {
     let mut scene = Scene::new(RecoveryUse::Consume);
-    let (account, codes) = scene.enrol();
+    let (account, codes) = scene.enroll();
     let session = scene.login();
     let (_, _, mut code) = scene.challenge(&session, account);
     let mut recovery_code = codes[0].clone();
@@ -369,7 +369,7 @@ fn forget(verdict: bool) {
 /// A live recovery code and one that ends otherwise, both secret.
 fn compared() -> (RecoveryCode, RecoveryCode) {
     let mut scene = Scene::new(RecoveryUse::Consume);
-    let (_, codes) = scene.enrol();
+    let (_, codes) = scene.enroll();
     let (mut right, mut presented) = (codes[0].clone(), altered_recovery_code(&mut scene, &codes[0], Last));
     conceal_ascii(&mut right);
     conceal_ascii(&mut presented);

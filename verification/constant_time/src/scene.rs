@@ -184,7 +184,7 @@ impl Scene {
         (record, outcome)
     }
 
-    /// Begins an enrolment.
+    /// Begins an enrollment.
     pub fn associate(&mut self, session: &Session, account: Account) -> (Account, Associated, BindingCode) {
         let address = EmailAddress::parse("user@example.com").unwrap();
         let (account, outcome) = self.draw("associate", account.revision(), |verifier, now, entropy| {
@@ -195,7 +195,7 @@ impl Scene {
     }
 
     /// A user with an address and recovery codes.
-    pub fn enrol(&mut self) -> (Account, Vec<RecoveryCode>) {
+    pub fn enroll(&mut self) -> (Account, Vec<RecoveryCode>) {
         let session = self.login();
         let stranger = self.stranger();
         let (account, associated, code) = self.associate(&session, stranger);

@@ -24,7 +24,7 @@ use std::{
 
 use countersign::{
     Account, Associated, AuthenticatorId, BindingCode, ChallengeRequest, Committed, Effect, EmailAddress,
-    Entropy, Handle, RecoveryCode, Session, Step, Swap, Verifier,
+    Entropy, OobHandle, RecoveryCode, Session, Step, Swap, Verifier,
 };
 use stateright::{Model, Property};
 use time::{Duration, OffsetDateTime};
@@ -32,7 +32,7 @@ use time::{Duration, OffsetDateTime};
 /// One command of a node.
 #[derive(Clone, Debug)]
 pub enum Command {
-    Verify(Session, Handle, BindingCode),
+    Verify(Session, OobHandle, BindingCode),
     Recover(Session, RecoveryCode),
     Challenge(Session),
     Associate(Session, EmailAddress),
@@ -63,7 +63,7 @@ pub enum Store {
 pub struct Node {
     next: usize,
     phase: Phase,
-    /// The handle and the code of its own enrolment, once it was shown.
+    /// The handle and the code of its own enrollment, once it was shown.
     sent: Option<(String, String)>,
 }
 
@@ -85,7 +85,7 @@ pub struct Verdict {
     pub result: &'static str,
     pub tokens: Vec<String>,
     pub mails: Vec<String>,
-    /// The handle and the code that an enrolment brought.
+    /// The handle and the code that an enrollment brought.
     sent: Option<(String, String)>,
     /// The fingerprint of the record that this step writes.
     pub record: Option<u64>,

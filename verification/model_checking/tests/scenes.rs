@@ -31,7 +31,7 @@ fn guesses(codes: &[(i64, bool)], change: impl FnOnce(&mut Settings)) -> (World,
         settings.attempts = 2;
         change(settings);
     }));
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     world.pass(120);
     let session = world.login();
     let challenged = world.challenge(&session).unwrap();
@@ -131,22 +131,22 @@ fn a_clock_that_is_years_ahead() {
 }
 
 #[test]
-fn enrolments() {
+fn enrollments() {
     let mut world = World::new(policy(|_| {}));
     // The model has one row, which is there from the start.
     let empty = world.account();
     world.store.put(empty);
     let sessions = [world.login(), world.login()];
-    let enrol = |place: usize, to: &str| {
+    let enroll = |place: usize, to: &str| {
         let session = sessions[place].clone();
         (0, vec![Command::Associate(session.clone(), address(to)), Command::Confirm(session)])
     };
-    let mut scene = scene(&mut world, vec![enrol(0, "one@example.com"), enrol(1, "two@example.com")]);
+    let mut scene = scene(&mut world, vec![enroll(0, "one@example.com"), enroll(1, "two@example.com")]);
     scene.mail_limit = 2;
     scene.reached.push(token());
-    holds("two enrolments", &scene);
-    breaks("two enrolments", &scene, Store::LastWriteWins, TOKEN);
-    breaks("two enrolments", &scene, Store::RollsBack, OUTBOX);
+    holds("two enrollments", &scene);
+    breaks("two enrollments", &scene, Store::LastWriteWins, TOKEN);
+    breaks("two enrollments", &scene, Store::RollsBack, OUTBOX);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn resends() {
 #[test]
 fn recovery_codes() {
     let mut world = World::new(policy(|_| {}));
-    let (_, codes) = world.enrol("user@example.com");
+    let (_, codes) = world.enroll("user@example.com");
     let sessions = [world.login(), world.login()];
     let recover =
         |session: usize, code: &RecoveryCode| Command::Recover(sessions[session].clone(), code.clone());
@@ -217,7 +217,7 @@ fn recovery_codes_guessed() {
         settings.recovery_bucket = Rate::new(2, Duration::hours(1));
         settings.recovery_throttle = RecoveryThrottle::Refuse;
     }));
-    world.enrol("user@example.com");
+    world.enroll("user@example.com");
     let other = RecoveryCode::parse(&"2".repeat(24)).unwrap();
     let node = |offset| (offset, vec![Command::Recover(world.login(), other.clone())]);
     let nodes = [-30, 0, 30].map(node).to_vec();

@@ -18,7 +18,7 @@ use countersign_chaos::{
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
-/// Journeys of one user: an enrolment, then codes by mail, in the middle of them the recovery code.
+/// Journeys of one user: an enrollment, then codes by mail, in the middle of them the recovery code.
 const JOURNEYS_EACH: usize = 8;
 /// With so many under way at once nobody can speak of a schedule any more, and the servers have a limit of connections.
 const MOST_UNDER_WAY: usize = 700;

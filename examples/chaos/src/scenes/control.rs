@@ -74,7 +74,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Row, String> {
     let faults = format!("1 store put back, {} violations found as they should", found.len());
     let mut row = stage.row("control: lost writes", &world, faults, 0);
     row.violations.clear();
-    for kind in [Kind::LostEnrolment, Kind::RevivedCode, Kind::SecondToken, Kind::RefundedAttempt] {
+    for kind in [Kind::LostEnrollment, Kind::RevivedCode, Kind::SecondToken, Kind::RefundedAttempt] {
         row.lacks(kinds.contains(&kind), &format!("the ledger did not see: {kind:?}"));
     }
     Ok(row)

@@ -92,10 +92,10 @@ impl Host {
                     FirstFactor::new(Subject::new(&body)?, self.client.clone(), audience, scope);
                 Ok(self.verifier.begin(&first_factor, now, &entropy).expose().to_owned())
             }
-            (Method::Post, "/enrol") => {
+            (Method::Post, "/enroll") => {
                 let (session, factor) = (self.session(request, now)?, EmailAddress::parse(&body)?.into());
-                let enrol = |account| self.verifier.associate(&session, account, &factor, now, &entropy);
-                let Setup::Oob(sent) = self.step(session.subject(), enrol)??.setup else {
+                let enroll = |account| self.verifier.associate(&session, account, &factor, now, &entropy);
+                let Setup::Oob(sent) = self.step(session.subject(), enroll)??.setup else {
                     return Err("no code was sent".into());
                 };
                 Ok(sent.oob_code.expose().to_owned())
@@ -117,7 +117,7 @@ impl Host {
                 self.step(session.subject(), verify)??;
                 Ok("right".to_owned())
             }
-            _ => Err("POST /login, /enrol, /challenge or /verify".into()),
+            _ => Err("POST /login, /enroll, /challenge or /verify".into()),
         }
     }
 }

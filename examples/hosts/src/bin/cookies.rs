@@ -115,8 +115,8 @@ async fn send(State(host): State<Host>, jar: Jar, Form(input): Input) -> Answer 
         host.step(&who, again).await?.0.prompt.sent().cloned()
     } else {
         let to = EmailAddress::parse(field(&input, "address"))?.into();
-        let enrol = |account| host.verifier.associate(&who, account, &to, now, &entropy);
-        host.step(&who, enrol).await?.0.setup.sent().cloned()
+        let enroll = |account| host.verifier.associate(&who, account, &to, now, &entropy);
+        host.step(&who, enroll).await?.0.setup.sent().cloned()
     };
     Ok((jar, sent.ok_or("no code was sent")?.oob_code.expose().to_owned()))
 }

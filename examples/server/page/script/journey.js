@@ -1,6 +1,6 @@
 /* What the person does: each function is one step of the journey, and leads to the next view. */
 
-import { Refusal, Trouble, call } from './server.js';
+import { Refusal, ServerError, call } from './server.js';
 import { explain } from './refusals.js';
 import { go, set, signOut, state } from './state.js';
 import { plural } from './time.js';
@@ -39,7 +39,7 @@ async function resumable(step) {
   try {
     await step();
   } catch (error) {
-    if (error instanceof Trouble) error.resume = () => resumable(step);
+    if (error instanceof ServerError) error.resume = () => resumable(step);
     throw error;
   }
 }
@@ -96,7 +96,7 @@ export async function verify(code) {
     answer = await token({ grant_type: `${GRANT}mfa-oob`, mfa_token: bearer(), oob_code: oobCode, binding_code: code, ...elevated() });
   } catch (error) {
     if (error.error === 'mfa_required') return signOut('The address is confirmed. Under this policy an email code alone does not complete a sign-in.');
-    if (error instanceof Trouble) set({ challenge: { ...state.challenge, unsure: true } });
+    if (error instanceof ServerError) set({ challenge: { ...state.challenge, unsure: true } });
     // The code was used up by a request whose answer was lost, so nobody else has it, and nobody can use it again.
     if (error.error === 'expired_token' && state.challenge.unsure) {
       return signOut('The server took your code at the first try, but its answer was lost. Please sign in again.', 'warn');

@@ -2,7 +2,7 @@
 
 import { $, h, icon } from './dom.js';
 import { describe, explain } from './refusals.js';
-import { Refusal, Trouble } from './server.js';
+import { Refusal, ServerError } from './server.js';
 import { endedBy } from './journey.js';
 import { set, signOut, state } from './state.js';
 import { clock } from './time.js';
@@ -79,7 +79,7 @@ export async function run(node, busyText, action, fail) {
     restore();
   } catch (error) {
     restore();
-    if (error instanceof Trouble) showTrouble(error, () => run(node, busyText, error.resume || action, fail));
+    if (error instanceof ServerError) showTrouble(error, () => run(node, busyText, error.resume || action, fail));
     else if (error instanceof Refusal) refused(error, fail);
     else throw error;
   } finally {

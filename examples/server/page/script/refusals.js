@@ -41,7 +41,7 @@ export function explain(refusal) {
   return { text: message.endsWith('.') ? message : `The server refused: ${message}.` };
 }
 
-/** Trouble as a title and a sentence. */
+/** ServerError as a title and a sentence. */
 export function describe({ kind, retryAfter }) {
   const table = {
     unreachable: ['No connection', 'The server cannot be reached. Check your connection, then try again.'],

@@ -15,7 +15,7 @@ export class Refusal extends Error {
 }
 
 /** No answer, or one that decides nothing: whether the request was carried out is not known. */
-export class Trouble extends Error {
+export class ServerError extends Error {
   /** `kind` is `unreachable`, `timeout`, `busy` or `server`. */
   constructor(kind, retryAfter = 0) {
     super(kind);
@@ -35,13 +35,13 @@ export async function call(method, path, { body, bearer } = {}) {
     response = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: 'no-store', credentials: 'omit', signal: limit.signal });
     text = await response.text();
   } catch {
-    throw new Trouble(limit.signal.aborted ? 'timeout' : 'unreachable');
+    throw new ServerError(limit.signal.aborted ? 'timeout' : 'unreachable');
   } finally {
     clearTimeout(timer);
   }
   const retryAfter = Number(response.headers.get('retry-after')) || 0;
-  if (response.status === 503) throw new Trouble('busy', retryAfter);
-  if (response.status >= 500) throw new Trouble('server', retryAfter);
+  if (response.status === 503) throw new ServerError('busy', retryAfter);
+  if (response.status >= 500) throw new ServerError('server', retryAfter);
   let data = null;
   try { data = text ? JSON.parse(text) : null; } catch { /* not JSON: the status will do */ }
   if (response.ok) return data;

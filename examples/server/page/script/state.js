@@ -19,7 +19,7 @@ const FRESH = {
   codesFrom: 0,          // after too many wrong codes: when the next one will be taken
   messagesFrom: 0,       // after too many messages: when the next one will be sent
   ended: null,           // { title, lines, until, recovery, account } for the view of that name
-  recoveryCodes: null,   // shown once, after the enrolment is confirmed
+  recoveryCodes: null,   // shown once, after the enrollment is confirmed
   unsaved: false,        // recovery codes are due to be shown, or were not said to be saved
 };
 

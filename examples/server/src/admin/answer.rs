@@ -74,7 +74,7 @@ macro_rules! fails_with {
 fails_with!(
     crate::store::StoreError,
     crate::first_factor::FirstFactorError,
-    crate::app::Trouble,
+    crate::app::ServerError,
     crate::key_use::KeyUseError,
     getrandom::Error
 );

@@ -172,7 +172,7 @@ async fn remove_authenticator(data: &Data, user: &Named, id: &str) -> Result<Ans
     let enrolled = database.load(&user.subject).await?.is_some_and(|account| account.is_enrolled());
     let mut text = format!("{id} is removed, and {email} signs in anew.");
     if !enrolled {
-        text.push_str(" It was the last one: a password alone lets its user enrol another.");
+        text.push_str(" It was the last one: a password alone lets its user enroll another.");
     }
     if provisioned {
         text.push_str(" A server with --implicit-email provisions the address again at the next sign-in.");

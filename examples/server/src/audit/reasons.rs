@@ -156,7 +156,7 @@ pub(crate) enum Issued {
     Oob,
     /// An access token, for a recovery code.
     RecoveryCode,
-    /// An access token that was presented is given back, for an enrolment that it confirmed.
+    /// An access token that was presented is given back, for an enrollment that it confirmed.
     SameToken,
 }
 

@@ -1,4 +1,4 @@
-//! `/mfa/…`: enrol, challenge, list, remove.
+//! `/mfa/…`: enroll, challenge, list, remove.
 
 use std::sync::Arc;
 

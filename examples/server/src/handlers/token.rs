@@ -12,7 +12,7 @@ use getrandom::SysRng;
 use time::OffsetDateTime;
 
 use crate::{
-    app::{App, Trouble},
+    app::{App, ServerError},
     asked::{Asked, NotAllowed, default_audience, still_allowed, still_reaches},
     attempts,
     audit::{About, FirstFactor as Reason, HostEvent, Issued, TokenCheck, TokenRequest},
@@ -85,7 +85,7 @@ async fn password_grant(
     username: &Parameter,
     password: &Parameter,
 ) -> Result<TokenReply, ApiError> {
-    let nothing = |_| Trouble::Misuse("nothing is no name");
+    let nothing = |_| ServerError::Misuse("nothing is no name");
     let scope = asked.scope.map_or_else(|| Scope::new(""), Ok).map_err(nothing)?;
     let audience = match asked.audience {
         Some(audience) => audience,
@@ -151,7 +151,7 @@ fn first_factor(
     }
 }
 
-/// A binding code answers a challenge or confirms an enrolment. Only the latter takes an access token as `mfa_token`.
+/// A binding code answers a challenge or confirms an enrollment. Only the latter takes an access token as `mfa_token`.
 async fn oob_grant(
     app: &Arc<App>,
     known: &Known,
@@ -175,13 +175,13 @@ async fn oob_grant(
     let verification = result.map_err(|denial| attempts::refused(&denial, &effects))?;
     match (token_due(&effects), claims) {
         (Some(due), _) => issue(app, &known.client, due, asked, Issued::Oob).await,
-        // An elevated session confirmed an enrolment: it has its token already, and gets no more than that.
+        // An elevated session confirmed an enrollment: it has its token already, and gets no more than that.
         (None, Some(claims)) => {
             issued(app, Issued::SameToken, session.subject(), &known.id);
             Ok(same_token(mfa_token, &claims))
         }
         (None, None) if verification.completed => {
-            Err(Trouble::Misuse("a completed transaction without its token").into())
+            Err(ServerError::Misuse("a completed transaction without its token").into())
         }
         (None, None) => {
             let account = app.load(session.subject()).await?;
@@ -216,7 +216,7 @@ async fn recovery_grant(
     let outcome = app.step(session.subject(), step).await?;
     let (result, effects) = outcome.into_parts();
     let recovered = result.map_err(denied)?;
-    let due = token_due(&effects).ok_or(Trouble::Misuse("a recovery without its token"))?;
+    let due = token_due(&effects).ok_or(ServerError::Misuse("a recovery without its token"))?;
     // The answer of before is the token of before, and what that one was asked for is not known any more.
     let same_audience =
         asked.audience.as_ref().is_none_or(|asked| asked.as_str() == app.signer.due_audience(due));

@@ -313,8 +313,8 @@ impl Server {
         })
     }
 
-    /// Signs in and enrols the user's own address: the answer to the confirmation, and the recovery codes.
-    pub fn enrol(&self) -> (Value, Vec<String>) {
+    /// Signs in and enrolls the user's own address: the answer to the confirmation, and the recovery codes.
+    pub fn enroll(&self) -> (Value, Vec<String>) {
         let before = self.codes().len();
         let token = self.mfa_token();
         let associated = self.associate(&token, "user@example.com");

@@ -1,4 +1,4 @@
-//! What a client does about codes: it enrols, asks for one, and answers.
+//! What a client does about codes: it enrolls, asks for one, and answers.
 
 use super::*;
 
@@ -6,7 +6,7 @@ impl Run {
     pub(super) fn associate(&mut self, on: u8, how: u8) {
         let Some(login) = latest(&self.logins, on) else { return };
         let (now, to) = (self.now, address(how & 3));
-        let before = self.facts.clone();
+        let before = self.snapshot.clone();
         let mut about = None;
         let expected = self.model.rules.associate(&login, &before, to.as_str(), millis(now), &mut about);
         let step = self.verifier.associate(
@@ -27,7 +27,7 @@ impl Run {
             let counts = crate::fixture::email_authenticates(&self.model.rules.settings);
             let shows =
                 counts && before.known(&id).is_none() && before.clone().at(millis(now)).recovery.is_none();
-            assert!(!shows || answer.recovery_codes.is_some(), "the first enrolment shows recovery codes");
+            assert!(!shows || answer.recovery_codes.is_some(), "the first enrollment shows recovery codes");
         }
         self.judge(&seen, &before, expected_of("associate", &login, about, &expected, now));
         let Ok(answer) = seen.result else { return };
@@ -52,7 +52,7 @@ impl Run {
         if variant & 2 != 0 {
             request.types = ChallengeTypes::parse(if variant & 4 != 0 { "otp" } else { "oob" });
         }
-        let before = self.facts.clone();
+        let before = self.snapshot.clone();
         let mut about = None;
         let expected = self.model.rules.challenge(&login, &before, &request, millis(now), &mut about);
         let step = self.verifier.challenge(
@@ -84,7 +84,7 @@ impl Run {
         let delivered = until.map_or(Delivery::Sent, |until| Delivery::CoolingDown { until });
         assert_eq!(delivery, delivered, "what becomes of the message");
         assert_eq!(expires, instant(expected.deadline), "when the code dies");
-        let asked = self.facts.asked(oob_code).expect("a handle names a challenge of the record").clone();
+        let asked = self.snapshot.asked(oob_code).expect("a handle names a challenge of the record").clone();
         if let Some(same) = &expected.same {
             assert_eq!(asked.id, *same, "asking again gives the same handle");
         }
@@ -96,7 +96,7 @@ impl Run {
         assert_eq!(mailed.is_some(), until.is_none(), "a message is sent unless it is too soon");
         let Some(mail) = mailed else { return };
         self.model.rules.budgets.sent(millis(self.now));
-        let known = self.facts.known(&asked.authenticator).unwrap();
+        let known = self.snapshot.known(&asked.authenticator).unwrap();
         assert_eq!((mail.to.as_str(), mail.expires), (known.address(), expires));
         let code = mail.content.code().expect("a code").clone();
         assert_eq!(code.expose().len(), usize::from(asked.digits));
@@ -119,7 +119,7 @@ impl Run {
         let now = self.now;
         let Some(given) = self.given.iter().rev().nth(usize::from(on % 16)) else { return };
         let digits = presented(&given.code, how, right);
-        let asked = self.facts.asked(&given.oob_code);
+        let asked = self.snapshot.asked(&given.oob_code);
         let generation = asked.map(|asked| &asked.state);
         if matches!(generation, Some(State::Pending { generation, .. }) if *generation != given.generation) {
             // A step that nobody saw has put another code in its place.
@@ -129,7 +129,7 @@ impl Run {
         let login = if how & 0x10 != 0 { latest(&self.logins, 0).unwrap() } else { given.login.clone() };
         let named = (given.oob_code.as_str(), given.login.transaction.as_str());
         let handle = self.verifier.open_oob_code(&given.login.session, &given.oob_code).unwrap();
-        let before = self.facts.clone();
+        let before = self.snapshot.clone();
         let mut about = None;
         let rules = &self.model.rules;
         let waiting = rules.verify(&login, &before, named, digits.len(), millis(now), &mut about);
@@ -163,7 +163,7 @@ impl Run {
                 "a purpose answers its own"
             );
             let came = (verification.completed, verification.recovery_codes_live);
-            self.model.succeeded(&login, waiting, came, &self.facts);
+            self.model.succeeded(&login, waiting, came, &self.snapshot);
         }
     }
 
@@ -172,7 +172,7 @@ impl Run {
         let Some(login) = latest(&self.logins, how & 3) else { return };
         let unknown = RecoveryCode::parse("222222222222222222222222").unwrap();
         let code = latest(&self.recovery, on).filter(|_| on < 64).unwrap_or(unknown);
-        let before = self.facts.clone();
+        let before = self.snapshot.clone();
         let mut about = None;
         let expected = self.model.rules.recover(&login, &before, millis(now), &mut about);
         let step = self.verifier.verify_recovery(&login.session, self.record.clone(), &code, now);
@@ -189,7 +189,7 @@ impl Run {
         let right = matches!(came_to, Code::Live | Code::Same) || came_to == Code::Unknown && taken;
         match &expected {
             Ok(Recovery::Compared) if right => {
-                let remaining = self.facts.recovery.as_ref().map_or(0, |set| set.live.len());
+                let remaining = self.snapshot.recovery.as_ref().map_or(0, |set| set.live.len());
                 said.told.push(format!("used {set} {remaining}"));
                 (said.evaluated, said.tokens) = (true, 1);
             }

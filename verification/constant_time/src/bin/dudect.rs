@@ -52,7 +52,7 @@ const fn wrong(class: Class) -> Presented {
 
 fn binding_code(runner: &mut CtRunner, rng: &mut BenchRng) {
     let mut scene = Scene::new(RecoveryUse::Consume);
-    let (account, _) = scene.enrol();
+    let (account, _) = scene.enroll();
     let session = scene.login();
     let (account, challenged, code) = scene.challenge(&session, account);
     let handle = scene.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
@@ -64,7 +64,7 @@ fn binding_code(runner: &mut CtRunner, rng: &mut BenchRng) {
 
 fn recovery_code(runner: &mut CtRunner, rng: &mut BenchRng) {
     let mut scene = Scene::new(RecoveryUse::Replace);
-    let (account, codes) = scene.enrol();
+    let (account, codes) = scene.enroll();
     let (first, session) = (scene.login(), scene.login());
     let (account, _): (Account, _) =
         stored(scene.verifier.verify_recovery(&first, account, &codes[5], scene.now));
@@ -91,7 +91,7 @@ fn mfa_token(runner: &mut CtRunner, rng: &mut BenchRng) {
 
 fn oob_code(runner: &mut CtRunner, rng: &mut BenchRng) {
     let mut scene = Scene::new(RecoveryUse::Consume);
-    let (account, _) = scene.enrol();
+    let (account, _) = scene.enroll();
     let session = scene.login();
     let (_, challenged, _) = scene.challenge(&session, account);
     let right = challenged.oob_code.expose().to_owned();

@@ -38,16 +38,16 @@ pub(super) async fn list(data: &Data, page: &Page) -> Result<Answer, Failure> {
         let Some(last) = read.last() else { break };
         let end = last.user.email.clone();
         for Listed { user, record } in read {
-            let standing = record.as_ref().map(|account| Standing {
+            let status = record.as_ref().map(|account| AccountStatus {
                 enrolled: account.as_ref().is_some_and(Account::is_enrolled),
                 locked_until: account.as_ref().and_then(|account| verifier.locked_until(account, now)),
             });
-            let shown = match (page.only, &standing) {
+            let shown = match (page.only, &status) {
                 (None, _) => true,
                 (Some(_), Err(_)) => false,
-                (Some(Filter::Locked), Ok(standing)) => standing.locked_until.is_some(),
-                (Some(Filter::Enrolled), Ok(standing)) => standing.enrolled,
-                (Some(Filter::Unenrolled), Ok(standing)) => !standing.enrolled,
+                (Some(Filter::Locked), Ok(status)) => status.locked_until.is_some(),
+                (Some(Filter::Enrolled), Ok(status)) => status.enrolled,
+                (Some(Filter::Unenrolled), Ok(status)) => !status.enrolled,
             };
             if !shown {
                 continue;
@@ -56,8 +56,8 @@ pub(super) async fn list(data: &Data, page: &Page) -> Result<Answer, Failure> {
                 more = true;
                 break 'pages;
             }
-            let (json, state) = match standing {
-                Ok(standing) => (standing.json(), standing.text()),
+            let (json, state) = match status {
+                Ok(status) => (status.json(), status.text()),
                 Err(error) => (json!({ "unreadable": error.to_string() }), "unreadable record".to_owned()),
             };
             after.clone_from(&user.email);
@@ -77,12 +77,12 @@ pub(super) async fn list(data: &Data, page: &Page) -> Result<Answer, Failure> {
 }
 
 /// Where a user stands: what limits guessing is one group, since there is more than one such limit.
-struct Standing {
+struct AccountStatus {
     enrolled: bool,
     locked_until: Option<OffsetDateTime>,
 }
 
-impl Standing {
+impl AccountStatus {
     fn json(&self) -> Value {
         json!({ "enrolled": self.enrolled, "guessing": { "locked_until": self.locked_until.map(timestamp) } })
     }
@@ -107,7 +107,7 @@ pub(super) async fn one(data: &Data, email: &str, whole: bool) -> Result<Answer,
     };
     let locked_until =
         keyless(running_policy(&*database).await?)?.locked_until(&account, OffsetDateTime::now_utc());
-    let standing = Standing { enrolled: account.is_enrolled(), locked_until };
+    let status = AccountStatus { enrolled: account.is_enrolled(), locked_until };
     let keys = hanging(&account, known.as_deref())?;
     let usable = keys.iter().filter(|on| on.state != Some(MISSING));
     let recovery_codes_left: u64 = usable.map(|on| on.recovery_codes).sum();
@@ -117,7 +117,7 @@ pub(super) async fn one(data: &Data, email: &str, whole: bool) -> Result<Answer,
         user.email.clone(),
         format!("  subject         {}", user.subject.as_str()),
         format!("  address         {}", if user.email_verified { "verified" } else { "not verified" }),
-        format!("  second factor   {}", standing.text()),
+        format!("  second factor   {}", status.text()),
         format!("  recovery codes  {recovery_codes_left} left"),
     ];
     if let Some(ended) = user.sessions_ended() {
@@ -131,7 +131,7 @@ pub(super) async fn one(data: &Data, email: &str, whole: bool) -> Result<Answer,
         "authenticators": authenticators.iter().map(Shown::json).collect::<Vec<_>>(),
         "keys": keys.iter().map(Hangs::json).collect::<Vec<_>>(),
     });
-    Ok(Answer::new(lines.join("\n"), merged(identity(&user), merged(standing.json(), record))))
+    Ok(Answer::new(lines.join("\n"), merged(identity(&user), merged(status.json(), record))))
 }
 
 /// An authenticator as an administrator sees it.
@@ -220,7 +220,7 @@ impl Hangs {
         let state = self.state.map(|state| format!(" ({state})")).unwrap_or_default();
         let pending = match self.pending_recovery_codes {
             0 => String::new(),
-            pending => format!(" and {pending} that go live with an enrolment"),
+            pending => format!(" and {pending} that go live with an enrollment"),
         };
         format!("  durable key {}{state}: {} recovery codes{pending}", self.id, self.recovery_codes)
     }

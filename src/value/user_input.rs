@@ -10,7 +10,7 @@
 use core::fmt;
 use subtle::{Choice, ConstantTimeGreater as _};
 
-use crate::crypto::declassify::reveal;
+use crate::crypto::declassify::declassify;
 
 /// Whether a byte is one of `count` from `first` on.
 pub(crate) fn among(byte: u8, first: u8, count: u8) -> Choice {
@@ -61,7 +61,7 @@ pub(crate) fn read(
     let mut take = |c: char, byte: u8| {
         let (symbol, known) = accept(byte);
         // Where in a text its symbols stand is no secret.
-        if reveal(known) {
+        if declassify(known) {
             match slots.next() {
                 Some(slot) => {
                     *slot = symbol;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::budgets::Buckets;
 
 #[derive(Clone, Deserialize)]
-pub(crate) struct Facts {
+pub(crate) struct Snapshot {
     pub(crate) enrolled: bool,
     pub(crate) authenticators: Vec<Known>,
     pub(crate) challenges: Vec<Asked>,
@@ -43,7 +43,7 @@ struct EmailFactor {
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Enrollment {
-    Unconfirmed { transaction: String, opened_by: String, recovery: Option<Value> },
+    Unconfirmed { transaction: String, enrolled_by: String, recovery: Option<Value> },
     Active,
     Disabled,
 }
@@ -111,7 +111,7 @@ impl Known {
     }
 
     pub(crate) fn is_begun_by_first_factor(&self) -> bool {
-        matches!(&self.enrollment, Enrollment::Unconfirmed { opened_by, .. } if opened_by == "first_factor")
+        matches!(&self.enrollment, Enrollment::Unconfirmed { enrolled_by, .. } if enrolled_by == "first_factor")
     }
 
     /// The transaction that it waits in to be confirmed.
@@ -150,7 +150,7 @@ impl Set {
     }
 }
 
-impl Facts {
+impl Snapshot {
     pub(crate) fn of(record: &Account) -> Self {
         serde_json::from_value(serde_json::to_value(record).unwrap()["v1"].take()).unwrap()
     }

@@ -9,15 +9,15 @@ impl Run {
         let login = if variant & 1 != 0 { latest(&self.logins, 0).unwrap() } else { given.login.clone() };
         let named = (given.oob_code.as_str(), given.login.transaction.as_str());
         let handle = self.verifier.open_oob_code(&given.login.session, &given.oob_code).unwrap();
-        let before = self.facts.clone();
+        let before = self.snapshot.clone();
         let mut about = None;
-        let expected = Rules::cancel(&login, &before, named, millis(now), &mut about);
+        let expected = ReferenceModel::cancel(&login, &before, named, millis(now), &mut about);
         let oob_code = given.oob_code.clone();
         let step = self.verifier.cancel(&login.session, self.record.clone(), &handle, now);
         let Some(seen) = self.commit(step, how) else { return };
         self.judge(&seen, &before, expected_of("cancel", &login, about, &expected, now));
         if expected.is_ok() {
-            let asked = self.facts.asked(&oob_code).expect("it stays for exact answers");
+            let asked = self.snapshot.asked(&oob_code).expect("it stays for exact answers");
             assert_eq!(asked.state, State::Cancelled("requested".to_owned()));
         }
     }
@@ -28,8 +28,8 @@ impl Run {
         let ids: Vec<AuthenticatorId> = self.record.authenticators().iter().map(|known| known.id()).collect();
         let elsewhere = "email|dev_0000000000000000".parse().unwrap();
         let id = latest(&ids, how & 3).filter(|_| variant & 1 == 0).unwrap_or(elsewhere);
-        let before = self.facts.clone();
-        let expected = Rules::remove(&login, &before, &id.to_string(), millis(now));
+        let before = self.snapshot.clone();
+        let expected = ReferenceModel::remove(&login, &before, &id.to_string(), millis(now));
         let step = self.verifier.remove(&login.session, self.record.clone(), id, now);
         let Some(seen) = self.commit(step, how) else { return };
         let mut said = expected_of("remove", &login, Some(id.to_string()), &expected, now);
@@ -46,14 +46,14 @@ impl Run {
         }
         self.judge(&seen, &before, said);
         if let (Ok(()), Some(known)) = (&expected, known) {
-            self.model.removed(known, &self.facts);
+            self.model.removed(known, &self.snapshot);
         }
     }
 
     pub(super) fn regenerate(&mut self, on: u8, how: u8) {
         let now = self.now;
         let Some(login) = latest(&self.logins, on) else { return };
-        let before = self.facts.clone();
+        let before = self.snapshot.clone();
         let expected = self.model.rules.regenerate(&login, &before, millis(now));
         let step = self.verifier.regenerate_recovery_codes(
             &login.session,
@@ -62,7 +62,7 @@ impl Run {
             &crate::fixture::entropy(&mut self.rng),
         );
         let Some(seen) = self.commit(step, how) else { return };
-        let set = self.facts.recovery.as_ref().map(|set| set.id.clone()).filter(|_| expected.is_ok());
+        let set = self.snapshot.recovery.as_ref().map(|set| set.id.clone()).filter(|_| expected.is_ok());
         let mut said = expected_of("regenerate_recovery_codes", &login, set.clone(), &expected, now);
         said.told.extend(set.map(|set| format!("regenerated {set}")));
         self.judge(&seen, &before, said);
@@ -74,7 +74,7 @@ impl Run {
 
     pub(super) fn provision(&mut self, on: u8, how: u8) {
         let (now, to) = (self.now, address(on));
-        let before = self.facts.clone();
+        let before = self.snapshot.clone();
         let mut about = None;
         let expected = self.model.rules.provision(&before, to.as_str(), millis(now), &mut about);
         let step = self.verifier.provision(
@@ -90,7 +90,7 @@ impl Run {
         if let Ok(id) = &seen.result {
             let id = id.to_string();
             assert!(present.as_ref().is_none_or(|present| *present == id), "an address is there once");
-            let after = self.facts.known(&id).expect("it is there");
+            let after = self.snapshot.known(&id).expect("it is there");
             assert_eq!(after.address(), to.as_str());
             // One that is disabled keeps its place; only an address that is new moves it, and it stays disabled.
             let leaves = |former: &&Known| former.id != id && (present.is_none() || former.is_active());
@@ -106,22 +106,22 @@ impl Run {
         let said = Expected { told, ..host_expected("provision", about, &expected, now) };
         self.judge(&seen, &before, said);
         if let Ok(id) = seen.result {
-            self.model.provisioned(&id.to_string(), &self.facts);
+            self.model.provisioned(&id.to_string(), &self.snapshot);
         }
     }
 
     pub(super) fn deprovision(&mut self, on: u8, how: u8) {
         let (now, from) = (self.now, address(on));
-        let before = self.facts.clone();
+        let before = self.snapshot.clone();
         let mut about = None;
-        let expected = Rules::deprovision(&before, from.as_str(), &mut about);
+        let expected = ReferenceModel::deprovision(&before, from.as_str(), &mut about);
         let step = self.verifier.deprovision(self.record.clone(), &from.clone().into(), now);
         let Some(seen) = self.commit(step, how) else { return };
         let left = about.as_ref().and_then(|id| before.known(id)).filter(|known| known.is_active());
         let told: Vec<String> =
             left.map(|known| format!("removed {} {}", known.id, known.address())).into_iter().collect();
         if let Some(known) = left {
-            assert!(self.facts.known(&known.id).is_none(), "it is gone");
+            assert!(self.snapshot.known(&known.id).is_none(), "it is gone");
         }
         let said = Expected { told, ..host_expected("deprovision", about.clone(), &expected, now) };
         self.judge(&seen, &before, said);
@@ -131,10 +131,10 @@ impl Run {
         let now = self.now;
         let Some(mail) = latest(&self.mails, on) else { return };
         let report = if how & 1 == 0 { DeliveryReport::Failed } else { DeliveryReport::Delivered };
-        let before = self.facts.clone();
+        let before = self.snapshot.clone();
         let mut about = None;
         let of = (mail.oob_code.as_str(), mail.sends);
-        let lifts = Rules::report(&before, of, report, millis(now), &mut about);
+        let lifts = ReferenceModel::report(&before, of, report, millis(now), &mut about);
         let step = self.verifier.report_delivery(self.record.clone(), mail.id, report, now);
         let Some(seen) = self.commit(step, how) else { return };
         assert_eq!(seen.result, Ok(lifts), "a failed message lifts the cool-down once");
@@ -144,7 +144,7 @@ impl Run {
 
     pub(super) fn unlock(&mut self, how: u8) {
         let now = self.now;
-        let before = self.facts.clone();
+        let before = self.snapshot.clone();
         let step = self.verifier.unlock(self.record.clone(), now);
         let Some(seen) = self.commit(step, how) else { return };
         let mut said = host_expected("unlock", None, &Ok(()), now);
@@ -155,12 +155,12 @@ impl Run {
 
     pub(super) fn reset(&mut self, how: u8) {
         let now = self.now;
-        let before = self.facts.clone();
+        let before = self.snapshot.clone();
         let step = self.verifier.reset(self.record.clone(), now);
         let Some(seen) = self.commit(step, how) else { return };
         let mut said = host_expected("reset", None, &Ok(()), now);
         said.told.push("reset".to_owned());
         self.judge(&seen, &before, said);
-        self.model.reset(&self.facts);
+        self.model.reset(&self.snapshot);
     }
 }

@@ -6,11 +6,13 @@
 //! session one that the command takes, is the record the session's, does the account still take sessions of its age, does
 //! the state allow it, is there budget left; only then is a code compared. Nothing here calls the library's own logic.
 
-use countersign::{Cause, ChallengeRequest, DeliveryReport, Denial, ElevatedScopes, Session, Settings};
+use countersign::{
+    CancelReason, ChallengeRequest, DeliveryReport, Denial, ElevatedScopes, Session, Settings,
+};
 
 use crate::{
     budgets::{Budgets, instant},
-    facts::{Asked, Enrollment, Facts, Known, State},
+    snapshot::{Asked, Enrollment, Known, Snapshot, State},
 };
 
 /// A session, with what it was made from: a session does not tell all of it.
@@ -55,7 +57,7 @@ pub(crate) struct Waiting {
     pub(crate) confirms: bool,
     pub(crate) attempts_left: u8,
     pub(crate) failures: u8,
-    /// A right code makes the recovery codes live that were shown with the enrolment.
+    /// A right code makes the recovery codes live that were shown with the enrollment.
     pub(crate) brings_codes: bool,
 }
 
@@ -73,7 +75,7 @@ pub(crate) type About = Option<String>;
 
 type Verdict<T> = Result<T, Denial>;
 
-pub(crate) struct Rules {
+pub(crate) struct ReferenceModel {
     pub(crate) settings: Settings,
     pub(crate) budgets: Budgets,
 }
@@ -82,13 +84,13 @@ fn span(duration: time::Duration) -> u64 {
     u64::try_from(duration.whole_milliseconds()).unwrap()
 }
 
-impl Rules {
+impl ReferenceModel {
     /// The record is the session's, and takes sessions of its age.
-    fn admits(login: &Login, facts: &Facts, now: u64) -> Verdict<()> {
+    fn admits(login: &Login, snapshot: &Snapshot, now: u64) -> Verdict<()> {
         if !login.own {
             return Err(Denial::WrongRecord);
         }
-        let bound = if login.is_elevated() { facts.elevated_not_before } else { facts.not_before };
+        let bound = if login.is_elevated() { snapshot.elevated_not_before } else { snapshot.not_before };
         let too_old = bound.is_some_and(|bound| login.begun <= bound);
         if too_old || now >= login.expires { Err(Denial::ExpiredToken) } else { Ok(()) }
     }
@@ -107,15 +109,15 @@ impl Rules {
         locked.map_or(Ok(()), |until| Err(Denial::Locked { until: instant(until) }))
     }
 
-    /// The gates of an enrolment, at its beginning and again at its confirmation.
-    fn may_enrol(&self, login: &Login, facts: &Facts, address: &str) -> Verdict<()> {
-        if !login.is_elevated() && (facts.enrolled || facts.is_spent(&login.transaction)) {
+    /// The gates of an enrollment, at its beginning and again at its confirmation.
+    fn may_enroll(&self, login: &Login, snapshot: &Snapshot, address: &str) -> Verdict<()> {
+        if !login.is_elevated() && (snapshot.enrolled || snapshot.is_spent(&login.transaction)) {
             return Err(Denial::AlreadyEnrolled);
         }
-        if facts.authenticators.iter().any(|known| known.is_active() && known.address() == address) {
+        if snapshot.authenticators.iter().any(|known| known.is_active() && known.address() == address) {
             return Err(Denial::AddressInUse);
         }
-        if facts.confirmed().count() >= usize::from(self.settings.max_authenticators) {
+        if snapshot.confirmed().count() >= usize::from(self.settings.max_authenticators) {
             return Err(Denial::TooManyAuthenticators);
         }
         Ok(())
@@ -125,7 +127,7 @@ impl Rules {
     pub(crate) fn associate(
         &self,
         login: &Login,
-        facts: &Facts,
+        snapshot: &Snapshot,
         address: &str,
         now: u64,
         about: &mut About,
@@ -133,54 +135,54 @@ impl Rules {
         if login.is_elevated() && !login.has(|scopes| scopes.enroll) {
             return Err(Denial::InsufficientScope);
         }
-        Self::admits(login, facts, now)?;
-        let facts = facts.clone().at(now);
-        self.may_enrol(login, &facts, address)?;
+        Self::admits(login, snapshot, now)?;
+        let snapshot = snapshot.clone().at(now);
+        self.may_enroll(login, &snapshot, address)?;
         self.unlocked(now)?;
-        let facts = facts.with_room_for(&login.transaction);
+        let snapshot = snapshot.with_room_for(&login.transaction);
         let own = |known: &&Known| known.waits_in() == Some(login.transaction.as_str());
-        let same = facts.authenticators.iter().filter(own).find(|known| known.address() == address);
+        let same = snapshot.authenticators.iter().filter(own).find(|known| known.address() == address);
         *about = same.map(|known| known.id.clone());
         if same.is_none() {
             // One of the same transaction that was guessed at keeps its place, and its count.
             let guessed = |known: &Known| {
-                let entry = facts.entry(&login.transaction);
+                let entry = snapshot.entry(&login.transaction);
                 let pair = entry.and_then(|entry| entry.pair(&known.id));
                 pair.is_some_and(|pair| pair.attempts_left < self.settings.attempts)
             };
             let open: Vec<&Known> =
-                facts.authenticators.iter().filter(|known| known.waits_in().is_some()).collect();
+                snapshot.authenticators.iter().filter(|known| known.waits_in().is_some()).collect();
             let full = open.len() >= usize::from(self.settings.max_unconfirmed);
             if full && open.iter().all(|known| own(known) && guessed(known)) {
                 return Err(Denial::TooManyAuthenticators);
             }
         }
-        self.send(login, &facts, same.map(|known| known.id.as_str()), true, now)
+        self.send(login, &snapshot, same.map(|known| known.id.as_str()), true, now)
     }
 
     /// First factor.
     pub(crate) fn challenge(
         &self,
         login: &Login,
-        facts: &Facts,
+        snapshot: &Snapshot,
         request: &ChallengeRequest,
         now: u64,
         about: &mut About,
     ) -> Verdict<Sending> {
         Self::takes_a_login(login)?;
-        Self::admits(login, facts, now)?;
-        if facts.is_spent(&login.transaction) {
+        Self::admits(login, snapshot, now)?;
+        if snapshot.is_spent(&login.transaction) {
             return Err(Denial::TransactionSpent);
         }
-        if !facts.enrolled {
+        if !snapshot.enrolled {
             return Err(Denial::NotEnrolled);
         }
-        let facts = facts.clone().at(now);
+        let snapshot = snapshot.clone().at(now);
         self.unlocked(now)?;
         let offered = request.types.oob && crate::fixture::email_authenticates(&self.settings);
         let chosen = match request.authenticator {
             Some(id) => {
-                let named = facts.known(&id.to_string()).ok_or(Denial::UnknownAuthenticator)?;
+                let named = snapshot.known(&id.to_string()).ok_or(Denial::UnknownAuthenticator)?;
                 match named.enrollment {
                     Enrollment::Unconfirmed { .. } => return Err(Denial::UnknownAuthenticator),
                     Enrollment::Disabled => return Err(Denial::AuthenticatorDisabled),
@@ -189,11 +191,11 @@ impl Rules {
                 }
             }
             None => {
-                let active = facts.authenticators.iter().filter(|known| known.is_active() && offered);
+                let active = snapshot.authenticators.iter().filter(|known| known.is_active() && offered);
                 // The one used last, or else the newest.
                 match active.max_by_key(|known| (known.last_used, known.created)) {
                     Some(chosen) => chosen,
-                    None if offered && facts.authenticators.iter().any(Known::is_disabled) => {
+                    None if offered && snapshot.authenticators.iter().any(Known::is_disabled) => {
                         return Err(Denial::AuthenticatorDisabled);
                     }
                     None => return Err(Denial::UnsupportedChallengeType),
@@ -201,19 +203,19 @@ impl Rules {
             }
         };
         *about = Some(chosen.id.clone());
-        self.send(login, &facts, Some(&chosen.id), false, now)
+        self.send(login, &snapshot, Some(&chosen.id), false, now)
     }
 
     /// Asking again resends. Attempts, cool-down and budgets, in this order, say no.
     fn send(
         &self,
         login: &Login,
-        facts: &Facts,
+        snapshot: &Snapshot,
         authenticator: Option<&str>,
         confirms: bool,
         now: u64,
     ) -> Verdict<Sending> {
-        let entry = facts.entry(&login.transaction);
+        let entry = snapshot.entry(&login.transaction);
         let pair = authenticator.and_then(|id| entry.and_then(|entry| entry.pair(id)));
         if pair.is_some_and(|pair| pair.attempts_left == 0) {
             return Err(Denial::AttemptsExhausted);
@@ -221,7 +223,7 @@ impl Rules {
         let of_pair = |asked: &&Asked| {
             asked.transaction == login.transaction && Some(&*asked.authenticator) == authenticator
         };
-        let live = facts
+        let live = snapshot
             .challenges
             .iter()
             .filter(of_pair)
@@ -255,7 +257,7 @@ impl Rules {
     pub(crate) fn verify(
         &self,
         login: &Login,
-        facts: &Facts,
+        snapshot: &Snapshot,
         (handle, made_in): (&str, &str),
         digits: usize,
         now: u64,
@@ -266,12 +268,12 @@ impl Rules {
             None if !login.named => return Err(Denial::ClientRequired),
             Some(_) | None => {}
         }
-        Self::admits(login, facts, now)?;
-        let facts = facts.clone().at(now);
+        Self::admits(login, snapshot, now)?;
+        let snapshot = snapshot.clone().at(now);
         if made_in != login.transaction {
             return Err(Denial::ForeignOobCode);
         }
-        let asked = facts.asked(handle).ok_or(Denial::ExpiredOobCode)?;
+        let asked = snapshot.asked(handle).ok_or(Denial::ExpiredOobCode)?;
         *about = Some(asked.authenticator.clone());
         match &asked.state {
             State::Pending { .. } if now >= asked.deadline => return Err(Denial::ExpiredOobCode),
@@ -283,18 +285,18 @@ impl Rules {
                 return Err(over_denial(over));
             }
         }
-        let known = facts.known(&asked.authenticator).expect("a challenge has its authenticator");
+        let known = snapshot.known(&asked.authenticator).expect("a challenge has its authenticator");
         let mut brings_codes = false;
         match (asked.confirms(), &known.enrollment) {
             (true, Enrollment::Unconfirmed { recovery, .. }) => {
-                self.may_enrol(login, &facts, known.address())?;
+                self.may_enroll(login, &snapshot, known.address())?;
                 brings_codes = crate::fixture::email_authenticates(&self.settings)
                     && recovery.is_some()
-                    && facts.recovery.is_none();
+                    && snapshot.recovery.is_none();
             }
             (true, _) => return Err(Denial::UnknownAuthenticator),
             (false, _) if login.is_elevated() => return Err(Denial::InsufficientScope),
-            (false, _) if facts.is_spent(&login.transaction) => return Err(Denial::TransactionSpent),
+            (false, _) if snapshot.is_spent(&login.transaction) => return Err(Denial::TransactionSpent),
             (false, _) if !crate::fixture::email_authenticates(&self.settings) => {
                 return Err(Denial::UnsupportedChallengeType);
             }
@@ -305,7 +307,7 @@ impl Rules {
         if digits != usize::from(asked.digits) {
             return Err(Denial::MalformedCode);
         }
-        let pair = facts.entry(&login.transaction).and_then(|entry| entry.pair(&known.id));
+        let pair = snapshot.entry(&login.transaction).and_then(|entry| entry.pair(&known.id));
         let attempts_left = pair.map_or(0, |pair| pair.attempts_left);
         if attempts_left == 0 {
             return Err(Denial::AttemptsExhausted);
@@ -322,20 +324,20 @@ impl Rules {
     /// The session of the challenge's own transaction.
     pub(crate) fn cancel(
         login: &Login,
-        facts: &Facts,
+        snapshot: &Snapshot,
         (handle, made_in): (&str, &str),
         now: u64,
         about: &mut About,
     ) -> Verdict<()> {
-        Self::admits(login, facts, now)?;
-        let facts = facts.clone().at(now);
-        if facts.is_spent(&login.transaction) {
+        Self::admits(login, snapshot, now)?;
+        let snapshot = snapshot.clone().at(now);
+        if snapshot.is_spent(&login.transaction) {
             return Err(Denial::TransactionSpent);
         }
         if made_in != login.transaction {
             return Err(Denial::ForeignOobCode);
         }
-        let asked = facts.asked(handle).ok_or(Denial::ExpiredOobCode)?;
+        let asked = snapshot.asked(handle).ok_or(Denial::ExpiredOobCode)?;
         *about = Some(asked.authenticator.clone());
         match &asked.state {
             State::Pending { .. } if now >= asked.deadline => Err(Denial::ExpiredOobCode),
@@ -348,25 +350,25 @@ impl Rules {
     pub(crate) fn recover(
         &self,
         login: &Login,
-        facts: &Facts,
+        snapshot: &Snapshot,
         now: u64,
         about: &mut About,
     ) -> Verdict<Recovery> {
         Self::takes_a_login(login)?;
-        Self::admits(login, facts, now)?;
-        *about = facts.recovery.as_ref().map(|set| set.id.clone());
-        if facts.is_spent(&login.transaction) {
-            let by_code = facts.recovery.as_ref().is_some_and(|set| set.used_in(&login.transaction));
+        Self::admits(login, snapshot, now)?;
+        *about = snapshot.recovery.as_ref().map(|set| set.id.clone());
+        if snapshot.is_spent(&login.transaction) {
+            let by_code = snapshot.recovery.as_ref().is_some_and(|set| set.used_in(&login.transaction));
             return if by_code { Ok(Recovery::Repeated) } else { Err(Denial::TransactionSpent) };
         }
-        if !facts.enrolled {
+        if !snapshot.enrolled {
             return Err(Denial::NotEnrolled);
         }
-        if facts.recovery.is_none() {
+        if snapshot.recovery.is_none() {
             return Err(Denial::NoRecoveryCode);
         }
-        let facts = facts.clone().at(now);
-        if facts.entry(&login.transaction).is_some_and(|entry| entry.recovery_attempts == 0) {
+        let snapshot = snapshot.clone().at(now);
+        if snapshot.entry(&login.transaction).is_some_and(|entry| entry.recovery_attempts == 0) {
             return Err(Denial::TooManyRecoveryAttempts { until: None });
         }
         if let Some(until) = self.budgets.recovery_refused_until(now) {
@@ -376,25 +378,25 @@ impl Rules {
     }
 
     /// Elevated `remove:authenticators`.
-    pub(crate) fn remove(login: &Login, facts: &Facts, id: &str, now: u64) -> Verdict<()> {
+    pub(crate) fn remove(login: &Login, snapshot: &Snapshot, id: &str, now: u64) -> Verdict<()> {
         if !login.has(|scopes| scopes.remove_authenticators) {
             return Err(Denial::InsufficientScope);
         }
-        Self::admits(login, facts, now)?;
-        let facts = facts.clone().at(now);
-        let known = facts.known(id).ok_or(Denial::UnknownAuthenticator)?;
+        Self::admits(login, snapshot, now)?;
+        let snapshot = snapshot.clone().at(now);
+        let known = snapshot.known(id).ok_or(Denial::UnknownAuthenticator)?;
         if known.is_provisioned() { Err(Denial::ProvisionedAuthenticator) } else { Ok(()) }
     }
 
     /// Elevated `enroll`. Its holder is told of it by a message, and messages are budgeted.
-    pub(crate) fn regenerate(&self, login: &Login, facts: &Facts, now: u64) -> Verdict<()> {
+    pub(crate) fn regenerate(&self, login: &Login, snapshot: &Snapshot, now: u64) -> Verdict<()> {
         if !login.has(|scopes| scopes.enroll) {
             return Err(Denial::InsufficientScope);
         }
-        Self::admits(login, facts, now)?;
+        Self::admits(login, snapshot, now)?;
         let usable = crate::fixture::email_authenticates(&self.settings)
-            && facts.authenticators.iter().any(Known::is_active);
-        if !facts.enrolled || !usable {
+            && snapshot.authenticators.iter().any(Known::is_active);
+        if !snapshot.enrolled || !usable {
             return Err(Denial::NotEnrolled);
         }
         let refused = self.budgets.sends_refused_until(now);
@@ -402,29 +404,35 @@ impl Rules {
     }
 
     /// First factor; elevated `read:authenticators`. Gives the ids that must be listed, in their order.
-    pub(crate) fn list(login: &Login, facts: &Facts, now: u64) -> Verdict<Vec<String>> {
+    pub(crate) fn list(login: &Login, snapshot: &Snapshot, now: u64) -> Verdict<Vec<String>> {
         if login.is_elevated() && !login.has(|scopes| scopes.read_authenticators) {
             return Err(Denial::InsufficientScope);
         }
-        Self::admits(login, facts, now)?;
-        let facts = facts.clone().at(now);
-        let ids = facts.authenticators.into_iter().map(|known| known.id);
-        Ok(ids.chain(facts.recovery.map(|set| set.id)).collect())
+        Self::admits(login, snapshot, now)?;
+        let snapshot = snapshot.clone().at(now);
+        let ids = snapshot.authenticators.into_iter().map(|known| known.id);
+        Ok(ids.chain(snapshot.recovery.map(|set| set.id)).collect())
     }
 
     /// The host. The address that is provisioned already, or enrolled by its user, counts once.
-    pub(crate) fn provision(&self, facts: &Facts, address: &str, now: u64, about: &mut About) -> Verdict<()> {
-        let facts = facts.clone().at(now);
-        let present = facts.confirmed().find(|known| known.address() == address);
+    pub(crate) fn provision(
+        &self,
+        snapshot: &Snapshot,
+        address: &str,
+        now: u64,
+        about: &mut About,
+    ) -> Verdict<()> {
+        let snapshot = snapshot.clone().at(now);
+        let present = snapshot.confirmed().find(|known| known.address() == address);
         *about = present.map(|known| known.id.clone());
-        let replaces = facts.authenticators.iter().any(Known::is_provisioned);
-        let full = facts.confirmed().count() >= usize::from(self.settings.max_authenticators);
+        let replaces = snapshot.authenticators.iter().any(Known::is_provisioned);
+        let full = snapshot.confirmed().count() >= usize::from(self.settings.max_authenticators);
         if present.is_none() && !replaces && full { Err(Denial::TooManyAuthenticators) } else { Ok(()) }
     }
 
     /// The host. One that is disabled stays, and is found.
-    pub(crate) fn deprovision(facts: &Facts, address: &str, about: &mut About) -> Verdict<()> {
-        let mut provisioned = facts.authenticators.iter().filter(|known| known.is_provisioned());
+    pub(crate) fn deprovision(snapshot: &Snapshot, address: &str, about: &mut About) -> Verdict<()> {
+        let mut provisioned = snapshot.authenticators.iter().filter(|known| known.is_provisioned());
         let found = provisioned.find(|known| known.address() == address);
         let found = found.ok_or(Denial::UnknownAuthenticator)?;
         *about = Some(found.id.clone());
@@ -433,18 +441,18 @@ impl Rules {
 
     /// The host. Whether a cool-down is lifted: that of a failed message which is its waiting challenge's latest, once.
     pub(crate) fn report(
-        facts: &Facts,
+        snapshot: &Snapshot,
         (handle, sends): (&str, u32),
         report: DeliveryReport,
         now: u64,
         about: &mut About,
     ) -> bool {
-        let facts = facts.clone().at(now);
+        let snapshot = snapshot.clone().at(now);
         let latest =
             |asked: &&Asked| matches!(asked.state, State::Pending { sends: known, .. } if known == sends);
-        let Some(asked) = facts.asked(handle).filter(latest) else { return false };
+        let Some(asked) = snapshot.asked(handle).filter(latest) else { return false };
         *about = Some(asked.authenticator.clone());
-        let pair = facts.entry(&asked.transaction).and_then(|entry| entry.pair(&asked.authenticator));
+        let pair = snapshot.entry(&asked.transaction).and_then(|entry| entry.pair(&asked.authenticator));
         report == DeliveryReport::Failed && pair.is_some_and(|pair| pair.last_send.is_some())
     }
 }
@@ -456,10 +464,10 @@ fn over_denial(state: &State) -> Denial {
         State::Exhausted => Denial::AttemptsExhausted,
         State::Expired | State::Pending { .. } => Denial::ExpiredOobCode,
         State::Cancelled(cause) => Denial::ChallengeCancelled(match cause.as_str() {
-            "requested" => Cause::Requested,
-            "locked" => Cause::Locked,
-            "superseded" => Cause::Superseded,
-            "disabled" => Cause::Disabled,
+            "requested" => CancelReason::Requested,
+            "locked" => CancelReason::Locked,
+            "superseded" => CancelReason::Superseded,
+            "disabled" => CancelReason::Disabled,
             other => panic!("no such cause: {other}"),
         }),
     }

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 """Negative controls for the fuzz targets: plant a bug in a copy of the tree and see the target find it.
 
-    python3 fuzz/planted.py [word ...]
+    python3 fuzz/seeded_bugs.py [word ...]
 
-Every control of planted.json is tried, or only those whose target or reason contains one of the words. In the unmodified
-copy each target must first pass its whole corpus; then the bug is planted, the target built, the corpus replayed (which
+Every control of seeded_bugs.json is tried, or only those whose target or reason contains one of the words. In the unmodified
+copy each target must first pass its whole corpus; then the bug is seeded, the target built, the corpus replayed (which
 may already find it, and is said), and if it does not, the target is fuzzed for at most 60 s. A control passes if the
 property that the control names fails by a panic. A text that is not found exactly once, a target that does not build, a
 bug that is not found, or found by something else, and an input that fails without the bug, too, are failures of the
 control, and so is a target without a control. Ends with a table of the seconds that each took.
 
 One tree is copied and built, less optimised than for fuzzing, and then again for each bug as far as that changes it.
-CARGO_TARGET_DIR, if it is set, is where; otherwise target/planted is.
+CARGO_TARGET_DIR, if it is set, is where; otherwise target/seeded_bugs is.
 """
 
 import importlib.util
@@ -27,7 +27,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PLANTED = Path(__file__).resolve().with_name("planted.json")
+SEEDED = Path(__file__).resolve().with_name("seeded_bugs.json")
 TARGETS = ["operations", "record", "tokens", "input", "wire"]
 SECONDS = 60
 
@@ -54,7 +54,7 @@ QUICK = {
 def fuzz(tree, *arguments, limit):
     """Runs cargo fuzz in the tree and gives the exit status and everything that was printed."""
     environment = dict(os.environ, **QUICK)
-    environment.setdefault("CARGO_TARGET_DIR", str(ROOT / "target" / "planted"))
+    environment.setdefault("CARGO_TARGET_DIR", str(ROOT / "target" / "seeded_bugs"))
     command = ["cargo", "fuzz", arguments[0], "--sanitizer", "none", *arguments[1:]]
     with subprocess.Popen(
         command,
@@ -127,19 +127,19 @@ def run_control(tree, control):
 
 def main():
     begun = time.monotonic()
-    planted = json.loads(PLANTED.read_text(encoding="utf-8"))
+    seeded = json.loads(SEEDED.read_text(encoding="utf-8"))
     words = sys.argv[1:]
     chosen = [
         control
-        for control in planted
+        for control in seeded
         if not words or any(word in control["target"] or word in control["why"] for word in words)
     ]
     failed = 0
-    for target in sorted(set(TARGETS) - {control["target"] for control in planted}):
-        print(f"FAIL {target}: no bug is planted for it", flush=True)
+    for target in sorted(set(TARGETS) - {control["target"] for control in seeded}):
+        print(f"FAIL {target}: no bug is seeded for it", flush=True)
         failed += 1
     rows = []
-    with tempfile.TemporaryDirectory(prefix="planted-") as folder:
+    with tempfile.TemporaryDirectory(prefix="seeded-") as folder:
         tree = Path(folder) / "tree"
         # Every copy is as new as this run, because cargo goes by the files' times.
         ignored = shutil.ignore_patterns("target", ".git", "node_modules", "artifacts")
@@ -173,7 +173,7 @@ def main():
     print(f"{'target':<12}{'build s':>8}{'find s':>8}  by       bug")
     for target, building, finding, how, why in rows:
         print(f"{target:<12}{building:8.1f}{finding:8.1f}  {how:<8} {why}")
-    print(f"{len(chosen)} planted, {failed} failed, {time.monotonic() - begun:.0f} s")
+    print(f"{len(chosen)} seeded, {failed} failed, {time.monotonic() - begun:.0f} s")
     return 1 if failed or not chosen else 0
 
 
