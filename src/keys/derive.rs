@@ -38,7 +38,7 @@ pub(crate) struct Binding<'a> {
     pub(crate) seed: &'a Seed,
 }
 
-/// The binding code: MAC(binding; everything it is bound to), its first 16 bytes as an integer modulo 10^digits.
+/// The binding code: MAC(binding; everything it is bound to), its first 8 bytes as an integer modulo 10^digits.
 pub(crate) fn binding_code(key: &MacKey, binding: &Binding<'_>) -> BindingCode {
     BindingCode::from_tag(&binding_tag(key, binding), binding.digits)
 }

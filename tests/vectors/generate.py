@@ -187,8 +187,8 @@ def binding_message(
 
 
 def binding_code(mac, digits):
-    """The first 16 bytes as a number, reduced to `digits` decimal digits."""
-    number = int.from_bytes(mac[:16], "big") % 10**digits
+    """The first 8 bytes as a number, reduced to `digits` decimal digits."""
+    number = int.from_bytes(mac[:8], "big") % 10**digits
     return str(number).zfill(digits)
 
 
