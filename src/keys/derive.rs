@@ -46,7 +46,7 @@ pub(crate) fn binding_code(key: &MacKey, binding: &Binding<'_>) -> BindingCode {
 fn binding_tag(key: &MacKey, binding: &Binding<'_>) -> Tag {
     let mut message = key.message();
     message
-        .field(binding.subject.as_str().as_bytes())
+        .field(binding.subject.as_bytes())
         .prefixed(binding.authenticator.prefix(), binding.authenticator.device())
         .field(binding.channel.as_bytes())
         .field(binding.address.as_bytes())
@@ -62,7 +62,7 @@ fn binding_tag(key: &MacKey, binding: &Binding<'_>) -> Tag {
 /// The tag of an `oob_code` over its prefix.
 pub(crate) fn oob_tag(key: &MacKey, subject: &Subject, prefix: &[u8]) -> Tag {
     let mut message = key.message();
-    message.field(subject.as_str().as_bytes()).field(prefix);
+    message.field(subject.as_bytes()).field(prefix);
     message.tag()
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn recovery_issue(
 ) -> RecoveryCode {
     let mut message = key.message();
     message
-        .field(subject.as_str().as_bytes())
+        .field(subject.as_bytes())
         .prefixed(authenticator.prefix(), authenticator.device())
         .fixed(&seed.0)
         .fixed(&index.to_be_bytes());
@@ -100,7 +100,7 @@ pub(crate) fn recovery_next(
 ) -> RecoveryCode {
     let mut message = key.message();
     message
-        .field(subject.as_str().as_bytes())
+        .field(subject.as_bytes())
         .prefixed(recovery.prefix(), recovery.device())
         .fixed(&transaction.0)
         .fixed(presented.symbols());
@@ -110,7 +110,7 @@ pub(crate) fn recovery_next(
 /// The stored form of a live recovery code.
 pub(crate) fn recovery_hash(key: &MacKey, subject: &Subject, code: &RecoveryCode) -> Tag {
     let mut message = key.message();
-    message.field(subject.as_str().as_bytes()).fixed(code.symbols());
+    message.field(subject.as_bytes()).fixed(code.symbols());
     message.tag()
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn effect_id(
     let mut message = Transcript::new(Sha256::new());
     message
         .fixed(b"countersign/v1/effect")
-        .field(subject.as_str().as_bytes())
+        .field(subject.as_bytes())
         .joined(&[kind.0.as_bytes(), kind.1.as_bytes()])
         .joined(reference);
     match sends {

@@ -25,10 +25,7 @@ pub(crate) struct Draws {
 impl Draws {
     pub(crate) fn new(entropy: &Entropy, command: &str, subject: &Subject, revision: Revision) -> Self {
         let mut message = entropy.mac_key().message();
-        message
-            .field(command.as_bytes())
-            .field(subject.as_str().as_bytes())
-            .fixed(&revision.get().to_be_bytes());
+        message.field(command.as_bytes()).field(subject.as_bytes()).fixed(&revision.get().to_be_bytes());
         Self { message, count: 0 }
     }
 

@@ -4,16 +4,16 @@
 use crate::{
     outcome::{effect_id::EffectId, evidence::Evidence},
     session::session::{Grant, Session},
-    value::name::{Audience, ClientId, Scope, Subject},
+    value::{
+        id::TransactionId,
+        name::{Audience, ClientId, Scope, Subject},
+    },
 };
 
 /// The second factor is proven: answer the client with a token.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct IssueToken {
-    /// The idempotency key, one for each transaction. Asking again for a recovery's answer gives the same effect
-    /// again: a host that must not issue two tokens keeps the ids it has carried out.
-    pub id: EffectId,
     /// For whom.
     pub subject: Subject,
     /// For which client.
@@ -24,6 +24,7 @@ pub struct IssueToken {
     pub scope: Scope,
     /// What was proven.
     pub evidence: Evidence,
+    transaction: TransactionId,
 }
 
 impl IssueToken {
@@ -31,12 +32,19 @@ impl IssueToken {
     pub(crate) fn of(session: &Session, evidence: &Evidence) -> Option<Self> {
         let Grant::FirstFactor { audience, scope, .. } = session.grant() else { return None };
         Some(Self {
-            id: EffectId::token(session.subject(), &session.transaction()),
             subject: session.subject().clone(),
             client: session.client().clone(),
             audience: audience.clone(),
             scope: scope.clone(),
             evidence: evidence.clone(),
+            transaction: session.transaction(),
         })
+    }
+
+    /// The idempotency key, one for each transaction; it is computed by this call. Repeating a recovery request yields
+    /// the same effect with the same id: a host that must not issue two tokens keeps the ids that it has carried out.
+    #[must_use]
+    pub fn id(&self) -> EffectId {
+        EffectId::token(&self.subject, &self.transaction)
     }
 }

@@ -283,7 +283,7 @@ impl Run {
         for effect in effects {
             match effect {
                 Effect::IssueToken(token) => {
-                    let of_another = self.tokens.values().filter(|known| known.id == token.id);
+                    let of_another = self.tokens.values().filter(|known| known.id() == token.id());
                     assert!(of_another.clone().all(|known| known == token), "one id, one token");
                 }
                 Effect::Send(mail) => self.last_mail = Some(mail.id),

@@ -227,7 +227,7 @@ fn code_floor(
         &bytes(&pending["seed"]),
     ];
     let floor = Floor::new(&TRANSIENT, "binding", &fields);
-    let number = u128::from_be_bytes(*floor.tag().first_chunk().unwrap());
+    let number = u64::from_be_bytes(*floor.tag().first_chunk().unwrap());
     assert_eq!(format!("{:06}", number % 1_000_000), code.expose(), "the library's own code");
     floor
 }

@@ -243,7 +243,7 @@ impl State {
 
     /// How many tokens came out, where effects of one id are one token.
     pub fn tokens(&self) -> usize {
-        let mut ids: Vec<_> = self.tokens.iter().map(|token| token.id).collect();
+        let mut ids: Vec<_> = self.tokens.iter().map(countersign::IssueToken::id).collect();
         ids.sort();
         ids.dedup();
         ids.len()

@@ -156,7 +156,7 @@ fn effect(effect: &Effect) -> Value {
         }),
         Effect::IssueToken(token) => json!({
             "kind": "issue_token",
-            "id": token.id.to_string(),
+            "id": token.id().to_string(),
             "client": token.client.as_str(),
         }),
         Effect::Notify(notify) => {

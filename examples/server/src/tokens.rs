@@ -151,7 +151,7 @@ impl Signer {
             iat: at,
             exp: at.saturating_add(lifetime),
             auth_time: at,
-            jti: due.id.to_string(),
+            jti: due.id().to_string(),
             scope: scope.clone(),
             amr,
         };

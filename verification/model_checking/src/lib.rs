@@ -191,7 +191,7 @@ impl Scene {
         let handle = result.as_ref().ok().and_then(handle);
         for effect in effects {
             match effect {
-                Effect::IssueToken(token) => verdict.tokens.push(token.id.to_string()),
+                Effect::IssueToken(token) => verdict.tokens.push(token.id().to_string()),
                 Effect::Send(mail) => {
                     verdict.mails.push(mail.id.to_string());
                     verdict.sent = handle.clone().zip(mail.content.code().map(|code| code.expose().to_owned()));

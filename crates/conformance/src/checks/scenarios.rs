@@ -87,7 +87,7 @@ impl Tally {
         }
         for effect in effects {
             if let Effect::IssueToken(token) = effect {
-                let id = token.id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+                let id = token.id().as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
                 self.tokens.push(id);
             }
         }
