@@ -1,8 +1,8 @@
 //! Each condition of a gate by itself: what one of several reasons is enough to refuse, to leave alone or to report.
 
 use countersign::{
-    AuthenticatorKind, BindingCode, ChallengeRequest, ChallengeTypes, Denial, FactorUse, Notice, Policy,
-    Session, Verifier,
+    AuthenticatorKind, BindingCode, ChallengeRequest, ChallengeTypes, Channel, Denial, FactorUse, Notice,
+    Policy, Purpose, Session, Verifier,
 };
 use countersign_testkit::{Need, World, email, json, keys, policy, wrong};
 use time::Duration;
@@ -164,4 +164,25 @@ fn a_disabled_authenticator_is_no_way_to_complete_a_login() {
     let needed = world.verifier.requirements(&account);
     assert!(needed.enrolled);
     assert_eq!(needed.challenge, [AuthenticatorKind::RecoveryCode]);
+}
+
+#[test]
+fn a_disabled_authenticator_is_the_reason_where_the_client_could_have_used_it() {
+    let mut world = World::new(policy(|settings| settings.failure_cap = 1));
+    world.enroll(ADDRESS);
+    guess_wrong(&mut world, 1);
+    world.pass(120);
+    let session = world.login();
+    assert_eq!(world.challenge(&session).unwrap_err(), Denial::AuthenticatorDisabled);
+    let by_app = ChallengeRequest::default().types(ChallengeTypes::parse("otp"));
+    assert_eq!(world.challenge_with(&session, &by_app).unwrap_err(), Denial::UnsupportedChallengeType);
+}
+
+#[test]
+fn a_request_keeps_what_it_was_told() {
+    let id = "email|dev_0123456789ABCDef".parse().unwrap();
+    let types = ChallengeTypes::parse("oob");
+    let asked = ChallengeRequest::default().authenticator(id).channel(Channel::Email).types(types);
+    let told = (asked.purpose, asked.authenticator, asked.channel, asked.types);
+    assert_eq!(told, (Purpose::Authenticate, Some(id), Some(Channel::Email), types));
 }
