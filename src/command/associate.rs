@@ -53,8 +53,9 @@ pub struct Associated {
 impl Verifier {
     /// Begins the enrollment of a factor: a code is sent to it, and [`verify_oob`](Self::verify_oob) confirms it.
     ///
-    /// A first-factor session may while the user is not enrolled; an elevated one with the scope `enroll` always may.
-    /// For the same factor in the same transaction it resends, with the same handle and the same recovery codes.
+    /// First-factor sessions may enroll only while the user has no enrolled authenticator. Elevated sessions with the
+    /// scope `enroll` always may. A repeated request for the same factor in the same transaction sends again, with the
+    /// same handle and the same recovery codes.
     ///
     /// Denials: [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if the policy has the factor off,
     /// [`AlreadyEnrolled`](Denial::AlreadyEnrolled), [`InsufficientScope`](Denial::InsufficientScope),

@@ -28,12 +28,13 @@ use crate::{
 };
 
 impl Verifier {
-    /// Makes an address that the host has verified itself an active authenticator: Auth0's implicit enrollment. There
-    /// is at most one such; a new address takes the place of the old one, and with it its failures, and stays
-    /// disabled if it was. An address that is there already, active or disabled, is left as it is; one that its user
-    /// enrolled takes the place of a provisioned one that is active, with its failures.
+    /// Adds an address that the host has verified itself as an active authenticator: Auth0's implicit enrollment. An
+    /// account has at most one such authenticator. A new address replaces the old one, inherits its failure count, and
+    /// stays disabled if the old one was. An address that the account already has, active or disabled, does not change.
+    /// If the user enrolled this address themselves, it replaces the active provisioned authenticator and inherits its
+    /// failure count.
     ///
-    /// Gives the id of the authenticator. Denials: [`TooManyAuthenticators`](Denial::TooManyAuthenticators),
+    /// Returns the id of the authenticator. Denials: [`TooManyAuthenticators`](Denial::TooManyAuthenticators),
     /// [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if the policy has the factor off.
     pub fn provision(
         &self,

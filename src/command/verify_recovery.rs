@@ -41,8 +41,8 @@ pub struct Recovered {
     pub replacement: Option<RecoveryCode>,
     /// How many codes can still be used, this one included.
     pub remaining: u8,
-    /// Whether this is the answer of before, given again: then nothing was used up now, and the token is the token of
-    /// before, whatever else the request says.
+    /// True if this repeats an earlier answer: no code was consumed, and the token is the earlier one whatever the
+    /// request asks for.
     pub repeated: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Where something secret becomes a fact that the code branches on: how a comparison came out, the public id of a key,
-//! and nothing else.
+//! Declassification: the only place where a secret-dependent result becomes a branch. Results are the outcome of a
+//! comparison and the public id of a key.
 //!
 //! Whatever is computed from keys, seeds, codes or tags takes the same path and touches the same addresses whatever
 //! their value. At the end there is one verdict, which the machines must branch on; it passes through here. That

@@ -2,7 +2,7 @@
 //!
 //! A secret that stays in freed memory or in a dead stack frame can turn up in a crash dump or a later allocation.
 //! Here it is overwritten at full speed, and a barrier keeps the compiler from leaving that out. This module must
-//! never decide what is secret, and a copy that the compiler made on its own it cannot reach.
+//! never decide what is secret. It cannot erase copies made by the compiler.
 
 use core::ops::{Deref, DerefMut};
 

@@ -15,8 +15,8 @@ use crate::{machine::challenge::CancelReason, value::user_input::Malformed};
 #[non_exhaustive]
 pub enum Denial {
     // The session.
-    /// The `mfa_token` is not one, or was not made with a known key while that was in use, or lives longer than the
-    /// policy allows.
+    /// The text is not a well-formed `mfa_token`, no key that was in use then authenticates it, or it lives longer than
+    /// the policy allows.
     MalformedToken,
     /// The `mfa_token` or the elevated session has expired, or the account refuses sessions of its age.
     ExpiredToken,
@@ -70,11 +70,11 @@ pub enum Denial {
     AttemptsExhausted,
 
     // The handle and the binding code.
-    /// The `oob_code` is not one, or was not made for this subject with a known key while that was in use.
+    /// The text is not a well-formed `oob_code`, or no key that was in use then authenticates it for this subject.
     MalformedOobCode,
     /// The `oob_code` belongs to another transaction than the `mfa_token`.
     ForeignOobCode,
-    /// The challenge's deadline has passed, or the record does not know it any more.
+    /// The challenge's deadline has passed, or the record no longer holds the challenge.
     ExpiredOobCode,
     /// The challenge was answered already.
     OobCodeUsed,

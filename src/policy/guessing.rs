@@ -1,4 +1,4 @@
-//! The chance of a thief who guesses as often as the policy lets him. It must never come out lower than it is.
+//! The chance of a thief who guesses as often as the policy admits. The result must never be below the true chance.
 
 use time::Duration;
 

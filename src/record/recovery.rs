@@ -1,7 +1,7 @@
 //! Recovery codes at rest: keyed hashes, found by scanning the whole set, gone once used.
 //!
 //! A code is shown once, when its set is made or it replaces a used one, and never stored. Checking one costs one MAC
-//! for each key that the set still hangs on, whatever the set's size, and looks at every hash. This module must never
+//! for each key that the set still depends on, whatever the set's size, and looks at every hash. This module must never
 //! tell "used" from "wrong", nor where in the set a code stood.
 
 use alloc::vec::Vec;

@@ -159,7 +159,7 @@ fn check_transaction(transaction: &Transaction) -> Result<(), Inconsistent> {
 }
 
 fn check_pair(pair: &AttemptCounter) -> Result<(), Inconsistent> {
-    ensure(pair.attempts_left <= MAX_ATTEMPTS, "more than 10 attempts are left")
+    ensure(pair.attempts_left <= MAX_ATTEMPTS, "attempts_left exceeds 10")
 }
 
 fn check_recovery(account: &AccountBody, recovery: &Recovery) -> Result<(), Inconsistent> {

@@ -1,4 +1,4 @@
-//! `mfa_token` and `oob_code`: sealed texts that say themselves whose and how old they are.
+//! `mfa_token` and `oob_code`: authenticated tokens that carry their own subject and age.
 //!
 //! Both are checked without touching the store, so a forged, garbled or foreign one costs one MAC and no more. The
 //! length comes first, then the encoding, then the key id, then the MAC in constant time; only then is a field

@@ -1,7 +1,7 @@
 //! Sessions: who asks, on the strength of what.
 //!
-//! A first-factor session comes from an `mfa_token` and can do only what somebody may who passed a first factor and no
-//! second. An elevated one is built by a host that checked an access token of its own. The two are one type, so that a
+//! A first-factor session comes from an `mfa_token` and has only the rights of a user who has passed the first factor.
+//! An elevated one is built by a host that checked an access token of its own. The two are one type, so that a
 //! command states which it takes in one place; neither can be forged from the other.
 
 use time::OffsetDateTime;

@@ -4,8 +4,8 @@
 //! nothing else is guessed. In particular no Unicode case folding (it would turn `ß` into `SS` and a dotless `ı` into
 //! `I`) and no look-alikes (`O` for `0`): what is left must be in the alphabet of its code, or the input is malformed.
 //!
-//! A typed code may be the right one, so nothing looks at a symbol but to find that it is one. That holds for codes
-//! typed in ASCII; Unicode is taken apart by its own rules.
+//! A typed code may be the right one: symbols are only classified, never branched on by value. That holds for codes
+//! typed in ASCII; other Unicode text is read by its own rules.
 
 use core::fmt;
 use subtle::{Choice, ConstantTimeGreater as _};

@@ -1,4 +1,4 @@
-//! Each condition of a gate by itself: what one of several reasons is enough to refuse, to leave alone or to report.
+//! Each precondition in isolation: one failing condition is enough to refuse, skip or report.
 
 use countersign::{
     AuthenticatorKind, BindingCode, ChallengeRequest, ChallengeTypes, Channel, Denial, FactorUse, Notice,

@@ -233,9 +233,7 @@ fn corrupt_records_are_refused_with_what_is_wrong() {
         ("outside [a-z0-9_-]", |r| r["challenges"][0]["purpose"] = action("Password", 43)),
         ("expected 32 bytes", |r| r["challenges"][0]["purpose"] = action("password-reset", 42)),
         ("a challenge has no count of attempts", |r| r["transactions"][0]["pairs"] = json!([])),
-        ("more than 10 attempts are left", |r| {
-            r["transactions"][0]["pairs"][0]["attempts_left"] = json!(200)
-        }),
+        ("attempts_left exceeds 10", |r| r["transactions"][0]["pairs"][0]["attempts_left"] = json!(200)),
         ("attempts are counted twice", |r| {
             let pair = r["transactions"][0]["pairs"][0].clone();
             r["transactions"][0]["pairs"].as_array_mut().unwrap().push(pair);
@@ -326,7 +324,7 @@ fn corrupt_standalone_records_are_refused() {
                 r["authenticator"]["id"] = json!(id);
             }),
             ("more than 100 failures", |r| r["authenticator"]["failures"] = json!(101)),
-            ("more than 10 attempts are left", |r| r["pair"]["attempts_left"] = json!(11)),
+            ("attempts_left exceeds 10", |r| r["pair"]["attempts_left"] = json!(11)),
             ("attempts are counted for an unknown authenticator", |r| {
                 r["pair"]["authenticator"] = json!("email|dev_Zyfkf4FwLBKk2aEe");
             }),

@@ -1,4 +1,4 @@
-//! What an edited record may not do, and what the core's own records may not be.
+//! Tampered records must be rejected on load; the core's own records must never be rejected.
 
 use countersign::{Account, Denial, ElevatedScopes, Policy, Session, TransactionId};
 use countersign_testkit::{World, client, edited, subject, wrong};

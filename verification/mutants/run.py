@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Mutation testing of the library and its conformance kit: every mutant of their sources must be noticed by a test.
+"""Mutation testing of the library: every mutant of its sources must be noticed by a test.
 
     python3 verification/mutants/run.py                 # the files that differ from the survey
     python3 verification/mutants/run.py --all           # every file
@@ -50,13 +50,11 @@ BOUND = 150
 # that makes a loop endless counts as caught after these seconds, of which the tests need a tenth on an idle machine.
 UNIT_TESTS = "--lib"
 INTEGRATION_TESTS = {
-    "crates/conformance/": ("--test=it", 120),
     "src/wire": ("--test=it", 40),
     "src/": ("--test=it", 40),
 }
 # The packages, by the folders of their sources.
 PACKAGES = {
-    "crates/conformance/src": "countersign-conformance",
     "src": "countersign",
 }
 VERDICTS = {
@@ -425,8 +423,8 @@ def page(recorded):
         "",
         "Written by `verification/mutants/run.py --page` from `verification/mutants/survey.json`; not edited by hand.",
         "",
-        "A mutant is the library, or its conformance kit, with one small fault put in. It is caught if a test fails or never",
-        "ends, and missed if all tests pass. An unviable one does not compile. No mutant may be missed.",
+        "A mutant is the library with one small fault put in. It is caught if a test fails or never ends, and missed if all",
+        "tests pass. An unviable one does not compile. No mutant may be missed.",
         "",
         "```sh",
         "python3 verification/mutants/run.py --all --record   # everything, hours",
@@ -438,10 +436,10 @@ def page(recorded):
         "caught was not. A mutant is kept, and not tried again, if its function only moved: it was not missed before. It took",
         f"{total['seconds'] / 60:.0f} minutes of building and testing, summed over the files, on a busy machine with two cores.",
         "",
-        "The tests are the integration tests in one program (`tests/it`), for the conformance kit its own; and the unit",
-        "tests, first where a file has some, and else for what is missed. Left out are `compile_fail.rs`, which tests what",
-        "does not compile; and, by the configuration, `guess_probability`, `races` and one test of damaged bytes in",
-        "`stored_form`, which repeat thousands of times what the others do; `invariants` runs 8 cases.",
+        "The tests are the integration tests in one program (`tests/it`) and the unit tests. Unit tests run first for files",
+        "that have them; for other files they run only on mutants that the integration tests missed. Left out are the tests of",
+        "what does not compile, and by the configuration `guess_probability`, `races` and one test of damaged bytes in",
+        "`stored_form`, which repeat thousands of times what the others do. `invariants` runs 8 cases.",
         "",
     ]
     if waiting:

@@ -1,6 +1,6 @@
 //! The floors: what an operation's HMACs cost by themselves.
 //!
-//! A floor is built from public facts, the fixture's keys and the stored seed, and must come out at the very tag that
+//! A floor is built from public facts, the fixture's keys and the stored seed, and must yield the very tag that
 //! the library made: so it computes the same HMACs over the same messages, and not merely as many. It clones a keyed
 //! state, hashes the message in one piece, and compares the tag as four integers through `subtle`. The raw
 //! compressions beside it are what the hash function alone must do for that.

@@ -168,7 +168,7 @@ fn a_file_that_cannot_be_read_is_refused_by_its_name() {
     );
 }
 
-/// H10: white space in a placeholder is as good as none; H12: the number has its word.
+/// H10: white space in a placeholder is as good as none; H12: the word follows the number.
 #[test]
 fn templates_are_replaced_file_by_file_and_white_space_in_them_does_not_count() {
     let directory = Arc::new(Directory::new());

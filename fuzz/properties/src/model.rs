@@ -34,7 +34,7 @@ pub(crate) struct Model {
 pub(crate) enum Code {
     Live,
     Wrong,
-    /// It is the code of before.
+    /// It is the code that was used before.
     Same,
     Another,
     /// It hangs on a step that nobody saw.

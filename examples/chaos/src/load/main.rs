@@ -1,4 +1,4 @@
-//! An open-loop load on the reference host: whole journeys, started on a schedule that waits for nobody.
+//! An open-loop load on the reference host: journeys start on schedule whether or not earlier ones have finished.
 //!
 //! Journeys begin when they are due, whether or not earlier ones have ended, and the first request of each is timed
 //! from that moment: a server that falls behind shows it. The servers count how long they work on requests, and how

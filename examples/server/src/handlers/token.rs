@@ -217,7 +217,7 @@ async fn recovery_grant(
     let (result, effects) = outcome.into_parts();
     let recovered = result.map_err(denied)?;
     let due = token_due(&effects).ok_or(ServerError::Misuse("a recovery without its token"))?;
-    // The answer of before is the token of before, and what that one was asked for is not known any more.
+    // A repeated answer is the earlier token, and what that one was asked for is no longer known.
     let same_audience =
         asked.audience.as_ref().is_none_or(|asked| asked.as_str() == app.signer.due_audience(due));
     let same_scope = asked.scope.as_ref().is_none_or(|asked| *asked == due.scope);

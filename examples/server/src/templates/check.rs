@@ -8,7 +8,7 @@ use super::{
     values::{self, Content},
 };
 
-/// What stands for names in a trial: in HTML it must come out escaped.
+/// The name in a trial: HTML must show it escaped.
 const SERVICE: &str = "<service>";
 const ISSUER: &str = "<issuer>";
 const ADDRESS: &str = "<address>";
