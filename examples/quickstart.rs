@@ -14,10 +14,15 @@ use std::{
 };
 
 use countersign::{
-    Account, Audience, BindingCode, BlockingStore, ChallengeRequest, ClientId, Content, Delivery, Denial,
-    Effect, ElevatedScopes, EmailAddress, Entropy, FirstFactor, Key, KeyRing, Message, NewFactor, Policy,
-    Prompt, Recovered, RecoveryCode, RecoveryUse, Scope, Sent, Session, Settings, Setup, Step, Subject, Swap,
-    TransactionId, Verifier, Write, drive_blocking,
+    Account, BindingCode, BlockingStore, ChallengeRequest, Denial, Effect, EmailAddress, Entropy,
+    FirstFactor, Key, KeyRing, NewFactor, Policy, Session, Step, Subject, Swap, Verifier, Write,
+    code::RecoveryCode,
+    command::Recovered,
+    effect::{Content, Delivery, Message},
+    factor::{Prompt, Sent, Setup},
+    policy::{RecoveryUse, Settings},
+    session::{Audience, ClientId, ElevatedScopes, Scope, TransactionId},
+    store::drive_blocking,
 };
 use getrandom::SysRng;
 use time::{Duration, OffsetDateTime};

@@ -19,3 +19,10 @@ pub(crate) mod standalone;
 pub(crate) mod verifier;
 pub(crate) mod verify_oob;
 pub(crate) mod verify_recovery;
+
+pub use self::{
+    challenge::ChallengeTypes,
+    standalone::{Answered, Asked},
+    verify_recovery::Recovered,
+};
+pub use crate::value::{name::Label, purpose::Purpose};

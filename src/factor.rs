@@ -8,3 +8,13 @@ pub(crate) mod email;
 pub(crate) mod factor;
 pub(crate) mod setup;
 pub(crate) mod spec;
+
+pub use self::{
+    email::EmailFactor,
+    factor::Factor,
+    setup::{Prompt, Sent, Setup},
+};
+pub use crate::value::{
+    email_address::AddressError,
+    id::{AuthenticatorKind, InvalidAuthenticatorId},
+};

@@ -8,9 +8,9 @@
 //! Keys never enter the record, and the record's seeds never leave it: the database alone yields no code, nor does a
 //! key alone. This module must never print a key, compare a secret with `==`, or fall back to another key.
 //!
-//! Rotating is adding: put the new key in front and keep the old one as [retired](KeyRing::retired_durable). Where
-//! several nodes switch one after the other, each knows the new key as [staged](KeyRing::staged_durable) before the
-//! first uses it. A transient key is retired [at a time](KeyRing::retired_transient): what claims to be made later is
+//! Rotating is adding: put the new key in front and keep the old one as [retired](crate::KeyRing::retired_durable). Where
+//! several nodes switch one after the other, each knows the new key as [staged](crate::KeyRing::staged_durable) before the
+//! first uses it. A transient key is retired [at a time](crate::KeyRing::retired_transient): what claims to be made later is
 //! refused, so that a leaked key is of no use once the tokens of that time have expired. It can go when nothing it made
 //! can be alive: 10 minutes later, or 24 hours with standalone confirmation. A durable key can go when
 //! [`Verifier::stale_keys`](crate::Verifier::stale_keys) finds nothing of it in any record.
@@ -19,4 +19,5 @@ pub(crate) mod derive;
 pub(crate) mod draws;
 pub(crate) mod keyring;
 
-pub use keyring::{Key, KeyError, KeyRing};
+pub use self::keyring::KeyError;
+pub use crate::value::id::KeyId;

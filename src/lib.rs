@@ -11,7 +11,7 @@
 //! **Load the account, take one step, store it by compare-and-swap, and only then look at what happened.**
 //!
 //! ```
-//! use countersign::{Account, BindingCode, Outcome, Session, Store, Verification, Verifier, drive};
+//! use countersign::{Account, BindingCode, Outcome, Session, Store, Verified, Verifier, drive};
 //! # use std::{error::Error, sync::Arc};
 //! # use time::OffsetDateTime;
 //!
@@ -21,7 +21,7 @@
 //!     session: &Session,
 //!     (oob_code, typed): (&str, &str),
 //!     now: fn() -> OffsetDateTime,
-//! ) -> Result<Outcome<Verification>, Box<dyn Error + Send + Sync>>
+//! ) -> Result<Outcome<Verified>, Box<dyn Error + Send + Sync>>
 //! where
 //!     S: Store<Record = Account, Error: Error + Send + Sync + 'static>,
 //! {
@@ -43,11 +43,16 @@
 //! |---|---|
 //! | the commands | [`Verifier`] |
 //! | the record | [`Account`] |
-//! | whether a stored record is of a later release | `StoredVersion`, behind `serde` |
-//! | the host's loop | [`drive`], [`drive_blocking`] |
+//! | whether a stored record is of a later release | `record::StoredVersion`, behind `serde` |
+//! | the host's loop | [`drive`], [`store`] |
 //! | what the store must promise | [`Store`], [`LocalStore`], [`BlockingStore`] |
-//! | the step, for a loop of your own | [`Step`], [`Write`], [`Swap`] |
-//! | what a host carries out | [`Effect`], [`Descriptor`] |
+//! | the step, for a loop of your own | [`Step`], [`Write`], [`Swap`], [`step`] |
+//! | what a host carries out, and its outbox | [`Effect`], [`effect`] |
+//! | factors, and what their enrollment answers | [`factor`] |
+//! | who asks | [`Session`], [`session`] |
+//! | codes and tokens | [`BindingCode`], [`code`] |
+//! | what was proven | [`Evidence`], [`evidence`] |
+//! | what to log | [`audit`] |
 //! | why a client was refused | [`Denial`] |
 //! | bounds, presets, guess probability | [`policy`], [`Policy`] |
 //! | keys and their rotation | [`keys`], [`KeyRing`] |
@@ -90,15 +95,15 @@ extern crate alloc;
 #[cfg(any(test, countersign_constant_time))]
 extern crate std;
 
-mod command;
+pub mod command;
 mod crypto;
-mod factor;
+pub mod factor;
 pub mod keys;
 pub mod machine;
 mod outcome;
 pub mod policy;
-mod record;
-mod session;
+pub mod record;
+pub mod session;
 #[cfg(test)]
 mod tests;
 pub mod threat_model;
@@ -106,83 +111,86 @@ mod value;
 #[cfg(feature = "wire")]
 pub mod wire;
 
-pub use command::{
-    admin::{KeyUse, StaleKeys},
-    associate::Associated,
-    authenticators::Requirements,
-    challenge::{ChallengeRequest, ChallengeTypes, Challenged},
-    render::RenderError,
-    report_delivery::DeliveryReport,
-    standalone::{Answered, Asked},
-    verifier::Verifier,
-    verify_oob::Verification,
-    verify_recovery::Recovered,
-};
 /// The generators that [`Entropy`] is drawn from, in the version that this crate speaks.
 pub use rand_core;
 /// The times of this crate, in the version that it speaks.
 pub use time;
 
+pub use command::{
+    associate::Associated,
+    authenticators::Requirements,
+    challenge::{ChallengeRequest, Challenged},
+    verifier::Verifier,
+    verify_oob::Verified,
+};
 #[cfg(countersign_constant_time)]
 #[doc(hidden)]
 pub use crypto::declassify::DECLASSIFY;
 pub use crypto::entropy::Entropy;
-pub use factor::{
-    destination::{Channel, Destination, FactorLabel},
-    email::EmailFactor,
-    factor::{Factor, NewFactor},
-    setup::{Delivery, Prompt, Sent, Setup},
-};
-pub use keys::{Key, KeyError, KeyRing};
-pub use machine::{
-    IllegalTransition,
-    challenge::{CancelReason, ChallengeInput, ChallengeState, Pending},
-    enrollment::{EnrolledBy, Enrollment, EnrollmentInput, Transition, Unconfirmed},
-};
+pub use factor::factor::NewFactor;
+pub use keys::keyring::{Key, KeyRing};
 pub use outcome::{
-    audit::{AuditEvent, Command},
     denial::Denial,
-    drive::{DriveError, MAX_TRIES, drive, drive_blocking, drive_with},
+    drive::drive,
     effect::Effect,
-    effect_id::EffectId,
-    evidence::{Evidence, Method},
-    issue_token::IssueToken,
-    notify::{Notice, Notify},
-    send::{Content, Descriptor, Message, MessageDescriptor},
-    step::{self, Committed, Effects, Outcome, Sealed, Step, Swap, Write},
+    evidence::Evidence,
+    step::{Outcome, Step, Swap, Write},
     store::{BlockingStore, LocalStore, Store},
 };
-pub use policy::{
-    FactorUse, Factors, Policy, PolicyError, Rate, RecoveryThrottle, RecoveryUse, Resend, Settings,
-};
-#[cfg(feature = "serde")]
-pub use record::stored::StoredVersion;
-pub use record::{
-    account::Account,
-    authenticator::{Authenticator, AuthenticatorStatus, AuthenticatorView, Origin},
-    challenge::Challenge,
-    ledger::{self, Ledger},
-    record::Record,
-    standalone::{self, Standalone},
-};
-pub use session::{
-    oob_code::OobHandle,
-    session::{ElevatedScopes, FirstFactor, Session},
-};
+pub use policy::policy::Policy;
+pub use record::{account::Account, ledger, standalone};
+pub use session::session::{FirstFactor, Session};
 pub use value::{
-    binding_code::BindingCode,
-    email_address::{AddressError, EmailAddress},
-    id::{
-        AuthenticatorId, AuthenticatorKind, ChallengeId, DestinationKey, InvalidAuthenticatorId, KeyId,
-        TransactionId,
-    },
-    name::{Audience, ClientId, Label, NameError, NameErrorKind, Scope, Subject},
-    opaque::{MfaToken, OobCode},
-    purpose::Purpose,
-    recovery_code::RecoveryCode,
+    binding_code::BindingCode, email_address::EmailAddress, id::AuthenticatorId, name::Subject,
     revision::Revision,
-    user_input::Malformed,
 };
+
+/// What comes of a step once the store has answered.
+pub mod step {
+    pub use crate::outcome::step::{Committed, Effects, Sealed};
+}
+
+/// The host's loop in its other forms, and how it fails.
+pub mod store {
+    pub use crate::outcome::drive::{DriveError, MAX_TRIES, drive_blocking, drive_with};
+}
+
+/// What the host carries out: messages, notices and tokens, and what its outbox keeps of them.
+pub mod effect {
+    pub use crate::{
+        command::{render::RenderError, report_delivery::DeliveryReport},
+        factor::{
+            destination::{Channel, Destination, FactorLabel},
+            setup::Delivery,
+        },
+        outcome::{
+            effect_id::EffectId,
+            issue_token::IssueToken,
+            notify::{Notice, Notify},
+            send::{Content, Descriptor, Message, MessageDescriptor},
+        },
+        value::id::{ChallengeId, DestinationKey},
+    };
+}
+
+/// Codes and tokens: the texts that prove something.
+pub mod code {
+    pub use crate::value::{
+        opaque::{MfaToken, OobCode},
+        recovery_code::RecoveryCode,
+        user_input::Malformed,
+    };
+}
+
+/// What was proven, and how.
+pub mod evidence {
+    pub use crate::outcome::evidence::Method;
+}
+
+/// What a host logs of each decision.
+pub mod audit {
+    pub use crate::outcome::audit::{AuditEvent, Command};
+}
 
 /// The README's code, compiled.
 #[cfg(doctest)]

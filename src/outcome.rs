@@ -10,5 +10,5 @@ pub(crate) mod evidence;
 pub(crate) mod issue_token;
 pub(crate) mod notify;
 pub(crate) mod send;
-pub mod step;
+pub(crate) mod step;
 pub(crate) mod store;

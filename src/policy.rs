@@ -32,6 +32,5 @@ pub(crate) mod policy;
 pub(crate) mod rate;
 pub(crate) mod settings;
 
-pub use policy::Policy;
 pub use rate::Rate;
 pub use settings::{FactorUse, Factors, PolicyError, RecoveryThrottle, RecoveryUse, Resend, Settings};

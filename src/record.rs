@@ -8,9 +8,20 @@ pub(crate) mod challenge;
 pub mod ledger;
 pub(crate) mod record;
 pub(crate) mod recovery;
+pub(crate) mod stale_keys;
 pub mod standalone;
 #[cfg(feature = "serde")]
 pub(crate) mod stored;
 pub(crate) mod transaction;
 #[cfg(feature = "serde")]
 pub(crate) mod validate;
+
+#[cfg(feature = "serde")]
+pub use self::stored::StoredVersion;
+pub use self::{
+    authenticator::{Authenticator, AuthenticatorStatus, AuthenticatorView, Origin},
+    challenge::Challenge,
+    record::Record,
+    stale_keys::{KeyUse, StaleKeys},
+    standalone::Standalone,
+};

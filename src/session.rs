@@ -6,3 +6,9 @@
 pub(crate) mod mfa_token;
 pub(crate) mod oob_code;
 pub(crate) mod session;
+
+pub use self::{oob_code::OobHandle, session::ElevatedScopes};
+pub use crate::value::{
+    id::TransactionId,
+    name::{Audience, ClientId, NameError, NameErrorKind, Scope},
+};

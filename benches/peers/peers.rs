@@ -104,7 +104,7 @@ fn recovery_codes(minima: &mut Minima) {
         "countersign",
         || Row::of(login.account.clone()),
         |row| {
-            let code = countersign::RecoveryCode::parse(black_box(&typed)).expect("a code");
+            let code = countersign::code::RecoveryCode::parse(black_box(&typed)).expect("a code");
             cases::recover(&login, row, &code);
         },
     );

@@ -1,7 +1,8 @@
 //! A minimal host: begins a login, sends a challenge, takes its answer. Nothing is known when it is compiled.
 use countersign::{
-    Account, Audience, BindingCode, ChallengeRequest, ClientId, Entropy, FirstFactor, Key, KeyRing, Policy, Scope, Subject, Swap,
+    Account, BindingCode, ChallengeRequest, Entropy, FirstFactor, Key, KeyRing, Policy, Subject, Swap,
     Verifier,
+    session::{Audience, ClientId, Scope},
 };
 use time::OffsetDateTime;
 
@@ -16,7 +17,8 @@ fn run() -> Option<()> {
     // As random as the arguments are; a host has a real source.
     let entropy = Entropy::from_bytes([name.len() as u8; 32]);
     let now = OffsetDateTime::from_unix_timestamp(typed.len() as i64).ok()?;
-    let keys = KeyRing::new(&name, Key::new(first.as_bytes()).ok()?, Key::new(second.as_bytes()).ok()?).ok()?;
+    let keys =
+        KeyRing::new(&name, Key::new(first.as_bytes()).ok()?, Key::new(second.as_bytes()).ok()?).ok()?;
     let verifier = Verifier::new(keys, Policy::default());
     let (subject, client) = (Subject::new(&name).ok()?, ClientId::new(&name).ok()?);
     let scope = Scope::new(&name).ok()?;

@@ -1,7 +1,10 @@
 //! A minimal host: redeems a mailed code.
 use latchkey::{
     Account, Config, Email, Role, UserId,
-    flow::{Client, email_link::{EmailCodeRequest, EmailLink, EmailLinkEvent, issue_code}},
+    flow::{
+        Client,
+        email_link::{EmailCodeRequest, EmailLink, EmailLinkEvent, issue_code},
+    },
     token,
 };
 use time::OffsetDateTime;

@@ -1,6 +1,5 @@
 //! What an administrator does with an account: unlock it, reset it, and find what depends on old keys.
 
-use alloc::vec::Vec;
 use time::OffsetDateTime;
 
 use crate::{
@@ -17,43 +16,14 @@ use crate::{
     record::{
         account::Account,
         record::{Body as _, Internal},
+        stale_keys::{KeyUse, StaleKeys},
         standalone::Standalone,
     },
-    value::{id::KeyId, instant::Millis},
+    value::instant::Millis,
 };
 
 /// How many guesses `unlock` grants on the long budget.
 const UNLOCK_GRANT: u32 = 5;
-
-/// What of a record depends on durable keys other than the current one, a key an entry.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct StaleKeys {
-    /// Keys of the ring. What depends on one is lost if the key leaves the ring.
-    pub stale: Vec<KeyUse>,
-    /// Keys that are not in the ring. What depends on one cannot be used: no command offers or counts it.
-    pub lost: Vec<KeyUse>,
-}
-
-impl StaleKeys {
-    /// Whether all of the record depends on the current key.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.stale.is_empty() && self.lost.is_empty()
-    }
-}
-
-/// What of a record depends on one key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct KeyUse {
-    /// The key's id: see [`Key::durable_id`](crate::Key::durable_id).
-    pub key: KeyId,
-    /// Live recovery codes.
-    pub recovery_codes: usize,
-    /// Recovery codes that were shown and go live with an enrollment that is not confirmed yet.
-    pub pending_recovery_codes: usize,
-}
 
 impl Verifier {
     /// Lifts a lock, for an administrator: refills the guess bucket, grants five guesses on the long budget, and takes

@@ -62,7 +62,7 @@ impl Default for ChallengeTypes {
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use countersign::{ChallengeRequest, ChallengeTypes};
+/// use countersign::{ChallengeRequest, command::ChallengeTypes};
 ///
 /// let id = "email|dev_0123456789ABCDef".parse()?;
 /// let request = ChallengeRequest::default().authenticator(id).types(ChallengeTypes::parse("oob"));

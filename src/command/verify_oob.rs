@@ -34,7 +34,7 @@ use crate::{
 /// A binding code was right.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub struct Verification {
+pub struct Verified {
     /// What it was right for.
     pub purpose: Purpose,
     /// What it proves.
@@ -71,7 +71,7 @@ impl Verifier {
         handle: &OobHandle,
         code: &BindingCode,
         now: OffsetDateTime,
-    ) -> Step<Verification> {
+    ) -> Step<Verified> {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::VerifyOob, session, now);
         decide(audit, account, now, |account, draft| {
@@ -87,7 +87,7 @@ impl Verifier {
         code: &BindingCode,
         now: Millis,
         draft: &mut StepBuilder,
-    ) -> Result<Decision<Verification>, Denial> {
+    ) -> Result<Decision<Verified>, Denial> {
         let confirm_only = match session.grant() {
             Grant::FirstFactor { client_named: false, .. } => return Err(Denial::ClientRequired),
             Grant::FirstFactor { .. } => false,
@@ -165,13 +165,13 @@ impl Verifier {
         purpose: Purpose,
         now: Millis,
         draft: &mut StepBuilder,
-    ) -> Result<Verification, Denial> {
+    ) -> Result<Verified, Denial> {
         let recovery_codes_live =
             if purpose == Purpose::Confirm { self.activate(account, id, now, draft)? } else { false };
         let evidence = Evidence::oob(id, channel, now);
         let may_complete = self.policy.authenticates(id.kind());
         let completed = may_complete && self.complete(session, account, (id, &evidence), now, draft)?;
-        Ok(Verification { purpose, evidence, completed, recovery_codes_live })
+        Ok(Verified { purpose, evidence, completed, recovery_codes_live })
     }
 
     /// Spends the transaction of a first-factor session and issues its token; of an elevated one it does neither.

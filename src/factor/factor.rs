@@ -81,7 +81,7 @@ impl Channel {
 /// take.
 ///
 /// ```
-/// # fn main() -> Result<(), countersign::AddressError> {
+/// # fn main() -> Result<(), countersign::factor::AddressError> {
 /// use countersign::{EmailAddress, NewFactor};
 ///
 /// let factor = NewFactor::email(EmailAddress::parse("user@example.com")?);

@@ -131,7 +131,7 @@ impl core::error::Error for KeyError {}
 /// The keys of one issuer or tenant.
 ///
 /// ```
-/// # fn main() -> Result<(), countersign::KeyError> {
+/// # fn main() -> Result<(), countersign::keys::KeyError> {
 /// use countersign::{Key, KeyRing};
 ///
 /// # let [secret_1, secret_2, secret_3] = [[1_u8; 32], [2; 32], [3; 32]];

@@ -28,7 +28,7 @@ pub enum DriveError<E> {
     /// Another step came first [`MAX_TRIES`] times. Answer that the server is busy (HTTP 503).
     Busy,
     /// The store has no record. Either it was deleted while the step was under way, and must not come back; or none
-    /// can be made from its subject alone: a [`Standalone`](crate::Standalone) has an address.
+    /// can be made from its subject alone: a [`Standalone`](crate::record::Standalone) has an address.
     NoRecord,
 }
 
@@ -61,7 +61,7 @@ impl<E: fmt::Debug + fmt::Display> core::error::Error for DriveError<E> {}
 /// The future is `Send` where the store's are and what `step` holds is.
 ///
 /// ```
-/// # use countersign::{Account, BindingCode, DriveError, Entropy, Store, Subject, Verifier, NewFactor, AuthenticatorId, Denial};
+/// # use countersign::{Account, AuthenticatorId, BindingCode, Denial, Entropy, NewFactor, Store, Subject, Verifier, store::DriveError};
 /// # use time::OffsetDateTime;
 /// async fn provision<S: Store<Record = Account>>(
 ///     verifier: &Verifier, store: &S, subject: &Subject, address: &NewFactor, now: OffsetDateTime, entropy: &Entropy,

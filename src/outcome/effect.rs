@@ -2,7 +2,7 @@
 //!
 //! An effect is a plain value with typed data: no text, no link, no template. Each has an id that is the same whenever
 //! the same effect is computed again, so that carrying one out twice can be noticed. A [`Message`] holds a code and so
-//! cannot be serialised; its [`Descriptor`](crate::Descriptor) holds none and can be stored with the record.
+//! cannot be serialised; its [`Descriptor`](crate::effect::Descriptor) holds none and can be stored with the record.
 
 use crate::outcome::{issue_token::IssueToken, notify::Notify, send::Message};
 

@@ -1,41 +1,5 @@
-//! A step: the next record, and a verdict that stays sealed until that record is stored.
-//!
-//! **Load the account, take one step, store it by compare-and-swap, and only then look at what happened.** A wrong code
-//! is charged in the very step that judges it. If the verdict could be read before the charge was stored, parallel
-//! guesses would cost one attempt together; here a lost swap drops the verdict unseen. There are three ways on, and no
-//! other: [`Step::commit`], [`Step::commit_async`] and [`Step::into_parts`].
-//!
-//! The verdict cannot be read before:
-//!
-//! ```compile_fail,E0616
-//! fn peek<T>(step: countersign::Step<T>) -> countersign::Outcome<T> {
-//!     step.sealed.outcome // both are private
-//! }
-//! ```
-//!
-//! nor through the parts, whose only way on is the store's own answer:
-//!
-//! ```compile_fail,E0616
-//! fn peek<T>(step: countersign::Step<T>) -> countersign::Outcome<T> {
-//!     let (_write, sealed) = step.into_parts();
-//!     sealed.outcome
-//! }
-//! ```
-//!
-//! The same with the answer compiles:
-//!
-//! ```
-//! # use countersign::{Committed, Outcome, Step, Swap};
-//! fn look<T>(step: Step<T>) -> Option<Outcome<T>> {
-//!     let (_write, sealed) = step.into_parts();
-//!     match sealed.open(Swap::Stored) {
-//!         Committed::Done(outcome) => Some(outcome),
-//!         Committed::Lost => None,
-//!     }
-//! }
-//! ```
-//!
-//! The seal guards against accidents and not against a host that goes looking: the record itself is in the [`Write`].
+//! A step: the next record, and a verdict that stays sealed until that record is stored. Nothing of a verdict may ever be
+//! read before.
 
 use alloc::vec::{self, Vec};
 use core::{fmt, future::Future, ops::Deref, slice};
@@ -46,7 +10,44 @@ use crate::{
     value::{name::Subject, revision::Revision},
 };
 
-/// One step of one record: what to write, and what came of it.
+/// One step of one record: what to write, and what came of it. The verdict stays sealed until the record is stored.
+///
+/// **Load the account, take one step, store it by compare-and-swap, and only then look at what happened.** A wrong code
+/// is charged in the very step that judges it. If the verdict could be read before the charge was stored, parallel
+/// guesses would cost one attempt together; here a lost swap drops the verdict unseen. There are three ways on, and no
+/// other: [`Step::commit`], [`Step::commit_async`] and [`Step::into_parts`].
+///
+/// The verdict cannot be read before:
+///
+/// ```compile_fail,E0616
+/// fn peek<T>(step: countersign::Step<T>) -> countersign::Outcome<T> {
+///     step.sealed.outcome // both are private
+/// }
+/// ```
+///
+/// nor through the parts, whose only way on is the store's own answer:
+///
+/// ```compile_fail,E0616
+/// fn peek<T>(step: countersign::Step<T>) -> countersign::Outcome<T> {
+///     let (_write, sealed) = step.into_parts();
+///     sealed.outcome
+/// }
+/// ```
+///
+/// The same with the answer compiles:
+///
+/// ```
+/// # use countersign::{Outcome, Step, Swap, step::Committed};
+/// fn look<T>(step: Step<T>) -> Option<Outcome<T>> {
+///     let (_write, sealed) = step.into_parts();
+///     match sealed.open(Swap::Stored) {
+///         Committed::Done(outcome) => Some(outcome),
+///         Committed::Lost => None,
+///     }
+/// }
+/// ```
+///
+/// The seal guards against accidents and not against a host that goes looking: the record itself is in the [`Write`].
 #[must_use = "nothing has happened until the step is committed"]
 pub struct Step<T, R = Account> {
     write: Option<Write<R>>,

@@ -75,8 +75,8 @@ pub enum RecoveryUse {
 /// What a [`Policy`](crate::Policy) is built from. Take a preset, change what you must, build.
 ///
 /// ```
-/// # fn main() -> Result<(), countersign::PolicyError> {
-/// use countersign::{Policy, Settings};
+/// # fn main() -> Result<(), countersign::policy::PolicyError> {
+/// use countersign::{Policy, policy::Settings};
 ///
 /// let mut settings = Settings::default();
 /// settings.code_digits = 8;

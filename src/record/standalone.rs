@@ -10,9 +10,7 @@
 //! ```
 //! use std::{cell::RefCell, convert::Infallible};
 //!
-//! use countersign::{
-//!     BindingCode, Denial, Effect, EmailAddress, Entropy, Label, Outcome, Purpose, Standalone, Step, Subject, Swap, Verifier,
-//! };
+//! use countersign::{BindingCode, Denial, Effect, EmailAddress, Entropy, Outcome, Step, Subject, Swap, Verifier, command::{Label, Purpose}, record::Standalone};
 //! # use countersign::{Key, KeyRing, Policy};
 //!
 //! /// A store of one row. A real one compares the revision in the statement that writes.
@@ -127,7 +125,7 @@ pub(crate) struct StandaloneBody {
 }
 
 impl Standalone {
-    /// A record for an address that is not proven. Only [`Purpose::Confirm`](crate::Purpose::Confirm) can be asked of
+    /// A record for an address that is not proven. Only [`Purpose::Confirm`](crate::command::Purpose::Confirm) can be asked of
     /// it.
     #[must_use]
     pub fn unconfirmed(subject: &Subject, address: EmailAddress, entropy: &Entropy) -> Self {
@@ -139,7 +137,7 @@ impl Standalone {
     }
 
     /// A record for an address that the host knows to be proven. Any purpose but
-    /// [`Purpose::Confirm`](crate::Purpose::Confirm) can be asked of it.
+    /// [`Purpose::Confirm`](crate::command::Purpose::Confirm) can be asked of it.
     #[must_use]
     pub fn verified(subject: &Subject, address: EmailAddress, entropy: &Entropy) -> Self {
         let mut draws = Draws::new(entropy, "standalone", subject, Revision::NONE);

@@ -82,7 +82,7 @@ impl<'de> Deserialize<'de> for Standalone {
 /// runs a later release: the node that cannot read it answers 500, and nothing is wrong with the store.
 ///
 /// ```
-/// use countersign::{Account, StoredVersion};
+/// use countersign::{Account, record::StoredVersion};
 ///
 /// let stored = r#"{"v2": {"what": "a later release writes"}}"#;
 /// assert!(serde_json::from_str::<Account>(stored).is_err());

@@ -1,6 +1,6 @@
-use countersign::{Committed, Denial, Effects, Step, Swap, Verification};
+use countersign::{Denial, Step, Swap, Verified, step::{Committed, Effects}};
 
-fn look(step: Step<Verification>) -> Option<(Result<Verification, Denial>, Effects)> {
+fn look(step: Step<Verified>) -> Option<(Result<Verified, Denial>, Effects)> {
     let (write, sealed) = step.into_parts();
     let answer = if write.is_some() { Swap::Lost } else { Swap::Stored };
     match sealed.open(answer) {

@@ -1,6 +1,6 @@
-use countersign::{Effects, Step, Verification};
+use countersign::{Step, Verified, step::Effects};
 
-fn look(step: Step<Verification>) -> Effects {
+fn look(step: Step<Verified>) -> Effects {
     let (_write, sealed) = step.into_parts();
     sealed.outcome.effects
 }

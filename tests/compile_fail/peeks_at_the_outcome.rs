@@ -1,7 +1,7 @@
-use countersign::{Outcome, Step, Verification};
+use countersign::{Outcome, Step, Verified};
 
-fn look(step: Step<Verification>) -> Outcome<Verification> {
-    let countersign::Sealed { outcome } = step.into_parts().1;
+fn look(step: Step<Verified>) -> Outcome<Verified> {
+    let countersign::step::Sealed { outcome } = step.into_parts().1;
     outcome
 }
 

@@ -1,6 +1,6 @@
-use countersign::{Denial, Step, Verification};
+use countersign::{Denial, Step, Verified};
 
-fn look(step: Step<Verification>) -> Result<Verification, Denial> {
+fn look(step: Step<Verified>) -> Result<Verified, Denial> {
     step.sealed.outcome.result
 }
 

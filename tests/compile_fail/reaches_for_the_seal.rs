@@ -1,4 +1,4 @@
-use countersign::{Record, Revision, Subject};
+use countersign::{Revision, Subject, record::Record};
 
 struct Mine(Subject);
 

@@ -1,4 +1,4 @@
-use countersign::{Ledger, Record, Revision};
+use countersign::{Revision, ledger::Ledger, record::Record};
 
 fn refill<R: Record>(record: &mut R) {
     *record.ledger_mut() = Ledger::default();

@@ -1,9 +1,6 @@
 //! What compiles: what a record shows through its bound, and its one door.
 
-use countersign::{
-    Account, Descriptor, Record, Standalone, StoredVersion,
-    wire::{AssociateBody, ChallengeBody, TokenBody},
-};
+use countersign::{Account, effect::Descriptor, record::{Record, Standalone, StoredVersion}, wire::{AssociateBody, ChallengeBody, TokenBody}};
 use serde_json::Value;
 
 fn shown<R: Record>(record: &R) -> (bool, u64) {

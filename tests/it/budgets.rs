@@ -1,8 +1,12 @@
 //! Budgets: what looks like a fresh start refills nothing; what a lock, a cap and an administrator do.
 
 use countersign::{
-    AuthenticatorId, CancelReason, ChallengeRequest, ChallengeState, Delivery, Denial, Enrollment, Notice,
-    OobHandle, Policy, Rate, RecoveryCode, Session, Settings,
+    AuthenticatorId, ChallengeRequest, Denial, Policy, Session,
+    code::RecoveryCode,
+    effect::{Delivery, Notice},
+    machine::{CancelReason, ChallengeState, Enrollment},
+    policy::{Rate, Settings},
+    session::OobHandle,
 };
 use countersign_testkit::{START, World, address, bucket, json, millis, policy, wrong};
 use time::{Duration, OffsetDateTime};
@@ -94,7 +98,7 @@ fn nothing_refills_the_attempts_of_a_transaction() {
     assert_eq!(guess_at(&mut world, &session, id), invalid(1), "a new challenge after a cancelled one");
     let failed = world.mail().id;
     let account = world.account();
-    let report = countersign::DeliveryReport::Failed;
+    let report = countersign::effect::DeliveryReport::Failed;
     let step = world.verifier.report_delivery(account, failed, report, world.now);
     assert!(world.run(step).unwrap());
     assert_eq!(guess_at(&mut world, &session, id), invalid(0), "a message that failed");

@@ -3,9 +3,15 @@
 use std::fmt::{Debug, Display};
 
 use countersign::{
-    Account, AddressError, BindingCode, ChallengeRequest, ChallengeState, ChallengeTypes, ClientId, Denial,
-    Destination, EmailAddress, Enrollment, IllegalTransition, InvalidAuthenticatorId, Key, KeyError, KeyRing,
-    Label, Policy, Purpose, RecoveryCode, Standalone, Swap, TransactionId, Verifier,
+    Account, BindingCode, ChallengeRequest, Denial, EmailAddress, Key, KeyRing, Policy, Swap, Verifier,
+    code::RecoveryCode,
+    command::{ChallengeTypes, Label, Purpose},
+    effect::Destination,
+    factor::{AddressError, InvalidAuthenticatorId},
+    keys::KeyError,
+    machine::{ChallengeState, Enrollment, IllegalTransition},
+    record::Standalone,
+    session::{ClientId, TransactionId},
 };
 use countersign_testkit::{START, World, address, client, code, json, keys, subject};
 use serde_json::Value;
@@ -62,8 +68,9 @@ fn a_pending_challenge_counts_its_messages() {
     let (_, account) = challenged();
     let ChallengeState::Pending(pending) = account.challenges().last().unwrap().state() else { panic!() };
     assert_eq!((pending.generation(), pending.sends()), (0, 1));
-    let mut world =
-        World::new(countersign_testkit::policy(|settings| settings.resend = countersign::Resend::Rotate));
+    let mut world = World::new(countersign_testkit::policy(|settings| {
+        settings.resend = countersign::policy::Resend::Rotate
+    }));
     world.enroll("user@example.com");
     world.pass(3600);
     let session = world.login();
@@ -219,7 +226,7 @@ fn errors_say_what_is_wrong() {
     let bound = format!("is longer than {} bytes", ClientId::MAX_BYTES);
     assert!(text(&ClientId::new(&long).unwrap_err()).ends_with(&bound));
     assert_eq!((text(&client()), debug(&client())), ("client-1".to_owned(), "\"client-1\"".to_owned()));
-    let mut settings = countersign::Settings::default();
+    let mut settings = countersign::policy::Settings::default();
     settings.token_lifetime = Duration::ZERO;
     let refused = Policy::new(settings).unwrap_err();
     assert_eq!(refused.setting(), "token_lifetime");
@@ -258,6 +265,6 @@ fn a_malformed_code_becomes_a_denial_by_itself() {
 
 #[test]
 fn kinds_have_their_names_on_the_wire() {
-    assert_eq!(countersign::AuthenticatorKind::Email.as_str(), "email");
-    assert_eq!(countersign::AuthenticatorKind::RecoveryCode.as_str(), "recovery-code");
+    assert_eq!(countersign::factor::AuthenticatorKind::Email.as_str(), "email");
+    assert_eq!(countersign::factor::AuthenticatorKind::RecoveryCode.as_str(), "recovery-code");
 }

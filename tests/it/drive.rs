@@ -8,9 +8,12 @@ use std::{
 };
 
 use countersign::{
-    Account, BindingCode, BlockingStore, ChallengeRequest, Denial, DriveError, Entropy, LocalStore,
-    MAX_TRIES, Policy, Purpose, Standalone, Store, Subject, Swap, Verifier, Write, drive, drive_blocking,
-    drive_with,
+    Account, BindingCode, BlockingStore, ChallengeRequest, Denial, Entropy, LocalStore, Policy, Store,
+    Subject, Swap, Verifier, Write,
+    command::Purpose,
+    drive,
+    record::Standalone,
+    store::{DriveError, MAX_TRIES, drive_blocking, drive_with},
 };
 use countersign_testkit::{World, edited, json, subject, wrong};
 use time::OffsetDateTime;
@@ -77,7 +80,7 @@ type Guess<E> = tokio::task::JoinHandle<Result<(Result<(), Denial>, bool), Drive
 fn guess<S: Store<Record = Account> + 'static>(
     verifier: &Arc<Verifier>,
     store: &Arc<S>,
-    (session, handle): (&countersign::Session, &countersign::OobHandle),
+    (session, handle): (&countersign::Session, &countersign::session::OobHandle),
     code: &BindingCode,
     now: OffsetDateTime,
 ) -> Guess<S::Error> {

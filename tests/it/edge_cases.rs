@@ -1,6 +1,11 @@
 //! Edges: the ends of the calendar, ties, clocks that disagree, and promises to the letter.
 
-use countersign::{Account, ChallengeRequest, ChallengeTypes, Denial, Descriptor, Notice, Policy, Rate};
+use countersign::{
+    Account, ChallengeRequest, Denial, Policy,
+    command::ChallengeTypes,
+    effect::{Descriptor, Notice},
+    policy::Rate,
+};
 use countersign_testkit::{World, json, wrong};
 use time::{Duration, macros::datetime};
 
@@ -37,7 +42,8 @@ fn among_enrollments_of_one_millisecond_the_first_one_lapses() {
     let session = world.login();
     let addresses = ["a@example.com", "b@example.com", "c@example.com", "d@example.com"];
     let ids = addresses.map(|to| world.associate(&session, to).unwrap().authenticator);
-    let left: Vec<_> = world.account().authenticators().iter().map(countersign::Authenticator::id).collect();
+    let left: Vec<_> =
+        world.account().authenticators().iter().map(countersign::record::Authenticator::id).collect();
     assert_eq!(left, ids[1..]);
 }
 
@@ -88,7 +94,8 @@ fn at_the_cap_an_unconfirmed_authenticator_has_no_attempts_left() {
 fn a_spent_transaction_cancels_nothing() {
     let mut world = with_two_addresses(Policy::default());
     let session = world.login();
-    let ids: Vec<_> = world.account().authenticators().iter().map(countersign::Authenticator::id).collect();
+    let ids: Vec<_> =
+        world.account().authenticators().iter().map(countersign::record::Authenticator::id).collect();
     let mut challenges = ids.into_iter().map(|id| {
         let request = ChallengeRequest::default().authenticator(id);
         (world.challenge_with(&session, &request).unwrap().oob_code, world.mail().code)
@@ -120,14 +127,16 @@ fn a_provisioned_address_ends_what_first_factors_had_begun() {
     let thief = world.login();
     world.associate(&thief, "thief@example.com").unwrap();
     let id = world.provision("user@example.com").unwrap();
-    let left: Vec<_> = world.account().authenticators().iter().map(countersign::Authenticator::id).collect();
+    let left: Vec<_> =
+        world.account().authenticators().iter().map(countersign::record::Authenticator::id).collect();
     assert_eq!(left, [id]);
 }
 
 #[test]
 fn a_removal_tells_of_everything_that_it_removed() {
     let mut world = with_two_addresses(countersign_testkit::policy(|settings| settings.failure_cap = 2));
-    let ids: Vec<_> = world.account().authenticators().iter().map(countersign::Authenticator::id).collect();
+    let ids: Vec<_> =
+        world.account().authenticators().iter().map(countersign::record::Authenticator::id).collect();
     let [first, second] = ids[..] else { panic!("two") };
     let session = world.login();
     let request = ChallengeRequest::default().authenticator(second);

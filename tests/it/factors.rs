@@ -1,8 +1,12 @@
 //! What a policy lets a factor do, and what a request may ask of a factor.
 
 use countersign::{
-    AuthenticatorKind, ChallengeRequest, Channel, Denial, Destination, Effect, FactorUse, NewFactor, Policy,
-    Purpose, Setup, Standalone, Verifier,
+    ChallengeRequest, Denial, Effect, NewFactor, Policy, Verifier,
+    command::Purpose,
+    effect::{Channel, Destination},
+    factor::{AuthenticatorKind, Setup},
+    policy::FactorUse,
+    record::Standalone,
 };
 use countersign_testkit::{World, address, email, entropy, keys, policy, subject};
 

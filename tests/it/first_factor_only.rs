@@ -1,7 +1,7 @@
 //! Doors that stay shut: what somebody with a first factor alone cannot reach, and what nobody can take from the
 //! account's holder.
 
-use countersign::{Denial, Notice, Policy, RecoveryCode, Verifier};
+use countersign::{Denial, Policy, Verifier, code::RecoveryCode, effect::Notice};
 use countersign_testkit::{Need, World, keys, policy, wrong};
 
 /// Well-formed, and nobody's.

@@ -5,7 +5,11 @@
 
 use std::{collections::BTreeMap, fmt::Debug, fs, path::PathBuf};
 
-use countersign::{Account, Descriptor, Standalone, StoredVersion};
+use countersign::{
+    Account,
+    effect::Descriptor,
+    record::{Standalone, StoredVersion},
+};
 use countersign_testkit::{World, edited};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;

@@ -49,7 +49,7 @@ fn evaluated_guesses(policy: &Policy, period: Duration) -> u64 {
 /// What the published formula counts on in a period: a full bucket, and what comes back.
 fn admitted(policy: &Policy, period: Duration) -> u64 {
     let settings = policy.settings();
-    let of = |rate: countersign::Rate| {
+    let of = |rate: countersign::policy::Rate| {
         let refills = period.whole_milliseconds() / rate.every().whole_milliseconds();
         u64::from(rate.burst()) + u64::try_from(refills).unwrap()
     };

@@ -6,9 +6,12 @@
 use std::collections::BTreeMap;
 
 use countersign::{
-    Account, AuthenticatorId, BindingCode, ChallengeRequest, Committed, DeliveryReport, Denial, Effect,
-    Effects, FactorUse, IssueToken, Policy, Rate, RecoveryCode, RecoveryThrottle, RecoveryUse, Resend,
-    Session, Settings, Step, Swap, TransactionId,
+    Account, AuthenticatorId, BindingCode, ChallengeRequest, Denial, Effect, Policy, Session, Step, Swap,
+    code::RecoveryCode,
+    effect::{DeliveryReport, IssueToken},
+    policy::{FactorUse, Rate, RecoveryThrottle, RecoveryUse, Resend, Settings},
+    session::TransactionId,
+    step::{Committed, Effects},
 };
 use countersign_testkit::{World, address, client, subject, wrong};
 use proptest::prelude::*;
@@ -109,7 +112,7 @@ struct Run {
     sessions: Vec<Session>,
     given: Vec<Given>,
     recovery: Vec<RecoveryCode>,
-    last_mail: Option<countersign::EffectId>,
+    last_mail: Option<countersign::effect::EffectId>,
     // What the checks remember.
     final_states: BTreeMap<String, Value>,
     disabled: Vec<Value>,
@@ -377,7 +380,8 @@ impl Run {
             Operation::Challenge { session, authenticator } => {
                 let Some(session) = self.session(session) else { return };
                 let account = self.account();
-                let id = |index| account.authenticators().get(index).map(countersign::Authenticator::id);
+                let id =
+                    |index| account.authenticators().get(index).map(countersign::record::Authenticator::id);
                 let request = authenticator.and_then(id).map_or_else(ChallengeRequest::default, |id| {
                     ChallengeRequest::default().authenticator(id)
                 });
@@ -410,7 +414,7 @@ impl Run {
                 let Some(session) = self.session(session) else { return };
                 let account = self.account();
                 let Some(id) =
-                    account.authenticators().get(authenticator).map(countersign::Authenticator::id)
+                    account.authenticators().get(authenticator).map(countersign::record::Authenticator::id)
                 else {
                     return;
                 };
@@ -501,7 +505,7 @@ impl Run {
         let row =
             before["authenticators"].as_array().unwrap().iter().find(|row| row["id"] == id.as_str()).unwrap();
         match verification.purpose {
-            countersign::Purpose::Confirm => {
+            countersign::command::Purpose::Confirm => {
                 assert!(row["enrollment"].get("unconfirmed").is_some());
                 assert!(session.is_elevated() || before["enrolled"] == false);
             }

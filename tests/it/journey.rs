@@ -1,8 +1,12 @@
 //! The seed flow, a scene a test: enroll, confirm, challenge, verify, recover, remove.
 
 use countersign::{
-    AuthenticatorKind, AuthenticatorStatus, CancelReason, ChallengeRequest, Delivery, Denial, Destination,
-    FactorLabel, Notice, Policy, RecoveryCode,
+    ChallengeRequest, Denial, Policy,
+    code::RecoveryCode,
+    effect::{Delivery, Destination, FactorLabel, Notice},
+    factor::AuthenticatorKind,
+    machine::CancelReason,
+    record::AuthenticatorStatus,
 };
 use countersign_testkit::{Need, World, address, code, wrong};
 use time::Duration;
@@ -185,8 +189,9 @@ fn asking_again_sends_the_same_code_under_the_same_handle() {
 
 #[test]
 fn rotating_sends_a_new_code_under_the_same_handle() {
-    let mut world =
-        World::new(countersign_testkit::policy(|settings| settings.resend = countersign::Resend::Rotate));
+    let mut world = World::new(countersign_testkit::policy(|settings| {
+        settings.resend = countersign::policy::Resend::Rotate
+    }));
     world.enroll("user@example.com");
     world.pass(60);
     let session = world.login();
@@ -342,7 +347,7 @@ fn a_failed_message_lifts_the_cool_down_once_and_never_the_budget() {
     let failed = world.mail().id;
     let report = |world: &mut World| {
         let account = world.account();
-        let failure = countersign::DeliveryReport::Failed;
+        let failure = countersign::effect::DeliveryReport::Failed;
         let step = world.verifier.report_delivery(account, failed, failure, world.now);
         world.run(step).unwrap()
     };
@@ -410,7 +415,7 @@ fn sessions_do_only_what_their_kind_may() {
     world.pass(60);
     let token = world.begin();
     let unnamed = world.verifier.open(token.expose(), None, world.now).unwrap();
-    let other = countersign::ClientId::new("client-2").unwrap();
+    let other = countersign::session::ClientId::new("client-2").unwrap();
     assert_eq!(world.verifier.open(token.expose(), Some(&other), world.now), Err(Denial::WrongClient));
     assert_eq!(world.challenge(&unnamed).unwrap_err(), Denial::ClientRequired);
     assert_eq!(world.recover(&unnamed, &codes[0]).unwrap_err(), Denial::ClientRequired);
@@ -418,7 +423,7 @@ fn sessions_do_only_what_their_kind_may() {
     assert!(world.verifier.authenticators(&unnamed, &account, world.now).is_ok());
     let session = world.login();
     assert_eq!(world.remove(&session, id).unwrap_err(), Denial::InsufficientScope);
-    let scopes = countersign::ElevatedScopes::parse("openid read:authenticators");
+    let scopes = countersign::session::ElevatedScopes::parse("openid read:authenticators");
     let reader = world.elevated_with(scopes);
     assert!(world.verifier.authenticators(&reader, &account, world.now).is_ok());
     assert_eq!(world.associate(&reader, "a@example.com").unwrap_err(), Denial::InsufficientScope);

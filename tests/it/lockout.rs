@@ -1,8 +1,11 @@
 //! Locks: what an empty budget refuses, what it leaves open, and how it is lifted.
 
 use countersign::{
-    AuthenticatorId, CancelReason, ChallengeState, Denial, Notice, Policy, Rate, RecoveryCode, Session,
-    Settings,
+    AuthenticatorId, Denial, Policy, Session,
+    code::RecoveryCode,
+    effect::Notice,
+    machine::{CancelReason, ChallengeState},
+    policy::{Rate, Settings},
 };
 use countersign_testkit::{World, bucket, json, millis, policy, wrong};
 use time::{Duration, OffsetDateTime};

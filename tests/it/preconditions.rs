@@ -1,8 +1,11 @@
 //! Each precondition in isolation: one failing condition is enough to refuse, skip or report.
 
 use countersign::{
-    AuthenticatorKind, BindingCode, ChallengeRequest, ChallengeTypes, Channel, Denial, FactorUse, Notice,
-    Policy, Purpose, Session, Verifier,
+    BindingCode, ChallengeRequest, Denial, Policy, Session, Verifier,
+    command::{ChallengeTypes, Purpose},
+    effect::{Channel, Notice},
+    factor::AuthenticatorKind,
+    policy::FactorUse,
 };
 use countersign_testkit::{Need, World, email, json, keys, policy, wrong};
 use time::Duration;

@@ -4,8 +4,13 @@
 //! are written out here and not taken from the settings.
 
 use countersign::{
-    ChallengeRequest, Delivery, Denial, Enrollment, FactorUse, Notice, Policy, Purpose, Rate, RecoveryCode,
-    Session, Settings, Standalone,
+    ChallengeRequest, Denial, Policy, Session,
+    code::RecoveryCode,
+    command::Purpose,
+    effect::{Delivery, Notice},
+    machine::Enrollment,
+    policy::{FactorUse, Rate, Settings},
+    record::Standalone,
 };
 use countersign_testkit::{World, address, bucket, client, millis, subject, wrong};
 use time::{Duration, OffsetDateTime};

@@ -5,8 +5,12 @@
 //! one in which the last write wins, where they must break in some order: the first could have failed.
 
 use countersign::{
-    Authenticator, BindingCode, ChallengeRequest, Denial, Enrollment, OobHandle, Policy, Rate, RecoveryCode,
-    RecoveryUse, Resend, Session, Settings,
+    BindingCode, ChallengeRequest, Denial, Policy, Session,
+    code::RecoveryCode,
+    machine::Enrollment,
+    policy::{Rate, RecoveryUse, Resend, Settings},
+    record::Authenticator,
+    session::OobHandle,
 };
 use countersign_testkit::schedule::{Move, Scene, State, Store};
 use countersign_testkit::{World, policy, wrong};

@@ -11,8 +11,8 @@ use std::{
 };
 
 use countersign::{
-    Account, BindingCode, Committed, Denial, Effect, OobHandle, Outcome, Session, Subject, Swap,
-    Verification, Verifier, Write,
+    Account, BindingCode, Denial, Effect, Outcome, Session, Subject, Swap, Verified, Verifier, Write,
+    session::OobHandle, step::Committed,
 };
 use countersign_testkit::{World, bucket, millis, policy, subject, wrong};
 use time::OffsetDateTime;
@@ -39,7 +39,7 @@ async fn verify<S: Store>(
     verifier: Arc<Verifier>,
     store: Arc<S>,
     attempt: Arc<Attempt>,
-) -> Result<Outcome<Verification>, S::Error> {
+) -> Result<Outcome<Verified>, S::Error> {
     let Attempt { session, handle, code, now } = &*attempt;
     loop {
         let account = store.load(session.subject()).await?.expect("the account is enrolled");
@@ -56,7 +56,7 @@ async fn spawn_all<S: Store>(
     verifier: &Verifier,
     store: &Arc<S>,
     attempts: Vec<Attempt>,
-) -> Vec<Result<Outcome<Verification>, S::Error>> {
+) -> Vec<Result<Outcome<Verified>, S::Error>> {
     let verifier = Arc::new(verifier.clone());
     let spawn = |attempt| tokio::spawn(verify(verifier.clone(), store.clone(), Arc::new(attempt)));
     let handlers: Vec<_> = attempts.into_iter().map(spawn).collect();
@@ -160,7 +160,7 @@ fn scene(right: bool) -> (World, Vec<Attempt>) {
     (world, attempts)
 }
 
-fn tokens(outcomes: &[Outcome<Verification>]) -> usize {
+fn tokens(outcomes: &[Outcome<Verified>]) -> usize {
     let effects = outcomes.iter().flat_map(|outcome| outcome.effects());
     effects.filter(|effect| matches!(effect, Effect::IssueToken(_))).count()
 }

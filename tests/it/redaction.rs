@@ -3,9 +3,16 @@
 use std::{collections::BTreeSet, fmt::Debug, fs, path::Path};
 
 use countersign::{
-    Account, Audience, BindingCode, ChallengeRequest, ChallengeState, Committed, Descriptor, Effect,
-    Enrollment, FirstFactor, Key, KeyRing, MfaToken, NewFactor, Policy, Purpose, RecoveryCode, Scope,
-    Standalone, Swap, Verifier, wire,
+    Account, BindingCode, ChallengeRequest, Effect, FirstFactor, Key, KeyRing, NewFactor, Policy, Swap,
+    Verifier,
+    code::{MfaToken, RecoveryCode},
+    command::Purpose,
+    effect::Descriptor,
+    machine::{ChallengeState, Enrollment},
+    record::Standalone,
+    session::{Audience, Scope},
+    step::Committed,
+    wire,
 };
 use countersign_testkit::{World, address, client, subject};
 
@@ -66,7 +73,7 @@ impl Secrets {
 fn nothing_public_shows_a_secret() {
     let mut secrets = Secrets::default();
     let mut world = World::new(countersign_testkit::policy(|settings| {
-        settings.recovery_use = countersign::RecoveryUse::Replace;
+        settings.recovery_use = countersign::policy::RecoveryUse::Replace;
     }));
     secrets.bytes(&[0x11; 32]);
     secrets.bytes(&[0x22; 32]);

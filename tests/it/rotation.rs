@@ -1,7 +1,10 @@
 //! Key rotation: what an older key made still verifies, what is new hangs on the new key, and a key that left the
 //! ring takes what it made with it.
 
-use countersign::{Denial, Key, KeyRing, MfaToken, Policy, RenderError, Resend, StaleKeys, Verifier};
+use countersign::{
+    Denial, Key, KeyRing, Policy, Verifier, code::MfaToken, effect::RenderError, policy::Resend,
+    record::StaleKeys,
+};
 use countersign_testkit::{Need, World, client, json, wrong};
 use time::{Duration, OffsetDateTime};
 
@@ -233,7 +236,7 @@ fn recovery_codes_whose_key_is_lost_are_neither_offered_nor_counted() {
     let offered = |world: &mut World| {
         let account = world.account();
         let Need::Challenge(kinds) = world.verifier.requirements(&account).into() else { panic!("enrolled") };
-        kinds.contains(&countersign::AuthenticatorKind::RecoveryCode)
+        kinds.contains(&countersign::factor::AuthenticatorKind::RecoveryCode)
     };
     let left = |world: &mut World| {
         let account = world.account();
@@ -276,7 +279,7 @@ fn stale_keys(world: &mut World) -> StaleKeys {
 fn recovery_codes_verify_under_their_own_key_and_are_replaced_under_the_new_one() {
     let mut world = World::new(countersign_testkit::policy(|settings| {
         settings.recovery_codes = 3;
-        settings.recovery_use = countersign::RecoveryUse::Replace;
+        settings.recovery_use = countersign::policy::RecoveryUse::Replace;
     }));
     let (_, codes) = world.enroll("user@example.com");
     let stale = |world: &mut World| {

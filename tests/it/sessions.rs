@@ -1,8 +1,10 @@
 //! Where a session ends: the last instant and the one after, and the scope that each command takes.
 
 use countersign::{
-    Account, BindingCode, Challenged, Denial, Descriptor, Effect, ElevatedScopes, FactorUse, Policy, Rate,
-    RenderError, Session, Subject,
+    Account, BindingCode, Challenged, Denial, Effect, Policy, Session, Subject,
+    effect::{Descriptor, RenderError},
+    policy::{FactorUse, Rate},
+    session::ElevatedScopes,
 };
 use countersign_testkit::{Given, World, client};
 use time::Duration;

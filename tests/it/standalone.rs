@@ -1,9 +1,12 @@
 //! The machines on their own: purposes kept apart, attempts that hold, and the host's commands on a standalone record.
 
 use countersign::{
-    Asked, BindingCode, CancelReason, ChallengeState, Committed, Delivery, DeliveryReport, Denial,
-    Descriptor, Effect, Enrollment, Label, Notice, Policy, Purpose, RenderError, Standalone, Step, Swap,
-    Verifier,
+    BindingCode, Denial, Effect, Policy, Step, Swap, Verifier,
+    command::{Asked, Label, Purpose},
+    effect::{Delivery, DeliveryReport, Descriptor, Notice, RenderError},
+    machine::{CancelReason, ChallengeState, Enrollment},
+    record::Standalone,
+    step::Committed,
 };
 use countersign_testkit::{Mail, START, World, address, code, keys, subject, wrong};
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
@@ -109,7 +112,7 @@ fn an_address_that_nobody_confirmed_is_good_for_nothing_else() {
 /// A later policy with a higher cap does not bring it back.
 #[test]
 fn an_address_that_was_disabled_stays_so_under_any_policy() {
-    let one = |settings: &mut countersign::Settings| settings.failure_cap = 1;
+    let one = |settings: &mut countersign::policy::Settings| settings.failure_cap = 1;
     let mut row = Row::verified(countersign_testkit::policy(one));
     let asked = row.ask(&reset()).unwrap();
     let guess = wrong(&row.mails[0].code);
@@ -172,7 +175,7 @@ fn a_message_is_rendered_reported_and_its_cool_down_lifted_once() {
 #[test]
 fn an_administrator_lifts_a_lock() {
     let mut row = Row::verified(countersign_testkit::policy(|settings| {
-        settings.guess_bucket = countersign::Rate::new(1, Duration::hours(1));
+        settings.guess_bucket = countersign::policy::Rate::new(1, Duration::hours(1));
     }));
     let asked = row.ask(&reset()).unwrap();
     row.answer(&asked, &reset(), &wrong(&row.mails[0].code.clone())).unwrap_err();
@@ -189,7 +192,7 @@ fn a_code_that_disables_and_locks_ends_a_challenge_as_in_an_account() {
     let both = || {
         countersign_testkit::policy(|settings| {
             settings.failure_cap = 1;
-            settings.guess_bucket = countersign::Rate::new(1, Duration::hours(1));
+            settings.guess_bucket = countersign::policy::Rate::new(1, Duration::hours(1));
         })
     };
     let ended = ChallengeState::Cancelled(CancelReason::Disabled);

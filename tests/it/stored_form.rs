@@ -6,7 +6,11 @@
 
 use std::{fmt::Debug, fs, path::PathBuf};
 
-use countersign::{Account, Denial, Label, Policy, Purpose, Standalone};
+use countersign::{
+    Account, Denial, Policy,
+    command::{Label, Purpose},
+    record::Standalone,
+};
 use countersign_testkit::{World, address, code, subject, wrong};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -43,7 +47,7 @@ fn full() -> World {
 /// A record with every optional part: an unconfirmed authenticator, a spent recovery code, all challenge states.
 fn varied() -> Account {
     let mut world = World::new(countersign_testkit::policy(|settings| {
-        settings.recovery_use = countersign::RecoveryUse::Replace;
+        settings.recovery_use = countersign::policy::RecoveryUse::Replace;
         settings.attempts = 2;
         settings.cool_down = time::Duration::ZERO;
         settings.code_lifetime = time::Duration::seconds(60);

@@ -1,6 +1,9 @@
 //! Tampered records must be rejected on load; the core's own records must never be rejected.
 
-use countersign::{Account, Denial, ElevatedScopes, Policy, Session, TransactionId};
+use countersign::{
+    Account, Denial, Policy, Session,
+    session::{ElevatedScopes, TransactionId},
+};
 use countersign_testkit::{World, client, edited, subject, wrong};
 use time::Duration;
 

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use countersign::{
-    CancelReason, ChallengeTypes, Denial, Policy,
+    Denial, Policy,
+    command::ChallengeTypes,
+    machine::CancelReason,
     wire::{
         AssociateBody, AssociateReply, AuthenticatorEntry, ChallengeBody, ChallengeReply, Endpoint,
         MfaRequired, Refusal, TokenBody, TokenGrant, TokenReply, refuse, timestamp,
@@ -325,7 +327,7 @@ fn a_token_reply_has_what_was_issued_beside_the_token() {
     let bare = || TokenReply::new("a".into(), 60, "openid");
     let plain = json!({"access_token": "a", "token_type": "Bearer", "expires_in": 60, "scope": "openid"});
     assert_eq!(to_value(bare()).unwrap(), plain);
-    let code = countersign::RecoveryCode::parse(&"A".repeat(24)).unwrap();
+    let code = countersign::code::RecoveryCode::parse(&"A".repeat(24)).unwrap();
     let full = bare().with_id_token(Some("i".into())).with_recovery_code(Some(&code));
     let mut expected = plain;
     expected["id_token"] = json!("i");

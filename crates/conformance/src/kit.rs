@@ -2,7 +2,9 @@
 
 use std::{fmt, future::Future, num::NonZeroU16, sync::Arc};
 
-use countersign::{Account, Denial, Descriptor, Subject, Swap, Verification, Write, time::OffsetDateTime};
+use countersign::{
+    Account, Denial, Subject, Swap, Verified, Write, effect::Descriptor, time::OffsetDateTime,
+};
 
 use crate::{
     check::Concurrency,
@@ -113,7 +115,7 @@ impl<'a> Kit<'a> {
     /// only then return the result.
     pub fn request<E: fmt::Display>(
         mut self,
-        request: impl Fn(Request) -> Result<Result<Verification, Denial>, E> + Send + Sync + 'a,
+        request: impl Fn(Request) -> Result<Result<Verified, Denial>, E> + Send + Sync + 'a,
     ) -> Self {
         self.hooks.request = Some(blocking(request));
         self
@@ -185,7 +187,7 @@ impl<'a> AsyncKit<'a> {
     /// As [`Kit::request`].
     pub fn request<F, E>(mut self, request: impl Fn(Request) -> F + Send + Sync + 'a) -> Self
     where
-        F: Future<Output = Result<Result<Verification, Denial>, E>> + Send + 'a,
+        F: Future<Output = Result<Result<Verified, Denial>, E>> + Send + 'a,
         E: fmt::Display,
     {
         self.hooks.request = Some(asynchronous(request));

@@ -1,7 +1,8 @@
 //! A request that the kit hands to the host's own loop. It must never reveal whether its code is right.
 
 use countersign::{
-    Account, BindingCode, OobHandle, Session, Step, Subject, Verification, Verifier, time::OffsetDateTime,
+    Account, BindingCode, Session, Step, Subject, Verified, Verifier, session::OobHandle,
+    time::OffsetDateTime,
 };
 
 /// One request of a client, for the host's own loop. See [`Kit::request`](crate::Kit::request).
@@ -22,7 +23,7 @@ impl Request {
     }
 
     /// The step to take on the record. If a swap is lost, load again and take the step again.
-    pub fn step(&self, account: Account) -> Step<Verification> {
+    pub fn step(&self, account: Account) -> Step<Verified> {
         self.verifier.verify_oob(&self.session, account, &self.handle, &self.code, self.now)
     }
 }

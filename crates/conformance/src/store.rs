@@ -9,7 +9,7 @@ use std::{
 };
 
 use countersign::{
-    Account, Denial, Descriptor, Subject, Swap, Verification, Verifier, Write, time::OffsetDateTime,
+    Account, Denial, Subject, Swap, Verified, Verifier, Write, effect::Descriptor, time::OffsetDateTime,
 };
 
 use crate::{
@@ -30,7 +30,7 @@ pub(crate) struct Hooks<'a> {
     pub(crate) swap: Hook<'a, Write, Swap>,
     pub(crate) outbox: Option<Hook<'a, Subject, Vec<Descriptor>>>,
     pub(crate) delete: Option<Hook<'a, Subject, ()>>,
-    pub(crate) request: Option<Hook<'a, Request, Result<Verification, Denial>>>,
+    pub(crate) request: Option<Hook<'a, Request, Result<Verified, Denial>>>,
 }
 
 /// The store, the verifier and the run that a check works with. A clone is the same store.
@@ -171,7 +171,7 @@ impl<'a> StoreUnderTest<'a> {
         hook(subject.clone()).await.map_err(|error| fails("a look into the outbox", &error))
     }
 
-    pub(crate) async fn request(&self, request: Request) -> Result<Result<Verification, Denial>, Finding> {
+    pub(crate) async fn request(&self, request: Request) -> Result<Result<Verified, Denial>, Finding> {
         let hook = self.0.hooks.request.as_ref().ok_or_else(|| Finding::kit("there is no request"))?;
         hook(request).await.map_err(|error| fails("a request", &error))
     }

@@ -4,8 +4,8 @@
 use std::{convert::Infallible, hint::black_box};
 
 use countersign::{
-    Account, BindingCode, ChallengeRequest, Committed, Denial, FirstFactor, Outcome, Recovered, RecoveryCode,
-    Step, Swap, Verification,
+    Account, BindingCode, ChallengeRequest, Denial, FirstFactor, Outcome, Step, Swap, Verified,
+    code::RecoveryCode, command::Recovered, step::Committed,
 };
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use time::Duration;
@@ -47,7 +47,7 @@ impl<T, R> Row<T, R> {
 }
 
 /// A whole `verify_oob`, as a host's handler does it: the token, the handle, the step and the commit.
-pub fn whole(login: &Login, row: &mut Row<Verification>, code: &BindingCode) {
+pub fn whole(login: &Login, row: &mut Row<Verified>, code: &BindingCode) {
     let session = login.verifier.open(black_box(&login.token), Some(login.session.client()), login.now);
     let session = session.expect("the token is good");
     let handle = login.verifier.open_oob_code(&session, black_box(&login.oob_code)).expect("the handle, too");
@@ -164,8 +164,8 @@ fn refused(meter: &mut impl Meter) {
 pub fn issue(meter: &mut impl Meter) {
     let mut rng = ChaCha20Rng::seed_from_u64(5);
     let verifier = countersign::Verifier::new(world::keys(), countersign::Policy::default());
-    let scope = countersign::Scope::new("openid").unwrap();
-    let audience = countersign::Audience::new("").unwrap();
+    let scope = countersign::session::Scope::new("openid").unwrap();
+    let audience = countersign::session::Audience::new("").unwrap();
     let first_factor = FirstFactor::new(world::subject(), world::client(), audience, scope);
     meter.call("begin", || verifier.begin(black_box(&first_factor), world::START, &crate::entropy(&mut rng)));
     let token =

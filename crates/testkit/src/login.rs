@@ -3,8 +3,11 @@
 //! own commands under its own clock and budgets.
 
 use countersign::{
-    Account, Audience, BindingCode, FirstFactor, OobHandle, Policy, Purpose, RecoveryCode, Scope, Session,
-    Standalone, Subject, Verifier,
+    Account, BindingCode, FirstFactor, Policy, Session, Subject, Verifier,
+    code::RecoveryCode,
+    command::Purpose,
+    record::Standalone,
+    session::{Audience, OobHandle, Scope},
 };
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use serde_json::Value;

@@ -4,8 +4,10 @@
 use std::ops::Deref;
 
 use countersign::{
-    Associated, AuthenticatorKind, BindingCode, Challenged, Channel, Delivery, Destination, EmailAddress,
-    Message, OobCode, Requirements, Sent,
+    Associated, BindingCode, Challenged, EmailAddress, Requirements,
+    code::OobCode,
+    effect::{Channel, Delivery, Destination, Message},
+    factor::{AuthenticatorKind, Sent},
 };
 
 /// A message to a mailbox, with the code that it carries.

@@ -7,8 +7,11 @@
 use std::collections::HashMap;
 
 use countersign::{
-    Account, BindingCode, ChallengeRequest, Committed, Denial, Effect, IssueToken, OobCode, OobHandle,
-    RecoveryCode, Session, Step, Swap, Verifier,
+    Account, BindingCode, ChallengeRequest, Denial, Effect, Session, Step, Swap, Verifier,
+    code::{OobCode, RecoveryCode},
+    effect::IssueToken,
+    session::OobHandle,
+    step::Committed,
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 use time::OffsetDateTime;
@@ -243,7 +246,7 @@ impl State {
 
     /// How many tokens came out, where effects of one id are one token.
     pub fn tokens(&self) -> usize {
-        let mut ids: Vec<_> = self.tokens.iter().map(countersign::IssueToken::id).collect();
+        let mut ids: Vec<_> = self.tokens.iter().map(countersign::effect::IssueToken::id).collect();
         ids.sort();
         ids.dedup();
         ids.len()

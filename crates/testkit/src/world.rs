@@ -5,10 +5,16 @@
 use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
 
 use countersign::{
-    Account, Associated, Audience, AuditEvent, AuthenticatorId, BindingCode, ChallengeRequest, Challenged,
-    ClientId, Committed, Denial, Descriptor, Effect, ElevatedScopes, EmailAddress, Entropy, FirstFactor,
-    IssueToken, Key, KeyRing, MfaToken, NewFactor, Notice, Outcome, Policy, Recovered, RecoveryCode, Scope,
-    Session, Settings, Step, Subject, Swap, TransactionId, Verification, Verifier, Write,
+    Account, Associated, AuthenticatorId, BindingCode, ChallengeRequest, Challenged, Denial, Effect,
+    EmailAddress, Entropy, FirstFactor, Key, KeyRing, NewFactor, Outcome, Policy, Session, Step, Subject,
+    Swap, Verified, Verifier, Write,
+    audit::AuditEvent,
+    code::{MfaToken, RecoveryCode},
+    command::Recovered,
+    effect::{Descriptor, IssueToken, Notice},
+    policy::Settings,
+    session::{Audience, ClientId, ElevatedScopes, Scope, TransactionId},
+    step::Committed,
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 use time::{Duration, OffsetDateTime};
@@ -233,7 +239,7 @@ impl World {
         session: &Session,
         oob_code: &str,
         code: &BindingCode,
-    ) -> Result<Verification, Denial> {
+    ) -> Result<Verified, Denial> {
         let handle = self.verifier.open_oob_code(session, oob_code)?;
         let account = self.account();
         let step = self.verifier.verify_oob(session, account, &handle, code, self.now);
@@ -286,7 +292,7 @@ impl World {
     }
 
     /// Logs in with a second factor, or says why not.
-    pub fn sign_in(&mut self) -> Result<Verification, Denial> {
+    pub fn sign_in(&mut self) -> Result<Verified, Denial> {
         let session = self.login();
         let challenged = self.challenge(&session)?;
         let code = self.mail().code;

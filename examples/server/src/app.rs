@@ -2,7 +2,9 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use countersign::{Account, Committed, Effect, Entropy, Notice, Outcome, Step, Subject, Verifier};
+use countersign::{
+    Account, Effect, Entropy, Outcome, Step, Subject, Verifier, effect::Notice, step::Committed,
+};
 use getrandom::SysRng;
 use time::OffsetDateTime;
 use tokio::{

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use countersign::{
-    Audience, NameError, NameErrorKind, Scope,
+    session::{Audience, NameError, NameErrorKind, Scope},
     wire::{Parameter, Refusal},
 };
 

@@ -6,7 +6,8 @@
 //! which depend on other transactions, are what its next request is told anyway.
 
 use countersign::{
-    Denial, Effect, Notice,
+    Denial, Effect,
+    effect::Notice,
     wire::{Endpoint, refuse},
 };
 use time::OffsetDateTime;

@@ -15,7 +15,7 @@
 pub(crate) mod administrator;
 mod reasons;
 
-use countersign::{AuditEvent, Subject};
+use countersign::{Subject, audit::AuditEvent};
 use prometheus::{IntCounterVec, Opts, Registry};
 use strum::VariantArray as _;
 

@@ -80,7 +80,7 @@ impl Client {
 
     /// What is wrong with the registration as a whole, beside those that are there already.
     pub(crate) fn check(&self, others: &[Self]) -> Result<(), String> {
-        countersign::ClientId::new(&self.client_id).map_err(|error| error.to_string())?;
+        countersign::session::ClientId::new(&self.client_id).map_err(|error| error.to_string())?;
         if self.client_id.parse::<AudienceUri>().is_ok() {
             return Err(format!(
                 "the client id {:?} is an absolute URI, which is how an audience is named: choose a plain name",

@@ -4,8 +4,13 @@
 use std::{collections::VecDeque, sync::Mutex};
 
 use countersign::{
-    Account, AuditEvent, AuthenticatorKind, CancelReason, Challenge, ChallengeState, Effect, Enrollment,
-    Purpose, Subject, wire::timestamp,
+    Account, Effect, Subject,
+    audit::AuditEvent,
+    command::Purpose,
+    factor::AuthenticatorKind,
+    machine::{CancelReason, ChallengeState, Enrollment},
+    record::Challenge,
+    wire::timestamp,
 };
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -168,7 +173,7 @@ fn effect(effect: &Effect) -> Value {
     }
 }
 
-fn authenticator(authenticator: &countersign::Authenticator) -> Value {
+fn authenticator(authenticator: &countersign::record::Authenticator) -> Value {
     let kind: AuthenticatorKind = authenticator.factor().kind();
     json!({
         "id": authenticator.id().to_string(),

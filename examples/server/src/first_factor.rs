@@ -34,7 +34,7 @@ pub(crate) enum FirstFactorError {
     #[error("{0}")]
     Store(#[from] StoreError),
     #[error("{0}")]
-    Name(#[from] countersign::NameError),
+    Name(#[from] countersign::session::NameError),
 }
 
 /// What came of a name and a password. Only the log may tell the two refusals apart.

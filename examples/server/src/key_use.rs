@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign::{Account, ChallengeState, Key, KeyRing, Policy, Settings, Verifier};
+use countersign::{Account, Key, KeyRing, Policy, Verifier, machine::ChallengeState, policy::Settings};
 use time::OffsetDateTime;
 
 use crate::{
@@ -23,9 +23,9 @@ pub(crate) enum KeyUseError {
     #[error("no randomness: {0}")]
     Random(#[from] getrandom::Error),
     #[error("{0}")]
-    Key(#[from] countersign::KeyError),
+    Key(#[from] countersign::keys::KeyError),
     #[error("{0}")]
-    Policy(#[from] countersign::PolicyError),
+    Policy(#[from] countersign::policy::PolicyError),
 }
 
 /// Finds the durable keys that a record hangs on.

@@ -25,7 +25,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use countersign::{Key, KeyError, KeyRing};
+use countersign::{Key, KeyRing, keys::KeyError};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 

@@ -4,7 +4,11 @@
 //! An `mfa_token` is proof of a password alone, so its list must never hold an address in full, the number of recovery
 //! codes, or anything else that Auth0's list does not have.
 
-use countersign::{Account, AuthenticatorStatus, AuthenticatorView, Session, wire::AuthenticatorEntry};
+use countersign::{
+    Account, Session,
+    record::{AuthenticatorStatus, AuthenticatorView},
+    wire::AuthenticatorEntry,
+};
 use serde::Serialize;
 
 /// One entry.

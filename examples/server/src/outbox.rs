@@ -12,7 +12,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use countersign::{DeliveryReport, Descriptor, Destination, Effect, Message, RenderError, Verifier};
+use countersign::{
+    Effect, Verifier,
+    effect::{DeliveryReport, Descriptor, Destination, Message, RenderError},
+};
 use time::OffsetDateTime;
 use tokio::{sync::watch, task::JoinSet};
 

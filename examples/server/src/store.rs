@@ -18,7 +18,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::{Account, Descriptor, StoredVersion, Subject, Swap, Write};
+use countersign::{Account, Subject, Swap, Write, effect::Descriptor, record::StoredVersion};
 use time::OffsetDateTime;
 
 use crate::{
@@ -235,7 +235,7 @@ pub(crate) enum StoreError {
     )]
     Newer(StoredVersion),
     #[error("a stored name cannot be read: {0}")]
-    Name(#[from] countersign::NameError),
+    Name(#[from] countersign::session::NameError),
     #[error("a stored client cannot be read: {0}")]
     Client(String),
 }
@@ -500,12 +500,12 @@ mod tests {
             assert!(database.add_user(user).await?);
         }
         let account = Account::new(&one.subject);
-        let policy =
-            countersign::Policy::new(countersign::Settings::default()).map_err(std::io::Error::other)?;
+        let policy = countersign::Policy::new(countersign::policy::Settings::default())
+            .map_err(std::io::Error::other)?;
         let verifier = crate::key_use::keyless(policy).map_err(std::io::Error::other)?;
         let step = verifier.unlock(account, OffsetDateTime::now_utc());
         let committed = step.commit_async(|write| database.swap(write, None)).await?;
-        assert!(matches!(committed, countersign::Committed::Done(_)));
+        assert!(matches!(committed, countersign::step::Committed::Done(_)));
         assert_eq!(database.messages(&one.subject).await?.len(), 1);
 
         // Pages, a text that is no pattern, and records beside those that have none.

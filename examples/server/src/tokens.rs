@@ -7,7 +7,7 @@
 
 use aws_lc_rs::{rand::SystemRandom, rsa::KeyPair, signature::RSA_PKCS1_SHA256};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::{ElevatedScopes, IssueToken};
+use countersign::{effect::IssueToken, session::ElevatedScopes};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header,
     errors::ErrorKind,

@@ -1,6 +1,6 @@
 //! The account-wide budgets of the model, in plain integers: the design's section 4, "Ledger", and section 7.
 
-use countersign::{Rate, RecoveryThrottle, Settings};
+use countersign::policy::{Rate, RecoveryThrottle, Settings};
 use serde::Deserialize;
 use time::OffsetDateTime;
 

@@ -3,8 +3,10 @@
 use std::sync::LazyLock;
 
 use countersign::{
-    Account, Audience, ClientId, Committed, ElevatedScopes, EmailAddress, FirstFactor, Key, KeyRing, Outcome,
-    Policy, Scope, Session, Step, Subject, Swap, TransactionId, Verifier,
+    Account, EmailAddress, FirstFactor, Key, KeyRing, Outcome, Policy, Session, Step, Subject, Swap,
+    Verifier,
+    session::{Audience, ClientId, ElevatedScopes, Scope, TransactionId},
+    step::Committed,
 };
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use time::{Duration, OffsetDateTime};
@@ -75,6 +77,6 @@ pub fn store<T, R>(record: &mut R, step: Step<T, R>) -> Outcome<T> {
 }
 
 /// Whether an emailed code completes a login.
-pub(crate) fn email_authenticates(settings: &countersign::Settings) -> bool {
-    settings.factors.email == countersign::FactorUse::Authenticate
+pub(crate) fn email_authenticates(settings: &countersign::policy::Settings) -> bool {
+    settings.factors.email == countersign::policy::FactorUse::Authenticate
 }

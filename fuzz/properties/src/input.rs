@@ -5,8 +5,11 @@
 //! every bound), the rest is the text.
 
 use countersign::{
-    AddressError, Audience, AuthenticatorId, BindingCode, ChallengeTypes, ClientId, ElevatedScopes,
-    EmailAddress, Label, Malformed, NameError, NameErrorKind, RecoveryCode, Scope, Subject,
+    AuthenticatorId, BindingCode, EmailAddress, Subject,
+    code::{Malformed, RecoveryCode},
+    command::{ChallengeTypes, Label},
+    factor::AddressError,
+    session::{Audience, ClientId, ElevatedScopes, NameError, NameErrorKind, Scope},
 };
 
 use crate::allocations::bounded;

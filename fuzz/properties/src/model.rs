@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign::{Denial, Recovered, RecoveryCode, Settings};
+use countersign::{Denial, code::RecoveryCode, command::Recovered, policy::Settings};
 
 use crate::{
     reference_model::{Login, ReferenceModel, Waiting},
@@ -174,7 +174,7 @@ impl Model {
         assert_eq!(*used, login.transaction, "a recovery code works in one transaction");
         let first = self.spent.insert(login.transaction.clone());
         assert_eq!(first, !answer.repeated, "a transaction issues one token");
-        let replaces = self.settings().recovery_use == countersign::RecoveryUse::Replace;
+        let replaces = self.settings().recovery_use == countersign::policy::RecoveryUse::Replace;
         assert_eq!(answer.replacement.is_some(), replaces);
         if let Some(live) = &mut self.live {
             live.remove(code.expose());

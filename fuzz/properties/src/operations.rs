@@ -10,10 +10,14 @@ mod codes;
 
 use arbitrary::{Arbitrary, Unstructured};
 use countersign::{
-    Account, AuthenticatorId, BindingCode, ChallengeRequest, ChallengeTypes, Committed, Delivery,
-    DeliveryReport, Denial, Descriptor, Effect, EffectId, ElevatedScopes, Policy, Purpose, Rate,
-    RecoveryCode, RecoveryThrottle, RecoveryUse, RenderError, Requirements, Resend, Revision, Session,
-    Settings, Step, Subject, Swap, TransactionId, Verifier,
+    Account, AuthenticatorId, BindingCode, ChallengeRequest, Denial, Effect, Policy, Requirements, Revision,
+    Session, Step, Subject, Swap, Verifier,
+    code::RecoveryCode,
+    command::{ChallengeTypes, Purpose},
+    effect::{Delivery, DeliveryReport, Descriptor, EffectId, RenderError},
+    policy::{Rate, RecoveryThrottle, RecoveryUse, Resend, Settings},
+    session::{ElevatedScopes, TransactionId},
+    step::Committed,
 };
 use rand::rngs::ChaCha20Rng;
 use time::{Duration, OffsetDateTime};
@@ -319,7 +323,7 @@ impl Run {
         }
         let Some((descriptor, code)) = &self.outbox else { return };
         let Descriptor::Send(email) = descriptor else { unreachable!("only mails are kept") };
-        let is_it = |id: &countersign::ChallengeId| *id == email.challenge;
+        let is_it = |id: &countersign::effect::ChallengeId| *id == email.challenge;
         let place = self.record.challenges().iter().position(|challenge| is_it(&challenge.id()));
         let asked = place.map(|place| &self.snapshot.challenges[place]);
         let live = asked.is_some_and(|asked| {

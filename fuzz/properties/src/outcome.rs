@@ -1,7 +1,10 @@
 //! What must be said of a step that was seen: the verdict, the audit event, and whom to tell of what.
 
 use countersign::{
-    AuditEvent, Denial, Descriptor, Effect, EffectId, Effects, FactorLabel, Notice, Outcome, Subject,
+    Denial, Effect, Outcome, Subject,
+    audit::AuditEvent,
+    effect::{Descriptor, EffectId, FactorLabel, Notice},
+    step::Effects,
 };
 use serde_json::json;
 

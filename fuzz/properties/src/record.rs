@@ -8,8 +8,11 @@
 use std::{fmt::Debug, sync::LazyLock};
 
 use countersign::{
-    Account, BindingCode, ChallengeRequest, DeliveryReport, Descriptor, Policy, Purpose, RecoveryCode,
-    Session, Standalone, StoredVersion, Verifier,
+    Account, BindingCode, ChallengeRequest, Policy, Session, Verifier,
+    code::RecoveryCode,
+    command::Purpose,
+    effect::{DeliveryReport, Descriptor},
+    record::{Standalone, StoredVersion},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -234,8 +237,10 @@ fn drive_standalone(mut record: Standalone) {
     let verifier = verifier(Policy::default());
     let mut rng = rng(9);
     let code = BindingCode::parse("000000").unwrap();
-    let reset =
-        Purpose::Action { label: countersign::Label::new("password-reset").unwrap(), digest: [1; 32] };
+    let reset = Purpose::Action {
+        label: countersign::command::Label::new("password-reset").unwrap(),
+        digest: [1; 32],
+    };
     for after in [0, 31, 400, 90_000] {
         let now = START + Duration::seconds(after);
         for purpose in [Purpose::Confirm, Purpose::Authenticate, reset.clone()] {

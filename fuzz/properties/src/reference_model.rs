@@ -7,7 +7,8 @@
 //! the state allow it, is there budget left; only then is a code compared. Nothing here calls the library's own logic.
 
 use countersign::{
-    CancelReason, ChallengeRequest, DeliveryReport, Denial, ElevatedScopes, Session, Settings,
+    ChallengeRequest, Denial, Session, effect::DeliveryReport, machine::CancelReason, policy::Settings,
+    session::ElevatedScopes,
 };
 
 use crate::{

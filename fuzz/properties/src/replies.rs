@@ -6,8 +6,8 @@
 //! character, a code that was mailed or an address that was not masked; what it hands out must come back through a body.
 
 use countersign::{
-    AuthenticatorId, BindingCode, CancelReason, ChallengeRequest, Denial, Effect, EmailAddress, Policy,
-    Session, Verifier,
+    AuthenticatorId, BindingCode, ChallengeRequest, Denial, Effect, EmailAddress, Policy, Session, Verifier,
+    machine::CancelReason,
     wire::{
         AssociateReply, AuthenticatorEntry, ChallengeReply, Endpoint, MfaRequired, TokenBody, TokenGrant,
         TokenReply, refuse, timestamp,
@@ -197,7 +197,7 @@ fn refusals(which: u8, door: u8, seconds: i64) {
 fn tokens(text: &str, expires_in: u64) {
     let half = text.char_indices().map(|(place, _)| place).nth(text.chars().count() / 2).unwrap_or(0);
     let (token, scope) = text.split_at(half);
-    let code = countersign::RecoveryCode::parse(text).ok();
+    let code = countersign::code::RecoveryCode::parse(text).ok();
     let id_token = (expires_in % 2 == 1).then(|| scope.to_owned());
     let reply = TokenReply::new(token.into(), expires_in, scope)
         .with_id_token(id_token.clone().map(Into::into))
@@ -348,7 +348,7 @@ impl Client {
             assert_eq!(codes.as_ref().map(Vec::len), count, "the recovery codes are shown once, together");
             for code in codes.into_iter().flatten() {
                 let code = code.as_str().unwrap().to_owned();
-                assert_eq!(countersign::RecoveryCode::parse(&code).unwrap().expose(), code);
+                assert_eq!(countersign::code::RecoveryCode::parse(&code).unwrap().expose(), code);
             }
             let code = &sent.as_ref().expect("the first one sends").1;
             self.is_clean(&reply, Some(code));

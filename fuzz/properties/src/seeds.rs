@@ -2,8 +2,11 @@
 //! countersign-properties --bin seeds` writes them to `fuzz/corpus`; the `record` property edits these very records.
 
 use countersign::{
-    Account, BindingCode, ChallengeRequest, Descriptor, Effect, EffectId, EmailAddress, Policy, Purpose,
-    RecoveryCode, Session, Standalone, Step,
+    Account, BindingCode, ChallengeRequest, Effect, EmailAddress, Policy, Session, Step,
+    code::RecoveryCode,
+    command::Purpose,
+    effect::{Descriptor, EffectId},
+    record::Standalone,
 };
 use time::{Duration, OffsetDateTime};
 

@@ -5,8 +5,13 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use countersign::{
-    BindingCode, CancelReason, Committed, Delivery, DeliveryReport, Denial, Effect, EffectId, Label, Policy,
-    Purpose, Resend, Settings, Standalone, Step, Swap, Verifier,
+    BindingCode, Denial, Effect, Policy, Step, Swap, Verifier,
+    command::{Label, Purpose},
+    effect::{Delivery, DeliveryReport, EffectId},
+    machine::CancelReason,
+    policy::{Resend, Settings},
+    record::Standalone,
+    step::Committed,
 };
 use rand::rngs::ChaCha20Rng;
 use time::OffsetDateTime;

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use arbitrary::{Arbitrary, Unstructured};
-use countersign::{ClientId, Denial, KeyRing, Policy, Session, Subject, Verifier};
+use countersign::{Denial, KeyRing, Policy, Session, Subject, Verifier, session::ClientId};
 use time::{Duration, OffsetDateTime};
 
 use crate::{

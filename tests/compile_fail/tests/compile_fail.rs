@@ -4,7 +4,11 @@
 //! The cases stand in the folder above, each with its compiler message, so that it fails for the reason that is meant.
 //! `commits.rs` and `reads_a_record.rs` are the controls that compile.
 
-use countersign::{BindingCode, Effect, MfaToken, OobCode, OobHandle, RecoveryCode, Session};
+use countersign::{
+    BindingCode, Effect, Session,
+    code::{MfaToken, OobCode, RecoveryCode},
+    session::OobHandle,
+};
 use static_assertions::{assert_eq_size, assert_impl_all, assert_not_impl_any};
 
 #[test]
@@ -29,16 +33,16 @@ assert_not_impl_any!(BindingCode: serde::Serialize);
 assert_not_impl_any!(RecoveryCode: serde::Serialize);
 assert_not_impl_any!(OobCode: serde::Serialize);
 assert_not_impl_any!(MfaToken: serde::Serialize);
-assert_not_impl_any!(countersign::Message: serde::Serialize);
-assert_not_impl_any!(countersign::Content: serde::Serialize);
+assert_not_impl_any!(countersign::effect::Message: serde::Serialize);
+assert_not_impl_any!(countersign::effect::Content: serde::Serialize);
 assert_not_impl_any!(Effect: serde::Serialize);
 assert_not_impl_any!(Session: serde::Serialize, serde::de::DeserializeOwned);
 assert_not_impl_any!(OobHandle: serde::Serialize, serde::de::DeserializeOwned);
-assert_impl_all!(countersign::Descriptor: serde::Serialize, serde::de::DeserializeOwned);
+assert_impl_all!(countersign::effect::Descriptor: serde::Serialize, serde::de::DeserializeOwned);
 
 // A record is a pointer: a step moves 8 bytes of it.
 assert_eq_size!(countersign::Account, usize);
-assert_eq_size!(countersign::Standalone, usize);
+assert_eq_size!(countersign::record::Standalone, usize);
 
 // Nor can a code be compared by `==`, which stops at the first difference.
 assert_not_impl_any!(BindingCode: PartialEq, std::fmt::Display);
@@ -46,4 +50,4 @@ assert_not_impl_any!(RecoveryCode: PartialEq, std::fmt::Display);
 
 // A verifier is shared between threads.
 assert_impl_all!(countersign::Verifier: Send, Sync);
-assert_impl_all!(countersign::Step<countersign::Verification>: Send);
+assert_impl_all!(countersign::Step<countersign::Verified>: Send);

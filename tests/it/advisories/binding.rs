@@ -3,9 +3,15 @@
 use std::collections::BTreeSet;
 
 use countersign::{
-    Account, AuthenticatorKind, AuthenticatorStatus, BindingCode, CancelReason, ChallengeRequest, Channel,
-    ClientId, Denial, Descriptor, EnrolledBy, Enrollment, Label, Method, Policy, Purpose, RecoveryCode,
-    RenderError, Standalone, Swap,
+    Account, BindingCode, ChallengeRequest, Denial, Policy, Swap,
+    code::RecoveryCode,
+    command::{Label, Purpose},
+    effect::{Channel, Descriptor, RenderError},
+    evidence::Method,
+    factor::AuthenticatorKind,
+    machine::{CancelReason, EnrolledBy, Enrollment},
+    record::{AuthenticatorStatus, Standalone},
+    session::ClientId,
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 

@@ -1,9 +1,14 @@
 //! Limits that were missing, split or refilled: V8, V9, V11, V13 to V21.
 
 use countersign::{
-    Account, Audience, BindingCode, CancelReason, ChallengeRequest, ChallengeState, ClientId, Denial, Effect,
-    ElevatedScopes, FactorUse, FirstFactor, Label, Notice, Policy, Purpose, Rate, Resend, Scope, Session,
-    Settings, Standalone, Step, Subject, Swap,
+    Account, BindingCode, ChallengeRequest, Denial, Effect, FirstFactor, Policy, Session, Step, Subject,
+    Swap,
+    command::{Label, Purpose},
+    effect::Notice,
+    machine::{CancelReason, ChallengeState},
+    policy::{FactorUse, Rate, Resend, Settings},
+    record::Standalone,
+    session::{Audience, ClientId, ElevatedScopes, Scope},
 };
 use time::Duration;
 
@@ -39,7 +44,7 @@ impl Alone {
         result
     }
 
-    fn ask(&mut self, purpose: &Purpose) -> Result<countersign::Asked, Denial> {
+    fn ask(&mut self, purpose: &Purpose) -> Result<countersign::command::Asked, Denial> {
         let world = &mut self.world;
         let step = world.verifier.ask(
             self.record.clone(),

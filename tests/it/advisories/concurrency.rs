@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign::{Account, Committed, Denial, Policy, Swap};
+use countersign::{Account, Denial, Policy, Swap, step::Committed};
 use time::Duration;
 
 use super::{ADDRESS, challenged, charged_guesses, charged_recoveries, contend, enrolled, guess_out, roomy};
@@ -125,7 +125,10 @@ fn v06_parallel_uses_of_different_recovery_codes_lose_none() {
         verifier.verify_recovery(&sessions[server], account, &codes[server], now)
     });
     assert!(told.iter().all(Result::is_ok));
-    assert_eq!(world.tokens.iter().map(countersign::IssueToken::id).collect::<BTreeSet<_>>().len(), 6);
+    assert_eq!(
+        world.tokens.iter().map(countersign::effect::IssueToken::id).collect::<BTreeSet<_>>().len(),
+        6
+    );
     assert_eq!(countersign_testkit::recovery_codes_left(&world.account()), 4);
     for code in &codes[..6] {
         let session = world.login();

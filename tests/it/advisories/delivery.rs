@@ -1,6 +1,10 @@
 //! Messages that were sent without a bound, or not at all: V39, V40.
 
-use countersign::{Delivery, Denial, Policy, Rate, Resend, Settings};
+use countersign::{
+    Denial, Policy,
+    effect::Delivery,
+    policy::{Rate, Resend, Settings},
+};
 use time::Duration;
 
 use super::{ADDRESS, enrolled, roomy};
@@ -43,7 +47,13 @@ fn v39_messages_are_budgeted_and_a_refused_one_has_no_effect() {
     assert!(effects.is_empty() && result.is_err());
     assert_eq!((world.account(), *world.store.swaps.borrow()), (before, swaps));
     assert_eq!(
-        world.store.outbox.borrow().iter().filter(|d| matches!(d, countersign::Descriptor::Send(_))).count(),
+        world
+            .store
+            .outbox
+            .borrow()
+            .iter()
+            .filter(|d| matches!(d, countersign::effect::Descriptor::Send(_)))
+            .count(),
         5
     );
     // The long budget, for whoever asks every minute of a day.
@@ -58,12 +68,12 @@ fn v39_messages_are_budgeted_and_a_refused_one_has_no_effect() {
     let keys = |address_text: &str, subject_text: &str| {
         let mut world = World::new(Policy::default());
         let name = countersign::Subject::new(subject_text).unwrap();
-        let record = countersign::Standalone::unconfirmed(
+        let record = countersign::record::Standalone::unconfirmed(
             &name,
             address(address_text),
             &countersign_testkit::entropy(&mut world.rng),
         );
-        let purpose = countersign::Purpose::Confirm;
+        let purpose = countersign::command::Purpose::Confirm;
         let step =
             world.verifier.ask(record, &purpose, world.now, &countersign_testkit::entropy(&mut world.rng));
         let outcome = step.commit(|_| Ok::<_, ()>(countersign::Swap::Stored)).unwrap().done().unwrap();
@@ -129,6 +139,6 @@ fn v40_asking_again_is_never_silent() {
     let right = world.mail().code;
     assert_eq!(new.delivery, Delivery::Sent);
     let denial = world.verify(&session, old.oob_code.expose(), &right).unwrap_err();
-    assert_eq!(denial, Denial::ChallengeCancelled(countersign::CancelReason::Superseded));
+    assert_eq!(denial, Denial::ChallengeCancelled(countersign::machine::CancelReason::Superseded));
     assert!(world.verify(&session, new.oob_code.expose(), &right).is_ok());
 }

@@ -3,8 +3,10 @@
 use std::{collections::BTreeSet, fmt::Debug, marker::PhantomData};
 
 use countersign::{
-    BindingCode, Denial, Effect, Key, KeyRing, MfaToken, OobCode, Outcome, Policy, Purpose, RecoveryCode,
-    Standalone, Swap, Verifier,
+    BindingCode, Denial, Effect, Key, KeyRing, Outcome, Policy, Swap, Verifier,
+    code::{MfaToken, OobCode, RecoveryCode},
+    command::Purpose,
+    record::Standalone,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use rand::{SeedableRng, rngs::ChaCha20Rng};

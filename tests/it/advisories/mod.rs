@@ -19,8 +19,11 @@ mod replay;
 use std::fmt::Debug;
 
 use countersign::{
-    Account, Audience, BindingCode, Challenged, ClientId, Committed, Denial, FirstFactor, Policy, Rate,
-    RecoveryCode, Scope, Session, Settings, Step, Subject, Verifier,
+    Account, BindingCode, Challenged, Denial, FirstFactor, Policy, Session, Step, Subject, Verifier,
+    code::RecoveryCode,
+    policy::{Rate, Settings},
+    session::{Audience, ClientId, Scope},
+    step::Committed,
 };
 use countersign_testkit::{Given, Need, World, edited, json};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Codes and verdicts that were good twice: V2, V24, V28.
 
-use countersign::{Account, AuthenticatorKind, AuthenticatorStatus, Denial, Policy};
+use countersign::{Account, Denial, Policy, factor::AuthenticatorKind, record::AuthenticatorStatus};
 use time::Duration;
 
 use super::{ADDRESS, challenged, edited, enrolled, requirements, roomy, session_of};

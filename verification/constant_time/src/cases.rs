@@ -3,7 +3,12 @@
 //! A case sets its scene, alters what the client presents, marks that as secret too, and observes the library's work on
 //! it. What the work came to is asserted, so that no case can be about something else than it says.
 
-use countersign::{BindingCode, Denial, Label, Outcome, Purpose, RecoveryCode, RecoveryUse, Session};
+use countersign::{
+    BindingCode, Denial, Outcome, Session,
+    code::RecoveryCode,
+    command::{Label, Purpose},
+    policy::RecoveryUse,
+};
 use time::Duration;
 
 use crate::{
@@ -94,7 +99,8 @@ fn binding_code(presented: Presented) -> Observation {
     let session = scene.login();
     let (account, challenged, code) = scene.challenge(&session, account);
     let code = altered_binding_code(&mut scene, &code, presented);
-    let handle = scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
+    let handle =
+        scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
     let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
     let ((_, outcome), seen) = observe(work);
     judged(presented, outcome);
@@ -106,7 +112,8 @@ fn late_binding_code() -> Observation {
     let (account, _) = scene.enroll();
     let session = scene.login();
     let (account, challenged, code) = scene.challenge(&session, account);
-    let handle = scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
+    let handle =
+        scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
     let late = challenged.expires;
     let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, late));
     let ((_, outcome), seen) = observe(work);
@@ -119,7 +126,8 @@ fn used_binding_code() -> Observation {
     let (account, _) = scene.enroll();
     let session = scene.login();
     let (account, challenged, code) = scene.challenge(&session, account);
-    let handle = scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
+    let handle =
+        scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
     let (account, _) = stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
     let work = || opened(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
     let (outcome, seen) = observe(work);
@@ -132,7 +140,8 @@ fn confirmation() -> Observation {
     let session = scene.login();
     let stranger = scene.stranger();
     let (account, associated, code) = scene.associate(&session, stranger);
-    let handle = scene.verifier.open_oob_code(&session, associated.setup.sent().unwrap().oob_code.expose()).unwrap();
+    let handle =
+        scene.verifier.open_oob_code(&session, associated.setup.sent().unwrap().oob_code.expose()).unwrap();
     let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
     let ((_, outcome), seen) = observe(work);
     assert!(outcome.into_parts().0.unwrap().recovery_codes_live);

@@ -6,10 +6,13 @@
 //! Outside valgrind marking does nothing, and the same scene serves the clock.
 
 use countersign::{
-    Account, Associated, Audience, BindingCode, ChallengeRequest, Challenged, ClientId, Effect,
-    ElevatedScopes, EmailAddress, Entropy, FirstFactor, Key, KeyRing, OobCode, Outcome, Policy, Purpose,
-    Record, RecoveryCode, RecoveryUse, Revision, Scope, Session, Settings, Standalone, Step, Subject, Swap,
-    TransactionId, Verifier,
+    Account, Associated, BindingCode, ChallengeRequest, Challenged, Effect, EmailAddress, Entropy,
+    FirstFactor, Key, KeyRing, Outcome, Policy, Revision, Session, Step, Subject, Swap, Verifier,
+    code::{OobCode, RecoveryCode},
+    command::Purpose,
+    policy::{RecoveryUse, Settings},
+    record::{Record, Standalone},
+    session::{Audience, ClientId, ElevatedScopes, Scope, TransactionId},
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Serialize, de::DeserializeOwned};
@@ -199,7 +202,10 @@ impl Scene {
         let session = self.login();
         let stranger = self.stranger();
         let (account, associated, code) = self.associate(&session, stranger);
-        let handle = self.verifier.open_oob_code(&session, associated.setup.sent().unwrap().oob_code.expose()).unwrap();
+        let handle = self
+            .verifier
+            .open_oob_code(&session, associated.setup.sent().unwrap().oob_code.expose())
+            .unwrap();
         let step = self.verifier.verify_oob(&session, account, &handle, &code, self.now);
         let (account, outcome) = stored(step);
         assert!(outcome.into_parts().0.unwrap().recovery_codes_live);

@@ -23,8 +23,8 @@ use std::{
 };
 
 use countersign::{
-    Account, Associated, AuthenticatorId, BindingCode, ChallengeRequest, Committed, Effect, EmailAddress,
-    Entropy, OobHandle, RecoveryCode, Session, Step, Swap, Verifier,
+    Account, Associated, AuthenticatorId, BindingCode, ChallengeRequest, Effect, EmailAddress, Entropy,
+    Session, Step, Swap, Verifier, code::RecoveryCode, session::OobHandle, step::Committed,
 };
 use stateright::{Model, Property};
 use time::{Duration, OffsetDateTime};
@@ -194,7 +194,8 @@ impl Scene {
                 Effect::IssueToken(token) => verdict.tokens.push(token.id().to_string()),
                 Effect::Send(mail) => {
                     verdict.mails.push(mail.id.to_string());
-                    verdict.sent = handle.clone().zip(mail.content.code().map(|code| code.expose().to_owned()));
+                    verdict.sent =
+                        handle.clone().zip(mail.content.code().map(|code| code.expose().to_owned()));
                 }
                 Effect::Notify(notify) => locks |= notify.notice.kind() == "notify-locked",
                 _ => {}
@@ -311,7 +312,8 @@ impl Model for Scene {
                     }
                     Command::Associate(session, address) => {
                         let step = v.associate(session, account, &address.clone().into(), now, &entropy);
-                        let handle = |answer: &Associated| Some(answer.setup.sent()?.oob_code.expose().to_owned());
+                        let handle =
+                            |answer: &Associated| Some(answer.setup.sent()?.oob_code.expose().to_owned());
                         self.settle(s, place, step, fail, handle);
                     }
                     Command::Confirm(session) => match s.nodes[place].sent.clone() {

@@ -1,6 +1,9 @@
 //! The scenes: each holds with a conditional store, and each wrong store has a counterexample in one of them.
 
-use countersign::{Rate, RecoveryCode, RecoveryThrottle, Settings};
+use countersign::{
+    code::RecoveryCode,
+    policy::{Rate, RecoveryThrottle, Settings},
+};
 use countersign_testkit::{World, address, policy, wrong};
 use model::{Command, Scene, State, Store};
 use stateright::{Checker, Model, Property};

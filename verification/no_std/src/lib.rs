@@ -12,9 +12,13 @@ use core::{
 };
 
 use countersign::{
-    Account, Audience, BindingCode, ChallengeRequest, ClientId, Committed, DeliveryReport, Effect, Effects,
-    ElevatedScopes, EmailAddress, Entropy, FirstFactor, Key, KeyRing, Policy, Purpose, Scope, Session,
-    Standalone, Step, Subject, Swap, TransactionId, Verifier,
+    Account, BindingCode, ChallengeRequest, Effect, EmailAddress, Entropy, FirstFactor, Key, KeyRing, Policy,
+    Session, Step, Subject, Swap, Verifier,
+    command::Purpose,
+    effect::DeliveryReport,
+    record::Standalone,
+    session::{Audience, ClientId, ElevatedScopes, Scope, TransactionId},
+    step::{Committed, Effects},
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 use time::{Duration, OffsetDateTime};

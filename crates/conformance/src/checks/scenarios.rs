@@ -7,7 +7,9 @@
 use std::{cmp, sync::atomic::Ordering, time::Duration};
 
 use countersign::{
-    Account, Authenticator, ChallengeRequest, Committed, Denial, Effect, Step, Swap, step::Effects,
+    Account, ChallengeRequest, Denial, Effect, Step, Swap,
+    record::Authenticator,
+    step::{Committed, Effects},
 };
 
 use crate::{

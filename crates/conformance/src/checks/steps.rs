@@ -7,8 +7,8 @@ use std::sync::{
 };
 
 use countersign::{
-    Account, Authenticator, ChallengeRequest, Committed, Denial, Descriptor, RecoveryCode, Revision, Step,
-    Swap, Write,
+    Account, ChallengeRequest, Denial, Revision, Step, Swap, Write, code::RecoveryCode, effect::Descriptor,
+    record::Authenticator, step::Committed,
 };
 
 use crate::{

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use countersign::{Descriptor, Subject, Swap, Write};
+use countersign::{Subject, Swap, Write, effect::Descriptor};
 use countersign_conformance::{AsyncKit, Check, Concurrency, Kit, Violation};
 
 use super::stores::{FEW, NOW, Rows, caught, run, violations};

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use countersign::{Committed, Denial, Swap, Verification};
+use countersign::{Denial, Swap, Verified, step::Committed};
 use countersign_conformance::{Check, Request, Violation};
 
 use super::stores::{NOW, Rows, caught, run, violations};
@@ -11,8 +11,8 @@ use super::stores::{NOW, Rows, caught, run, violations};
 pub fn request(
     rows: &Rows,
     asked: Request,
-    commits: impl Fn(&Result<Verification, Denial>) -> bool,
-) -> Result<Result<Verification, Denial>, Infallible> {
+    commits: impl Fn(&Result<Verified, Denial>) -> bool,
+) -> Result<Result<Verified, Denial>, Infallible> {
     loop {
         let before = rows.load(asked.subject())?;
         let account = before.clone().expect("the account is stored");
@@ -89,6 +89,6 @@ fn the_request_answers_before_it_knows() {
 fn the_request_fails() {
     let rows = Rows::default();
     let kit = rows.kit(|write| rows.swap(write));
-    let report = kit.request(|_| Err::<Result<Verification, Denial>, _>("503")).run(&run(), NOW);
+    let report = kit.request(|_| Err::<Result<Verified, Denial>, _>("503")).run(&run(), NOW);
     caught(&report, Check::DeniedRequest, None, Violation::StoreFails, &["a request failed: 503"]);
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, convert::Infallible, num::NonZeroU16, sync::Mutex};
 
-use countersign::{Account, Descriptor, Subject, Swap, Write};
+use countersign::{Account, Subject, Swap, Write, effect::Descriptor};
 use countersign_conformance::{Check, Checked, Concurrency, Kit, Report, RunId, Verdict, Violation};
 use time::OffsetDateTime;
 

@@ -6,9 +6,12 @@
 use std::{error::Error, thread};
 
 use countersign::{
-    Account, Audience, BindingCode, BlockingStore, ClientId, Content, Denial, DriveError, Effect,
-    EmailAddress, Entropy, FirstFactor, Key, KeyRing, Message, Policy, Prompt, Scope, Session, Setup, Step,
-    Subject, Swap, Verifier, Write, drive_blocking,
+    Account, BindingCode, BlockingStore, Denial, Effect, EmailAddress, Entropy, FirstFactor, Key, KeyRing,
+    Policy, Session, Step, Subject, Swap, Verifier, Write,
+    effect::{Content, Message},
+    factor::{Prompt, Setup},
+    session::{Audience, ClientId, Scope},
+    store::{DriveError, drive_blocking},
 };
 use getrandom::SysRng;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};

@@ -10,9 +10,11 @@ use axum::response::{IntoResponse, Response};
 use axum::{Form, Router, extract::FromRef, extract::State, http::StatusCode, routing::get, routing::post};
 use axum_extra::extract::cookie::{self, Cookie, PrivateCookieJar as Jar, SameSite};
 use countersign::{
-    Account, Audience, BindingCode, ClientId, Content, DriveError, Effect, EmailAddress, Entropy,
-    FirstFactor, Key, KeyRing, Message, Policy, Revision, Scope, Session, Step, Store, Subject, Swap,
-    Verifier, Write, drive,
+    Account, BindingCode, Effect, EmailAddress, Entropy, FirstFactor, Key, KeyRing, Policy, Revision,
+    Session, Step, Store, Subject, Swap, Verifier, Write, drive,
+    effect::{Content, Message},
+    session::{Audience, ClientId, Scope},
+    store::DriveError,
 };
 use getrandom::SysRng;
 use sqlx::{SqlitePool, query, query_scalar, types::Json};

@@ -8,8 +8,10 @@ mod show;
 
 use clap::ValueEnum as _;
 use countersign::{
-    Account, Authenticator, AuthenticatorId, ClientId, Denial, ElevatedScopes, Enrollment, NewFactor, Origin,
-    Policy, Session, Step, TransactionId, Verifier,
+    Account, AuthenticatorId, Denial, NewFactor, Policy, Session, Step, Verifier,
+    machine::Enrollment,
+    record::{Authenticator, Origin},
+    session::{ClientId, ElevatedScopes, TransactionId},
 };
 use serde_json::json;
 use time::{Duration, OffsetDateTime};

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use countersign::Audience;
+use countersign::session::Audience;
 use url::Url;
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use countersign::Scope;
+use countersign::session::Scope;
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct ScopeWord(String);

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use axum::{Extension, Json, body::Body, extract::State, http::HeaderMap};
 use countersign::{
-    Audience, BindingCode, ClientId, Denial, Effect, EmailAddress, Entropy, FirstFactor, IssueToken,
-    NewFactor, RecoveryCode, Scope, Subject, Verifier,
+    BindingCode, Denial, Effect, EmailAddress, Entropy, FirstFactor, NewFactor, Subject, Verifier,
+    code::RecoveryCode,
+    effect::IssueToken,
+    session::{Audience, ClientId, Scope},
     wire::{Endpoint, MfaRequired, Parameter, Refusal, TokenBody, TokenGrant, TokenReply, refuse},
 };
 use getrandom::SysRng;

@@ -1,7 +1,7 @@
 //! The limits, by name.
 
 use clap::ValueEnum;
-use countersign::{Policy, Settings};
+use countersign::{Policy, policy::Settings};
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Preset {

@@ -4,7 +4,7 @@
 
 use axum::http::HeaderMap;
 use countersign::{
-    ClientId,
+    session::ClientId,
     wire::{ClientCredentials, Endpoint, Parameter, Refusal},
 };
 

@@ -5,7 +5,8 @@
 
 use axum::http::HeaderMap;
 use countersign::{
-    ClientId, Denial, Session, TransactionId,
+    Denial, Session,
+    session::{ClientId, TransactionId},
     wire::{Endpoint, refuse},
 };
 use time::OffsetDateTime;

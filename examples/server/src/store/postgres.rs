@@ -11,7 +11,7 @@ mod migrations;
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use countersign::{Account, Descriptor, Subject, Swap, Write};
+use countersign::{Account, Subject, Swap, Write, effect::Descriptor};
 use sqlx::{
     Connection as _, PgConnection, PgPool, Row as _, Transaction,
     pool::PoolConnection,

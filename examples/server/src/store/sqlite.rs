@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use countersign::{Account, Descriptor, Subject, Swap, Write};
+use countersign::{Account, Subject, Swap, Write, effect::Descriptor};
 use sqlx::{
     Connection as _, Row as _, SqliteConnection, SqlitePool,
     query::Query,

@@ -3,7 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use countersign::{Effect, Message, Notice, Notify, Purpose};
+use countersign::{
+    Effect,
+    command::Purpose,
+    effect::{Message, Notice, Notify},
+};
 use minijinja::Value;
 use time::{Duration, OffsetDateTime};
 

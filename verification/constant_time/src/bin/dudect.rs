@@ -17,7 +17,7 @@ use constant_time::{
     presented::{MFA_TAG, OOB_TAG, Presented, altered_binding_code, altered_recovery_code, altered_text},
     scene::{Scene, stored},
 };
-use countersign::{Account, RecoveryUse};
+use countersign::{Account, policy::RecoveryUse};
 use dudect_bencher::{BenchRng, Class, CtRunner, ctbench_main, rand::RngExt as _};
 
 const SAMPLES: usize = 200_000;

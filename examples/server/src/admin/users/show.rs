@@ -2,7 +2,12 @@
 //!
 //! A user's addresses are masked unless the whole is asked for. This module must never show a seed, a hash or a code.
 
-use countersign::{Account, Authenticator, Enrollment, Origin, wire::timestamp};
+use countersign::{
+    Account,
+    machine::Enrollment,
+    record::{Authenticator, Origin},
+    wire::timestamp,
+};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
