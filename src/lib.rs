@@ -57,7 +57,7 @@
 //! | bounds, presets, guess probability | [`policy`], [`Policy`] |
 //! | keys and their rotation | [`keys`], [`KeyRing`] |
 //! | the machines | [`machine`] |
-//! | the machines alone | [`standalone`] |
+//! | one address without an account | [`Standalone`](record::Standalone) |
 //! | what is and is not defended against | [`threat_model`] |
 //! | whether a store keeps its promise | the crate `countersign-conformance` |
 //!
@@ -138,7 +138,7 @@ pub use outcome::{
     store::{BlockingStore, LocalStore, Store},
 };
 pub use policy::policy::Policy;
-pub use record::{account::Account, ledger, standalone};
+pub use record::account::Account;
 pub use session::session::{FirstFactor, Session};
 pub use value::{
     binding_code::BindingCode, email_address::EmailAddress, id::AuthenticatorId, name::Subject,

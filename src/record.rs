@@ -5,11 +5,11 @@
 pub(crate) mod account;
 pub(crate) mod authenticator;
 pub(crate) mod challenge;
-pub mod ledger;
+pub(crate) mod ledger;
 pub(crate) mod record;
 pub(crate) mod recovery;
 pub(crate) mod stale_keys;
-pub mod standalone;
+pub(crate) mod standalone;
 #[cfg(feature = "serde")]
 pub(crate) mod stored;
 pub(crate) mod transaction;
@@ -21,6 +21,7 @@ pub use self::stored::StoredVersion;
 pub use self::{
     authenticator::{Authenticator, AuthenticatorStatus, AuthenticatorView, Origin},
     challenge::Challenge,
+    ledger::Ledger,
     record::Record,
     stale_keys::{KeyUse, StaleKeys},
     standalone::Standalone,

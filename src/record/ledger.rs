@@ -1,13 +1,4 @@
-//! The ledger: the account-wide budgets that nothing but time gives back.
-//!
-//! Five buckets, each one timestamp: the instant at which it will be full again (the generic cell rate algorithm). A
-//! bucket of burst *b* that refills one every *t* is empty while that instant is more than (*b* − 1)·*t* ahead.
-//! Charging moves it on by *t*; a stored instant never moves back, except through `unlock`. So a clock that jumps
-//! ahead gains at most one full bucket, and one that goes back gains nothing.
-//!
-//! No success, resend, new challenge, new token or new enrollment touches a bucket. That is what bounds guessing: the
-//! limit on one code is not a control, because codes can be asked for again (RFC 4226 section 7.3: throttling must span
-//! login sessions).
+//! The ledger: the account-wide budgets. Nothing but time may give one back.
 
 use crate::{
     policy::{policy::Policy, rate::Rate},
@@ -15,6 +6,15 @@ use crate::{
 };
 
 /// The budgets of one account, or of one standalone challenge.
+///
+/// Five buckets, each one timestamp: the instant at which it will be full again (the generic cell rate algorithm). A
+/// bucket of burst *b* that refills one every *t* is empty while that instant is more than (*b* − 1)·*t* ahead.
+/// Charging moves it on by *t*; a stored instant never moves back, except through `unlock`. So a clock that jumps
+/// ahead gains at most one full bucket, and one that goes back gains nothing.
+///
+/// No success, resend, new challenge, new token or new enrollment touches a bucket. That is what bounds guessing: the
+/// limit on one code is not a control, because codes can be asked for again (RFC 4226 section 7.3: throttling must span
+/// login sessions).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Ledger {

@@ -1,4 +1,4 @@
-use countersign::{Account, ledger::Ledger, record::Standalone};
+use countersign::{Account, record::{Ledger, Standalone}};
 
 fn refill(account: &mut Account, record: &mut Standalone) {
     account.0.ledger = Ledger::default();

@@ -1,4 +1,4 @@
-use countersign::{Revision, ledger::Ledger, record::Record};
+use countersign::{Revision, record::{Ledger, Record}};
 
 fn refill<R: Record>(record: &mut R) {
     *record.ledger_mut() = Ledger::default();

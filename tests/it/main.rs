@@ -15,6 +15,7 @@ mod journey;
 mod lockout;
 mod preconditions;
 mod presets;
+mod public_paths;
 mod races;
 mod races_async;
 mod redaction;

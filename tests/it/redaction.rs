@@ -172,7 +172,7 @@ fn nothing_public_shows_a_secret() {
     // Confirmed, challenged, recovered.
     let oob_code = sent.oob_code.expose().to_owned();
     let verification = world.verify(&session, &oob_code, &code).unwrap();
-    secrets.check("Verification", &verification);
+    secrets.check("Verified", &verification);
     // L10: the replies showed mfa_token, oob_code and recovery codes.
     let policy = world.verifier.policy().clone();
     secrets.check("AssociateReply", &wire::AssociateReply::new(associated, &policy, world.now));
