@@ -158,6 +158,17 @@ fn standalones() -> Vec<Standalone> {
     stages
 }
 
+/// The stored form of a record whose active authenticators have as many failures as any may have.
+fn with_most_failures(record: &Account) -> Vec<u8> {
+    let mut stored = serde_json::to_value(record).unwrap();
+    let known = stored["v1"]["authenticators"].as_array_mut().unwrap();
+    known
+        .iter_mut()
+        .filter(|known| known["enrollment"] == "active")
+        .for_each(|known| known["failures"] = 100.into());
+    serde_json::to_vec(&stored).unwrap()
+}
+
 /// Every seed of a target: its name and its bytes.
 #[must_use]
 pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
@@ -168,6 +179,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
             for (stage, record) in accounts().iter().enumerate() {
                 add(format!("account-{stage}.json"), &[0], serde_json::to_vec(record).unwrap());
                 add(format!("account-{stage}.postcard"), &[1], postcard::to_stdvec(record).unwrap());
+                add(format!("capped-{stage}.json"), &[0], with_most_failures(record));
                 let stage = u8::try_from(stage).unwrap();
                 add(format!("edited-{stage}.postcard"), &[5, stage], vec![7, 0, 1]);
                 add(format!("edited-{stage}.json"), &[6, stage], vec![9, 0, 0, 1]);
@@ -198,6 +210,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
                 (6, "enroll read:authenticators remove:authenticators"),
                 (6, "oob otp"),
                 (7, "12\u{200b}3456"),
+                (2, "user@example.com."),
             ];
             for (number, (kind, text)) in texts.into_iter().enumerate() {
                 add(format!("text-{number}"), &[kind, 0], text.as_bytes().to_vec());
@@ -213,6 +226,8 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
                 (1, "grant_type=password&username=u&password=p+q%20r&audience=a&scope=s".to_owned()),
                 (3, "client_id=c&mfa_token=t&challenge_type=oob+otp&authenticator_id=email%7Cdev_0123456789abcDEF".to_owned()),
                 (5, "client_id=c&email=user%40example.com".to_owned()),
+                (3, "client_id=c&mfa_token=t&challenge_type=oob++otp".to_owned()),
+                (3, "client_id=c&mfa_token=t&challenge_type=oob%09otp".to_owned()),
                 (0, r#"{"grant_type":"password","username":"u","password":"p"}"#.to_owned()),
                 (0, r#"{"grant_type":"http://auth0.com/oauth/grant-type/mfa-oob","mfa_token":"t","oob_code":"o","binding_code":"1"}"#.to_owned()),
                 (0, r#"{"grant_type":null,"unknown":[1,{"a":1.5}],"otp":""}"#.to_owned()),
