@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicU16, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -35,11 +35,24 @@ fn bound(program: &Path, as_user: Option<&str>) -> Command {
     command
 }
 
-/// A port of 127.0.0.1 that nobody has.
+/// A port of 127.0.0.1 that nobody has. It is below those that Linux gives to outgoing connections, from 32768 on: while
+/// its server is down, no client can be given it.
 pub fn free_port() -> Result<u16, String> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
-    listener.local_addr().map(|address| address.port()).map_err(|error| error.to_string())
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    let begin = std::process::id() % PORTS;
+    for _ in 0..PORTS {
+        let place = (begin + u32::from(TRIED.fetch_add(1, Ordering::Relaxed))) % PORTS;
+        let port = u16::try_from(FIRST_PORT + place).map_err(|error| error.to_string())?;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(format!("no port of 127.0.0.1 is free from {FIRST_PORT} to {}", FIRST_PORT + PORTS - 1))
 }
+
+const FIRST_PORT: u32 = 12_000;
+
+const PORTS: u32 = 20_000;
 
 /// A directory that is gone when the scene is over.
 pub struct Directory(PathBuf);
