@@ -194,6 +194,13 @@ impl Server {
         eventually(&format!("event of {command} in the log"), found)
     }
 
+    /// How many codes the log says were evaluated, once it says so of `count`.
+    #[track_caller]
+    pub fn evaluated(&self, count: usize) -> usize {
+        let so_far = || self.audit().iter().filter(|event| event["evaluated"] == true).count();
+        eventually("audit of each code", || (so_far() >= count).then(so_far))
+    }
+
     /// SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
