@@ -14,7 +14,6 @@ Needs valgrind (`ci/install.sh valgrind`).
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -66,19 +65,21 @@ def run(program, *arguments):
     if shutil.which("valgrind") is None:
         subprocess.run([ROOT / "ci" / "install.sh", "valgrind"], check=True)
     with tempfile.TemporaryDirectory() as scratch:
+        # What an allocation costs depends on what was allocated before, and the name of the program and its environment
+        # are the first. So they are the same wherever the project lies.
+        shutil.copy(program, Path(scratch) / "counts")
         command = [
-            "valgrind",
+            shutil.which("valgrind"),
             "--tool=callgrind",
             "--collect-atstart=no",
             f"--toggle-collect=*{ENCLOSING}*",
             f"--dump-after=counts::{ENCLOSING}*",
-            f"--callgrind-out-file={scratch}/out",
-            program,
+            "--callgrind-out-file=out",
+            "./counts",
             *arguments,
         ]
-        # One routine for copying on every processor, and one place for the stack.
+        # One routine for copying on every processor.
         environment = {
-            "PATH": os.environ["PATH"],
             "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM,-SSSE3",
         }
         done = subprocess.run(command, cwd=scratch, env=environment, capture_output=True, text=True)
