@@ -15,8 +15,9 @@ use getrandom::SysRng;
 use time::OffsetDateTime;
 
 use crate::{
-    admin, app,
+    admin,
     options::{Conformance, Data},
+    step,
     store::Database,
 };
 
@@ -77,9 +78,7 @@ fn kit(database: &Arc<dyn Database>, options: &Conformance) -> AsyncKit<'static>
         .request(move |asked: Request| {
             let database = Arc::clone(&request);
             async move {
-                let step = |account, _, _: &_| asked.step(account);
-                let taken =
-                    app::take(&*database, asked.subject(), step, app::in_place(&*database), || {}).await;
+                let taken = step::take(&*database, asked.subject(), |account| asked.step(account)).await;
                 taken.map(|outcome| outcome.into_parts().0)
             }
         })

@@ -39,6 +39,7 @@ mod request_id;
 mod router;
 mod server;
 mod signals;
+mod step;
 mod store;
 mod telemetry;
 mod templates;

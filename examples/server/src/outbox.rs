@@ -249,10 +249,11 @@ async fn settle(app: &App, message: &Queued) -> Result<(), StoreError> {
 /// Tells the core that a code did not arrive, so that its user can ask again at once.
 async fn report_failure(app: &Arc<App>, message: &Queued) {
     let Some(Descriptor::Send(code)) = &message.descriptor else { return };
-    let report = |verifier: &Verifier, account, now: OffsetDateTime, _: &_| {
-        verifier.report_delivery(account, code.id, DeliveryReport::Failed, now)
+    let id = code.id;
+    let report = move |verifier: &Verifier, account, now, _: &_| {
+        verifier.report_delivery(account, id, DeliveryReport::Failed, now)
     };
-    if let Err(error) = app.step(&code.subject, report).await {
-        tracing::error!(%error, id = %code.id, "a failed delivery could not be reported");
+    if let Err(error) = app.step(code.subject.clone(), report).await {
+        tracing::error!(%error, %id, "a failed delivery could not be reported");
     }
 }

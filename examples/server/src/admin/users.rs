@@ -18,13 +18,13 @@ use time::{Duration, OffsetDateTime};
 
 use super::{ADMINISTRATOR, Answer, Failure, open, open_existing, terminal};
 use crate::{
-    app,
     audit::{self, administrator},
     first_factor::FirstFactors,
     hashing::Hashing,
     keys::Keys,
     options::{Data, Named, NewUser, Preset, UsersAction},
     random,
+    step::take,
     store::{Database, User},
 };
 
@@ -229,8 +229,8 @@ async fn step(
         Ok::<_, Failure>(Verifier::new(Keys::given(data)?.ring()?, running_policy(database).await?))
     };
     let verifier = verifier.await.map_err(StepFailure::Other)?;
-    let step = |account, now, _: &_| step(&verifier, account, now);
-    let taken = app::take(database, &user.subject, step, app::in_place(database), || {}).await;
+    let step = |account| step(&verifier, account, OffsetDateTime::now_utc());
+    let taken = take(database, &user.subject, step).await;
     let outcome = taken.map_err(|trouble| StepFailure::Other(trouble.into()))?;
     audit::log_step(outcome.audit());
     outcome.into_parts().0.map_err(StepFailure::Denied)

@@ -58,10 +58,11 @@ pub(crate) async fn associate(
         return Err(Refusal::invalid_request("The email address is invalid.").into());
     }
     let factor = NewFactor::email(address);
-    let step = |verifier: &Verifier, account, now, entropy: &_| {
+    let subject = session.subject().clone();
+    let step = move |verifier: &Verifier, account, now, entropy: &_| {
         verifier.associate(&session, account, &factor, now, entropy)
     };
-    let outcome = app.step(session.subject(), step).await?;
+    let outcome = app.step(subject, step).await?;
     let at = outcome.audit().at();
     let answer = outcome.into_parts().0.map_err(denied)?;
     Ok(Json(AssociateReply::new(&answer, app.core.policy(), at)))
@@ -80,10 +81,11 @@ pub(crate) async fn challenge(
     let mfa_token = body.mfa_token().map_err(incomplete)?.expose();
     let session = request::first_factor_session(&app, mfa_token, &known.id, Endpoint::Challenge).await?;
     let request = body.request().map_err(incomplete)?;
-    let step = |verifier: &Verifier, account, now, entropy: &_| {
+    let subject = session.subject().clone();
+    let step = move |verifier: &Verifier, account, now, entropy: &_| {
         verifier.challenge(&session, account, &request, now, entropy)
     };
-    let outcome = app.step(session.subject(), step).await?;
+    let outcome = app.step(subject, step).await?;
     let at = outcome.audit().at();
     let answer = outcome.into_parts().0.map_err(denied)?;
     Ok(Json(ChallengeReply::new(&answer, app.core.policy(), at)))
@@ -113,7 +115,8 @@ pub(crate) async fn remove(
     let id = id.ok().and_then(|Path(id)| id.parse::<AuthenticatorId>().ok());
     let unknown = || denied(request::refused_early(&app, &session, Denial::UnknownAuthenticator));
     let id = id.ok_or_else(unknown)?;
-    let step = |verifier: &Verifier, account, now, _: &_| verifier.remove(&session, account, id, now);
-    app.step(session.subject(), step).await?.into_parts().0.map_err(denied)?;
+    let subject = session.subject().clone();
+    let step = move |verifier: &Verifier, account, now, _: &_| verifier.remove(&session, account, id, now);
+    app.step(subject, step).await?.into_parts().0.map_err(denied)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -23,10 +23,11 @@ pub(crate) async fn regenerate(
 ) -> Result<Json<RecoveryCodesReply>, ApiError> {
     let denied = |denial| request::bearer_refused(Endpoint::Associate, &denial);
     let (session, _) = request::bearer_session(&app, &headers, None, Endpoint::Associate).await?;
-    let step = |verifier: &Verifier, account, now, entropy: &_| {
+    let subject = session.subject().clone();
+    let step = move |verifier: &Verifier, account, now, entropy: &_| {
         verifier.regenerate_recovery_codes(&session, account, now, entropy)
     };
-    let codes = app.step(session.subject(), step).await?.into_parts().0.map_err(denied)?;
+    let codes = app.step(subject, step).await?.into_parts().0.map_err(denied)?;
     let recovery_codes = codes.iter().map(|code| code.expose().to_owned()).collect();
     Ok(Json(RecoveryCodesReply { recovery_codes }))
 }

@@ -107,10 +107,10 @@ async fn password_grant(
     {
         let factor = NewFactor::email(address);
         // A refusal leaves the account as it was, which is no reason to keep its user out.
-        let step = |verifier: &Verifier, account, now, entropy: &_| {
+        let step = move |verifier: &Verifier, account, now, entropy: &_| {
             verifier.provision(account, &factor, now, entropy)
         };
-        let _ = app.step(&user.subject, step).await?;
+        let _ = app.step(user.subject.clone(), step).await?;
     }
     let account = app.load(&user.subject).await?;
     let first_factor = FirstFactor::new(user.subject, known.id.clone(), audience, scope);
@@ -169,24 +169,25 @@ async fn oob_grant(
     let early = |denial| denied(request::refused_early(app, &session, denial));
     let handle = handle.map_err(early)?;
     let code = BindingCode::parse(binding_code.expose()).map_err(|malformed| early(malformed.into()))?;
-    let step = |verifier: &Verifier, account, now, _: &_| {
+    let subject = session.subject().clone();
+    let step = move |verifier: &Verifier, account, now, _: &_| {
         verifier.verify_oob(&session, account, &handle, &code, now)
     };
-    let outcome = app.step(session.subject(), step).await?;
+    let outcome = app.step(subject.clone(), step).await?;
     let (result, effects) = outcome.into_parts();
     let verification = result.map_err(|denial| attempts::refused(&denial, &effects))?;
     match (token_due(&effects), claims) {
         (Some(due), _) => issue(app, &known.client, due, asked, Issued::Oob).await,
         // An elevated session confirmed an enrollment: it has its token already, and gets no more than that.
         (None, Some(claims)) => {
-            issued(app, Issued::SameToken, session.subject(), &known.id);
+            issued(app, Issued::SameToken, &subject, &known.id);
             Ok(same_token(mfa_token, &claims))
         }
         (None, None) if verification.completed => {
             Err(ServerError::Misuse("a completed transaction without its token").into())
         }
         (None, None) => {
-            let account = app.load(session.subject()).await?;
+            let account = app.load(&subject).await?;
             let requirements = app.core.call(|verifier| verifier.requirements(&account));
             Err(ApiError::MfaRequired(MfaRequired::with_token(mfa_token.expose(), &requirements)))
         }
@@ -213,9 +214,11 @@ async fn recovery_grant(
     let session = request::first_factor_session(app, mfa_token.expose(), &known.id, Endpoint::Token).await?;
     let code = RecoveryCode::parse(recovery_code.expose())
         .map_err(|_| denied(request::refused_early(app, &session, Denial::InvalidRecoveryCode)))?;
-    let step =
-        |verifier: &Verifier, account, now, _: &_| verifier.verify_recovery(&session, account, &code, now);
-    let outcome = app.step(session.subject(), step).await?;
+    let subject = session.subject().clone();
+    let step = move |verifier: &Verifier, account, now, _: &_| {
+        verifier.verify_recovery(&session, account, &code, now)
+    };
+    let outcome = app.step(subject, step).await?;
     let (result, effects) = outcome.into_parts();
     let recovered = result.map_err(denied)?;
     let due = token_due(&effects).ok_or(ServerError::Misuse("a recovery without its token"))?;
