@@ -22,7 +22,8 @@ pub enum Check {
     Subjects,
     /// A refused step keeps the attempt that it spent.
     DeniedStep,
-    /// A request in the host's handler that ends with a refusal keeps the attempt that it spent.
+    /// A request in the host's handler that ends with a refusal keeps the attempt that it spent, and each of many at
+    /// once gets an answer.
     DeniedRequest,
     /// A crash between the swap and the effects loses nothing that the record promises.
     Crash,

@@ -132,7 +132,8 @@ const fn is_concurrent(check: Check) -> bool {
         Check::Insert | Check::Reads | Check::Outbox => true,
         Check::Swap | Check::Guesses | Check::Answers | Check::Recovery | Check::Resends => true,
         Check::StaleCopy | Check::DeletedRow | Check::Records | Check::Subjects => false,
-        Check::DeniedStep | Check::DeniedRequest | Check::Crash => false,
+        Check::DeniedRequest => true,
+        Check::DeniedStep | Check::Crash => false,
     }
 }
 
@@ -160,7 +161,8 @@ async fn check_concurrently<'a>(
         Check::Recovery => play(store, executor, Scenario::Recovery, &name, &mut findings).await,
         Check::Resends => play(store, executor, Scenario::Resends, &name, &mut findings).await,
         Check::StaleCopy | Check::DeletedRow | Check::Records | Check::Subjects => return None,
-        Check::DeniedStep | Check::DeniedRequest | Check::Crash => return None,
+        Check::DeniedRequest => steps::denied_requests_at_once(store, executor, &mut findings, &name).await,
+        Check::DeniedStep | Check::Crash => return None,
     };
     Some(findings.conclude(ended))
 }

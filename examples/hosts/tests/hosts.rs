@@ -8,7 +8,10 @@ use std::{
     net::TcpStream,
     path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
+    thread,
 };
+
+use countersign::Denial;
 
 /// A host in a process of its own, on a free port, with a folder for its rows.
 struct Host {
@@ -46,7 +49,8 @@ impl Host {
         self.says("mail to user@example.com: ")
     }
 
-    fn ask(&mut self, line: &str, bearer: &str, body: &str) -> (u16, String) {
+    /// Sends a request and gives the head and the text of the answer.
+    fn exchange(&self, line: &str, bearer: &str, body: &str) -> (String, String) {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let request = format!(
@@ -59,6 +63,11 @@ impl Host {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, text) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), text.to_owned())
+    }
+
+    fn ask(&mut self, line: &str, bearer: &str, body: &str) -> (u16, String) {
+        let (head, text) = self.exchange(line, bearer, body);
         for line in head.lines() {
             let Some((name, value)) = line.split_once(": ") else { continue };
             if name.eq_ignore_ascii_case("set-cookie") {
@@ -67,7 +76,16 @@ impl Host {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), text.to_owned())
+        (status(&head), text)
+    }
+
+    /// Asks the same 128 times at once; gives the statuses.
+    fn ask_at_once(&self, line: &str, bearer: &str, body: &str) -> Vec<u16> {
+        thread::scope(|scope| {
+            let ask = || status(&self.exchange(line, bearer, body).0);
+            let asking: Vec<_> = (0..128).map(|_| scope.spawn(ask)).collect();
+            asking.into_iter().map(|asks| asks.join().unwrap()).collect()
+        })
     }
 }
 
@@ -77,6 +95,10 @@ impl Drop for Host {
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+fn status(head: &str) -> u16 {
+    head.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
 fn wrong(code: &str) -> &'static str {
@@ -102,6 +124,17 @@ fn a_blocking_host_with_redb() {
     assert_eq!(host.ask("POST /verify", &token, &format!("{handle} {code}")).0, 200);
     assert_eq!(host.ask("POST /verify", &token, &format!("{handle} {code}")).0, 403, "a code is used once");
     assert_eq!(host.ask("POST /challenge", "no token", "").0, 403);
+
+    // 128 guesses at once: each gets an answer, five are compared with the code, and the right one comes too late.
+    let (_, token) = host.ask("POST /login", "", "user-1");
+    let (_, handle) = host.ask("POST /challenge", &token, "");
+    let code = host.code();
+    let statuses = host.ask_at_once("POST /verify", &token, &format!("{handle} {}", wrong(&code)));
+    assert!(statuses.iter().all(|status| *status == 403), "{statuses:?}");
+    assert_eq!(host.ask("POST /verify", &token, &format!("{handle} {code}")).0, 403);
+    let spent = |refusal: &String| *refusal == Denial::AttemptsExhausted.to_string();
+    let refusals: Vec<_> = (0..129).map(|_| host.says("refused: ")).collect();
+    assert_eq!(refusals.iter().filter(|refusal| spent(refusal)).count(), 129 - 5, "{refusals:?}");
 }
 
 #[test]
@@ -133,6 +166,13 @@ fn a_web_application_with_cookies() {
     let pending = host.cookies["pending"].clone();
     host.cookies.insert("user".to_owned(), pending);
     assert_eq!(host.ask("GET /", "", "").1, "nobody");
+
+    // 128 guesses at once: each gets an answer, and afterwards the right one comes too late.
+    let (_, handle) = host.ask("POST /send", "", "");
+    let code = host.code();
+    let statuses = host.ask_at_once("POST /verify", "", &format!("handle={handle}&code={}", wrong(&code)));
+    assert!(statuses.iter().all(|status| *status == 403), "{statuses:?}");
+    assert_eq!(host.ask("POST /verify", "", &format!("handle={handle}&code={code}")).0, 403);
 }
 
 /// In the gate: the conformance kit against a Redis that `ci/redis.sh` starts.

@@ -7,8 +7,8 @@ use std::sync::{
 };
 
 use countersign::{
-    Account, ChallengeRequest, Denial, Revision, Step, Swap, Write, code::RecoveryCode, effect::Descriptor,
-    record::Authenticator, step::Committed,
+    Account, BindingCode, ChallengeRequest, Denial, Revision, Step, Swap, Write, code::RecoveryCode,
+    effect::Descriptor, record::Authenticator, step::Committed,
 };
 
 use crate::{
@@ -80,17 +80,11 @@ pub(crate) async fn denied_request(
     findings: &mut Findings,
 ) -> Result<(), Finding> {
     let fixture = AccountFixture::prepare(store, "request", Preparation::Challenged).await?;
-    let (handle, right) = fixture.challenge()?;
+    let (_, right) = fixture.challenge()?;
     let wrong = account::wrong(right)?;
-    let request = |code| Request {
-        verifier: store.verifier().clone(),
-        session: fixture.session.clone(),
-        handle: handle.clone(),
-        code,
-        now: store.now(),
-    };
+    let ask = |code: &BindingCode| request(store, &fixture, code.clone());
     for spent in 1..3 {
-        let answer = store.request(request(wrong.clone())).await?;
+        let answer = store.request(ask(&wrong)?).await?;
         let left = ATTEMPTS.saturating_sub(spent);
         findings.expect(
             answer == Err(Denial::InvalidBindingCode { attempts_left: left }),
@@ -103,15 +97,67 @@ pub(crate) async fn denied_request(
             format!("{spent} requests were refused for a wrong code, and the record counts {failures}")
         });
     }
-    let answer = store.request(request(right.clone())).await?;
+    let answer = store.request(ask(right)?).await?;
     findings.expect(answer.is_ok(), Violation::NeverStored, || {
         format!("the request with the right code was answered {answer:?}")
     });
-    let answer = store.request(request(right.clone())).await?;
+    let answer = store.request(ask(right)?).await?;
     findings.expect(answer == Err(Denial::OobCodeUsed), Violation::Vanished, || {
         format!("the request with a code that was used was answered {answer:?}")
     });
     Ok(())
+}
+
+/// Number of requests at once: the host's loop must bring each of them to an answer.
+const REQUESTS: usize = 128;
+
+pub(crate) async fn denied_requests_at_once<'a>(
+    store: &StoreUnderTest<'a>,
+    executor: &Executor<'a>,
+    findings: &mut Findings,
+    name: &str,
+) -> Result<(), Finding> {
+    let fixture = AccountFixture::prepare(store, name, Preparation::Challenged).await?;
+    let (_, right) = fixture.challenge()?;
+    let request = request(store, &fixture, account::wrong(right)?)?;
+    let job = |barrier: Barrier| {
+        let (store, request) = (store.clone(), request.clone());
+        let job: BoxFuture<'a, _> = Box::pin(async move {
+            barrier.wait().await;
+            store.request(request).await
+        });
+        job
+    };
+    let jobs = Barrier::for_jobs(REQUESTS).into_iter().map(job).collect();
+    let mut judged = 0_usize;
+    for answer in executor.run(jobs).await {
+        let answer = answer.ok_or_else(panicked)??;
+        let wrong = matches!(answer, Err(Denial::InvalidBindingCode { .. }));
+        judged = judged.saturating_add(usize::from(wrong));
+        findings.expect(wrong || answer == Err(Denial::AttemptsExhausted), Violation::LimitBroken, || {
+            format!("one of {REQUESTS} requests with a wrong code was answered {answer:?}")
+        });
+    }
+    findings.expect(judged == usize::from(ATTEMPTS), Violation::LimitBroken, || {
+        format!("{REQUESTS} requests revealed {judged} verdicts on wrong codes where there were {ATTEMPTS} attempts")
+    });
+    Ok(())
+}
+
+/// The request of a client that types this code.
+fn request(
+    store: &StoreUnderTest<'_>,
+    fixture: &AccountFixture,
+    code: BindingCode,
+) -> Result<Request, Finding> {
+    let (handle, _) = fixture.challenge()?;
+    Ok(Request {
+        verifier: store.verifier().clone(),
+        session: fixture.session.clone(),
+        handle: handle.clone(),
+        code,
+        now: store.now(),
+    })
 }
 
 pub(crate) async fn crash(store: &StoreUnderTest<'_>, findings: &mut Findings) -> Result<(), Finding> {

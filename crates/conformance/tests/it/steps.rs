@@ -1,9 +1,9 @@
 //! Handlers of a host: the loop, and a transaction around it that ends with the answer.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use countersign::{Denial, Swap, Verified, step::Committed};
-use countersign_conformance::{Check, Request, Violation};
+use countersign_conformance::{Check, Concurrency, Request, Violation};
 
 use super::stores::{NOW, Rows, caught, run, violations};
 
@@ -40,7 +40,12 @@ fn the_request_is_rolled_back_with_its_refusal() {
     caught(&report, Check::DeniedRequest, None, Violation::Vanished, &words);
     // The two closures alone do not show it.
     assert_eq!(violations(&report, Check::DeniedStep, None), []);
-    assert_eq!(report.findings().filter(|finding| finding.violation != Violation::Vanished).count(), 0);
+    let alone = violations(&report, Check::DeniedRequest, None);
+    assert!(alone.iter().all(|violation| *violation == Violation::Vanished), "{alone:?}");
+    // Whoever asks often enough at once learns more than there are attempts.
+    let threads = Some(Concurrency::Threads);
+    let words = ["verdicts on wrong codes where there were 5 attempts"];
+    caught(&report, Check::DeniedRequest, threads, Violation::LimitBroken, &words);
 }
 
 #[test]
@@ -83,6 +88,27 @@ fn the_request_answers_before_it_knows() {
     };
     let report = kit.request(peek).run(&run(), NOW);
     caught(&report, Check::DeniedRequest, None, Violation::Vanished, &[]);
+}
+
+#[test]
+fn the_request_gives_up_when_others_come_first() {
+    let rows = Rows::default();
+    let kit = rows.kit(|write| rows.swap(write));
+    let impatient = |asked: Request| {
+        let account =
+            rows.load(asked.subject()).expect("the store cannot fail").expect("the account is stored");
+        // Others come between.
+        std::thread::sleep(Duration::from_millis(2));
+        match asked.step(account).commit(|write| rows.swap(write)) {
+            Ok(Committed::Done(outcome)) => Ok(outcome.into_parts().0),
+            Ok(Committed::Lost) => Err("the server is busy"),
+        }
+    };
+    let report = kit.request(impatient).run(&run(), NOW);
+    assert_eq!(violations(&report, Check::DeniedRequest, None), []);
+    let threads = Some(Concurrency::Threads);
+    let words = ["a request failed: the server is busy"];
+    caught(&report, Check::DeniedRequest, threads, Violation::StoreFails, &words);
 }
 
 #[test]

@@ -10,8 +10,11 @@
 
 use std::error::Error;
 
-use countersign::{Account, BlockingStore, Subject, Swap, Write};
-use countersign_conformance::{Kit, RunId};
+use countersign::{
+    Account, BlockingStore, Subject, Swap, Write,
+    store::{DriveError, drive_blocking},
+};
+use countersign_conformance::{Kit, Request, RunId};
 use getrandom::SysRng;
 use redis::{Client, Commands as _, Script};
 use time::OffsetDateTime;
@@ -73,9 +76,14 @@ impl BlockingStore for Rows {
 fn main() -> Result<(), Failure> {
     let rows = Rows::new(&std::env::args().nth(1).unwrap_or_else(|| "redis://127.0.0.1:6379/".to_owned()))?;
     let (load, swap) = (|subject: &Subject| rows.load(subject), |write| rows.swap(write));
+    let request = |asked: Request| {
+        let outcome = drive_blocking(&rows, asked.subject(), |account| asked.step(account))?;
+        Ok::<_, DriveError<Failure>>(outcome.into_parts().0)
+    };
     let run = RunId::draw(&mut SysRng)?;
     let report = Kit::new(load, swap)
         .delete(|subject: &Subject| rows.delete(subject))
+        .request(request)
         .run(&run, OffsetDateTime::now_utc());
     println!("{report}");
     if report.passed() { Ok(()) } else { Err("the store does not keep its promise".into()) }
