@@ -175,6 +175,18 @@ fn a_web_application_with_cookies() {
     assert_eq!(host.ask("POST /verify", "", &format!("handle={handle}&code={code}")).0, 403);
 }
 
+#[test]
+fn each_host_is_short_enough_to_read() {
+    for (name, text) in [
+        ("blocking", include_str!("../src/bin/blocking.rs")),
+        ("cookies", include_str!("../src/bin/cookies.rs")),
+        ("redis", include_str!("../src/bin/redis.rs")),
+    ] {
+        let lines = text.lines().count();
+        assert!(lines < 150, "{name} has {lines} lines");
+    }
+}
+
 /// In the gate: the conformance kit against a Redis that `ci/redis.sh` starts.
 #[test]
 #[ignore = "needs Redis: run ci/redis.sh"]

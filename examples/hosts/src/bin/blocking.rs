@@ -1,21 +1,19 @@
-//! A host without a future: `tiny_http` on a few threads, and `redb` for the rows.
+//! A host without a future: `tiny_http` on a few threads, and `redb` for the rows. Mail is printed.
 //!
-//! `POST /login` stands for a password that was checked; its `mfa_token` comes back with each further step. Mail is
-//! printed.
+//! `POST /login` stands for a password that was checked; its `mfa_token` comes back with each further step.
 
 use std::{error::Error, thread};
 
 use countersign::{
-    Account, BindingCode, BlockingStore, Denial, Effect, EmailAddress, Entropy, FirstFactor, Key, KeyRing,
-    Policy, Session, Step, Subject, Swap, Verifier, Write,
+    Account, BindingCode, BlockingStore, Effect, EmailAddress, Entropy, FirstFactor, Key, KeyRing, Policy,
+    Session, Step, Subject, Swap, Verifier, Write,
     effect::{Content, Message},
-    factor::{Prompt, Setup},
     session::{Audience, ClientId, Scope},
     store::{DriveError, drive_blocking},
+    time::OffsetDateTime,
 };
 use getrandom::SysRng;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
-use time::OffsetDateTime;
 use tiny_http::{Method, Request, Response, Server};
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -59,11 +57,7 @@ struct Host {
 
 impl Host {
     /// Takes a step and carries out what it asks for.
-    fn step<T>(
-        &self,
-        subject: &Subject,
-        step: impl Fn(Account) -> Step<T>,
-    ) -> Result<Result<T, Denial>, Failure> {
+    fn step<T>(&self, subject: &Subject, step: impl Fn(Account) -> Step<T>) -> Result<T, Failure> {
         let (result, effects) = drive_blocking(&self.rows, subject, step)?.into_parts();
         for effect in effects {
             match effect {
@@ -74,7 +68,7 @@ impl Host {
                 other => println!("{other:?}"),
             }
         }
-        Ok(result)
+        Ok(result?)
     }
 
     /// The session of the request's `mfa_token`.
@@ -90,26 +84,21 @@ impl Host {
         let (now, entropy) = (OffsetDateTime::now_utc(), Entropy::draw(&mut SysRng)?);
         match (request.method(), request.url()) {
             (Method::Post, "/login") => {
-                let (audience, scope) = (Audience::new("")?, Scope::new("")?);
-                let first_factor =
-                    FirstFactor::new(Subject::new(&body)?, self.client.clone(), audience, scope);
-                Ok(self.verifier.begin(&first_factor, now, &entropy).expose().to_owned())
+                let (subject, client) = (Subject::new(&body)?, self.client.clone());
+                let who = FirstFactor::new(subject, client, Audience::new("")?, Scope::new("")?);
+                Ok(self.verifier.begin(&who, now, &entropy).expose().to_owned())
             }
             (Method::Post, "/enroll") => {
                 let (session, factor) = (self.session(request, now)?, EmailAddress::parse(&body)?.into());
                 let enroll = |account| self.verifier.associate(&session, account, &factor, now, &entropy);
-                let Setup::Oob(sent) = self.step(session.subject(), enroll)??.setup else {
-                    return Err("no code was sent".into());
-                };
-                Ok(sent.oob_code.expose().to_owned())
+                let setup = self.step(session.subject(), enroll)?.setup;
+                Ok(setup.sent().ok_or("no code was sent")?.oob_code.expose().to_owned())
             }
             (Method::Post, "/challenge") => {
                 let (session, request) = (self.session(request, now)?, Default::default());
                 let challenge = |account| self.verifier.challenge(&session, account, &request, now, &entropy);
-                let Prompt::Oob(sent) = self.step(session.subject(), challenge)??.prompt else {
-                    return Err("no code was sent".into());
-                };
-                Ok(sent.oob_code.expose().to_owned())
+                let prompt = self.step(session.subject(), challenge)?.prompt;
+                Ok(prompt.sent().ok_or("no code was sent")?.oob_code.expose().to_owned())
             }
             (Method::Post, "/verify") => {
                 let session = self.session(request, now)?;
@@ -117,7 +106,7 @@ impl Host {
                 let handle = self.verifier.open_oob_code(&session, oob_code)?;
                 let code = BindingCode::parse(typed)?;
                 let verify = |account| self.verifier.verify_oob(&session, account, &handle, &code, now);
-                self.step(session.subject(), verify)??;
+                self.step(session.subject(), verify)?;
                 Ok("right".to_owned())
             }
             _ => Err("POST /login, /enroll, /challenge or /verify".into()),

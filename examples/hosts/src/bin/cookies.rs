@@ -1,12 +1,10 @@
-//! A web application with cookies: `axum`, and SQLite through `sqlx`.
+//! A web application with cookies: `axum`, and SQLite through `sqlx`. Mail is printed.
 //!
-//! `POST /login` (`name`) stands for a checked password; `POST /send` (`address`, or nothing) sends a code and
-//! answers with its handle; `POST /verify` (`handle`, `code`) completes the sign-in; `GET /` says who is signed in.
-//! Mail is printed.
+//! `POST /login` (`name`) stands for a checked password; `POST /send` (`address`, or nothing) sends a code and answers
+//! with its handle; `POST /verify` (`handle`, `code`) completes the sign-in; `GET /` says who is signed in.
 
 use std::{any::Any, collections::HashMap, fmt::Display, sync::Arc};
 
-use axum::response::{IntoResponse, Response};
 use axum::{Form, Router, extract::FromRef, extract::State, http::StatusCode, routing::get, routing::post};
 use axum_extra::extract::cookie::{self, Cookie, PrivateCookieJar as Jar, SameSite};
 use countersign::{
@@ -14,11 +12,10 @@ use countersign::{
     Session, Step, Store, Subject, Swap, Verifier, Write, drive,
     effect::{Content, Message},
     session::{Audience, ClientId, Scope},
-    store::DriveError,
+    time::OffsetDateTime,
 };
 use getrandom::SysRng;
 use sqlx::{SqlitePool, query, query_scalar, types::Json};
-use time::OffsetDateTime;
 
 struct Rows(SqlitePool);
 
@@ -56,13 +53,13 @@ struct Refused(StatusCode);
 impl<E: Display + 'static> From<E> for Refused {
     fn from(error: E) -> Self {
         eprintln!("refused: {error}");
-        let store = (&error as &dyn Any).is::<DriveError<sqlx::Error>>();
+        let store = (&error as &dyn Any).is::<countersign::store::DriveError<sqlx::Error>>();
         Self(if store { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::FORBIDDEN })
     }
 }
 
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
+impl axum::response::IntoResponse for Refused {
+    fn into_response(self) -> axum::response::Response {
         (self.0, "That did not work. Try again, or sign in again.").into_response()
     }
 }
@@ -128,29 +125,25 @@ async fn verify(State(host): State<Host>, jar: Jar, Form(input): Input) -> Answe
     let handle = host.verifier.open_oob_code(&who, field(&input, "handle"))?;
     let code = BindingCode::parse(field(&input, "code"))?;
     let verify = |account| host.verifier.verify_oob(&who, account, &handle, &code, now);
-    if !host.step(&who, verify).await?.1 {
-        return Ok((jar, "right, and one more factor is needed".to_owned()));
-    }
+    host.step(&who, verify).await?.1.then_some(()).ok_or("one more factor is needed")?;
     Ok((jar.remove(set("pending", "")).add(set("user", who.subject().as_str())), "signed in".to_owned()))
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (listen, file) =
-        std::env::args().skip(1).zip(std::env::args().skip(2)).next().ok_or("ADDRESS FILE")?;
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let [listen, file] = arguments.as_slice() else { return Err("ADDRESS FILE".into()) };
     let rows = SqlitePool::connect(&format!("sqlite://{file}?mode=rwc")).await?;
-    let table =
-        "CREATE TABLE IF NOT EXISTS accounts (subject TEXT PRIMARY KEY, revision INTEGER, record TEXT)";
+    let table = "CREATE TABLE IF NOT EXISTS accounts (subject PRIMARY KEY, revision, record)";
     query(table).execute(&rows).await?;
     // A real host keeps its keys beside the database and not in it.
     let keys = KeyRing::new("cookies", Key::generate(&mut SysRng)?, Key::generate(&mut SysRng)?)?;
-    let verifier = Arc::new(Verifier::new(keys, Policy::default()));
-    let (client, signing) = (ClientId::new("app")?, cookie::Key::generate());
-    let host = Host { verifier, rows: Arc::new(Rows(rows)), client, signing };
+    let (verifier, rows) = (Arc::new(Verifier::new(keys, Policy::default())), Arc::new(Rows(rows)));
+    let host = Host { verifier, rows, client: ClientId::new("app")?, signing: cookie::Key::generate() };
     let home = async |jar: Jar| jar.get("user").map_or("nobody".to_owned(), |user| user.value().to_owned());
     let router = Router::new().route("/", get(home)).route("/login", post(login));
     let router = router.route("/send", post(send)).route("/verify", post(verify)).with_state(host);
-    let listener = tokio::net::TcpListener::bind(&listen).await?;
+    let listener = tokio::net::TcpListener::bind(listen).await?;
     println!("listening on {}", listener.local_addr()?);
     Ok(axum::serve(listener, router).await?)
 }
