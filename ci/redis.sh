@@ -23,7 +23,9 @@ cargo run --quiet -p countersign-hosts --bin redis -- "$COUNTERSIGN_REDIS" | tai
 copy=$(mktemp -d)
 trap 'kill $server 2>/dev/null || true; wait $server 2>/dev/null || true; rm -rf "$data" "$copy"' EXIT
 cp -r Cargo.toml Cargo.lock src crates examples README.md "$copy"
-mkdir "$copy/fuzz" && cp -r fuzz/properties "$copy/fuzz"
+mkdir "$copy/fuzz" "$copy/tests"
+cp -r fuzz/properties "$copy/fuzz"
+cp -r tests/compile_fail "$copy/tests"
 sed -i "s/        return 0/        redis.log(redis.LOG_NOTICE, 'unconditional')/" "$copy/examples/hosts/src/bin/redis.rs"
 grep -q unconditional "$copy/examples/hosts/src/bin/redis.rs"
 target=$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')

@@ -139,7 +139,7 @@ impl Store for AskedRecords {
     }
 }
 
-impl<E: Into<ServerError>> From<DriveError<E>> for ServerError {
+impl<E: Into<Self>> From<DriveError<E>> for ServerError {
     fn from(error: DriveError<E>) -> Self {
         match error {
             DriveError::Store(error) => error.into(),
