@@ -152,12 +152,9 @@ const fn value_of(symbol: u8) -> (u8, u8) {
         .wrapping_add(mask(line) & (63 + b'A' - b'_'))
         .wrapping_sub(mask(lower) & (63 + b'a' - b'_' - 26));
     // The bit turns where a range begins and where it has ended.
-    let begun = dash ^ digits ^ upper ^ line ^ lower;
+    let begun = dash ^ (digits ^ (upper ^ (line ^ lower)));
     let ended = above(low, b'-' + 1)
-        ^ above(low, b'9' + 1)
-        ^ above(low, b'Z' + 1)
-        ^ above(low, b'_' + 1)
-        ^ above(low, b'z' + 1);
+        ^ (above(low, b'9' + 1) ^ (above(low, b'Z' + 1) ^ (above(low, b'_' + 1) ^ above(low, b'z' + 1))));
     (value, symbol | !(begun ^ ended))
 }
 

@@ -112,4 +112,8 @@ fn an_enrollment_answers_with_the_message_on_its_way() {
     assert_eq!(message.to, Destination::Email(address("user@example.com")));
     assert_eq!((message.to.channel(), message.to.masked().as_str()), (sent.channel, "****@exam*******"));
     assert_eq!((message.expires, message.purpose.clone()), (associated.expires, Purpose::Confirm));
+    // The effects are looked at one by one as they are taken one by one.
+    let seen: Vec<_> = (&effects).into_iter().map(|effect| format!("{effect:?}")).collect();
+    assert_eq!(seen, effects.into_iter().map(|effect| format!("{effect:?}")).collect::<Vec<_>>());
+    assert_eq!(seen.len(), 1);
 }

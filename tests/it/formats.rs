@@ -7,11 +7,14 @@ use std::{collections::BTreeMap, fmt::Debug, fs, path::PathBuf};
 
 use countersign::{
     Account,
-    effect::Descriptor,
+    effect::{Descriptor, EffectId},
     record::{Standalone, StoredVersion},
 };
 use countersign_testkit::{World, edited};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize as _, Serialize,
+    de::{DeserializeOwned, IntoDeserializer as _},
+};
 use serde_json::Value;
 
 /// One way of writing a record and reading it back.
@@ -251,6 +254,34 @@ fn what_is_no_record_has_no_version() {
         postcard::from_bytes::<StoredVersion>(&last).is_err(),
         "the version after it is no number of 32 bits"
     );
+}
+
+/// What is wrong with something that is no record, by the one who would have to know.
+#[test]
+fn the_version_of_what_is_no_record_says_what_was_expected() {
+    let number: serde::de::value::U64Deserializer<serde::de::value::Error> = 1_u64.into_deserializer();
+    let error = StoredVersion::deserialize(number).unwrap_err().to_string();
+    assert_eq!(error, "invalid type: integer `1`, expected a stored record");
+    // A map in MessagePack whose key is `true`.
+    let error = rmp_serde::from_slice::<StoredVersion>(&[0x81, 0xc3, 0x01]).unwrap_err().to_string();
+    assert!(error.ends_with("expected the version of a record, such as v1"), "{error}");
+}
+
+/// A format without byte strings has lists of numbers.
+#[test]
+fn bytes_are_read_from_a_list_of_numbers() {
+    let mut world = World::new(countersign::Policy::default());
+    world.enroll("user@example.com");
+    let id = world.tokens[0].id();
+    let list = id.as_bytes().to_vec();
+    assert_eq!(serde_json::from_value::<EffectId>(list.clone().into()).unwrap(), id);
+    for (list, words) in [
+        (list[1..].to_vec(), "invalid length 15, expected 16 bytes"),
+        ([&list[..], &[0]].concat(), "invalid length 17, expected 16 bytes"),
+    ] {
+        let error = serde_json::from_value::<EffectId>(list.into()).unwrap_err().to_string();
+        assert_eq!(error, words);
+    }
 }
 
 /// L5: a record has one door. `from_value` goes through it, and so does everything else.

@@ -42,11 +42,10 @@ fn a_first_enrollment_returns_recovery_codes_and_its_confirmation_completes_the_
     assert_eq!(world.tokens[0].scope.as_str(), "openid");
     assert!(world.account().is_enrolled());
     assert_eq!(countersign_testkit::recovery_codes_left(&world.account()), 10);
-    let added = Notice::Added {
-        authenticator: associated.authenticator,
-        label: FactorLabel::Destination(Destination::Email(address("user@example.com"))),
-    };
-    assert_eq!(world.events, [added]);
+    let destination = Destination::Email(address("user@example.com"));
+    let label = FactorLabel::Destination(destination.clone());
+    assert_eq!(label.destination(), Some(&destination));
+    assert_eq!(world.events, [Notice::Added { authenticator: associated.authenticator, label }]);
 }
 
 #[test]
