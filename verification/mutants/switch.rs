@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{
     crypto::{entropy::Entropy, mac::MacKey, seed::Seed},
-    factor::factor::Channel,
+    factor::destination::Channel,
     value::{
         id::{AuthenticatorId, AuthenticatorKind, ChallengeId, TransactionId},
         name::Subject,
@@ -64,6 +64,12 @@ constants! {
 impl<const N: usize> Constant for &[u8; N] {
     fn constant() -> Self {
         leaked([0; N])
+    }
+}
+
+impl<const N: usize> Constant for [&[u8]; N] {
+    fn constant() -> Self {
+        [&[]; N]
     }
 }
 
