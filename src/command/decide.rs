@@ -112,3 +112,24 @@ pub(crate) fn decide<T, R: Internal>(
 fn is_new<B: Body>(record: &B) -> bool {
     !record.is_stored() && record.revision() == Revision::NONE
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{outcome::audit::Command, record::account::Account, value::name::Subject};
+
+    #[test]
+    fn a_refused_step_has_no_effects_whatever_the_command_had_gathered() {
+        let Ok(subject) = Subject::new("user-1") else { unreachable!() };
+        let now = Millis(1);
+        let audit = AuditEvent::new(Command::Unlock, subject.clone(), now);
+        let step = decide::<(), _>(audit, Account::new(&subject), now, |record, draft| {
+            draft.notify(record, Notice::Unlocked, now);
+            Err(Denial::NotEnrolled)
+        });
+        let (write, sealed) = step.into_parts();
+        assert!(write.is_none());
+        let outcome = sealed.open(crate::Swap::Stored).done();
+        assert!(outcome.is_some_and(|outcome| outcome.effects().is_empty()));
+    }
+}

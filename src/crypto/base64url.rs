@@ -206,6 +206,14 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_does_not_fit_into_the_buffer_is_refused() {
+        let (text, mut small) = ("A".repeat(2 * LINE), [0; LINE_BYTES]);
+        assert_eq!(decode(&text, 2 * LINE_BYTES, &mut small), None);
+        assert!(!fill(&mut small, text.as_bytes()));
+        assert!(fill(&mut small, text.as_bytes().get(..LINE).unwrap_or(&[])));
+    }
+
+    #[test]
     fn every_byte_pattern_round_trips() {
         let all: Vec<u8> = (0..=255).collect();
         for length in 0..all.len() {

@@ -62,3 +62,14 @@ impl fmt::Debug for Entropy {
         f.write_str("Entropy(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::wipe::tests::wiped_with;
+
+    #[test]
+    fn entropy_is_wiped_when_it_goes() {
+        assert_eq!(wiped_with(Entropy::from_bytes([7; 32])), 32);
+    }
+}

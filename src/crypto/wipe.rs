@@ -56,9 +56,14 @@ pub(crate) mod tests {
 
     /// How many bytes are wiped when this goes.
     pub(crate) fn wiped_with<T>(secret: T) -> usize {
+        wiped_by(|| drop(secret)).1
+    }
+
+    /// What this gives, and how many bytes it wipes on its way.
+    pub(crate) fn wiped_by<T>(work: impl FnOnce() -> T) -> (T, usize) {
         let before = WIPED.get();
-        drop(secret);
-        WIPED.get() - before
+        let given = work();
+        (given, WIPED.get() - before)
     }
 
     #[test]

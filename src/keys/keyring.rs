@@ -358,7 +358,7 @@ fn fingerprint(key: &Key) -> Tag {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::{mac::Tag, seed::Seed, wipe::tests::wiped_with};
+    use crate::crypto::{mac::Tag, seed::Seed, wipe::tests::{wiped_by, wiped_with}};
 
     fn key(byte: u8) -> Key {
         let Ok(key) = Key::new(&[byte; 32]) else { unreachable!() };
@@ -448,5 +448,9 @@ mod tests {
         assert_eq!(wiped_with(Tag([1; 32])), 32);
         assert_eq!(wiped_with(Seed([1; 16])), 16);
         assert_eq!(wiped_with(key(1)), 64);
+        // A secret longer than a block is hashed first.
+        let (long, wiped) = wiped_by(|| Key::new(&[1; 65]));
+        assert!(long.is_ok());
+        assert_eq!(wiped, 32);
     }
 }

@@ -95,9 +95,6 @@ impl Bucket {
     /// The instant at which the bucket has one again, if it has none now.
     pub(crate) fn empty_until(self, rate: Rate, now: Millis) -> Option<Millis> {
         let ahead = self.0.since(now);
-        if ahead == 0 {
-            return None;
-        }
         let spare = rate.every_ms().saturating_mul(u64::from(rate.burst().saturating_sub(1)));
         (ahead > spare).then(|| Millis(self.0.0.saturating_sub(spare)))
     }

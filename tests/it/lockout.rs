@@ -3,11 +3,11 @@
 use countersign::{
     AuthenticatorId, Denial, Policy, Session,
     code::RecoveryCode,
-    effect::Notice,
+    effect::{Delivery, Notice},
     machine::{CancelReason, ChallengeState},
     policy::{Rate, Settings},
 };
-use countersign_testkit::{World, bucket, json, millis, policy, wrong};
+use countersign_testkit::{World, bucket, edited, json, millis, policy, wrong};
 use time::{Duration, OffsetDateTime};
 
 const WIDE: Rate = Rate::new(1_000, Duration::SECOND);
@@ -197,6 +197,34 @@ fn unlocking_takes_back_what_a_clock_that_was_ahead_had_put_on_the_account() {
     world.events.clear();
     assert!(world.sign_in().is_ok());
     assert_eq!(world.events, [], "no clock disagrees any more");
+}
+
+/// The same of what guessing costs, and of the cool-down of a login that is under way.
+#[test]
+fn unlocking_takes_back_recovery_guesses_and_cool_downs_of_a_clock_that_was_ahead() {
+    let mut world = World::new(Policy::auth0());
+    let (_, codes) = world.enroll("user@example.com");
+    world.pass(600);
+    let session = world.login();
+    world.challenge(&session).unwrap();
+    let ahead = millis(world.now) + 1_000 * 86_400_000;
+    let edit = |record: &mut serde_json::Value| {
+        record["ledger"]["recovery"] = ahead.into();
+        record["transactions"][0]["pairs"][0]["last_send"] = ahead.into();
+    };
+    let account = edited(&world.account(), edit).unwrap();
+    world.store.put(account);
+    assert!(matches!(
+        world.recover(&session, &codes[0]),
+        Err(Denial::TooManyRecoveryAttempts { until: Some(_) })
+    ));
+    world.unlock();
+    let record = json(&world.account());
+    assert_eq!(record["transactions"][0]["pairs"][0]["last_send"], millis(world.now));
+    let empty = bucket(&world.account(), "recovery");
+    assert!((millis(world.now)..millis(world.now) + 86_400_000).contains(&empty), "{empty}");
+    world.pass(60);
+    assert_eq!(world.challenge(&session).unwrap().delivery, Delivery::Sent);
 }
 
 #[test]

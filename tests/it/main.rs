@@ -25,4 +25,5 @@ mod sessions;
 mod standalone;
 mod stored_form;
 mod tampered_records;
+mod transcript;
 mod wire;

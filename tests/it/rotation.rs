@@ -317,6 +317,20 @@ fn recovery_codes_verify_under_their_own_key_and_are_replaced_under_the_new_one(
 }
 
 #[test]
+fn what_two_sign_ins_were_shown_hangs_on_one_key_together() {
+    let mut world = World::new(Policy::default());
+    for address in ["user@example.com", "other@example.com"] {
+        let session = world.login();
+        assert!(world.associate(&session, address).unwrap().answer.recovery_codes.is_some());
+        world.pass(60);
+    }
+    rotate(&mut world, 1);
+    let stale = stale_keys(&mut world);
+    let [on] = stale.stale[..] else { panic!("{stale:?}") };
+    assert_eq!((on.recovery_codes, on.pending_recovery_codes), (0, 20));
+}
+
+#[test]
 fn codes_that_were_shown_go_live_across_a_rotation() {
     let mut world = World::new(Policy::default());
     let session = world.login();

@@ -5,6 +5,7 @@ use countersign::{
     command::{Asked, Label, Purpose},
     effect::{Delivery, DeliveryReport, Descriptor, Notice, RenderError},
     machine::{CancelReason, ChallengeState, Enrollment},
+    policy::FactorUse,
     record::Standalone,
     step::Committed,
 };
@@ -95,6 +96,25 @@ fn email_that_may_not_authenticate_may_not_do_so_alone_either() {
     let mut row = Row::verified(Policy::strict());
     assert_eq!(row.ask(&Purpose::Authenticate).unwrap_err(), Denial::UnsupportedChallengeType);
     assert!(row.ask(&reset()).is_ok());
+}
+
+/// The policy of the moment decides, not the one under which the code was sent.
+#[test]
+fn a_policy_that_became_stricter_takes_no_code_of_before() {
+    let off = |settings: &mut countersign::policy::Settings| settings.factors.email = FactorUse::Off;
+    let one = |settings: &mut countersign::policy::Settings| settings.failure_cap = 1;
+    let changes: [(&dyn Fn(&mut countersign::policy::Settings), _); 2] =
+        [(&off, Denial::UnsupportedChallengeType), (&one, Denial::AuthenticatorDisabled)];
+    for (change, denial) in changes {
+        let mut row = Row::verified(Policy::default());
+        let asked = row.ask(&reset()).unwrap();
+        let right = row.mails[0].code.clone();
+        row.answer(&asked, &reset(), &wrong(&right)).unwrap_err();
+        row.verifier = Verifier::new(keys(), countersign_testkit::policy(change));
+        assert_eq!(row.answer(&asked, &reset(), &right).unwrap_err(), denial);
+        row.verifier = Verifier::new(keys(), Policy::default());
+        assert_eq!(row.answer(&asked, &reset(), &right), Ok(()));
+    }
 }
 
 #[test]

@@ -181,7 +181,7 @@ fn a_full_account_is_small() {
 
 #[test]
 fn corrupt_records_are_refused_with_what_is_wrong() {
-    let edits: [(&str, Edit); 38] = [
+    let edits: [(&str, Edit); 39] = [
         ("integer `1`, expected a text", |r| r["subject"] = json!(1)),
         ("integer `1`, expected 16 bytes", |r| r["challenges"][0]["id"] = json!(1)),
         ("map, expected a list of at most 72", |r| r["authenticators"] = json!({})),
@@ -240,6 +240,11 @@ fn corrupt_records_are_refused_with_what_is_wrong() {
         ("attempts_left exceeds 10", |r| r["transactions"][0]["pairs"][0]["attempts_left"] = json!(200)),
         ("attempts are counted twice", |r| {
             let pair = r["transactions"][0]["pairs"][0].clone();
+            r["transactions"][0]["pairs"].as_array_mut().unwrap().push(pair);
+        }),
+        ("attempts are counted for an unknown authenticator", |r| {
+            let mut pair = r["transactions"][0]["pairs"][0].clone();
+            pair["authenticator"] = json!("email|dev_AAAAAAAAAAAAAAAA");
             r["transactions"][0]["pairs"].as_array_mut().unwrap().push(pair);
         }),
         ("more than 5 recovery attempts", |r| r["transactions"][0]["recovery_attempts"] = json!(6)),
