@@ -1,7 +1,7 @@
-//! What the bound of a public trait makes callable: its own methods and those of its supertraits, also of one that nobody
-//! outside can name (L4). The listing of the public surface names a supertrait of a private module and not its methods;
-//! here every trait that is public in its module is read from the source, and has the supertraits and the methods of a
-//! list.
+//! What the bound of a public trait makes callable: its own methods and those of its supertraits, also of one that
+//! nobody outside can name (L4). The listing of the public surface names a supertrait of a private module and not its
+//! methods; here every trait that is public in its module is read from the source, and has the supertraits and the
+//! methods of a list.
 
 use std::{collections::BTreeMap, fs, path::Path};
 

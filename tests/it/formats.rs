@@ -1,7 +1,7 @@
 //! Records in the formats that hosts store them in: each is written and read, and names its version without the rest.
 //!
-//! JSON as text, as a value and with its keys in the order of a JSONB column; postcard; CBOR; MessagePack with and without
-//! names; BSON by each of its doors, read by each; RON; TOML.
+//! JSON as text, as a value and with its keys in the order of a JSONB column; postcard; CBOR; MessagePack with and
+//! without names; BSON by each of its doors, read by each; RON; TOML.
 
 use std::{collections::BTreeMap, fmt::Debug, fs, path::PathBuf};
 

@@ -1,5 +1,5 @@
-//! The checks. Each uses the store through [`StoreUnderTest`](crate::store::StoreUnderTest) alone, and must never call a
-//! hook itself.
+//! The checks. Each uses the store through [`StoreUnderTest`](crate::store::StoreUnderTest) alone, and must never call
+//! a hook itself.
 
 pub(crate) mod compare_and_swap;
 pub(crate) mod concurrency;

@@ -194,8 +194,8 @@ impl<'a> AsyncKit<'a> {
         self
     }
 
-    /// Starts a task on the runtime, which should have several threads: `|task| { tokio::spawn(task); }`. If the runtime
-    /// requires `'static`, the closures must own what they use.
+    /// Starts a task on the runtime, which should have several threads: `|task| { tokio::spawn(task); }`. If the
+    /// runtime requires `'static`, the closures must own what they use.
     pub fn spawn(mut self, spawn: impl Fn(BoxFuture<'a, ()>) + Send + Sync + 'a) -> Self {
         self.spawn = Some(Arc::new(spawn));
         self

@@ -1,7 +1,7 @@
 //! A conformance kit for the store of a `countersign` host.
 //!
-//! Every limit of `countersign` rests on one promise of the host's store: a write is conditional on the revision that it
-//! replaces, and every later load reads it. The kit takes the two closures that keep this promise, runs races, stale
+//! Every limit of `countersign` rests on one promise of the host's store: a write is conditional on the revision that
+//! it replaces, and every later load reads it. The kit takes the two closures that keep this promise, runs races, stale
 //! copies, refusals and crashes against the real store, and reports each violation with its fix.
 //!
 //! ```
@@ -57,15 +57,15 @@
 //! | [`spawn`](AsyncKit::spawn) | faults that show only in parallel |
 //! | several processes | faults that show only between processes: a lock or a cache in memory |
 //!
-//! A store that passes is not proven correct: races are found by running them, and more [rounds](Kit::rounds) find more.
-//! No closure can show whether a record survives a power cut, or what a swap answers when its connection breaks.
+//! A store that passes is not proven correct: races are found by running them, and more [rounds](Kit::rounds) find
+//! more. No closure can show whether a record survives a power cut, or what a swap answers when its connection breaks.
 //!
 //! # Several processes
 //!
 //! Each process is one [`Participant`] of the same [`RunId`] and calls [`take_part`](Kit::take_part), at the same time
 //! as the others. They synchronize through the store and play the same scenarios on the same records; no other channel
-//! is needed. Each returns a [`PartialReport`], which prints as text and parses again. [`PartialReport::judge`] makes one
-//! report of all of them. The first process deletes the records, if it has a `delete`.
+//! is needed. Each returns a [`PartialReport`], which prints as text and parses again. [`PartialReport::judge`] makes
+//! one report of all of them. The first process deletes the records, if it has a `delete`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![deny(clippy::missing_errors_doc, clippy::missing_panics_doc, clippy::must_use_candidate)]

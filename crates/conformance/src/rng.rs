@@ -1,5 +1,5 @@
-//! A deterministic generator, so that every process of a run draws the same bytes. They are no secret, and must never be
-//! used for anything but the records of a test.
+//! A deterministic generator, so that every process of a run draws the same bytes. They are no secret, and must never
+//! be used for anything but the records of a test.
 
 use countersign::Entropy;
 use sha2::{Digest as _, Sha256};

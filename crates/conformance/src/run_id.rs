@@ -27,8 +27,8 @@ impl RunId {
         Self([0; 16])
     }
 
-    /// One of `of` processes that take part in the run, by its index from 0. `None` unless `of` is at least 2 and `index`
-    /// is less.
+    /// One of `of` processes that take part in the run, by its index from 0. `None` unless `of` is at least 2 and
+    /// `index` is less.
     #[must_use]
     pub fn participant(&self, index: u8, of: u8) -> Option<Participant> {
         (of >= 2 && index < of).then(|| Participant { run: self.clone(), index, of })

@@ -248,7 +248,8 @@ impl<'a> StoreUnderTest<'a> {
         Err(Finding::new(violation, observed))
     }
 
-    /// Distinguishes a stale read from a write that vanished: a write over the older record shows which one the store has.
+    /// Distinguishes a stale read from a write that vanished: a write over the older record shows which one the store
+    /// has.
     async fn explain_old(&self, old: Account, wanted: &Account) -> Result<Finding, Finding> {
         let (older, stored) = (old.revision(), wanted.revision());
         let observed = format!("after revision {stored} was answered Stored, a load gave revision {older}");

@@ -35,8 +35,8 @@ fn bound(program: &Path, as_user: Option<&str>) -> Command {
     command
 }
 
-/// A port of 127.0.0.1 that nobody has. It is below those that Linux gives to outgoing connections, from 32768 on: while
-/// its server is down, no client can be given it.
+/// A port of 127.0.0.1 that nobody has. It is below those that Linux gives to outgoing connections, from 32768 on:
+/// while its server is down, no client can be given it.
 pub fn free_port() -> Result<u16, String> {
     static TRIED: AtomicU16 = AtomicU16::new(0);
     let begin = std::process::id() % PORTS;

@@ -350,5 +350,4 @@ fn is_right(
 }
 
 #[cfg(test)]
-#[path = "ledger_tests.rs"]
 mod tests;

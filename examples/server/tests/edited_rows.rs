@@ -92,7 +92,8 @@ fn a_record_that_cannot_be_read_is_an_error_of_the_server() {
     }
 }
 
-/// L23: a record that a later release wrote is no corrupt one. The answer is 500, not "busy", and the log says what to do.
+/// L23: a record that a later release wrote is no corrupt one. The answer is 500, not "busy", and the log says what to
+/// do.
 #[test]
 fn a_record_of_a_later_release_is_told_from_a_corrupt_one() {
     let directory = Arc::new(Directory::new());

@@ -1,7 +1,7 @@
 //! `wire`, the headers: content types, bearer tokens, HTTP Basic and `Retry-After`, against a second reading of each.
 //!
-//! The library's `wire` reads no header; its reference host does, in one file of pure functions, which is read in here. The
-//! first byte chooses the header; the rest is its text, or what it is made of.
+//! The library's `wire` reads no header; its reference host does, in one file of pure functions, which is read in here.
+//! The first byte chooses the header; the rest is its text, or what it is made of.
 
 use countersign::wire::{TokenBody, TokenGrant};
 use time::{Duration, OffsetDateTime};

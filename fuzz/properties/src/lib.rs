@@ -1,7 +1,8 @@
 //! What must hold for any input, as one function on bytes for each fuzz target: it returns, or panics with what broke.
 //!
-//! The targets under `fuzz/` hand libFuzzer's inputs to these; `tests/corpora.rs` hands them the checked-in ones on a stable
-//! compiler. Nothing here may depend on a clock, on entropy or on the order of runs: an input that fails must fail again.
+//! The targets under `fuzz/` hand libFuzzer's inputs to these; `tests/corpora.rs` hands them the checked-in ones on a
+//! stable compiler. Nothing here may depend on a clock, on entropy or on the order of runs: an input that fails must
+//! fail again.
 
 pub mod allocations;
 pub mod input;

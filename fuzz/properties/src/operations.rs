@@ -1,9 +1,10 @@
 //! `operations`: commands in any order under a clock that jumps, against a plain model that counts for itself.
 //!
 //! The first two bytes choose the policy, each further three a command; with the first byte from 0xc0 on it is a record
-//! of one address alone, in `standalone.rs`. Before every step the model says which verdict it must give, denials to the
-//! letter, which audit event, and whom it tells of what; after it, what the buckets, attempts, failures and sets of codes
-//! must be. The model is in `model.rs`, `reference_model.rs` and `outcome.rs`, and shares no code with the library.
+//! of one address alone, in `standalone.rs`. Before every step the model says which verdict it must give, denials to
+//! the letter, which audit event, and whom it tells of what; after it, what the buckets, attempts, failures and sets of
+//! codes must be. The model is in `model.rs`, `reference_model.rs` and `outcome.rs`, and shares no code with the
+//! library.
 
 mod admin_commands;
 mod codes;
@@ -239,8 +240,8 @@ fn latest<T: Clone>(list: &[T], back: u8) -> Option<T> {
 }
 
 impl Run {
-    /// Commits a step as a store would that answers as `how` says. Nothing is seen of a step that was lost; where nobody
-    /// knows, the record may have been written, and the outcome is gone.
+    /// Commits a step as a store would that answers as `how` says. Nothing is seen of a step that was lost; where
+    /// nobody knows, the record may have been written, and the outcome is gone.
     fn commit<T>(&mut self, step: Step<T>, how: u8) -> Option<Seen<T>> {
         let before = self.record.clone();
         let expected = self.stored.then(|| before.revision());
@@ -438,8 +439,8 @@ pub(crate) fn commands<'a, C: Arbitrary<'a>>(u: &mut Unstructured<'a>, mut take:
     }
 }
 
-/// What a client presents as a code: the right one or another, and on a bit of `how` with a digit too few, which can't be
-/// right.
+/// What a client presents as a code: the right one or another, and on a bit of `how` with a digit too few, which can't
+/// be right.
 pub(crate) fn presented(code: &BindingCode, how: u8, right: bool) -> String {
     let mut digits = code.expose().to_owned();
     if !right {

@@ -1,9 +1,9 @@
 //! `record`: stored bytes. They load or are refused, without a panic and without allocating beyond their length; what
-//! loads saves and loads the same in both forms, and is of the current version; and no command panics on it, whatever it
-//! says.
+//! loads saves and loads the same in both forms, and is of the current version; and no command panics on it, whatever
+//! it says.
 //!
-//! The first byte chooses the form. Plain forms take the rest as the stored bytes; the edited ones change a valid record
-//! as the rest says, which reaches far behind the checks on reading.
+//! The first byte chooses the form. Plain forms take the rest as the stored bytes; the edited ones change a valid
+//! record as the rest says, which reaches far behind the checks on reading.
 
 use std::{fmt::Debug, sync::LazyLock};
 
@@ -24,7 +24,8 @@ use crate::{
     seeds,
 };
 
-/// A stored list may weigh more than its spelling: an empty entry of a list takes some bytes, and its room some hundred.
+/// A stored list may weigh more than its spelling: an empty entry of a list takes some bytes, and its room some
+/// hundred.
 const BOUND: (usize, usize) = (64, 65_536);
 
 /// Played once: it is the same every time.

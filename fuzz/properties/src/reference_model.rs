@@ -1,10 +1,11 @@
 //! The model's rules: which verdict each command must give, written anew from the design's sections 3, 6 and 7 and from
 //! what the documentation of each command says of its denials.
 //!
-//! Each rule takes the record as plain data, as it was before the step, and gives the very denial, or what must follow. It
-//! also names the authenticator or recovery set that the audit event must name. The order is everywhere the same: is the
-//! session one that the command takes, is the record the session's, does the account still take sessions of its age, does
-//! the state allow it, is there budget left; only then is a code compared. Nothing here calls the library's own logic.
+//! Each rule takes the record as plain data, as it was before the step, and gives the very denial, or what must follow.
+//! It also names the authenticator or recovery set that the audit event must name. The order is everywhere the same: is
+//! the session one that the command takes, is the record the session's, does the account still take sessions of its
+//! age, does the state allow it, is there budget left; only then is a code compared. Nothing here calls the library's
+//! own logic.
 
 use countersign::{
     ChallengeRequest, Denial, Session, effect::DeliveryReport, machine::CancelReason, policy::Settings,
@@ -252,8 +253,8 @@ impl ReferenceModel {
         })
     }
 
-    /// First factor whose client was named; elevated `enroll` to confirm only. Gives what a code of so many digits must be
-    /// compared with, given a handle and the transaction that it was made in.
+    /// First factor whose client was named; elevated `enroll` to confirm only. Gives what a code of so many digits must
+    /// be compared with, given a handle and the transaction that it was made in.
     #[allow(clippy::too_many_arguments, reason = "everything that a verdict hangs on")]
     pub(crate) fn verify(
         &self,

@@ -1,9 +1,10 @@
-//! `wire`, the replies: every one that the library can write, against its documented shape, and every refusal against the
-//! table of the module's documentation, written down here once more.
+//! `wire`, the replies: every one that the library can write, against its documented shape, and every refusal against
+//! the table of the module's documentation, written down here once more.
 //!
-//! The first byte chooses what is asked, the second the policy and the encoding; the next ones are seconds that pass; the
-//! rest is the text that a client or the host brings. A reply must be JSON of its shape and nothing else, without a control
-//! character, a code that was mailed or an address that was not masked; what it hands out must come back through a body.
+//! The first byte chooses what is asked, the second the policy and the encoding; the next ones are seconds that pass;
+//! the rest is the text that a client or the host brings. A reply must be JSON of its shape and nothing else, without a
+//! control character, a code that was mailed or an address that was not masked; what it hands out must come back
+//! through a body.
 
 use countersign::{
     AuthenticatorId, BindingCode, ChallengeRequest, Denial, Effect, EmailAddress, Policy, Session, Verifier,

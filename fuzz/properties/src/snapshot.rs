@@ -161,8 +161,8 @@ impl Snapshot {
         self.without_orphans()
     }
 
-    /// With room for an entry of this transaction, if it has none: of sixteen, the oldest that is neither spent nor has a
-    /// challenge waiting leaves, then the oldest spent one, then the oldest.
+    /// With room for an entry of this transaction, if it has none: of sixteen, the oldest that is neither spent nor has
+    /// a challenge waiting leaves, then the oldest spent one, then the oldest.
     pub(crate) fn with_room_for(mut self, transaction: &str) -> Self {
         if self.entry(transaction).is_some() || self.transactions.len() < 16 {
             return self;

@@ -1,7 +1,7 @@
 //! `operations`, on a record of one address alone: `ask` and `answer`, against a model that keeps a state of its own.
 //!
-//! Each three bytes are a command, as in `operations.rs`. The model never looks into the record: it knows what was asked and
-//! answered, and from that says every verdict, audit event and message to come.
+//! Each three bytes are a command, as in `operations.rs`. The model never looks into the record: it knows what was
+//! asked and answered, and from that says every verdict, audit event and message to come.
 
 use arbitrary::{Arbitrary, Unstructured};
 use countersign::{
@@ -38,7 +38,8 @@ pub(crate) const REPORT: u8 = 4;
 pub(crate) const UNLOCK: u8 = 5;
 const COMMANDS: u8 = 6;
 
-/// Journeys to start from, each command as its three bytes: through a confirmation, and through a purpose of the host's.
+/// Journeys to start from, each command as its three bytes: through a confirmation, and through a purpose of the
+/// host's.
 pub(crate) fn journeys() -> Vec<(&'static str, u8, Vec<[u8; 3]>)> {
     let confirm = [[ASK, 0, 0], [WRONG, 0, 0], [ASK, 0, 0], [RIGHT, 0, 0], [RIGHT, 0, 0], [CLOCK, 0, 3]];
     let reset = [[ASK, 2, 0], [RIGHT, 0, 0x13], [REPORT, 0, 0], [ASK, 2, 0], [REPORT, 0, 1], [RIGHT, 0, 0]];

@@ -1,8 +1,8 @@
-//! `wire`: request bodies in JSON and as forms, against a second reading of the same bytes as plain pairs; with a first byte
-//! from 0x80 on headers (`headers.rs`), from 0xc0 on replies (`replies.rs`).
+//! `wire`: request bodies in JSON and as forms, against a second reading of the same bytes as plain pairs; with a first
+//! byte from 0x80 on headers (`headers.rs`), from 0xc0 on replies (`replies.rs`).
 //!
-//! The first byte chooses the body and the encoding; the rest is the body. Which bodies are readable, what each parameter
-//! then says and which refusals may follow is computed here anew from the module's documentation.
+//! The first byte chooses the body and the encoding; the rest is the body. Which bodies are readable, what each
+//! parameter then says and which refusals may follow is computed here anew from the module's documentation.
 
 use std::{borrow::Cow, fmt};
 

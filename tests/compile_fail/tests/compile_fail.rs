@@ -20,7 +20,8 @@ fn verdicts_and_effects_cannot_be_read_before_the_swap() {
 }
 
 /// L4: another crate calls no internals of a record through its bound, and L5: it reads none past its checks. The first
-/// are cases that fail; the second is in the case that passes, and would not if a record had a `deserialize` of its own.
+/// are cases that fail; the second is in the case that passes, and would not if a record had a `deserialize` of its
+/// own.
 #[test]
 fn nothing_outside_reaches_into_a_record() {
     let cases = trybuild::TestCases::new();

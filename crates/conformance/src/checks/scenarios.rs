@@ -1,8 +1,8 @@
 //! The race scenarios: the concurrent requests of attackers and impatient users, through the host's store.
 //!
-//! One process or several play a scenario. Each counts what it observed in a [`Tally`], and the tallies of all processes
-//! are judged together: what must hold of the sum does not depend on who played. A scenario must never judge a tally
-//! alone.
+//! One process or several play a scenario. Each counts what it observed in a [`Tally`], and the tallies of all
+//! processes are judged together: what must hold of the sum does not depend on who played. A scenario must never judge
+//! a tally alone.
 
 use std::{cmp, sync::atomic::Ordering, time::Duration};
 

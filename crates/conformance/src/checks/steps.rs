@@ -172,7 +172,8 @@ pub(crate) async fn crash(store: &StoreUnderTest<'_>, findings: &mut Findings) -
         Finding::new(Violation::Vanished, observed)
     })?;
     findings.count();
-    // The answer was lost, too: asking again within the cool-down returns the same handle, and sends and writes nothing.
+    // The answer was lost, too: asking again within the cool-down returns the same handle, and sends and writes
+    // nothing.
     let entropy = store.run().rng(&format!("{} again", fixture.subject)).entropy();
     let request = ChallengeRequest::default();
     let again = verifier.challenge(&fixture.session, account.clone(), &request, now, &entropy);

@@ -1,9 +1,10 @@
 //! Hostile clients on the reference host, and honest users beside them.
 //!
-//! Hostile clients come from some addresses of the loopback and do one thing, each [`Scene`] another. Honest users
-//! sign in from an address of their own on a schedule, whether or not earlier requests have been answered. Exit 0 means that 99 in 100 of them had
-//! their answer within a bound, counted from when they were due, and that the server's memory stayed within its own.
-//! `ci/load.sh` plays every scene, and each once more with its guard switched off, which must be noticed.
+//! Hostile clients come from some addresses of the loopback and do one thing, each [`Scene`] another. Honest users sign
+//! in from an address of their own on a schedule, whether or not earlier requests have been answered. Exit 0 means that
+//! 99 in 100 of them had their answer within a bound, counted from when they were due, and that the server's memory
+//! stayed within its own. `ci/load.sh` plays every scene, and each once more with its guard switched off, which must be
+//! noticed.
 
 mod honest;
 mod hostile;

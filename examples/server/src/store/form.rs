@@ -1,5 +1,5 @@
-//! The stored form of records: JSON, read and written on a stopwatch. It must never take a record of a later release for a
-//! corrupt one: of the two only the second is damage.
+//! The stored form of records: JSON, read and written on a stopwatch. It must never take a record of a later release
+//! for a corrupt one: of the two only the second is damage.
 
 use countersign::{Account, record::StoredVersion};
 
