@@ -358,7 +358,11 @@ fn fingerprint(key: &Key) -> Tag {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::{mac::Tag, seed::Seed, wipe::tests::{wiped_by, wiped_with}};
+    use crate::crypto::{
+        mac::Tag,
+        seed::Seed,
+        wipe::tests::{wiped_by, wiped_with},
+    };
 
     fn key(byte: u8) -> Key {
         let Ok(key) = Key::new(&[byte; 32]) else { unreachable!() };
