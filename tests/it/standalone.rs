@@ -5,7 +5,7 @@ use countersign::{
     command::{Asked, Label, Purpose},
     effect::{Delivery, DeliveryReport, Descriptor, Notice, RenderError},
     machine::{CancelReason, ChallengeState, Enrollment},
-    policy::FactorUse,
+    policy::{FactorUse, Settings},
     record::Standalone,
     step::Committed,
 };
@@ -101,11 +101,9 @@ fn email_that_may_not_authenticate_may_not_do_so_alone_either() {
 /// The policy of the moment decides, not the one under which the code was sent.
 #[test]
 fn a_policy_that_became_stricter_takes_no_code_of_before() {
-    let off = |settings: &mut countersign::policy::Settings| settings.factors.email = FactorUse::Off;
-    let one = |settings: &mut countersign::policy::Settings| settings.failure_cap = 1;
-    let changes: [(&dyn Fn(&mut countersign::policy::Settings), _); 2] =
-        [(&off, Denial::UnsupportedChallengeType), (&one, Denial::AuthenticatorDisabled)];
-    for (change, denial) in changes {
+    let off: fn(&mut Settings) = |settings| settings.factors.email = FactorUse::Off;
+    let one: fn(&mut Settings) = |settings| settings.failure_cap = 1;
+    for (change, denial) in [(off, Denial::UnsupportedChallengeType), (one, Denial::AuthenticatorDisabled)] {
         let mut row = Row::verified(Policy::default());
         let asked = row.ask(&reset()).unwrap();
         let right = row.mails[0].code.clone();
@@ -132,7 +130,7 @@ fn an_address_that_nobody_confirmed_is_good_for_nothing_else() {
 /// A later policy with a higher cap does not bring it back.
 #[test]
 fn an_address_that_was_disabled_stays_so_under_any_policy() {
-    let one = |settings: &mut countersign::policy::Settings| settings.failure_cap = 1;
+    let one = |settings: &mut Settings| settings.failure_cap = 1;
     let mut row = Row::verified(countersign_testkit::policy(one));
     let asked = row.ask(&reset()).unwrap();
     let guess = wrong(&row.mails[0].code);
