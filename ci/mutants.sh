@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every mutant of the library makes a test fail, by the survey on record.
+# Every mutant of the library makes a test fail, by the baseline on record.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo fmt --check --manifest-path verification/mutants/sites/Cargo.toml

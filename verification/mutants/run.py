@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
 """Mutation testing of the library: every mutant of its sources must be noticed by a test.
 
-    python3 verification/mutants/run.py                 # the files that differ from the survey
+    python3 verification/mutants/run.py                 # the files that differ from the baseline
     python3 verification/mutants/run.py --all           # every file
     python3 verification/mutants/run.py FILE...         # these files
     python3 verification/mutants/run.py --missed FILE   # of these files, what the last run of the script left standing
     python3 verification/mutants/run.py --control       # weakens a test and requires that a mutant stands
-    python3 verification/mutants/run.py --page          # writes docs/mutation.md from the survey
-    python3 verification/mutants/run.py --moved REV     # tries what is new since the revision that was surveyed
+    python3 verification/mutants/run.py --page          # writes docs/mutation.md from the baseline
+    python3 verification/mutants/run.py --moved REV     # tries what is new since the revision of an earlier baseline
 
-With --record the results go into survey.json, and docs/mutation.md is written from it. The survey has the SHA-256 of each
-file as it was surveyed, so that what has changed is known without a history. The exit status is 1 if a mutant was missed,
-if the survey doesn't cover the sources exactly, or if more has changed than a gate should wait for.
+With --record the results go into baseline.json, and docs/mutation.md is written from it. The baseline has the SHA-256 of each
+file as it was tried, so that what has changed is known without a history. The exit status is 1 if a mutant was missed,
+if the baseline doesn't cover the sources exactly, or if more has changed than a gate should wait for.
 
 With --moved a mutant whose function reads as it did in REV, in whatever file, keeps the verdict that it had: it was not
-missed. The survey counts these as kept, and only the others are tried. REV must be a revision whose survey was complete.
+missed. The baseline counts these as kept, and only the others are tried. REV must be a revision whose baseline is complete.
 
 The mutants are made by cargo-mutants, which is installed if need be, in copies of the tree, two at a time (--jobs N).
 Copies and builds stay in target/mutants, or in CARGO_TARGET_DIR/mutants, so that a second run is quick.
@@ -39,7 +39,7 @@ from pathlib import Path
 import switches_page
 
 ROOT = Path(__file__).resolve().parents[2]
-SURVEY = Path(__file__).resolve().with_name("survey.json")
+BASELINE = Path(__file__).resolve().with_name("baseline.json")
 PAGE = ROOT / "docs" / "mutation.md"
 CONFIGURATION = ROOT / ".cargo" / "mutants.toml"
 WORK = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve() / "mutants"
@@ -65,7 +65,7 @@ VERDICTS = {
 }
 
 
-class SurveyError(Exception):
+class MutationError(Exception):
     """Why there is no result."""
 
 
@@ -155,22 +155,22 @@ def essence(root, mutant):
 
 
 def moved(revision):
-    """Of each file that differs from the survey: the mutants to try, and how many only moved since the revision."""
+    """Of each file that differs from the baseline: the mutants to try, and how many only moved since the revision."""
     with tempfile.TemporaryDirectory() as folder:
         old = Path(folder) / "tree"
         subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(old), revision], cwd=ROOT, check=True)
         try:
-            [place] = old.glob("*/mutants/survey.json")
+            [place] = old.glob("*/mutants/baseline.json")
             recorded = load(place)
-            if recorded["not_surveyed"] or any(entry["missed_names"] for entry in recorded["files"].values()):
-                raise SurveyError(f"the survey of {revision} is not complete")
+            if recorded["not_tried"] or any(entry["missed_names"] for entry in recorded["files"].values()):
+                raise MutationError(f"the baseline of {revision} is not complete")
             for name, entry in recorded["files"].items():
                 if hashlib.sha256((old / name).read_bytes()).hexdigest() != entry["sha256"]:
-                    raise SurveyError(f"{revision}: {name} is not as it was surveyed")
+                    raise MutationError(f"{revision}: {name} is not as it was tried")
             known = collections.Counter(essence(old, mutant) for mutant in described(old, recorded["files"]))
         finally:
             subprocess.run(["git", "worktree", "remove", "--force", str(old)], cwd=ROOT, check=True)
-    recorded = load(SURVEY)["files"]
+    recorded = load(BASELINE)["files"]
     todo = {name: [] for name in sources() if recorded.get(name, {}).get("sha256") != sha256(name)}
     kept = dict.fromkeys(todo, 0)
     for mutant in described(ROOT, todo):
@@ -193,7 +193,7 @@ def content(path):
     if path in edits:
         read, number = re.subn(*edits[path], read, flags=re.M)
         if number != 1:
-            raise SurveyError(f"{path.name}: where does the library depend on itself?")
+            raise MutationError(f"{path.name}: where does the library depend on itself?")
     return read
 
 
@@ -213,7 +213,7 @@ def refresh(copy):
             if not target.exists() or target.read_bytes() != content(path):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content(path))
-                changed |= path not in (SURVEY, PAGE)
+                changed |= path not in (BASELINE, PAGE)
     for path in [path for path in copy.rglob("*") if path.is_file()]:
         if path.relative_to(copy) not in wanted:
             path.unlink()
@@ -255,7 +255,7 @@ class Worker:
                 command, cwd=self.copy, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
             )
             if done.returncode != 0:
-                raise SurveyError("the tests fail without a mutant:\n" + done.stdout.decode(errors="replace"))
+                raise MutationError("the tests fail without a mutant:\n" + done.stdout.decode(errors="replace"))
 
     def verdicts(self, name, only):
         """Tries the mutants of one file, or only those, and gives each one's verdict by its name.
@@ -289,7 +289,7 @@ class Worker:
         outcomes = load(self.out / "mutants.out" / "outcomes.json").get("outcomes")
         # 0: all caught, 2: some missed, 3: some timed out. Anything else is no result.
         if done.returncode not in (0, 2, 3) or outcomes is None:
-            raise SurveyError(f"{name}: cargo-mutants gave {done.returncode}:\n" + done.stdout.decode(errors="replace"))
+            raise MutationError(f"{name}: cargo-mutants gave {done.returncode}:\n" + done.stdout.decode(errors="replace"))
         verdicts = {
             outcome["scenario"]["Mutant"]["name"]: VERDICTS[outcome["summary"]]
             for outcome in outcomes
@@ -312,7 +312,7 @@ def results_path(name):
     return WORK / "results" / (name.replace("/", "-") + ".json")
 
 
-def survey(names, jobs, only_missed, recording=False, chosen=None):
+def try_files(names, jobs, only_missed, recording=False, chosen=None):
     """Runs the mutants of the files and gives the verdicts by file; each file's are kept, and recorded, when it is done.
 
     If some are chosen, by file, the others are left alone.
@@ -354,7 +354,7 @@ def survey(names, jobs, only_missed, recording=False, chosen=None):
                 verdicts = verdicts | worker.verdicts(name, only)
                 changed = (worker.copy / name).read_bytes() != (ROOT / name).read_bytes()
                 if changed or set(verdicts) != set(mutants[name]):
-                    raise SurveyError(f"{name}: not the mutants that were listed; has the file changed meanwhile?")
+                    raise MutationError(f"{name}: not the mutants that were listed; has the file changed meanwhile?")
                 seconds = time.monotonic() - begun
                 kept = {"code": code_sha256(name), "verdicts": verdicts, "seconds": spent + seconds}
                 save(results_path(name), kept)
@@ -366,7 +366,7 @@ def survey(names, jobs, only_missed, recording=False, chosen=None):
                 for mutant in sorted(verdicts):
                     if verdicts[mutant] in ("missed", "timeout"):
                         print(f"  {verdicts[mutant]}: {mutant}", flush=True)
-        except (SurveyError, OSError, KeyError, ValueError) as failure:
+        except (MutationError, OSError, KeyError, ValueError) as failure:
             failures.append(failure)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(min(jobs, waiting.qsize()))]
@@ -396,7 +396,7 @@ def exclusions():
     for text in CONFIGURATION.read_text(encoding="utf-8").splitlines():
         text = text.strip()
         if text.startswith("exclude_globs"):
-            raise SurveyError(f"{CONFIGURATION.name} leaves whole files out")
+            raise MutationError(f"{CONFIGURATION.name} leaves whole files out")
         if text.startswith("exclude_re"):
             inside, reason = True, []
         elif inside and text == "]":
@@ -405,30 +405,30 @@ def exclusions():
             reason.append(text.lstrip("# "))
         elif inside and text:
             if not reason:
-                raise SurveyError(f"{CONFIGURATION.name} gives no reason for {text}")
+                raise MutationError(f"{CONFIGURATION.name} gives no reason for {text}")
             found.append((text.rstrip(",").strip("'\""), " ".join(reason)))
             reason = []
     if [pattern for pattern, _ in found] != tomllib.loads(CONFIGURATION.read_text(encoding="utf-8"))["exclude_re"]:
-        raise SurveyError(f"{CONFIGURATION.name}: exclude_re takes one pattern a line, in single quotes")
+        raise MutationError(f"{CONFIGURATION.name}: exclude_re takes one pattern a line, in single quotes")
     return found
 
 
 def page(recorded):
     """The text of docs/mutation.md."""
-    files, waiting = recorded["files"], recorded["not_surveyed"]
+    files, waiting = recorded["files"], recorded["not_tried"]
     keys = ("mutants", *VERDICTS.values(), "kept", "seconds")
     total = {key: sum(entry[key] for entry in files.values()) for key in keys}
     lines = [
         "# Mutation testing",
         "",
-        "Written by `verification/mutants/run.py --page` from `verification/mutants/survey.json`; not edited by hand.",
+        "Written by `verification/mutants/run.py --page` from `verification/mutants/baseline.json`; not edited by hand.",
         "",
         "A mutant is the library with one small fault put in. It is caught if a test fails or never ends, and missed if all",
         "tests pass. An unviable one does not compile. No mutant may be missed.",
         "",
         "```sh",
         "python3 verification/mutants/run.py --all --record   # everything, hours",
-        "python3 verification/mutants/run.py                  # what differs from the survey, as in CI",
+        "python3 verification/mutants/run.py                  # what differs from the baseline, as in CI",
         "```",
         "",
         f"The tool is {recorded['tool']}, with `.cargo/mutants.toml`. The result was collected file by file, each with the",
@@ -443,7 +443,7 @@ def page(recorded):
         "",
     ]
     if waiting:
-        lines += ["**Not complete.** These files have not been surveyed, and CI fails until they are:", ""]
+        lines += ["**Not complete.** These files have not been tried, and CI fails until they are:", ""]
         lines += [*(f"- `{name}`" for name in waiting), ""]
     lines += ["| file | mutants | caught | timeout | unviable | missed | kept |", "|---|--:|--:|--:|--:|--:|--:|"]
     rows = [(f"`{name}`", entry) for name, entry in sorted(files.items())] + [("total", total)]
@@ -459,14 +459,14 @@ def page(recorded):
     if not equivalents:
         lines.append("None is left out.")
     lines += [f"- `{pattern}`: {reason}" for pattern, reason in equivalents]
-    lines += switches_page.page(load(SURVEY.with_name("switches.json")), load(SURVEY.with_name("equivalents.json")))
+    lines += switches_page.page(load(BASELINE.with_name("switches.json")), load(BASELINE.with_name("equivalents.json")))
     return "\n".join(lines) + "\n"
 
 
 def record(results, kept=None):
-    """Puts the results into the survey; a file that is neither in it nor in them is named as not surveyed."""
+    """Puts the results into the baseline; a file that is neither in it nor in them is named as not tried."""
     kept = kept or {}
-    recorded = load(SURVEY)
+    recorded = load(BASELINE)
     files = {name: entry for name, entry in recorded.get("files", {}).items() if (ROOT / name).exists()}
     for name, verdicts in results.items():
         files[name] = {
@@ -479,24 +479,24 @@ def record(results, kept=None):
             "timeout_names": sorted(mutant for mutant, verdict in verdicts.items() if verdict == "timeout"),
         }
     waiting = [name for name in sources() if name not in files]
-    save(SURVEY, {"tool": f"cargo-mutants {VERSION}", "files": files, "not_surveyed": waiting})
+    save(BASELINE, {"tool": f"cargo-mutants {VERSION}", "files": files, "not_tried": waiting})
     write_page()
 
 
 def write_page():
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(load(SURVEY)), encoding="utf-8")
+    PAGE.write_text(page(load(BASELINE)), encoding="utf-8")
 
 
 def gate(jobs):
-    """What the survey lacks or got wrong, and the results of the changed files, which are tried here."""
-    recorded = load(SURVEY)
-    files, waiting = recorded.get("files", {}), recorded.get("not_surveyed", [])
+    """What the baseline lacks or got wrong, and the results of the changed files, which are tried here."""
+    recorded = load(BASELINE)
+    files, waiting = recorded.get("files", {}), recorded.get("not_tried", [])
     present = sources()
     problems = [f"recorded, but there is no such file: {name}" for name in [*files, *waiting] if name not in present]
     if recorded.get("tool") != f"cargo-mutants {VERSION}":
-        problems.append(f"the survey is not by cargo-mutants {VERSION}; run --all --record")
-    problems += [f"NOT SURVEYED: {name}; run --record {name}" for name in waiting if name in present]
+        problems.append(f"the baseline is not by cargo-mutants {VERSION}; run --all --record")
+    problems += [f"NOT TRIED: {name}; run --record {name}" for name in waiting if name in present]
     changed = [
         name for name in present if name not in waiting and files.get(name, {}).get("sha256") != sha256(name)
     ]
@@ -504,19 +504,19 @@ def gate(jobs):
         if name in present and name not in changed:
             problems += [f"missed: {mutant}" for mutant in entry["missed_names"]]
             if entry["missed"] != len(entry["missed_names"]):
-                problems.append(f"the survey's numbers of {name} disagree")
+                problems.append(f"the baseline's numbers of {name} disagree")
     if not PAGE.exists() or (recorded and PAGE.read_text(encoding="utf-8") != page(recorded)):
-        problems.append("docs/mutation.md is not what the survey says; run --page")
+        problems.append("docs/mutation.md is not what the baseline says; run --page")
     if not changed:
-        print(f"no file differs from the survey: {len(files)} files, nothing to run")
+        print(f"no file differs from the baseline: {len(files)} files, nothing to run")
         return problems, {}
     install()
     number = sum(len(mutants) for mutants in listed(changed).values())
-    print(f"differ from the survey: {', '.join(changed)}; {number} mutants", flush=True)
+    print(f"differ from the baseline: {', '.join(changed)}; {number} mutants", flush=True)
     if number > BOUND:
         problems.append(f"{number} mutants in changed files are more than {BOUND}: run --all --record first")
         return problems, {}
-    return problems, survey(changed, jobs, only_missed=False)
+    return problems, try_files(changed, jobs, only_missed=False)
 
 
 def control():
@@ -524,19 +524,19 @@ def control():
     name, test = "src/machine/challenge.rs", "a_pending_challenge_counts_its_messages"
     chosen = [m for m in listed([name])[name] if re.search(r"replace Pending::(generation|sends) -> u32 with 0$", m)]
     if len(chosen) != 2:
-        raise SurveyError(f"the control's mutants are not there: {chosen}")
+        raise MutationError(f"the control's mutants are not there: {chosen}")
     worker = Worker("control", [name])
     worker.baseline()
     intact = worker.verdicts(name, chosen)
     path = worker.copy / "tests" / "it" / "display.rs"
     text, whole = path.read_text(encoding="utf-8"), f"#[test]\nfn {test}("
     if text.count(whole) != 1:
-        raise SurveyError(f"the control's test is not there: {test}")
+        raise MutationError(f"the control's test is not there: {test}")
     path.write_text(text.replace(whole, f"#[allow(dead_code)]\nfn {test}("), encoding="utf-8")
     weakened = worker.verdicts(name, chosen)
     refresh(worker.copy)
     if set(intact.values()) != {"caught"} or set(weakened.values()) != {"missed"} or len(weakened) != 2:
-        raise SurveyError(f"the control failed: with the test {intact}, without it {weakened}")
+        raise MutationError(f"the control failed: with the test {intact}, without it {weakened}")
     print(f"without {test}, {len(weakened)} mutants that it catches are reported as missed")
 
 
@@ -566,10 +566,10 @@ def main():
         todo, kept = moved(arguments.moved)
         number = sum(len(mutants) for mutants in todo.values())
         print(f"{sum(kept.values())} mutants only moved; {number} are tried", flush=True)
-        problems, results = [], survey(sorted(todo), arguments.jobs, only_missed=False, chosen=todo)
+        problems, results = [], try_files(sorted(todo), arguments.jobs, only_missed=False, chosen=todo)
     elif arguments.all or arguments.files:
         install()
-        problems, results = [], survey(
+        problems, results = [], try_files(
             arguments.files or sources(), arguments.jobs, arguments.missed, arguments.record
         )
     else:
@@ -586,5 +586,5 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except SurveyError as failure:
+    except MutationError as failure:
         sys.exit(str(failure))

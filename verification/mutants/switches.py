@@ -107,7 +107,7 @@ def build(sites):
     messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode != 0:
         said = [message["message"]["rendered"] for message in messages if message["reason"] == "compiler-message"]
-        raise run.SurveyError("the copy with all mutants does not compile:\n" + "".join(said))
+        raise run.MutationError("the copy with all mutants does not compile:\n" + "".join(said))
     made = [message for message in messages if message["reason"] == "compiler-artifact" and message["executable"]]
     programs = {message["target"]["name"]: message["executable"] for message in made}
     return [programs["countersign"], programs["it"]]
@@ -141,13 +141,13 @@ def verdict(programs, number, skipped=(), shown=False):
     return "missed"
 
 
-def survey(sites, jobs, shown=False):
+def try_sites(sites, jobs, shown=False):
     """The verdicts of these places, by name."""
     everything = sites if len(sites) == len(found(files())) else found(files())
     numbers = {site["name"]: number for number, site in enumerate(everything, start=1)}
     programs = build([{**site, "number": numbers[site["name"]]} for site in everything])
     if verdict(programs, 0) != "missed":
-        raise run.SurveyError("the tests fail without a mutant: python3 verification/mutants/switches.py --only ''")
+        raise run.MutationError("the tests fail without a mutant: python3 verification/mutants/switches.py --only ''")
     waiting, verdicts = queue.Queue(), {}
     for site in sites:
         waiting.put(site["name"])
@@ -209,7 +209,7 @@ def gate(jobs):
     print(f"{len(sites)} mutants; {len(changed)} files differ from the record, with {len(todo)}", flush=True)
     if len(todo) > BOUND:
         return [*problems, f"{len(todo)} mutants in changed files are more than {BOUND}: run --all --record first"]
-    return problems + (judge(survey(todo, jobs)) if todo else [])
+    return problems + (judge(try_sites(todo, jobs)) if todo else [])
 
 
 def control():
@@ -218,11 +218,11 @@ def control():
     chosen, tests = CONTROL
     numbers = {site["name"]: number for number, site in enumerate(sites, start=1)}
     if chosen not in numbers:
-        raise run.SurveyError(f"the control's mutant is not there: {chosen}")
+        raise run.MutationError(f"the control's mutant is not there: {chosen}")
     programs = build([{**site, "number": numbers[site["name"]]} for site in sites])
     said = [verdict(programs, numbers[chosen]), verdict(programs, numbers[chosen], skipped=tests)]
     if said != ["caught", "missed"]:
-        raise run.SurveyError(f"the control failed: {said}")
+        raise run.MutationError(f"the control failed: {said}")
     print(f"without {' and '.join(tests)}, the mutant that they catch is reported as missed")
 
 
@@ -242,7 +242,7 @@ def main():
         sites = found(files())
         if arguments.only is not None:
             sites = [site for site in sites if arguments.only in site["name"]]
-        verdicts = survey(sites, arguments.jobs, shown=arguments.only is not None)
+        verdicts = try_sites(sites, arguments.jobs, shown=arguments.only is not None)
         problems = judge(verdicts) if arguments.all else []
         if arguments.record:
             record(sites, verdicts)
@@ -254,5 +254,5 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except run.SurveyError as failure:
+    except run.MutationError as failure:
         sys.exit(str(failure))

@@ -1,7 +1,7 @@
 //! One test for each known vulnerability of a second-factor system that can apply to emailed codes and recovery codes:
 //! each states the invariant that rules the vulnerability out, and fails if the invariant does not hold.
 //!
-//! The numbers are those of a survey of forty published vulnerabilities and issues. `verification/negative_controls`
+//! The numbers are those of forty published vulnerabilities and issues. `verification/negative_controls`
 //! takes the guard behind each test out of the library, one at a time, and requires the test to fail.
 //!
 //! `docs/advisories.md` says for each of the forty how it is held. Not here are V12, V22 and V23, which are about
