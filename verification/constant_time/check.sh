@@ -7,8 +7,8 @@
 #
 # memcheck: every secret is marked as undefined and valgrind reports what depends on one. Each profile is built twice: with
 # the library's hook, which declassifies each verdict, and nothing may show; and as shipped, where what shows must be the
-# verdicts' own branches, one each. Optimised, the library must also hold no division instruction. Three comparisons that leak must be caught in the same runs, and so must the library
-# with a naive comparison put into it.
+# verdicts' own branches, one each. Optimised, the library must also hold no division instruction. Three comparisons that
+# leak must be caught in the same runs, and so must the library with a naive comparison put into it.
 #
 # dudect: |t| of a verification must stay below 5, and that of the control must exceed 50. A machine that does other work
 # can push t up but hardly three times in a row, so a verification fails if it exceeds the limit in each of three runs; the

@@ -55,7 +55,8 @@ fn binding_code(runner: &mut CtRunner, rng: &mut BenchRng) {
     let (account, _) = scene.enroll();
     let session = scene.login();
     let (account, challenged, code) = scene.challenge(&session, account);
-    let handle = scene.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
+    let handle =
+        scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
     let (verifier, now) = (scene.verifier.clone(), scene.now);
     let prepare = |class| (account.clone(), altered_binding_code(&mut scene, &code, wrong(class)));
     let work = |(account, code)| verifier.verify_oob(&session, account, &handle, &code, now);
@@ -94,7 +95,7 @@ fn oob_code(runner: &mut CtRunner, rng: &mut BenchRng) {
     let (account, _) = scene.enroll();
     let session = scene.login();
     let (_, challenged, _) = scene.challenge(&session, account);
-    let right = challenged.oob_code.expose().to_owned();
+    let right = challenged.prompt.sent().unwrap().oob_code.expose().to_owned();
     let verifier = scene.verifier.clone();
     let prepare = |class| altered_text(&mut scene, &right, OOB_TAG, wrong(class));
     let work = |text: String| (verifier.open_oob_code(&session, &text), text);
