@@ -47,10 +47,10 @@ fn each_type_has_one_path() {
 #[test]
 fn the_root_has_what_a_first_host_needs() {
     let paths = paths(LISTING);
-    let root: Vec<_> =
-        paths.iter().filter(|(name, known)| known.contains(&&*format!("countersign::{name}"))).collect();
-    let root: Vec<_> = root.into_iter().map(|(name, _)| *name).collect();
-    assert_eq!(root.join(" "), ROOT);
+    let at_root =
+        paths.iter().filter(|(name, known)| known.contains(&format!("countersign::{name}").as_str()));
+    let names: Vec<_> = at_root.map(|(name, _)| *name).collect();
+    assert_eq!(names.join(" "), ROOT);
 }
 
 #[test]
