@@ -9,12 +9,13 @@
     python3 verification/mutants/run.py --page          # writes docs/mutation.md from the baseline
     python3 verification/mutants/run.py --moved REV     # tries what is new since the revision of an earlier baseline
 
-With --record the results go into baseline.json, and docs/mutation.md is written from it. The baseline has the SHA-256 of each
-file as it was tried, so that what has changed is known without a history. The exit status is 1 if a mutant was missed,
-if the baseline doesn't cover the sources exactly, or if more has changed than a gate should wait for.
+With --record the results go into baseline.json, and docs/mutation.md is written from it. The baseline has the SHA-256 of
+each file as it was tried, so that what has changed is known without a history. The exit status is 1 if a mutant was
+missed, if the baseline doesn't cover the sources exactly, or if more has changed than a gate should wait for.
 
 With --moved a mutant whose function reads as it did in REV, in whatever file, keeps the verdict that it had: it was not
-missed. The baseline counts these as kept, and only the others are tried. REV must be a revision whose baseline is complete.
+missed. The baseline counts these as kept, and only the others are tried. REV must be a revision whose baseline is
+complete.
 
 The mutants are made by cargo-mutants, which is installed if need be, in copies of the tree, two at a time (--jobs N).
 Copies and builds stay in target/mutants, or in CARGO_TARGET_DIR/mutants, so that a second run is quick.
