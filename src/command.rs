@@ -1,11 +1,13 @@
 //! The commands, a file each. A command must never read a clock, draw from anything but the entropy that it was
 //! handed, or keep anything.
 
+pub(crate) mod activate;
 pub(crate) mod admin;
 pub(crate) mod associate;
 pub(crate) mod authenticators;
 pub(crate) mod begin;
 pub(crate) mod challenge;
+pub(crate) mod context;
 pub(crate) mod decide;
 pub(crate) mod gate;
 pub(crate) mod guess;

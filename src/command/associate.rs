@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, StepBuilder, decide_drawing},
+        context::Context,
+        decide::{Decision, decide_drawing},
         send::{SentCode, delivery_decision},
         verifier::Verifier,
     },
@@ -74,19 +75,18 @@ impl Verifier {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::Associate, session, now);
         decide_drawing(audit, account, now, entropy, |account, draws, draft| {
-            self.try_associate(session, account, factor.factor(), now, draws, draft)
+            self.try_associate(account, factor.factor(), draws, &mut Context { session, now, draft })
         })
     }
 
     fn try_associate(
         &self,
-        session: &Session,
         account: &mut AccountBody,
         factor: &Factor,
-        now: Millis,
         draws: &mut Draws,
-        draft: &mut StepBuilder,
+        context: &mut Context<'_>,
     ) -> Result<Decision<Associated>, Denial> {
+        let (session, now) = (context.session, context.now);
         if matches!(session.grant(), Grant::Elevated(scopes) if !scopes.enroll) {
             return Err(Denial::InsufficientScope);
         }
@@ -104,7 +104,7 @@ impl Verifier {
         };
         let known = account.authenticators.iter().find(same).map(|known| known.id);
         // A new one is named once it is there: the record of a refusal does not hold it.
-        draft.audit.authenticator = known;
+        context.draft.audit.authenticator = known;
         let id = match known {
             Some(id) => id,
             None => {
@@ -116,8 +116,8 @@ impl Verifier {
                 id
             }
         };
-        let sending = self.send_code(session, account, (id, channel), Purpose::Confirm, now, draws, draft)?;
-        draft.audit.authenticator = Some(id);
+        let sending = self.send_code(account, (id, channel), Purpose::Confirm, draws, context)?;
+        context.draft.audit.authenticator = Some(id);
         let delivery = sending.sent.delivery;
         let answer = self.associated(account, id, sending).ok_or(Denial::ExpiredOobCode)?;
         Ok(delivery_decision(delivery, answer))

@@ -4,7 +4,8 @@ use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, StepBuilder, decide_drawing},
+        context::Context,
+        decide::{Decision, decide_drawing},
         gate::check_authenticating,
         send::delivery_decision,
         verifier::Verifier,
@@ -150,19 +151,18 @@ impl Verifier {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::Challenge, session, now);
         decide_drawing(audit, account, now, entropy, |account, draws, draft| {
-            self.try_challenge(session, account, request, now, draws, draft)
+            self.try_challenge(account, request, draws, &mut Context { session, now, draft })
         })
     }
 
     fn try_challenge(
         &self,
-        session: &Session,
         account: &mut AccountBody,
         request: &ChallengeRequest,
-        now: Millis,
         draws: &mut Draws,
-        draft: &mut StepBuilder,
+        context: &mut Context<'_>,
     ) -> Result<Decision<Challenged>, Denial> {
+        let (session, now) = (context.session, context.now);
         check_authenticating(session)?;
         Self::check_session(session, account, now)?;
         if account.is_spent(session.transaction()) {
@@ -177,10 +177,10 @@ impl Verifier {
             return Err(Denial::UnsupportedChallengeType);
         }
         let (id, channel) = self.choose(account, request)?;
-        draft.audit.authenticator = Some(id);
+        context.draft.audit.authenticator = Some(id);
         account.open_transaction(session);
         let purpose = request.purpose.clone();
-        let sending = self.send_code(session, account, (id, channel), purpose, now, draws, draft)?;
+        let sending = self.send_code(account, (id, channel), purpose, draws, context)?;
         let delivery = sending.sent.delivery;
         let answer = Challenged {
             authenticator: id,

@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, StepBuilder, decide, decide_drawing},
+        context::Context,
+        decide::{Decision, decide, decide_drawing},
         verifier::Verifier,
     },
     crypto::entropy::Entropy,
@@ -48,18 +49,17 @@ impl Verifier {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::RegenerateRecoveryCodes, session, now);
         decide_drawing(audit, account, now, entropy, |account, draws, draft| {
-            self.try_regenerate(session, account, now, draws, draft)
+            self.try_regenerate(account, draws, &mut Context { session, now, draft })
         })
     }
 
     fn try_regenerate(
         &self,
-        session: &Session,
         account: &mut AccountBody,
-        now: Millis,
         draws: &mut Draws,
-        draft: &mut StepBuilder,
+        context: &mut Context<'_>,
     ) -> Result<Decision<Vec<RecoveryCode>>, Denial> {
+        let (session, now) = (context.session, context.now);
         match session.grant() {
             Grant::Elevated(scopes) if scopes.enroll => {}
             Grant::Elevated(_) | Grant::FirstFactor { .. } => return Err(Denial::InsufficientScope),
@@ -86,8 +86,8 @@ impl Verifier {
         let live = codes.iter().map(|code| LiveCode::new(key, subject, code)).collect();
         account.recovery = Some(Recovery { id, live, spent: Vec::new() });
         account.revoke_sessions_before(now);
-        draft.audit.authenticator = Some(id);
-        draft.notify(account, Notice::RecoveryRegenerated { recovery: id }, now);
+        context.draft.audit.authenticator = Some(id);
+        context.notify(account, Notice::RecoveryRegenerated { recovery: id });
         Ok(Decision::Store(Ok(codes)))
     }
 

@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, StepBuilder, decide},
+        context::Context,
+        decide::{Decision, decide},
         verifier::Verifier,
     },
     machine::enrollment::EnrollmentInput,
@@ -45,17 +46,16 @@ impl Verifier {
         let mut audit = AuditEvent::of_session(Command::Remove, session, now);
         audit.authenticator = Some(authenticator);
         decide(audit, account, now, |account, draft| {
-            Self::try_remove(session, account, authenticator, now, draft)
+            Self::try_remove(account, authenticator, &mut Context { session, now, draft })
         })
     }
 
     fn try_remove(
-        session: &Session,
         account: &mut AccountBody,
         id: AuthenticatorId,
-        now: Millis,
-        draft: &mut StepBuilder,
+        context: &mut Context<'_>,
     ) -> Result<Decision<()>, Denial> {
+        let (session, now) = (context.session, context.now);
         match session.grant() {
             Grant::Elevated(scopes) if scopes.remove_authenticators => {}
             Grant::Elevated(_) | Grant::FirstFactor { .. } => return Err(Denial::InsufficientScope),
@@ -72,13 +72,13 @@ impl Verifier {
         }
         let label = found.factor.label();
         account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == id);
-        draft.notify(account, Notice::Removed { authenticator: id, label }, now);
+        context.notify(account, Notice::Removed { authenticator: id, label });
         if !account.authenticators.iter().any(Authenticator::is_active) {
             let disabled = account.authenticators.iter().filter(|known| !known.is_unconfirmed());
             let disabled: Vec<_> = disabled.map(|known| (known.id, known.factor.label())).collect();
             account.drop_authenticators(EnrollmentInput::Remove, |known| !known.is_unconfirmed());
             for (authenticator, label) in disabled {
-                draft.notify(account, Notice::Removed { authenticator, label }, now);
+                context.notify(account, Notice::Removed { authenticator, label });
             }
             account.recovery = None;
             account.enrolled = false;

@@ -7,6 +7,7 @@
 
 use crate::{
     command::{
+        context::Context,
         decide::{Decision, StepBuilder},
         verifier::Verifier,
     },
@@ -25,7 +26,6 @@ use crate::{
         ledger::Ledger,
         transaction::AttemptCounter,
     },
-    session::session::Session,
     value::{
         id::{AuthenticatorId, TransactionId},
         instant::{self, Millis},
@@ -68,17 +68,15 @@ pub(crate) enum SendDecision {
 
 impl Verifier {
     /// Sends a code to an authenticator of the account, in the session's transaction, which has its entry.
-    #[allow(clippy::too_many_arguments, reason = "a command's whole input passes through")]
     pub(crate) fn send_code(
         &self,
-        session: &Session,
         account: &mut AccountBody,
         (id, channel): (AuthenticatorId, Channel),
         purpose: Purpose,
-        now: Millis,
         draws: &mut Draws,
-        draft: &mut StepBuilder,
+        context: &mut Context<'_>,
     ) -> Result<SentCode, Denial> {
+        let (session, now) = (context.session, context.now);
         let transaction = session.transaction();
         let attempts_left = self.policy.settings().attempts;
         if let Some(entry) = account.transaction_mut(transaction).filter(|entry| entry.pair(id).is_none()) {
@@ -105,7 +103,7 @@ impl Verifier {
             latest_deadline: session.expires_ms(),
         };
         let present = challenges.iter_mut().find(|known| of_pair(known) && known.is_live(now));
-        let delivery = match self.dispatch(scene, present, now, draws, draft)? {
+        let delivery = match self.dispatch(scene, present, now, draws, context.draft)? {
             SendDecision::CoolingDown { until } => Delivery::CoolingDown { until: until.to_datetime() },
             SendDecision::Resent => Delivery::Sent,
             SendDecision::New(challenge) => {

@@ -9,7 +9,8 @@ use time::OffsetDateTime;
 
 use crate::{
     command::{
-        decide::{Decision, StepBuilder, decide},
+        context::Context,
+        decide::{Decision, decide},
         gate::check_authenticating,
         verifier::Verifier,
     },
@@ -66,23 +67,22 @@ impl Verifier {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::VerifyRecovery, session, now);
         decide(audit, account, now, |account, draft| {
-            self.try_verify_recovery(session, account, code, now, draft)
+            self.try_verify_recovery(account, code, &mut Context { session, now, draft })
         })
     }
 
     fn try_verify_recovery(
         &self,
-        session: &Session,
         account: &mut AccountBody,
         code: &RecoveryCode,
-        now: Millis,
-        draft: &mut StepBuilder,
+        context: &mut Context<'_>,
     ) -> Result<Decision<Recovered>, Denial> {
+        let (session, now) = (context.session, context.now);
         check_authenticating(session)?;
         Self::check_session(session, account, now)?;
-        draft.audit.authenticator = account.recovery.as_ref().map(|recovery| recovery.id);
+        context.draft.audit.authenticator = account.recovery.as_ref().map(|recovery| recovery.id);
         if account.is_spent(session.transaction()) {
-            return self.repeat(session, account, code, draft).map(Decision::Unchanged);
+            return self.repeat(account, code, context).map(Decision::Unchanged);
         }
         if !account.enrolled {
             return Err(Denial::NotEnrolled);
@@ -103,7 +103,7 @@ impl Verifier {
         {
             return Err(Denial::TooManyRecoveryAttempts { until: Some(until.to_datetime()) });
         }
-        draft.audit.evaluated = true;
+        context.draft.audit.evaluated = true;
         let Some(place) = recovery.find(&self.keys, subject, code) else {
             let guessed = ledger
                 .charge_recovery(&self.policy, now)
@@ -112,7 +112,7 @@ impl Verifier {
                 entry.recovery_attempts = attempts_left;
             }
             if let Some(notice) = guessed {
-                draft.notify(account, notice, now);
+                context.notify(account, notice);
             }
             return Ok(Decision::Store(Err(Denial::InvalidRecoveryCode)));
         };
@@ -135,8 +135,8 @@ impl Verifier {
         });
         let (id, remaining) = (recovery.id, recovery.usable(&self.keys));
         let evidence = Evidence::recovery_code(id, now);
-        self.complete(session, account, (id, &evidence), now, draft)?;
-        draft.notify(account, Notice::RecoveryUsed { recovery: id, remaining }, now);
+        self.complete(account, (id, &evidence), context)?;
+        context.notify(account, Notice::RecoveryUsed { recovery: id, remaining });
         Ok(Decision::Store(Ok(Recovered {
             evidence,
             replacement: replacement.map(|(code, _)| code),
@@ -148,12 +148,11 @@ impl Verifier {
     /// The same answer again, for the very code that completed the transaction.
     fn repeat(
         &self,
-        session: &Session,
         account: &AccountBody,
         code: &RecoveryCode,
-        draft: &mut StepBuilder,
+        context: &mut Context<'_>,
     ) -> Result<Recovered, Denial> {
-        let transaction = session.transaction();
+        let transaction = context.session.transaction();
         let spent =
             account.transaction(transaction).and_then(|entry| entry.spent).ok_or(Denial::TransactionSpent)?;
         let recovery = account.recovery.as_ref().ok_or(Denial::TransactionSpent)?;
@@ -168,7 +167,7 @@ impl Verifier {
             }
         };
         let evidence = Evidence::recovery_code(recovery.id, spent.at);
-        draft.issue(IssueToken::of(session, &evidence).ok_or(Denial::InsufficientScope)?);
+        context.draft.issue(IssueToken::of(context.session, &evidence).ok_or(Denial::InsufficientScope)?);
         Ok(Recovered { evidence, replacement, remaining: recovery.usable(&self.keys), repeated: true })
     }
 }
