@@ -56,13 +56,13 @@ impl Verifier {
         let authenticator = account.authenticators.iter_mut().find(|known| known.id == id);
         let authenticator = authenticator.ok_or(Denial::UnknownAuthenticator)?;
         let pending = match &authenticator.enrollment {
-            Enrollment::Unconfirmed(state) => state.recovery.clone(),
+            Enrollment::Unconfirmed(state) => state.recovery().cloned(),
             Enrollment::Active | Enrollment::Disabled => None,
         };
         let label = authenticator.factor.label();
         let confirmed = authenticator.enrollment.apply(EnrollmentInput::Confirm);
         let Ok(Transition::To) = confirmed else { return Err(Denial::UnknownAuthenticator) };
-        account.expire(|_, state| state.enrolled_by == EnrolledBy::FirstFactor);
+        account.expire(|_, state| state.enrolled_by() == EnrolledBy::FirstFactor);
         let mut recovery_codes_live = false;
         if self.policy.authenticates(id.kind()) {
             account.enrolled = true;
@@ -85,6 +85,6 @@ impl Verifier {
         let codes = self.pending_codes(account, id, pending)?;
         let key = self.keys.durable();
         let live = codes.iter().map(|code| LiveCode::new(key, &account.subject, code)).collect();
-        Some(Recovery { id: pending.id, live, spent: alloc::vec::Vec::new() })
+        Some(Recovery { id: pending.id(), live, spent: alloc::vec::Vec::new() })
     }
 }

@@ -79,11 +79,11 @@ impl Verifier {
         let account = account.body();
         let live = account.recovery.iter().flat_map(|recovery| &recovery.live);
         let pending = account.authenticators.iter().filter_map(|known| match &known.enrollment {
-            Enrollment::Unconfirmed(state) => state.recovery.as_ref(),
+            Enrollment::Unconfirmed(state) => state.recovery(),
             Enrollment::Active | Enrollment::Disabled => None,
         });
         let live = live.map(|code| (code.key_id, 1, 0));
-        let pending = pending.map(|set| (set.key_id, 0, usize::from(set.count)));
+        let pending = pending.map(|set| (set.key_id(), 0, usize::from(set.count())));
         let mut found = StaleKeys::default();
         for (key, live, pending) in live.chain(pending).filter(|(key, ..)| *key != self.keys.durable().id) {
             let known = self.keys.durable_by_id(key).is_some();

@@ -99,7 +99,7 @@ impl Verifier {
         account.open_transaction(session);
         let transaction = session.transaction();
         let same = |known: &&Authenticator| match &known.enrollment {
-            Enrollment::Unconfirmed(state) => state.transaction == transaction && known.factor == *factor,
+            Enrollment::Unconfirmed(state) => state.transaction() == transaction && known.factor == *factor,
             Enrollment::Active | Enrollment::Disabled => false,
         };
         let known = account.authenticators.iter().find(same).map(|known| known.id);
@@ -157,13 +157,12 @@ impl Verifier {
         let recovery = if self.policy.authenticates(factor.kind()) && account.recovery.is_none() {
             let seed = draws.seed("recovery");
             let set = draws.authenticator(AuthenticatorKind::RecoveryCode);
-            let key_id = self.keys.durable().id;
-            Some(PendingRecovery { id: set, key_id, count: self.policy.settings().recovery_codes, seed })
+            let count = self.policy.settings().recovery_codes;
+            Some(PendingRecovery::new(set, self.keys.durable().id, count, seed))
         } else {
             None
         };
-        let state =
-            Unconfirmed { transaction: session.transaction(), enrolled_by: session.opener(), recovery };
+        let state = Unconfirmed::new(session.transaction(), session.opener(), recovery);
         Authenticator {
             id,
             factor: factor.clone(),
@@ -183,7 +182,7 @@ impl Verifier {
     ) -> Option<Associated> {
         let authenticator = account.authenticator(id)?;
         let Enrollment::Unconfirmed(state) = &authenticator.enrollment else { return None };
-        let recovery = state.recovery.as_ref();
+        let recovery = state.recovery();
         Some(Associated {
             authenticator: id,
             recovery_codes: recovery.and_then(|pending| self.pending_codes(account, id, pending)),
@@ -199,16 +198,16 @@ impl Verifier {
         authenticator: AuthenticatorId,
         pending: &PendingRecovery,
     ) -> Option<Vec<RecoveryCode>> {
-        let key = self.keys.durable_by_id(pending.key_id)?;
+        let key = self.keys.durable_by_id(pending.key_id())?;
         let code = |index| {
             derive::recovery_issue(
                 &key.recovery_issue,
                 &account.subject,
                 &authenticator,
-                &pending.seed,
+                pending.seed(),
                 index,
             )
         };
-        Some((0..u32::from(pending.count)).map(code).collect())
+        Some((0..u32::from(pending.count())).map(code).collect())
     }
 }

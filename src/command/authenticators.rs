@@ -79,7 +79,7 @@ impl Verifier {
         Self::check_session(session, account, now)?;
         let lapsed = |known: &Authenticator| match &known.enrollment {
             Enrollment::Unconfirmed(state) => {
-                account.transaction(state.transaction).is_none_or(|t| t.expires <= now)
+                account.transaction(state.transaction()).is_none_or(|t| t.expires <= now)
             }
             Enrollment::Active | Enrollment::Disabled => false,
         };

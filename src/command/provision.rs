@@ -119,7 +119,7 @@ impl Verifier {
         if active {
             account.enrolled |= self.policy.authenticates(factor.kind());
             // As a confirmation does: what first-factor sessions had begun is not needed any more.
-            account.expire(|_, state| state.enrolled_by == EnrolledBy::FirstFactor);
+            account.expire(|_, state| state.enrolled_by() == EnrolledBy::FirstFactor);
             draft.notify(account, Notice::Added { authenticator: id, label: factor.label() }, now);
         }
         Ok(id)

@@ -90,7 +90,7 @@ impl Verifier {
         let authenticator = record.authenticators().iter().find(|known| known.id == challenge.authenticator);
         let authenticator = authenticator.ok_or(RenderError::NotLive)?;
         let same_code = match &challenge.state {
-            ChallengeState::Pending(pending) => pending.generation == promised.generation,
+            ChallengeState::Pending(pending) => pending.generation() == promised.generation,
             ChallengeState::Verified
             | ChallengeState::Exhausted
             | ChallengeState::Expired

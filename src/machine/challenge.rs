@@ -41,12 +41,17 @@ pub enum ChallengeState {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Pending {
-    pub(crate) seed: Seed,
-    pub(crate) generation: u32,
-    pub(crate) sends: u32,
+    seed: Seed,
+    generation: u32,
+    sends: u32,
 }
 
 impl Pending {
+    /// What its code is derived from.
+    pub(crate) const fn seed(&self) -> &Seed {
+        &self.seed
+    }
+
     /// How many times the code was replaced under the same handle.
     #[must_use]
     pub const fn generation(&self) -> u32 {
@@ -97,6 +102,11 @@ pub enum ChallengeInput {
 }
 
 impl ChallengeState {
+    /// The state of a new challenge, whose first message is counted as sent.
+    pub(crate) const fn issued(seed: Seed) -> Self {
+        Self::Pending(Pending { seed, generation: 0, sends: 1 })
+    }
+
     /// Whether it waits for its code.
     #[must_use]
     pub const fn is_pending(&self) -> bool {

@@ -43,17 +43,36 @@ pub enum Enrollment {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Unconfirmed {
     /// The transaction that opened it, with which it lapses.
-    pub(crate) transaction: TransactionId,
-    pub(crate) enrolled_by: EnrolledBy,
+    transaction: TransactionId,
+    enrolled_by: EnrolledBy,
     /// The recovery codes that were shown and go live when it is confirmed.
-    pub(crate) recovery: Option<PendingRecovery>,
+    recovery: Option<PendingRecovery>,
 }
 
 impl Unconfirmed {
+    /// The state of a new enrollment, with the recovery codes that are shown with it.
+    pub(crate) const fn new(
+        transaction: TransactionId,
+        enrolled_by: EnrolledBy,
+        recovery: Option<PendingRecovery>,
+    ) -> Self {
+        Self { transaction, enrolled_by, recovery }
+    }
+
     /// Which kind of session opened the enrollment.
     #[must_use]
     pub const fn enrolled_by(&self) -> EnrolledBy {
         self.enrolled_by
+    }
+
+    /// The transaction that opened it.
+    pub(crate) const fn transaction(&self) -> TransactionId {
+        self.transaction
+    }
+
+    /// The recovery codes that go live when it is confirmed.
+    pub(crate) const fn recovery(&self) -> Option<&PendingRecovery> {
+        self.recovery.as_ref()
     }
 }
 
@@ -73,10 +92,37 @@ pub enum EnrolledBy {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct PendingRecovery {
     /// The id that the set will have.
-    pub(crate) id: AuthenticatorId,
-    pub(crate) key_id: KeyId,
-    pub(crate) count: u8,
-    pub(crate) seed: Seed,
+    id: AuthenticatorId,
+    key_id: KeyId,
+    count: u8,
+    seed: Seed,
+}
+
+impl PendingRecovery {
+    /// A set of `count` codes that the key derives from the seed.
+    pub(crate) const fn new(id: AuthenticatorId, key_id: KeyId, count: u8, seed: Seed) -> Self {
+        Self { id, key_id, count, seed }
+    }
+
+    /// The id that the set will have.
+    pub(crate) const fn id(&self) -> AuthenticatorId {
+        self.id
+    }
+
+    /// The key that its codes are derived with.
+    pub(crate) const fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    /// How many codes it has.
+    pub(crate) const fn count(&self) -> u8 {
+        self.count
+    }
+
+    /// What its codes are derived from.
+    pub(crate) const fn seed(&self) -> &Seed {
+        &self.seed
+    }
 }
 
 /// What can happen to an authenticator.

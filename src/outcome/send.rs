@@ -113,13 +113,13 @@ pub(crate) fn message(
 ) -> Option<(Message, MessageDescriptor)> {
     let ChallengeState::Pending(pending) = &challenge.state else { return None };
     let to = authenticator.factor.destination_by(challenge.channel)?;
-    let id = EffectId::send(challenge.channel, subject, &challenge.id, pending.sends);
+    let id = EffectId::send(challenge.channel, subject, &challenge.id, pending.sends());
     let descriptor = MessageDescriptor {
         id,
         subject: subject.clone(),
         to: to.clone(),
         challenge: challenge.id,
-        generation: pending.generation,
+        generation: pending.generation(),
     };
     let key = &keys.durable().destination;
     let message = Message {
@@ -137,5 +137,5 @@ pub(crate) fn message(
 /// The id of a waiting challenge's latest message.
 pub(crate) fn latest_send(subject: &Subject, challenge: &Challenge) -> Option<EffectId> {
     let ChallengeState::Pending(pending) = &challenge.state else { return None };
-    Some(EffectId::send(challenge.channel, subject, &challenge.id, pending.sends))
+    Some(EffectId::send(challenge.channel, subject, &challenge.id, pending.sends()))
 }

@@ -203,7 +203,7 @@ impl AccountBody {
             recovery.spent.retain(|known| alive(known.transaction));
         }
         let alive: Vec<_> = self.transactions.iter().map(|known| known.id).collect();
-        self.expire(|_, state| !alive.contains(&state.transaction));
+        self.expire(|_, state| !alive.contains(&state.transaction()));
     }
 
     /// Lapses the unconfirmed authenticators that `chosen` picks.
@@ -246,7 +246,7 @@ impl AccountBody {
             pair.is_some_and(|pair| pair.attempts_left < settings.attempts)
         };
         let unconfirmed = self.authenticators.iter().filter_map(|known| match &known.enrollment {
-            Enrollment::Unconfirmed(state) => Some((known.id, state.transaction != transaction)),
+            Enrollment::Unconfirmed(state) => Some((known.id, state.transaction() != transaction)),
             Enrollment::Active | Enrollment::Disabled => None,
         });
         if unconfirmed.clone().count() >= usize::from(settings.max_unconfirmed) {

@@ -10,7 +10,7 @@ use crate::{
         draws::Draws,
         keyring::{KeyRing, TransientKey},
     },
-    machine::challenge::{CancelReason, ChallengeInput, ChallengeState, Pending},
+    machine::challenge::{CancelReason, ChallengeInput, ChallengeState},
     record::authenticator::Authenticator,
     session::oob_code::seal_handle,
     value::{
@@ -83,7 +83,7 @@ impl Challenge {
         let id = draws.bytes("challenge");
         let seed = draws.seed("binding");
         let Terms { transaction, authenticator, channel, purpose, digits, issued, deadline } = terms;
-        let state = ChallengeState::Pending(Pending { seed, generation: 0, sends: 1 });
+        let state = ChallengeState::issued(seed);
         Self {
             id: ChallengeId(id),
             key_id: key.id,
@@ -134,9 +134,9 @@ impl Challenge {
             transaction: &self.transaction,
             challenge: &self.id,
             purpose: self.purpose.parts(),
-            generation: pending.generation,
+            generation: pending.generation(),
             digits: self.digits,
-            seed: &pending.seed,
+            seed: pending.seed(),
         };
         Some(derive::binding_code(&key.binding, &binding))
     }

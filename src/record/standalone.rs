@@ -132,7 +132,7 @@ impl Standalone {
     pub fn unconfirmed(subject: &Subject, address: EmailAddress, entropy: &Entropy) -> Self {
         let mut draws = Draws::new(entropy, "standalone", subject, Revision::NONE);
         let transaction = draws.transaction();
-        let state = Unconfirmed { transaction, enrolled_by: EnrolledBy::FirstFactor, recovery: None };
+        let state = Unconfirmed::new(transaction, EnrolledBy::FirstFactor, None);
         let life = (Enrollment::Unconfirmed(state), Origin::Enrolled);
         Self::draw(subject, address, life, transaction, &mut draws)
     }

@@ -57,9 +57,9 @@ pub(super) fn check_account(account: &AccountBody) -> Result<(), Inconsistent> {
     for authenticator in &account.authenticators {
         check_authenticator(authenticator)?;
         if let Enrollment::Unconfirmed(state) = &authenticator.enrollment {
-            let transaction = account.transaction(state.transaction);
+            let transaction = account.transaction(state.transaction());
             ensure(transaction.is_some(), "an unconfirmed authenticator belongs to no transaction")?;
-            state.recovery.as_ref().map_or(Ok(()), check_pending_recovery)?;
+            state.recovery().map_or(Ok(()), check_pending_recovery)?;
         }
     }
     for transaction in &account.transactions {
@@ -99,7 +99,7 @@ pub(super) fn check_standalone(record: &StandaloneBody) -> Result<(), Inconsiste
     check_authenticator(&record.authenticator)?;
     check_pair(&record.pair)?;
     if let Enrollment::Unconfirmed(state) = &record.authenticator.enrollment {
-        state.recovery.as_ref().map_or(Ok(()), check_pending_recovery)?;
+        state.recovery().map_or(Ok(()), check_pending_recovery)?;
     }
     ensure(
         record.pair.authenticator == record.authenticator.id,
@@ -129,9 +129,9 @@ fn check_authenticator(authenticator: &Authenticator) -> Result<(), Inconsistent
 }
 
 fn check_pending_recovery(pending: &PendingRecovery) -> Result<(), Inconsistent> {
-    let count = usize::from(pending.count);
+    let count = usize::from(pending.count());
     ensure((1..=MAX_RECOVERY_CODES).contains(&count), "a pending recovery set has not 1 to 16 codes")?;
-    let kind = pending.id.kind();
+    let kind = pending.id().kind();
     ensure(kind == AuthenticatorKind::RecoveryCode, "a pending recovery set has an id of another kind")
 }
 
