@@ -4,7 +4,7 @@
 use crate::{
     command::{context::Context, verifier::Verifier, verify_oob::Verified},
     factor::destination::Channel,
-    machine::enrollment::{EnrolledBy, Enrollment, EnrollmentInput, PendingRecovery, Transition},
+    machine::enrollment::{EnrolledBy, PendingRecovery},
     outcome::{denial::Denial, evidence::Evidence, issue_token::IssueToken, notify::Notice},
     record::{
         account::AccountBody,
@@ -53,15 +53,10 @@ impl Verifier {
         id: AuthenticatorId,
         context: &mut Context<'_>,
     ) -> Result<bool, Denial> {
-        let authenticator = account.authenticators.iter_mut().find(|known| known.id == id);
+        let authenticator = account.authenticators.iter_mut().find(|known| known.id() == id);
         let authenticator = authenticator.ok_or(Denial::UnknownAuthenticator)?;
-        let pending = match &authenticator.enrollment {
-            Enrollment::Unconfirmed(state) => state.recovery().cloned(),
-            Enrollment::Active | Enrollment::Disabled => None,
-        };
-        let label = authenticator.factor.label();
-        let confirmed = authenticator.enrollment.apply(EnrollmentInput::Confirm);
-        let Ok(Transition::To) = confirmed else { return Err(Denial::UnknownAuthenticator) };
+        let pending = authenticator.confirm().map_err(|_| Denial::UnknownAuthenticator)?;
+        let label = authenticator.factor().label();
         account.expire(|_, state| state.enrolled_by() == EnrolledBy::FirstFactor);
         let mut recovery_codes_live = false;
         if self.policy.authenticates(id.kind()) {

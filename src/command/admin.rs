@@ -78,7 +78,7 @@ impl Verifier {
     pub fn stale_keys(&self, account: &Account) -> StaleKeys {
         let account = account.body();
         let live = account.recovery.iter().flat_map(|recovery| &recovery.live);
-        let pending = account.authenticators.iter().filter_map(|known| match &known.enrollment {
+        let pending = account.authenticators.iter().filter_map(|known| match known.enrollment() {
             Enrollment::Unconfirmed(state) => state.recovery(),
             Enrollment::Active | Enrollment::Disabled => None,
         });

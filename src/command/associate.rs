@@ -25,7 +25,7 @@ use crate::{
     policy::settings::FactorUse,
     record::{
         account::{Account, AccountBody},
-        authenticator::{Authenticator, Origin},
+        authenticator::Authenticator,
     },
     session::session::{Grant, Session},
     value::{
@@ -98,18 +98,15 @@ impl Verifier {
         // Before anything of it is added: making room for the entry ends what belongs to entries that leave.
         account.open_transaction(session);
         let transaction = session.transaction();
-        let same = |known: &&Authenticator| match &known.enrollment {
-            Enrollment::Unconfirmed(state) => state.transaction() == transaction && known.factor == *factor,
-            Enrollment::Active | Enrollment::Disabled => false,
-        };
-        let known = account.authenticators.iter().find(same).map(|known| known.id);
+        let same = |known: &&Authenticator| known.is_opened_in(transaction) && known.factor() == factor;
+        let known = account.authenticators.iter().find(same).map(Authenticator::id);
         // A new one is named once it is there: the record of a refusal does not hold it.
         context.draft.audit.authenticator = known;
         let id = match known {
             Some(id) => id,
             None => {
                 let new = self.draw_unconfirmed(session, account, factor, now, draws);
-                let id = new.id;
+                let id = new.id();
                 if !account.add_unconfirmed(new, transaction, self.policy.settings()) {
                     return Err(Denial::TooManyAuthenticators);
                 }
@@ -136,7 +133,7 @@ impl Verifier {
         if self.policy.admits(factor.kind()) == FactorUse::Off {
             return Err(Denial::UnsupportedChallengeType);
         }
-        if account.authenticators.iter().any(|known| known.is_active() && known.factor == *factor) {
+        if account.authenticators.iter().any(|known| known.is_active() && known.factor() == factor) {
             return Err(Denial::AddressInUse);
         }
         if account.confirmed_count() >= usize::from(self.policy.settings().max_authenticators) {
@@ -163,15 +160,7 @@ impl Verifier {
             None
         };
         let state = Unconfirmed::new(session.transaction(), session.opener(), recovery);
-        Authenticator {
-            id,
-            factor: factor.clone(),
-            enrollment: Enrollment::Unconfirmed(state),
-            failures: 0,
-            origin: Origin::Enrolled,
-            created: now,
-            last_used: None,
-        }
+        Authenticator::unconfirmed(id, factor.clone(), state, now)
     }
 
     fn associated(
@@ -181,7 +170,7 @@ impl Verifier {
         sending: SentCode,
     ) -> Option<Associated> {
         let authenticator = account.authenticator(id)?;
-        let Enrollment::Unconfirmed(state) = &authenticator.enrollment else { return None };
+        let Enrollment::Unconfirmed(state) = authenticator.enrollment() else { return None };
         let recovery = state.recovery();
         Some(Associated {
             authenticator: id,

@@ -43,7 +43,7 @@ impl Verifier {
         }
         let active = |kind| {
             let mut known = account.authenticators.iter();
-            known.any(|known| known.is_active() && known.factor.kind() == kind)
+            known.any(|known| known.is_active() && known.factor().kind() == kind)
         };
         let has = |&kind: &AuthenticatorKind| {
             if kind.is_factor() { active(kind) } else { recovery }
@@ -77,7 +77,7 @@ impl Verifier {
             Grant::Elevated(_) | Grant::FirstFactor { .. } => {}
         }
         Self::check_session(session, account, now)?;
-        let lapsed = |known: &Authenticator| match &known.enrollment {
+        let lapsed = |known: &Authenticator| match known.enrollment() {
             Enrollment::Unconfirmed(state) => {
                 account.transaction(state.transaction()).is_none_or(|t| t.expires <= now)
             }

@@ -197,13 +197,13 @@ impl Verifier {
         request: &ChallengeRequest,
     ) -> Result<(AuthenticatorId, Channel), Denial> {
         let offered = |known: &Authenticator| {
-            let usable = request.types.oob && self.policy.authenticates(known.factor.kind());
-            let channel = known.factor.channel_for(request.channel).filter(|_| usable);
-            channel.map(|channel| (known.id, channel))
+            let usable = request.types.oob && self.policy.authenticates(known.factor().kind());
+            let channel = known.factor().channel_for(request.channel).filter(|_| usable);
+            channel.map(|channel| (known.id(), channel))
         };
         if let Some(id) = request.authenticator {
             let known = account.authenticator(id).ok_or(Denial::UnknownAuthenticator)?;
-            return match known.enrollment {
+            return match known.enrollment() {
                 Enrollment::Active => offered(known).ok_or(Denial::UnsupportedChallengeType),
                 Enrollment::Unconfirmed(_) => Err(Denial::UnknownAuthenticator),
                 Enrollment::Disabled => Err(Denial::AuthenticatorDisabled),
@@ -212,13 +212,13 @@ impl Verifier {
         let active = account.authenticators.iter().filter(|known| known.is_active());
         let active = active.filter_map(|known| Some((known, offered(known)?)));
         let is_disabled =
-            |known: &Authenticator| known.enrollment == Enrollment::Disabled && offered(known).is_some();
+            |known: &Authenticator| *known.enrollment() == Enrollment::Disabled && offered(known).is_some();
         let none = if account.authenticators.iter().any(is_disabled) {
             Denial::AuthenticatorDisabled
         } else {
             Denial::UnsupportedChallengeType
         };
-        let chosen = active.max_by_key(|(known, _)| (known.last_used, known.created));
+        let chosen = active.max_by_key(|(known, _)| known.recency());
         chosen.map(|(_, offered)| offered).ok_or(none)
     }
 }

@@ -8,12 +8,8 @@
 use crate::{
     command::{decide::StepBuilder, verifier::Verifier},
     crypto::declassify::declassify,
-    machine::{
-        challenge::{CancelReason, ChallengeInput, ChallengeState},
-        enrollment::{EnrollmentInput, Transition},
-    },
+    machine::challenge::{CancelReason, ChallengeState},
     outcome::{denial::Denial, notify::Notice},
-    policy::bounds::MAX_FAILURES,
     record::{
         authenticator::Authenticator, challenge::Challenge, ledger::Ledger, record::Body,
         transaction::AttemptCounter,
@@ -52,11 +48,10 @@ impl Verifier {
         now: Millis,
     ) -> Result<Readiness, Denial> {
         let lock = || Some(Denial::Locked { until: ledger.locked_until(&self.policy, now)?.to_datetime() });
-        match &challenge.state {
-            ChallengeState::Pending(_) if now >= challenge.deadline => {
-                challenge.state.apply(ChallengeInput::Deadline).map_err(|_| Denial::ExpiredOobCode)?;
-                Ok(Readiness::ExpiredNow)
-            }
+        if challenge.expire(now) {
+            return Ok(Readiness::ExpiredNow);
+        }
+        match challenge.state() {
             ChallengeState::Pending(_) => lock().map_or(Ok(Readiness::Ready), Err),
             ChallengeState::Verified => Err(Denial::OobCodeUsed),
             ChallengeState::Exhausted => Err(Denial::AttemptsExhausted),
@@ -78,7 +73,7 @@ impl Verifier {
         presented: &BindingCode,
         now: Millis,
     ) -> Result<CodeCheck, Denial> {
-        if presented.length() != challenge.digits {
+        if presented.length() != challenge.digits() {
             return Err(Denial::MalformedCode);
         }
         let Some(attempts_left) = pair.attempts_left.checked_sub(1) else {
@@ -87,29 +82,20 @@ impl Verifier {
         // A key that left the ring took the code with it.
         let code = challenge.code(&self.keys, subject, authenticator).ok_or(Denial::ExpiredOobCode)?;
         if declassify(presented.matches(&code)) {
-            challenge.state.apply(ChallengeInput::Accept).map_err(|_| Denial::OobCodeUsed)?;
-            authenticator.failures = 0;
-            authenticator.last_used = Some(now);
+            challenge.accept().map_err(|_| Denial::OobCodeUsed)?;
+            authenticator.note_right_code(now);
             return Ok(CodeCheck::Accepted);
         }
-        // No record holds more, or it would not load: one that was edited may be there already.
-        let failures = authenticator.failures.saturating_add(1).min(MAX_FAILURES);
-        let capped = failures >= self.policy.settings().failure_cap;
+        let capped = authenticator.note_wrong_code() >= self.policy.settings().failure_cap;
         // An unconfirmed authenticator has no cap to be disabled by: it has no attempts left instead.
         let attempts_left = if capped && authenticator.is_unconfirmed() { 0 } else { attempts_left };
-        challenge
-            .state
-            .apply(ChallengeInput::Reject { attempts_left })
-            .map_err(|_| Denial::AttemptsExhausted)?;
+        challenge.reject(attempts_left).map_err(|_| Denial::AttemptsExhausted)?;
         let disabled = capped && authenticator.is_active();
         if disabled {
-            let Ok(Transition::To) = authenticator.enrollment.apply(EnrollmentInput::Cap) else {
-                return Err(Denial::AuthenticatorDisabled);
-            };
+            authenticator.disable().map_err(|_| Denial::AuthenticatorDisabled)?;
         }
         ledger.charge_guess(&self.policy, now);
         pair.attempts_left = attempts_left;
-        authenticator.failures = failures;
         let locked_until = ledger.locked_until(&self.policy, now);
         Ok(CodeCheck::Rejected(Wrong { attempts_left, disabled, locked_until }))
     }
@@ -126,9 +112,9 @@ pub(crate) fn reject<B: Body>(
     draft: &mut StepBuilder,
 ) -> Denial {
     let Wrong { attempts_left, disabled, locked_until } = wrong;
-    let capped = record.authenticators().iter().find(|known| disabled && known.id == id);
-    if let Some(label) = capped.map(|known| known.factor.label()) {
-        cancel(record, CancelReason::Disabled, |known| known.authenticator == id);
+    let capped = record.authenticators().iter().find(|known| disabled && known.id() == id);
+    if let Some(label) = capped.map(|known| known.factor().label()) {
+        cancel(record, CancelReason::Disabled, |known| known.authenticator() == id);
         record.revoke_sessions_before(now);
         draft.notify(record, Notice::Disabled { authenticator: id, label }, now);
     }
@@ -141,5 +127,7 @@ pub(crate) fn reject<B: Body>(
 
 /// Cancels the waiting challenges that `chosen` picks.
 fn cancel<B: Body>(record: &mut B, cause: CancelReason, chosen: impl Fn(&Challenge) -> bool) {
-    record.challenges_mut().iter_mut().filter(|known| chosen(known)).for_each(|known| known.cancel(cause));
+    record.challenges_mut().iter_mut().filter(|known| chosen(known)).for_each(|known| {
+        known.cancel(cause);
+    });
 }

@@ -12,7 +12,7 @@ use crate::{
     crypto::entropy::Entropy,
     factor::factor::{Factor, NewFactor},
     keys::draws::Draws,
-    machine::enrollment::{EnrolledBy, Enrollment, EnrollmentInput},
+    machine::enrollment::{EnrolledBy, EnrollmentInput},
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
@@ -22,7 +22,7 @@ use crate::{
     policy::settings::FactorUse,
     record::{
         account::{Account, AccountBody},
-        authenticator::{Authenticator, Origin},
+        authenticator::Authenticator,
     },
     value::{id::AuthenticatorId, instant::Millis},
 };
@@ -63,9 +63,9 @@ impl Verifier {
         }
         account.prune(now);
         let mut confirmed = account.authenticators.iter().filter(|known| !known.is_unconfirmed());
-        let present = confirmed.find(|known| known.factor == *factor).map(|known| known.id);
+        let present = confirmed.find(|known| *known.factor() == *factor).map(Authenticator::id);
         let former = account.authenticators.iter().find(|known| known.is_provisioned()).cloned();
-        let former = former.filter(|former| Some(former.id) != present);
+        let former = former.filter(|former| Some(former.id()) != present);
         let id = match present {
             Some(id) => {
                 draft.audit.authenticator = Some(id);
@@ -77,8 +77,8 @@ impl Verifier {
                     return Ok(if latches { Decision::Store(Ok(id)) } else { Decision::Unchanged(id) });
                 };
                 Self::replace_provisioned(account, &former, now, draft);
-                let kept = account.authenticators.iter_mut().filter(|known| known.id == id);
-                kept.for_each(|known| known.failures = known.failures.max(former.failures));
+                let kept = account.authenticators.iter_mut().filter(|known| known.id() == id);
+                kept.for_each(|known| known.inherit_failures(&former));
                 id
             }
             None => self.add_provisioned(account, factor, former, now, draws, draft)?,
@@ -100,21 +100,12 @@ impl Verifier {
             return Err(Denial::TooManyAuthenticators);
         }
         let id = draws.authenticator(factor.kind());
-        let (mut enrollment, mut failures) = (Enrollment::Active, 0);
-        if let Some(former) = former {
-            Self::replace_provisioned(account, &former, now, draft);
-            (enrollment, failures) = (former.enrollment, former.failures);
+        if let Some(former) = &former {
+            Self::replace_provisioned(account, former, now, draft);
         }
-        let active = enrollment == Enrollment::Active;
-        account.authenticators.push(Authenticator {
-            id,
-            factor: factor.clone(),
-            enrollment,
-            failures,
-            origin: Origin::Provisioned,
-            created: now,
-            last_used: None,
-        });
+        let new = Authenticator::provisioned(id, factor.clone(), former, now);
+        let active = new.is_active();
+        account.authenticators.push(new);
         draft.audit.authenticator = Some(id);
         if active {
             account.enrolled |= self.policy.authenticates(factor.kind());
@@ -131,9 +122,9 @@ impl Verifier {
         now: Millis,
         draft: &mut StepBuilder,
     ) {
-        account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == former.id);
-        let label = former.factor.label();
-        draft.notify(account, Notice::Removed { authenticator: former.id, label }, now);
+        account.drop_authenticators(EnrollmentInput::Remove, |known| known.id() == former.id());
+        let label = former.factor().label();
+        draft.notify(account, Notice::Removed { authenticator: former.id(), label }, now);
     }
 
     /// Takes back a provisioned address. To move it, call [`provision`](Self::provision) with the new one alone: that
@@ -146,15 +137,15 @@ impl Verifier {
         let audit = AuditEvent::new(Command::Deprovision, account.subject().clone(), now);
         decide(audit, account, now, |account, draft| {
             let mut provisioned = account.authenticators.iter().filter(|known| known.is_provisioned());
-            let found = provisioned.find(|known| known.factor == *factor.factor());
+            let found = provisioned.find(|known| known.factor() == factor.factor());
             let found = found.ok_or(Denial::UnknownAuthenticator)?;
-            let (id, label) = (found.id, found.factor.label());
+            let (id, label) = (found.id(), found.factor().label());
             draft.audit.authenticator = Some(id);
             if !found.is_active() {
                 return Ok(Decision::Unchanged(()));
             }
             account.prune(now);
-            account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == id);
+            account.drop_authenticators(EnrollmentInput::Remove, |known| known.id() == id);
             draft.notify(account, Notice::Removed { authenticator: id, label }, now);
             Ok(Decision::Store(Ok(())))
         })

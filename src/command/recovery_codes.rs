@@ -11,7 +11,7 @@ use crate::{
     },
     crypto::entropy::Entropy,
     keys::{derive, draws::Draws},
-    machine::challenge::{CancelReason, ChallengeInput, ChallengeState},
+    machine::challenge::{CancelReason, ChallengeState},
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
@@ -67,7 +67,7 @@ impl Verifier {
         Self::check_session(session, account, now)?;
         account.prune(now);
         let lets_in =
-            |known: &Authenticator| known.is_active() && self.policy.authenticates(known.factor.kind());
+            |known: &Authenticator| known.is_active() && self.policy.authenticates(known.factor().kind());
         if !account.enrolled || !account.authenticators.iter().any(lets_in) {
             return Err(Denial::NotEnrolled);
         }
@@ -120,21 +120,21 @@ impl Verifier {
             }
             let mut challenges = account.challenges.iter_mut();
             let challenge =
-                challenges.find(|known| known.id == handle.challenge && known.transaction == transaction);
+                challenges.find(|known| known.id() == handle.challenge && known.transaction() == transaction);
             let challenge = challenge.ok_or(Denial::ExpiredOobCode)?;
-            draft.audit.authenticator = Some(challenge.authenticator);
-            let over = now >= challenge.deadline;
-            let input =
-                if over { ChallengeInput::Deadline } else { ChallengeInput::Cancel(CancelReason::Requested) };
-            let taken = challenge.state.apply(input);
-            match (&challenge.state, taken) {
-                (ChallengeState::Cancelled(_), Ok(())) => Ok(Decision::Store(Ok(()))),
-                (ChallengeState::Expired, Ok(())) => Ok(Decision::Store(Err(Denial::ExpiredOobCode))),
-                (ChallengeState::Cancelled(cause), Err(_)) => Err(Denial::ChallengeCancelled(*cause)),
-                (ChallengeState::Verified, _) => Err(Denial::OobCodeUsed),
-                (ChallengeState::Exhausted, _) => Err(Denial::AttemptsExhausted),
-                (ChallengeState::Pending(_) | ChallengeState::Expired, _) => Err(Denial::ExpiredOobCode),
+            draft.audit.authenticator = Some(challenge.authenticator());
+            if challenge.expire(now) {
+                return Ok(Decision::Store(Err(Denial::ExpiredOobCode)));
             }
+            if challenge.cancel(CancelReason::Requested) {
+                return Ok(Decision::Store(Ok(())));
+            }
+            Err(match challenge.state() {
+                ChallengeState::Cancelled(cause) => Denial::ChallengeCancelled(*cause),
+                ChallengeState::Verified => Denial::OobCodeUsed,
+                ChallengeState::Exhausted => Denial::AttemptsExhausted,
+                ChallengeState::Pending(_) | ChallengeState::Expired => Denial::ExpiredOobCode,
+            })
         })
     }
 }

@@ -67,15 +67,15 @@ impl Verifier {
             return Err(Denial::ProvisionedAuthenticator);
         }
         if found.is_unconfirmed() {
-            account.expire(|known, _| known.id == id);
+            account.expire(|known, _| known.id() == id);
             return Ok(Decision::Store(Ok(())));
         }
-        let label = found.factor.label();
-        account.drop_authenticators(EnrollmentInput::Remove, |known| known.id == id);
+        let label = found.factor().label();
+        account.drop_authenticators(EnrollmentInput::Remove, |known| known.id() == id);
         context.notify(account, Notice::Removed { authenticator: id, label });
         if !account.authenticators.iter().any(Authenticator::is_active) {
             let disabled = account.authenticators.iter().filter(|known| !known.is_unconfirmed());
-            let disabled: Vec<_> = disabled.map(|known| (known.id, known.factor.label())).collect();
+            let disabled: Vec<_> = disabled.map(|known| (known.id(), known.factor().label())).collect();
             account.drop_authenticators(EnrollmentInput::Remove, |known| !known.is_unconfirmed());
             for (authenticator, label) in disabled {
                 context.notify(account, Notice::Removed { authenticator, label });

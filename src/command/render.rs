@@ -85,18 +85,19 @@ impl Verifier {
             Descriptor::Send(promised) => promised,
         };
         let challenge =
-            record.challenges().iter().find(|known| known.id == promised.challenge && known.is_live(now));
+            record.challenges().iter().find(|known| known.id() == promised.challenge && known.is_live(now));
         let challenge = challenge.ok_or(RenderError::NotLive)?;
-        let authenticator = record.authenticators().iter().find(|known| known.id == challenge.authenticator);
+        let authenticator =
+            record.authenticators().iter().find(|known| known.id() == challenge.authenticator());
         let authenticator = authenticator.ok_or(RenderError::NotLive)?;
-        let same_code = match &challenge.state {
+        let same_code = match challenge.state() {
             ChallengeState::Pending(pending) => pending.generation() == promised.generation,
             ChallengeState::Verified
             | ChallengeState::Exhausted
             | ChallengeState::Expired
             | ChallengeState::Cancelled(_) => false,
         };
-        let destination = authenticator.factor.destination_by(challenge.channel);
+        let destination = authenticator.factor().destination_by(challenge.channel());
         if !same_code || destination.as_ref() != Some(&promised.to) {
             return Err(RenderError::NotLive);
         }

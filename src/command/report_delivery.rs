@@ -74,8 +74,7 @@ impl Verifier {
             let Some(place) = record.challenges().iter().position(is_latest) else {
                 return Ok(Decision::Unchanged(false));
             };
-            draft.audit.authenticator =
-                record.challenges().get(place).map(|challenge| challenge.authenticator);
+            draft.audit.authenticator = record.challenges().get(place).map(Challenge::authenticator);
             let cool_down = record.pair_mut(place).map(|pair| &mut pair.last_send);
             match (report, cool_down) {
                 (DeliveryReport::Failed, Some(last_send @ Some(_))) => {

@@ -16,14 +16,9 @@ use crate::{
         setup::{Delivery, Sent},
     },
     keys::draws::Draws,
-    machine::challenge::{CancelReason, ChallengeInput},
     outcome::{denial::Denial, send},
-    policy::settings::Resend,
     record::{
-        account::AccountBody,
-        authenticator::Authenticator,
-        challenge::{Challenge, Terms},
-        ledger::Ledger,
+        account::AccountBody, authenticator::Authenticator, challenge::Challenge, ledger::Ledger,
         transaction::AttemptCounter,
     },
     value::{
@@ -83,12 +78,12 @@ impl Verifier {
             entry.pairs.push(AttemptCounter { authenticator: id, attempts_left, last_send: None });
         }
         let AccountBody { subject, authenticators, challenges, transactions, ledger, .. } = account;
-        let of_pair = |known: &Challenge| known.transaction == transaction && known.authenticator == id;
+        let of_pair = |known: &Challenge| known.is_of(transaction, id);
         let scene = SendContext {
             subject,
             authenticator: authenticators
                 .iter()
-                .find(|known| known.id == id)
+                .find(|known| known.id() == id)
                 .ok_or(Denial::UnknownAuthenticator)?,
             ledger,
             pair: transactions
@@ -107,7 +102,7 @@ impl Verifier {
             SendDecision::CoolingDown { until } => Delivery::CoolingDown { until: until.to_datetime() },
             SendDecision::Resent => Delivery::Sent,
             SendDecision::New(challenge) => {
-                challenges.iter_mut().filter(|known| of_pair(known)).for_each(|known| supersede(known, now));
+                challenges.iter_mut().filter(|known| of_pair(known)).for_each(|known| known.supersede(now));
                 account.add_challenge(challenge, self.policy.settings().max_challenges);
                 Delivery::Sent
             }
@@ -116,8 +111,8 @@ impl Verifier {
         let current = current.ok_or(Denial::ExpiredOobCode)?;
         let oob_code = current.handle(&self.keys, &account.subject).ok_or(Denial::ExpiredOobCode)?;
         Ok(SentCode {
-            deadline: current.deadline,
-            sent: Sent { channel: current.channel, oob_code, delivery },
+            deadline: current.deadline_ms(),
+            sent: Sent { channel: current.channel(), oob_code, delivery },
         })
     }
 
@@ -145,7 +140,7 @@ impl Verifier {
             return Err(Denial::AttemptsExhausted);
         }
         let live = present.filter(|challenge| {
-            challenge.is_live(now) && challenge.purpose == purpose && challenge.key(&self.keys).is_some()
+            challenge.is_live(now) && *challenge.purpose() == purpose && challenge.key(&self.keys).is_some()
         });
         let next_send =
             pair.last_send.map(|sent| sent.after(instant::span(self.policy.settings().cool_down)));
@@ -164,29 +159,18 @@ impl Verifier {
         let deadline = now.after(lifetime_ms).min(latest_deadline);
         // A new challenge that would die no later than the present one would help nobody.
         let outlasts = |challenge: &Challenge| {
-            challenge.deadline.since(now).saturating_mul(2) >= lifetime_ms || challenge.deadline >= deadline
+            challenge.deadline_ms().since(now).saturating_mul(2) >= lifetime_ms
+                || challenge.deadline_ms() >= deadline
         };
         let (dispatch, sent) = match live {
             Some(challenge) if outlasts(challenge) => {
-                let input = match self.policy.settings().resend {
-                    Resend::Repeat => ChallengeInput::Repeat,
-                    Resend::Rotate => ChallengeInput::Rotate,
-                };
-                // A live challenge is pending, and a pending one takes both.
-                let _ = challenge.state.apply(input);
+                challenge.resend(self.policy.settings().resend);
                 (SendDecision::Resent, send::message(&self.keys, subject, authenticator, challenge))
             }
             Some(_) | None => {
-                let terms = Terms {
-                    transaction,
-                    authenticator: authenticator.id,
-                    channel,
-                    purpose,
-                    digits: self.policy.settings().code_digits,
-                    issued: now,
-                    deadline,
-                };
-                let new = Challenge::issue(self.keys.transient(), terms, draws);
+                let pair = (transaction, authenticator.id());
+                let terms = (channel, purpose, self.policy.settings().code_digits);
+                let new = Challenge::issue(self.keys.transient(), pair, terms, (now, deadline), draws);
                 let sent = send::message(&self.keys, subject, authenticator, &new);
                 (SendDecision::New(new), sent)
             }
@@ -196,15 +180,6 @@ impl Verifier {
         }
         Ok(dispatch)
     }
-}
-
-/// Ends a challenge whose place another takes.
-pub(crate) fn supersede(challenge: &mut Challenge, now: Millis) {
-    if now >= challenge.deadline {
-        // The machine refuses it for a challenge that ended otherwise.
-        let _ = challenge.state.apply(ChallengeInput::Deadline);
-    }
-    challenge.cancel(CancelReason::Superseded);
 }
 
 /// A code on its way, as the client is told of it.

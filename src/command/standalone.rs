@@ -11,10 +11,7 @@ use crate::{
     },
     crypto::entropy::Entropy,
     factor::setup::Delivery,
-    machine::{
-        challenge::ChallengeState,
-        enrollment::{Enrollment, EnrollmentInput, Transition},
-    },
+    machine::{challenge::ChallengeState, enrollment::Enrollment},
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
@@ -81,14 +78,14 @@ impl Verifier {
             }
             // Until the deadline of a challenge that failed, its attempts stay spent, whatever is asked.
             let over = |challenge: &Challenge| {
-                now >= challenge.deadline || challenge.state == ChallengeState::Verified
+                now >= challenge.deadline_ms() || *challenge.state() == ChallengeState::Verified
             };
             if record.challenge.as_ref().is_none_or(over) {
                 record.transaction = draws.transaction();
                 record.pair.attempts_left = self.policy.settings().attempts;
             }
             let lifetime_ms = self.policy.lifetime_ms(purpose, true);
-            let channel = record.authenticator.factor.channel().ok_or(Denial::UnsupportedChallengeType)?;
+            let channel = record.authenticator.factor().channel().ok_or(Denial::UnsupportedChallengeType)?;
             let scene = SendContext {
                 subject: &record.subject,
                 authenticator: &record.authenticator,
@@ -110,7 +107,7 @@ impl Verifier {
             };
             let current = record.challenge.as_ref().ok_or(Denial::ExpiredOobCode)?;
             let oob_code = current.handle(&self.keys, &record.subject).ok_or(Denial::ExpiredOobCode)?;
-            let answer = Asked { oob_code, expires: current.deadline.to_datetime(), delivery };
+            let answer = Asked { oob_code, expires: current.deadline(), delivery };
             Ok(delivery_decision(delivery, answer))
         })
     }
@@ -141,9 +138,9 @@ impl Verifier {
         audit.authenticator = Some(record.authenticator().id());
         decide(audit, record, now, |record, draft| {
             let StandaloneBody { subject, authenticator, transaction, pair, challenge, ledger, .. } = record;
-            let challenge = challenge.as_mut().filter(|known| known.id == handle.challenge);
+            let challenge = challenge.as_mut().filter(|known| known.id() == handle.challenge);
             let challenge = challenge.ok_or(Denial::ExpiredOobCode)?;
-            if handle.transaction_tag != transaction.tag() || challenge.purpose != *purpose {
+            if handle.transaction_tag != transaction.tag() || challenge.purpose() != purpose {
                 return Err(Denial::ForeignOobCode);
             }
             if let Readiness::ExpiredNow = self.readiness(challenge, ledger, now)? {
@@ -152,12 +149,11 @@ impl Verifier {
             self.check_standalone(purpose, authenticator)?;
             let judged = self.check_code(subject, authenticator, challenge, (pair, ledger), code, now)?;
             draft.audit.evaluated = true;
-            let (id, channel) = (authenticator.id, challenge.channel);
+            let (id, channel) = (authenticator.id(), challenge.channel());
             Ok(Decision::Store(match judged {
                 CodeCheck::Accepted => {
                     if *purpose == Purpose::Confirm {
-                        let confirmed = authenticator.enrollment.apply(EnrollmentInput::Confirm);
-                        let Ok(Transition::To) = confirmed else { return Err(Denial::UnknownAuthenticator) };
+                        authenticator.confirm().map_err(|_| Denial::UnknownAuthenticator)?;
                     }
                     let evidence = Evidence::oob(id, channel, now);
                     Ok(Answered { purpose: purpose.clone(), evidence })
@@ -169,15 +165,15 @@ impl Verifier {
 
     /// Whether the address is in the state that the purpose needs.
     fn check_standalone(&self, purpose: &Purpose, authenticator: &Authenticator) -> Result<(), Denial> {
-        if authenticator.failures >= self.policy.settings().failure_cap {
+        if authenticator.failures() >= self.policy.settings().failure_cap {
             return Err(Denial::AuthenticatorDisabled);
         }
-        match self.policy.admits(authenticator.factor.kind()) {
+        match self.policy.admits(authenticator.factor().kind()) {
             FactorUse::Authenticate => {}
             FactorUse::ConfirmOnly if *purpose != Purpose::Authenticate => {}
             FactorUse::ConfirmOnly | FactorUse::Off => return Err(Denial::UnsupportedChallengeType),
         }
-        match (purpose, &authenticator.enrollment) {
+        match (purpose, authenticator.enrollment()) {
             (Purpose::Confirm, Enrollment::Unconfirmed(_))
             | (Purpose::Authenticate | Purpose::Action { .. }, Enrollment::Active) => Ok(()),
             (Purpose::Confirm, Enrollment::Active) => Err(Denial::AddressInUse),

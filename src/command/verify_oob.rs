@@ -95,11 +95,11 @@ impl Verifier {
         if handle.transaction_tag != transaction.tag() {
             return Err(Denial::ForeignOobCode);
         }
-        let named = |known: &Challenge| known.id == handle.challenge && known.transaction == transaction;
+        let named = |known: &Challenge| known.id() == handle.challenge && known.transaction() == transaction;
         // The newest is asked for most, and is the last.
         let place = account.challenges.iter().rposition(named).ok_or(Denial::ExpiredOobCode)?;
         let challenge = account.challenges.get_mut(place).ok_or(Denial::ExpiredOobCode)?;
-        let (id, purpose) = (challenge.authenticator, challenge.purpose.clone());
+        let (id, purpose) = (challenge.authenticator(), challenge.purpose().clone());
         context.draft.audit.authenticator = Some(id);
         if let Readiness::ExpiredNow = self.readiness(challenge, &account.ledger, now)? {
             return Ok(Decision::Store(Err(Denial::ExpiredOobCode)));
@@ -107,14 +107,14 @@ impl Verifier {
         self.check_purpose(session, account, id, &purpose, confirm_only)?;
 
         let AccountBody { subject, authenticators, challenges, transactions, ledger, .. } = account;
-        let authenticator = authenticators.iter_mut().find(|known| known.id == id);
+        let authenticator = authenticators.iter_mut().find(|known| known.id() == id);
         let authenticator = authenticator.ok_or(Denial::UnknownAuthenticator)?;
         let entry = transactions.iter_mut().rev().find(|known| known.id == transaction);
         let pair = entry.and_then(|entry| entry.pair_mut(id)).ok_or(Denial::AttemptsExhausted)?;
         let challenge = challenges.get_mut(place).ok_or(Denial::ExpiredOobCode)?;
         let judged = self.check_code(subject, authenticator, challenge, (pair, ledger), code, now)?;
         context.draft.audit.evaluated = true;
-        let channel = challenge.channel;
+        let channel = challenge.channel();
         Ok(Decision::Store(match judged {
             CodeCheck::Accepted => Ok(self.accept(account, (id, channel), purpose, context)?),
             CodeCheck::Rejected(wrong) => Err(reject(account, id, wrong, now, context.draft)),
@@ -131,9 +131,9 @@ impl Verifier {
         confirm_only: bool,
     ) -> Result<(), Denial> {
         let authenticator = account.authenticator(id).ok_or(Denial::UnknownAuthenticator)?;
-        match (purpose, &authenticator.enrollment) {
+        match (purpose, authenticator.enrollment()) {
             (Purpose::Confirm, Enrollment::Unconfirmed(_)) => {
-                self.check_enrollment(session, account, &authenticator.factor)
+                self.check_enrollment(session, account, authenticator.factor())
             }
             (Purpose::Authenticate, _) if confirm_only => Err(Denial::InsufficientScope),
             (Purpose::Authenticate, _) if account.is_spent(session.transaction()) => {

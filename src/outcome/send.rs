@@ -111,14 +111,14 @@ pub(crate) fn message(
     authenticator: &Authenticator,
     challenge: &Challenge,
 ) -> Option<(Message, MessageDescriptor)> {
-    let ChallengeState::Pending(pending) = &challenge.state else { return None };
-    let to = authenticator.factor.destination_by(challenge.channel)?;
-    let id = EffectId::send(challenge.channel, subject, &challenge.id, pending.sends());
+    let ChallengeState::Pending(pending) = challenge.state() else { return None };
+    let to = authenticator.factor().destination_by(challenge.channel())?;
+    let id = EffectId::send(challenge.channel(), subject, &challenge.id(), pending.sends());
     let descriptor = MessageDescriptor {
         id,
         subject: subject.clone(),
         to: to.clone(),
-        challenge: challenge.id,
+        challenge: challenge.id(),
         generation: pending.generation(),
     };
     let key = &keys.durable().destination;
@@ -126,9 +126,9 @@ pub(crate) fn message(
         id,
         subject: subject.clone(),
         content: Content::Code(challenge.code(keys, subject, authenticator)?),
-        purpose: challenge.purpose.clone(),
-        expires: challenge.deadline.to_datetime(),
-        destination_key: derive::destination_key(key, challenge.channel.as_str(), to.as_str()),
+        purpose: challenge.purpose().clone(),
+        expires: challenge.deadline(),
+        destination_key: derive::destination_key(key, challenge.channel().as_str(), to.as_str()),
         to,
     };
     Some((message, descriptor))
@@ -136,6 +136,6 @@ pub(crate) fn message(
 
 /// The id of a waiting challenge's latest message.
 pub(crate) fn latest_send(subject: &Subject, challenge: &Challenge) -> Option<EffectId> {
-    let ChallengeState::Pending(pending) = &challenge.state else { return None };
-    Some(EffectId::send(challenge.channel, subject, &challenge.id, pending.sends()))
+    let ChallengeState::Pending(pending) = challenge.state() else { return None };
+    Some(EffectId::send(challenge.channel(), subject, &challenge.id(), pending.sends()))
 }

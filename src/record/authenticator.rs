@@ -8,8 +8,15 @@ use time::OffsetDateTime;
 
 use crate::{
     factor::{destination::Channel, factor::Factor},
-    machine::enrollment::Enrollment,
-    value::{id::AuthenticatorId, instant::Millis},
+    machine::{
+        enrollment::{Enrollment, EnrollmentInput, PendingRecovery, Transition, Unconfirmed},
+        transition::IllegalTransition,
+    },
+    policy::bounds::MAX_FAILURES,
+    value::{
+        id::{AuthenticatorId, TransactionId},
+        instant::Millis,
+    },
 };
 
 /// How an authenticator came into the record.
@@ -27,14 +34,14 @@ pub enum Origin {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Authenticator {
-    pub(crate) id: AuthenticatorId,
-    pub(crate) factor: Factor,
-    pub(crate) enrollment: Enrollment,
+    pub(super) id: AuthenticatorId,
+    pub(super) factor: Factor,
+    pub(super) enrollment: Enrollment,
     /// Wrong codes since the last right one. No clock touches it.
-    pub(crate) failures: u8,
-    pub(crate) origin: Origin,
-    pub(crate) created: Millis,
-    pub(crate) last_used: Option<Millis>,
+    pub(super) failures: u8,
+    origin: Origin,
+    created: Millis,
+    last_used: Option<Millis>,
 }
 
 impl Authenticator {
@@ -78,6 +85,93 @@ impl Authenticator {
     #[must_use]
     pub fn last_used(&self) -> Option<OffsetDateTime> {
         self.last_used.map(Millis::to_datetime)
+    }
+
+    /// An authenticator that no code was presented for.
+    pub(super) const fn new(
+        id: AuthenticatorId,
+        factor: Factor,
+        enrollment: Enrollment,
+        origin: Origin,
+        created: Millis,
+    ) -> Self {
+        Self { id, factor, enrollment, failures: 0, origin, created, last_used: None }
+    }
+
+    /// An authenticator that waits for its confirmation.
+    pub(crate) const fn unconfirmed(
+        id: AuthenticatorId,
+        factor: Factor,
+        state: Unconfirmed,
+        created: Millis,
+    ) -> Self {
+        Self::new(id, factor, Enrollment::Unconfirmed(state), Origin::Enrolled, created)
+    }
+
+    /// An authenticator of the host's. It inherits the state and the failures of the one whose place it takes.
+    pub(crate) fn provisioned(
+        id: AuthenticatorId,
+        factor: Factor,
+        former: Option<Self>,
+        created: Millis,
+    ) -> Self {
+        let mut new = Self::new(id, factor, Enrollment::Active, Origin::Provisioned, created);
+        if let Some(former) = former {
+            (new.enrollment, new.failures) = (former.enrollment, former.failures);
+        }
+        new
+    }
+
+    /// Confirms it, and returns the recovery codes that were shown with its enrollment.
+    pub(crate) fn confirm(&mut self) -> Result<Option<PendingRecovery>, IllegalTransition> {
+        let pending = match &self.enrollment {
+            Enrollment::Unconfirmed(state) => state.recovery().cloned(),
+            Enrollment::Active | Enrollment::Disabled => None,
+        };
+        self.stays_after(EnrollmentInput::Confirm).map(|()| pending)
+    }
+
+    /// Disables it, for good.
+    pub(crate) fn disable(&mut self) -> Result<(), IllegalTransition> {
+        self.stays_after(EnrollmentInput::Cap)
+    }
+
+    fn stays_after(&mut self, input: EnrollmentInput) -> Result<(), IllegalTransition> {
+        match self.enrollment.apply(input)? {
+            Transition::To => Ok(()),
+            Transition::Removed => Err(IllegalTransition),
+        }
+    }
+
+    /// Notes a right code: the failures in a row end.
+    pub(crate) const fn note_right_code(&mut self, now: Millis) {
+        self.failures = 0;
+        self.last_used = Some(now);
+    }
+
+    /// Counts a wrong code, and returns how many there are in a row.
+    pub(crate) fn note_wrong_code(&mut self) -> u8 {
+        // No record holds more, or it would not load: one that was edited may be there already.
+        self.failures = self.failures.saturating_add(1).min(MAX_FAILURES);
+        self.failures
+    }
+
+    /// Takes over the failures of an authenticator that it replaces, if those are more.
+    pub(crate) fn inherit_failures(&mut self, former: &Self) {
+        self.failures = self.failures.max(former.failures);
+    }
+
+    /// Its place in the order of use: when it last verified a code, and when it came into the record.
+    pub(crate) const fn recency(&self) -> (Option<Millis>, Millis) {
+        (self.last_used, self.created)
+    }
+
+    /// Whether it waits for its confirmation, and this transaction opened its enrollment.
+    pub(crate) fn is_opened_in(&self, transaction: TransactionId) -> bool {
+        match &self.enrollment {
+            Enrollment::Unconfirmed(state) => state.transaction() == transaction,
+            Enrollment::Active | Enrollment::Disabled => false,
+        }
     }
 
     pub(crate) const fn is_active(&self) -> bool {

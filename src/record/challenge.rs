@@ -10,7 +10,11 @@ use crate::{
         draws::Draws,
         keyring::{KeyRing, TransientKey},
     },
-    machine::challenge::{CancelReason, ChallengeInput, ChallengeState},
+    machine::{
+        challenge::{CancelReason, ChallengeInput, ChallengeState},
+        transition::IllegalTransition,
+    },
+    policy::settings::Resend,
     record::authenticator::Authenticator,
     session::oob_code::seal_handle,
     value::{
@@ -27,18 +31,18 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Challenge {
-    pub(crate) id: ChallengeId,
-    pub(super) key_id: KeyId,
-    pub(crate) transaction: TransactionId,
-    pub(crate) authenticator: AuthenticatorId,
+    pub(super) id: ChallengeId,
+    key_id: KeyId,
+    pub(super) transaction: TransactionId,
+    pub(super) authenticator: AuthenticatorId,
     /// The channel that its messages go by.
-    pub(crate) channel: Channel,
-    pub(crate) purpose: Purpose,
-    pub(crate) digits: u8,
+    channel: Channel,
+    pub(super) purpose: Purpose,
+    pub(super) digits: u8,
     /// When it was issued. The handle carries it.
     pub(super) issued: Millis,
-    pub(crate) deadline: Millis,
-    pub(crate) state: ChallengeState,
+    pub(super) deadline: Millis,
+    state: ChallengeState,
 }
 
 impl Challenge {
@@ -79,11 +83,15 @@ impl Challenge {
     }
 
     /// Issues a challenge, whose first message is counted as sent.
-    pub(crate) fn issue(key: &TransientKey, terms: Terms, draws: &mut Draws) -> Self {
+    pub(crate) fn issue(
+        key: &TransientKey,
+        (transaction, authenticator): (TransactionId, AuthenticatorId),
+        (channel, purpose, digits): (Channel, Purpose, u8),
+        (issued, deadline): (Millis, Millis),
+        draws: &mut Draws,
+    ) -> Self {
         let id = draws.bytes("challenge");
         let seed = draws.seed("binding");
-        let Terms { transaction, authenticator, channel, purpose, digits, issued, deadline } = terms;
-        let state = ChallengeState::issued(seed);
         Self {
             id: ChallengeId(id),
             key_id: key.id,
@@ -94,14 +102,65 @@ impl Challenge {
             digits,
             issued,
             deadline,
-            state,
+            state: ChallengeState::issued(seed),
         }
     }
 
-    /// Cancels it, if it waits; one that is over stays as it is.
-    pub(crate) fn cancel(&mut self, cause: CancelReason) {
+    /// The transaction that it belongs to.
+    pub(crate) const fn transaction(&self) -> TransactionId {
+        self.transaction
+    }
+
+    /// How many digits its code has.
+    pub(crate) const fn digits(&self) -> u8 {
+        self.digits
+    }
+
+    /// When its code dies, if nothing ends it before.
+    pub(crate) const fn deadline_ms(&self) -> Millis {
+        self.deadline
+    }
+
+    /// Counts another message, with the same code or a new one as the policy says. One that is over stays as it is.
+    pub(crate) fn resend(&mut self, resend: Resend) {
+        let input = match resend {
+            Resend::Repeat => ChallengeInput::Repeat,
+            Resend::Rotate => ChallengeInput::Rotate,
+        };
         // The machine refuses it for a challenge that is over.
-        let _ = self.state.apply(ChallengeInput::Cancel(cause));
+        let _ = self.state.apply(input);
+    }
+
+    /// Notes that its code was presented.
+    pub(crate) fn accept(&mut self) -> Result<(), IllegalTransition> {
+        self.state.apply(ChallengeInput::Accept)
+    }
+
+    /// Notes that a wrong code was presented, and how many attempts are left.
+    pub(crate) fn reject(&mut self, attempts_left: u8) -> Result<(), IllegalTransition> {
+        self.state.apply(ChallengeInput::Reject { attempts_left })
+    }
+
+    /// Expires it if it waits and its deadline has come, and says whether it did.
+    pub(crate) fn expire(&mut self, now: Millis) -> bool {
+        now >= self.deadline && self.state.apply(ChallengeInput::Deadline).is_ok()
+    }
+
+    /// Cancels it if it waits, and says whether it did.
+    pub(crate) fn cancel(&mut self, cause: CancelReason) -> bool {
+        self.state.apply(ChallengeInput::Cancel(cause)).is_ok()
+    }
+
+    /// Ends it, if it waits, because another takes its place.
+    pub(crate) fn supersede(&mut self, now: Millis) {
+        if !self.expire(now) {
+            self.cancel(CancelReason::Superseded);
+        }
+    }
+
+    /// Whether it is for this authenticator in this transaction.
+    pub(crate) fn is_of(&self, transaction: TransactionId, authenticator: AuthenticatorId) -> bool {
+        self.transaction == transaction && self.authenticator == authenticator
     }
 
     pub(crate) const fn is_pending(&self) -> bool {
@@ -146,15 +205,4 @@ impl Challenge {
         let span = (self.issued, self.deadline);
         Some(seal_handle(self.key(keys)?, subject, &self.id, &self.transaction, span))
     }
-}
-
-/// The terms that a challenge is issued on, fixed for its life.
-pub(crate) struct Terms {
-    pub(crate) transaction: TransactionId,
-    pub(crate) authenticator: AuthenticatorId,
-    pub(crate) channel: Channel,
-    pub(crate) purpose: Purpose,
-    pub(crate) digits: u8,
-    pub(crate) issued: Millis,
-    pub(crate) deadline: Millis,
 }

@@ -154,18 +154,11 @@ impl Standalone {
         draws: &mut Draws,
     ) -> Self {
         let id = draws.authenticator(AuthenticatorKind::Email);
+        let factor = Factor::Email(EmailFactor::new(address));
         Self(Box::new(StandaloneBody {
             subject: subject.clone(),
             revision: Revision::drawn(draws.bytes("revision")),
-            authenticator: Authenticator {
-                id,
-                factor: Factor::Email(EmailFactor::new(address)),
-                enrollment,
-                failures: 0,
-                origin,
-                created: Millis(0),
-                last_used: None,
-            },
+            authenticator: Authenticator::new(id, factor, enrollment, origin, Millis(0)),
             transaction,
             pair: AttemptCounter { authenticator: id, attempts_left: 0, last_send: None },
             challenge: None,

@@ -42,7 +42,7 @@ CONSTANTS = {"None", "&[]", "Revision::NONE"}
 # A mutant, and the tests that alone catch it.
 CONTROL = (
     "src/command/verify_oob.rs: check_purpose: pass guard: "
-    "self.check_enrollment(session, account, authenticator.factor.address())",
+    "self.check_enrollment(session, account, authenticator.factor())",
     ["preconditions::of_two_sessions_that_enroll", "preconditions::no_two_sessions_confirm"],
 )
 
