@@ -5,6 +5,7 @@
 pub(crate) mod account;
 pub(crate) mod authenticator;
 pub(crate) mod challenge;
+pub(crate) mod exchange;
 pub(crate) mod ledger;
 pub(crate) mod record;
 pub(crate) mod recovery;

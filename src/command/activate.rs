@@ -4,13 +4,9 @@
 use crate::{
     command::{context::Context, verifier::Verifier, verify_oob::Verified},
     factor::destination::Channel,
-    machine::enrollment::{EnrolledBy, PendingRecovery},
+    machine::enrollment::PendingRecovery,
     outcome::{denial::Denial, evidence::Evidence, issue_token::IssueToken, notify::Notice},
-    record::{
-        account::AccountBody,
-        recovery::{LiveCode, Recovery},
-        transaction::Completion,
-    },
+    record::{account::AccountBody, record::Body as _, recovery::Recovery},
     value::{id::AuthenticatorId, purpose::Purpose},
 };
 
@@ -19,12 +15,12 @@ impl Verifier {
     pub(crate) fn accept(
         &self,
         account: &mut AccountBody,
-        (id, channel): (AuthenticatorId, Channel),
-        purpose: Purpose,
+        (id, channel, purpose): (AuthenticatorId, Channel, Purpose),
+        pending: Option<PendingRecovery>,
         context: &mut Context<'_>,
     ) -> Result<Verified, Denial> {
         let recovery_codes_live =
-            if purpose == Purpose::Confirm { self.activate(account, id, context)? } else { false };
+            if purpose == Purpose::Confirm { self.activate(account, id, pending, context)? } else { false };
         let evidence = Evidence::oob(id, channel, context.now);
         let may_complete = self.policy.authenticates(id.kind());
         let completed = may_complete && self.complete(account, (id, &evidence), context)?;
@@ -39,31 +35,30 @@ impl Verifier {
         context: &mut Context<'_>,
     ) -> Result<bool, Denial> {
         let Some(token) = IssueToken::of(context.session, evidence) else { return Ok(false) };
-        let entry = account.transaction_mut(context.session.transaction()).ok_or(Denial::ExpiredToken)?;
-        entry.spent = Some(Completion { at: context.now, by });
+        account.spend(context.session.transaction(), by, context.now).ok_or(Denial::ExpiredToken)?;
         context.draft.issue(token);
         Ok(true)
     }
 
-    /// An enrollment is confirmed: the authenticator is active, its recovery codes go live, and what other first-factor
-    /// sessions had begun lapses. Says whether recovery codes went live.
+    /// What follows a confirmed enrollment: its recovery codes go live, and what other first-factor sessions had begun
+    /// lapses. Says whether recovery codes went live.
     fn activate(
         &self,
         account: &mut AccountBody,
         id: AuthenticatorId,
+        pending: Option<PendingRecovery>,
         context: &mut Context<'_>,
     ) -> Result<bool, Denial> {
-        let authenticator = account.authenticators.iter_mut().find(|known| known.id() == id);
-        let authenticator = authenticator.ok_or(Denial::UnknownAuthenticator)?;
-        let pending = authenticator.confirm().map_err(|_| Denial::UnknownAuthenticator)?;
-        let label = authenticator.factor().label();
-        account.expire(|_, state| state.enrolled_by() == EnrolledBy::FirstFactor);
+        let confirmed = account.authenticator(id).ok_or(Denial::UnknownAuthenticator)?;
+        let label = confirmed.factor().label();
+        account.lapse_first_factor_enrollments();
         let mut recovery_codes_live = false;
         if self.policy.authenticates(id.kind()) {
-            account.enrolled = true;
-            if let Some(pending) = pending.filter(|_| account.recovery.is_none()) {
-                account.recovery = self.live_set(account, id, &pending);
-                recovery_codes_live = account.recovery.is_some();
+            account.enroll();
+            let pending = pending.filter(|_| account.recovery().is_none());
+            if let Some(set) = pending.and_then(|pending| self.live_set(account, id, &pending)) {
+                account.replace_recovery(set);
+                recovery_codes_live = true;
             }
         }
         context.notify(account, Notice::Added { authenticator: id, label });
@@ -78,8 +73,6 @@ impl Verifier {
         pending: &PendingRecovery,
     ) -> Option<Recovery> {
         let codes = self.pending_codes(account, id, pending)?;
-        let key = self.keys.durable();
-        let live = codes.iter().map(|code| LiveCode::new(key, &account.subject, code)).collect();
-        Some(Recovery { id: pending.id(), live, spent: alloc::vec::Vec::new() })
+        Some(Recovery::issue(pending.id(), self.keys.durable(), account.subject(), &codes))
     }
 }

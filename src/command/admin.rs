@@ -16,6 +16,7 @@ use crate::{
     record::{
         account::Account,
         record::{Body as _, Internal},
+        recovery::Recovery,
         stale_keys::{KeyUse, StaleKeys},
         standalone::Standalone,
     },
@@ -45,8 +46,6 @@ impl Verifier {
             record.prune(now);
             record.ledger_mut().unlock(&self.policy, UNLOCK_GRANT, now);
             record.lower_wild_bounds(now);
-            let updated = record.updated_mut();
-            *updated = (*updated).min(now);
             draft.notify(record, Notice::Unlocked, now);
             Ok(Decision::Store(Ok(())))
         })
@@ -60,13 +59,8 @@ impl Verifier {
         let audit = AuditEvent::new(Command::Reset, account.subject().clone(), now);
         decide(audit, account, now, |account, draft| {
             account.prune(now);
-            account.authenticators.clear();
-            account.challenges.clear();
-            account.transactions.iter_mut().for_each(|transaction| transaction.pairs.clear());
-            account.recovery = None;
-            account.enrolled = false;
-            account.revoke_sessions_before(now);
-            account.elevated_not_before = account.elevated_not_before.max(Some(now));
+            account.forget_factors();
+            account.revoke_all_sessions_before(now);
             draft.notify(account, Notice::Reset, now);
             Ok(Decision::Store(Ok(())))
         })
@@ -77,12 +71,12 @@ impl Verifier {
     #[must_use]
     pub fn stale_keys(&self, account: &Account) -> StaleKeys {
         let account = account.body();
-        let live = account.recovery.iter().flat_map(|recovery| &recovery.live);
-        let pending = account.authenticators.iter().filter_map(|known| match known.enrollment() {
+        let live = account.recovery().into_iter().flat_map(Recovery::key_ids);
+        let pending = account.authenticators().iter().filter_map(|known| match known.enrollment() {
             Enrollment::Unconfirmed(state) => state.recovery(),
             Enrollment::Active | Enrollment::Disabled => None,
         });
-        let live = live.map(|code| (code.key_id, 1, 0));
+        let live = live.map(|key| (key, 1, 0));
         let pending = pending.map(|set| (set.key_id(), 0, usize::from(set.count())));
         let mut found = StaleKeys::default();
         for (key, live, pending) in live.chain(pending).filter(|(key, ..)| *key != self.keys.durable().id) {

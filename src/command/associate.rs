@@ -26,6 +26,7 @@ use crate::{
     record::{
         account::{Account, AccountBody},
         authenticator::Authenticator,
+        record::Body as _,
     },
     session::session::{Grant, Session},
     value::{
@@ -99,7 +100,7 @@ impl Verifier {
         account.open_transaction(session);
         let transaction = session.transaction();
         let same = |known: &&Authenticator| known.is_opened_in(transaction) && known.factor() == factor;
-        let known = account.authenticators.iter().find(same).map(Authenticator::id);
+        let known = account.authenticators().iter().find(same).map(Authenticator::id);
         // A new one is named once it is there: the record of a refusal does not hold it.
         context.draft.audit.authenticator = known;
         let id = match known {
@@ -127,13 +128,13 @@ impl Verifier {
         account: &AccountBody,
         factor: &Factor,
     ) -> Result<(), Denial> {
-        if !session.is_elevated() && (account.enrolled || account.is_spent(session.transaction())) {
+        if !session.is_elevated() && (account.is_enrolled() || account.is_spent(session.transaction())) {
             return Err(Denial::AlreadyEnrolled);
         }
         if self.policy.admits(factor.kind()) == FactorUse::Off {
             return Err(Denial::UnsupportedChallengeType);
         }
-        if account.authenticators.iter().any(|known| known.is_active() && known.factor() == factor) {
+        if account.authenticators().iter().any(|known| known.is_active() && known.factor() == factor) {
             return Err(Denial::AddressInUse);
         }
         if account.confirmed_count() >= usize::from(self.policy.settings().max_authenticators) {
@@ -151,7 +152,7 @@ impl Verifier {
         draws: &mut Draws,
     ) -> Authenticator {
         let id = draws.authenticator(factor.kind());
-        let recovery = if self.policy.authenticates(factor.kind()) && account.recovery.is_none() {
+        let recovery = if self.policy.authenticates(factor.kind()) && account.recovery().is_none() {
             let seed = draws.seed("recovery");
             let set = draws.authenticator(AuthenticatorKind::RecoveryCode);
             let count = self.policy.settings().recovery_codes;
@@ -191,7 +192,7 @@ impl Verifier {
         let code = |index| {
             derive::recovery_issue(
                 &key.recovery_issue,
-                &account.subject,
+                account.subject(),
                 &authenticator,
                 pending.seed(),
                 index,

@@ -9,8 +9,9 @@ use crate::{
     outcome::denial::Denial,
     record::{
         account::Account,
-        authenticator::{Authenticator, AuthenticatorStatus, AuthenticatorView},
-        record::Internal as _,
+        authenticator::{Authenticator, AuthenticatorView},
+        record::{Body as _, Internal as _},
+        recovery::Recovery,
     },
     session::session::{Grant, Session},
     value::{id::AuthenticatorKind, instant::Millis},
@@ -37,12 +38,12 @@ impl Verifier {
         let recovery = self.recovery_codes_left(account) > 0;
         let account = account.body();
         let kinds = AuthenticatorKind::ALL.into_iter().filter(|&kind| self.policy.authenticates(kind));
-        if !account.enrolled {
+        if !account.is_enrolled() {
             let enroll = kinds.filter(|kind| kind.is_factor()).collect();
             return Requirements { enrolled: false, challenge: Vec::new(), enroll };
         }
         let active = |kind| {
-            let mut known = account.authenticators.iter();
+            let mut known = account.authenticators().iter();
             known.any(|known| known.is_active() && known.factor().kind() == kind)
         };
         let has = |&kind: &AuthenticatorKind| {
@@ -54,7 +55,7 @@ impl Verifier {
     /// How many recovery codes can still be used. Codes whose durable key is not in the ring are not among them.
     #[must_use]
     pub fn recovery_codes_left(&self, account: &Account) -> u8 {
-        account.body().recovery.as_ref().map_or(0, |recovery| recovery.usable(&self.keys))
+        account.body().recovery().map_or(0, |recovery| recovery.usable(&self.keys))
     }
 
     /// Lists the authenticators, in the order in which they were made, and the recovery codes as one entry at the end
@@ -79,20 +80,11 @@ impl Verifier {
         Self::check_session(session, account, now)?;
         let lapsed = |known: &Authenticator| match known.enrollment() {
             Enrollment::Unconfirmed(state) => {
-                account.transaction(state.transaction()).is_none_or(|t| t.expires <= now)
+                account.transaction(state.transaction()).is_none_or(|entry| entry.has_expired(now))
             }
             Enrollment::Active | Enrollment::Disabled => false,
         };
-        let listed = account.authenticators.iter().filter(|known| !lapsed(known)).map(Authenticator::view);
-        let recovery = account.recovery.as_ref().map(|recovery| AuthenticatorView {
-            id: recovery.id,
-            channel: None,
-            name: None,
-            status: AuthenticatorStatus::Active,
-            provisioned: false,
-            created: None,
-            last_used: None,
-        });
-        Ok(listed.chain(recovery).collect())
+        let listed = account.authenticators().iter().filter(|known| !lapsed(known)).map(Authenticator::view);
+        Ok(listed.chain(account.recovery().map(Recovery::view)).collect())
     }
 }

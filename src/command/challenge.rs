@@ -22,6 +22,7 @@ use crate::{
     record::{
         account::{Account, AccountBody},
         authenticator::Authenticator,
+        record::Body as _,
     },
     session::session::Session,
     value::{id::AuthenticatorId, instant::Millis, purpose::Purpose},
@@ -168,7 +169,7 @@ impl Verifier {
         if account.is_spent(session.transaction()) {
             return Err(Denial::TransactionSpent);
         }
-        if !account.enrolled {
+        if !account.is_enrolled() {
             return Err(Denial::NotEnrolled);
         }
         account.prune(now);
@@ -209,11 +210,11 @@ impl Verifier {
                 Enrollment::Disabled => Err(Denial::AuthenticatorDisabled),
             };
         }
-        let active = account.authenticators.iter().filter(|known| known.is_active());
+        let active = account.authenticators().iter().filter(|known| known.is_active());
         let active = active.filter_map(|known| Some((known, offered(known)?)));
         let is_disabled =
             |known: &Authenticator| *known.enrollment() == Enrollment::Disabled && offered(known).is_some();
-        let none = if account.authenticators.iter().any(is_disabled) {
+        let none = if account.authenticators().iter().any(is_disabled) {
             Denial::AuthenticatorDisabled
         } else {
             Denial::UnsupportedChallengeType

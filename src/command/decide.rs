@@ -86,9 +86,7 @@ pub(crate) fn decide<T, R: Internal>(
     }
     match command(body, &mut draft) {
         Ok(Decision::Store(result)) => {
-            let updated = *body.updated_mut();
-            *body.updated_mut() = updated.max(now);
-            let behind = updated.since(now);
+            let behind = body.note_write(now);
             if behind > CLOCK_LEEWAY_MS {
                 let notice = Notice::ClockDisagrees { behind_ms: behind };
                 let notify = Notify::new(body.subject(), notice, body.next_revision().get(), now);

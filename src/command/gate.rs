@@ -4,7 +4,7 @@
 use crate::{
     command::verifier::Verifier,
     outcome::denial::Denial,
-    record::account::AccountBody,
+    record::{account::AccountBody, record::Body as _},
     session::session::{Grant, Session},
     value::instant::Millis,
 };
@@ -12,20 +12,16 @@ use crate::{
 impl Verifier {
     /// Whether the record is the session's and takes sessions of its kind and age.
     pub(super) fn check_session(session: &Session, account: &AccountBody, now: Millis) -> Result<(), Denial> {
-        if *session.subject() != account.subject {
+        if session.subject() != account.subject() {
             return Err(Denial::WrongRecord);
         }
-        let bound = match session.grant() {
-            Grant::FirstFactor { .. } => account.not_before,
-            Grant::Elevated(_) => account.elevated_not_before,
-        };
-        let too_old = bound.is_some_and(|bound| session.begun_ms() <= bound);
+        let too_old = account.has_revoked(session);
         if too_old || now >= session.expires_ms() { Err(Denial::ExpiredToken) } else { Ok(()) }
     }
 
     /// Refuses everybody while the account is locked.
     pub(super) fn check_lock(&self, account: &AccountBody, now: Millis) -> Result<(), Denial> {
-        let locked = account.ledger.locked_until(&self.policy, now);
+        let locked = account.ledger().locked_until(&self.policy, now);
         locked.map_or(Ok(()), |until| Err(Denial::Locked { until: until.to_datetime() }))
     }
 }

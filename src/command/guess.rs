@@ -3,33 +3,30 @@
 //! Before anything is compared: the challenge must wait, its deadline lie ahead, the account be unlocked, an attempt
 //! be left, and the code have the challenge's number of digits. A refused code is neither evaluated nor counted,
 //! right or wrong. A wrong one that was evaluated is charged to the guess bucket, the long budget, the pair and the
-//! authenticator's failures in a row; a right one charges nothing and clears only those failures.
+//! authenticator's failures in a row; a right one charges nothing and clears only those failures. The charge itself is
+//! in `record/exchange.rs`. This module must never compare a code before these gates.
 
 use crate::{
     command::{decide::StepBuilder, verifier::Verifier},
     crypto::declassify::declassify,
-    machine::challenge::{CancelReason, ChallengeState},
+    machine::{
+        challenge::{CancelReason, ChallengeState},
+        enrollment::PendingRecovery,
+    },
     outcome::{denial::Denial, notify::Notice},
     record::{
-        authenticator::Authenticator, challenge::Challenge, ledger::Ledger, record::Body,
-        transaction::AttemptCounter,
+        challenge::Challenge,
+        exchange::{Exchange, WrongCode},
+        record::Body,
     },
-    value::{binding_code::BindingCode, id::AuthenticatorId, instant::Millis, name::Subject},
+    value::{binding_code::BindingCode, id::AuthenticatorId, instant::Millis},
 };
 
 /// How an evaluated code came out.
 pub(crate) enum CodeCheck {
-    Accepted,
-    Rejected(Wrong),
-}
-
-/// What a wrong code was charged to, as far as something follows from it.
-pub(crate) struct Wrong {
-    attempts_left: u8,
-    /// The authenticator reached the cap of wrong codes in a row, and is disabled.
-    disabled: bool,
-    /// This code emptied a guess budget: the record is locked until then.
-    locked_until: Option<Millis>,
+    /// It was right. The recovery codes that were shown with the enrollment that it confirmed go live.
+    Accepted(Option<PendingRecovery>),
+    Rejected(WrongCode),
 }
 
 /// Whether a challenge can be answered now.
@@ -41,17 +38,20 @@ pub(crate) enum Readiness {
 
 impl Verifier {
     /// Whether the challenge can be answered at all.
-    pub(crate) fn readiness(
+    pub(crate) fn readiness<B: Body>(
         &self,
-        challenge: &mut Challenge,
-        ledger: &Ledger,
+        record: &mut B,
+        place: usize,
         now: Millis,
     ) -> Result<Readiness, Denial> {
-        let lock = || Some(Denial::Locked { until: ledger.locked_until(&self.policy, now)?.to_datetime() });
+        let challenge = record.challenges_mut().get_mut(place).ok_or(Denial::ExpiredOobCode)?;
         if challenge.expire(now) {
             return Ok(Readiness::ExpiredNow);
         }
-        match challenge.state() {
+        let state = record.challenges().get(place).ok_or(Denial::ExpiredOobCode)?.state();
+        let ledger = record.ledger();
+        let lock = || Some(Denial::Locked { until: ledger.locked_until(&self.policy, now)?.to_datetime() });
+        match state {
             ChallengeState::Pending(_) => lock().map_or(Ok(Readiness::Ready), Err),
             ChallengeState::Verified => Err(Denial::OobCodeUsed),
             ChallengeState::Exhausted => Err(Denial::AttemptsExhausted),
@@ -66,38 +66,26 @@ impl Verifier {
     /// Compares the presented code with the challenge's and charges a wrong one.
     pub(crate) fn check_code(
         &self,
-        subject: &Subject,
-        authenticator: &mut Authenticator,
-        challenge: &mut Challenge,
-        (pair, ledger): (&mut AttemptCounter, &mut Ledger),
+        (exchange, challenge): (Exchange<'_>, Option<&mut Challenge>),
         presented: &BindingCode,
         now: Millis,
     ) -> Result<CodeCheck, Denial> {
+        let challenge = challenge.ok_or(Denial::ExpiredOobCode)?;
         if presented.length() != challenge.digits() {
             return Err(Denial::MalformedCode);
         }
-        let Some(attempts_left) = pair.attempts_left.checked_sub(1) else {
+        if exchange.attempts_left() == 0 {
             return Err(Denial::AttemptsExhausted);
-        };
+        }
         // A key that left the ring took the code with it.
-        let code = challenge.code(&self.keys, subject, authenticator).ok_or(Denial::ExpiredOobCode)?;
+        let code = challenge.code(&self.keys, exchange.subject(), exchange.authenticator());
+        let code = code.ok_or(Denial::ExpiredOobCode)?;
         if declassify(presented.matches(&code)) {
-            challenge.accept().map_err(|_| Denial::OobCodeUsed)?;
-            authenticator.note_right_code(now);
-            return Ok(CodeCheck::Accepted);
+            let pending = exchange.accept(challenge, now).map_err(|_| Denial::OobCodeUsed)?;
+            return Ok(CodeCheck::Accepted(pending));
         }
-        let capped = authenticator.note_wrong_code() >= self.policy.settings().failure_cap;
-        // An unconfirmed authenticator has no cap to be disabled by: it has no attempts left instead.
-        let attempts_left = if capped && authenticator.is_unconfirmed() { 0 } else { attempts_left };
-        challenge.reject(attempts_left).map_err(|_| Denial::AttemptsExhausted)?;
-        let disabled = capped && authenticator.is_active();
-        if disabled {
-            authenticator.disable().map_err(|_| Denial::AuthenticatorDisabled)?;
-        }
-        ledger.charge_guess(&self.policy, now);
-        pair.attempts_left = attempts_left;
-        let locked_until = ledger.locked_until(&self.policy, now);
-        Ok(CodeCheck::Rejected(Wrong { attempts_left, disabled, locked_until }))
+        let wrong = exchange.reject(challenge, &self.policy, now).map_err(|_| Denial::AttemptsExhausted)?;
+        Ok(CodeCheck::Rejected(wrong))
     }
 }
 
@@ -107,22 +95,21 @@ impl Verifier {
 pub(crate) fn reject<B: Body>(
     record: &mut B,
     id: AuthenticatorId,
-    wrong: Wrong,
+    wrong: &WrongCode,
     now: Millis,
     draft: &mut StepBuilder,
 ) -> Denial {
-    let Wrong { attempts_left, disabled, locked_until } = wrong;
-    let capped = record.authenticators().iter().find(|known| disabled && known.id() == id);
+    let capped = record.authenticators().iter().find(|known| wrong.disabled() && known.id() == id);
     if let Some(label) = capped.map(|known| known.factor().label()) {
         cancel(record, CancelReason::Disabled, |known| known.authenticator() == id);
         record.revoke_sessions_before(now);
         draft.notify(record, Notice::Disabled { authenticator: id, label }, now);
     }
-    if let Some(until) = locked_until {
+    if let Some(until) = wrong.locked_until() {
         cancel(record, CancelReason::Locked, |_| true);
         draft.notify(record, Notice::Locked { authenticator: id, until: until.0 }, now);
     }
-    Denial::InvalidBindingCode { attempts_left }
+    Denial::InvalidBindingCode { attempts_left: wrong.attempts_left() }
 }
 
 /// Cancels the waiting challenges that `chosen` picks.

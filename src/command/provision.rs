@@ -12,7 +12,6 @@ use crate::{
     crypto::entropy::Entropy,
     factor::factor::{Factor, NewFactor},
     keys::draws::Draws,
-    machine::enrollment::{EnrolledBy, EnrollmentInput},
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
@@ -23,6 +22,7 @@ use crate::{
     record::{
         account::{Account, AccountBody},
         authenticator::Authenticator,
+        record::Body as _,
     },
     value::{id::AuthenticatorId, instant::Millis},
 };
@@ -62,23 +62,21 @@ impl Verifier {
             return Err(Denial::UnsupportedChallengeType);
         }
         account.prune(now);
-        let mut confirmed = account.authenticators.iter().filter(|known| !known.is_unconfirmed());
+        let mut confirmed = account.authenticators().iter().filter(|known| !known.is_unconfirmed());
         let present = confirmed.find(|known| *known.factor() == *factor).map(Authenticator::id);
-        let former = account.authenticators.iter().find(|known| known.is_provisioned()).cloned();
+        let former = account.authenticators().iter().find(|known| known.is_provisioned()).cloned();
         let former = former.filter(|former| Some(former.id()) != present);
         let id = match present {
             Some(id) => {
                 draft.audit.authenticator = Some(id);
                 let lets_in = account.authenticator(id).is_some_and(Authenticator::is_active);
-                let latches = lets_in && self.policy.authenticates(factor.kind()) && !account.enrolled;
-                account.enrolled |= latches;
+                let latches = lets_in && self.policy.authenticates(factor.kind()) && account.enroll();
                 // One that is disabled stays where it is: its place is what keeps it disabled.
                 let Some(former) = former.filter(Authenticator::is_active) else {
                     return Ok(if latches { Decision::Store(Ok(id)) } else { Decision::Unchanged(id) });
                 };
                 Self::replace_provisioned(account, &former, now, draft);
-                let kept = account.authenticators.iter_mut().filter(|known| known.id() == id);
-                kept.for_each(|known| known.inherit_failures(&former));
+                account.inherit_failures(id, &former);
                 id
             }
             None => self.add_provisioned(account, factor, former, now, draws, draft)?,
@@ -105,12 +103,14 @@ impl Verifier {
         }
         let new = Authenticator::provisioned(id, factor.clone(), former, now);
         let active = new.is_active();
-        account.authenticators.push(new);
+        account.add_provisioned(new);
         draft.audit.authenticator = Some(id);
         if active {
-            account.enrolled |= self.policy.authenticates(factor.kind());
+            if self.policy.authenticates(factor.kind()) {
+                account.enroll();
+            }
             // As a confirmation does: what first-factor sessions had begun is not needed any more.
-            account.expire(|_, state| state.enrolled_by() == EnrolledBy::FirstFactor);
+            account.lapse_first_factor_enrollments();
             draft.notify(account, Notice::Added { authenticator: id, label: factor.label() }, now);
         }
         Ok(id)
@@ -122,7 +122,7 @@ impl Verifier {
         now: Millis,
         draft: &mut StepBuilder,
     ) {
-        account.drop_authenticators(EnrollmentInput::Remove, |known| known.id() == former.id());
+        account.remove(former.id());
         let label = former.factor().label();
         draft.notify(account, Notice::Removed { authenticator: former.id(), label }, now);
     }
@@ -136,7 +136,7 @@ impl Verifier {
         let now = Millis::from(now);
         let audit = AuditEvent::new(Command::Deprovision, account.subject().clone(), now);
         decide(audit, account, now, |account, draft| {
-            let mut provisioned = account.authenticators.iter().filter(|known| known.is_provisioned());
+            let mut provisioned = account.authenticators().iter().filter(|known| known.is_provisioned());
             let found = provisioned.find(|known| known.factor() == factor.factor());
             let found = found.ok_or(Denial::UnknownAuthenticator)?;
             let (id, label) = (found.id(), found.factor().label());
@@ -145,7 +145,7 @@ impl Verifier {
                 return Ok(Decision::Unchanged(()));
             }
             account.prune(now);
-            account.drop_authenticators(EnrollmentInput::Remove, |known| known.id() == id);
+            account.remove(id);
             draft.notify(account, Notice::Removed { authenticator: id, label }, now);
             Ok(Decision::Store(Ok(())))
         })

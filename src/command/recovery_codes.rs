@@ -21,7 +21,8 @@ use crate::{
     record::{
         account::{Account, AccountBody},
         authenticator::Authenticator,
-        recovery::{LiveCode, Recovery},
+        record::Body as _,
+        recovery::Recovery,
     },
     session::{
         oob_code::OobHandle,
@@ -68,23 +69,22 @@ impl Verifier {
         account.prune(now);
         let lets_in =
             |known: &Authenticator| known.is_active() && self.policy.authenticates(known.factor().kind());
-        if !account.enrolled || !account.authenticators.iter().any(lets_in) {
+        if !account.is_enrolled() || !account.authenticators().iter().any(lets_in) {
             return Err(Denial::NotEnrolled);
         }
         // The account's holder is told of it by a message, and messages are budgeted.
-        if let Some(until) = account.ledger.sends_refused_until(&self.policy, now) {
+        if let Some(until) = account.ledger().sends_refused_until(&self.policy, now) {
             return Err(Denial::TooManySends { until: until.to_datetime() });
         }
-        account.ledger.charge_send(&self.policy, now);
+        account.ledger_mut().charge_send(&self.policy, now);
         let id = draws.authenticator(AuthenticatorKind::RecoveryCode);
         let seed = draws.seed("recovery");
-        let (key, subject) = (self.keys.durable(), &account.subject);
+        let (key, subject) = (self.keys.durable(), account.subject());
         let indexes = 0..u32::from(self.policy.settings().recovery_codes);
         let codes =
             indexes.map(|index| derive::recovery_issue(&key.recovery_issue, subject, &id, &seed, index));
         let codes: Vec<_> = codes.collect();
-        let live = codes.iter().map(|code| LiveCode::new(key, subject, code)).collect();
-        account.recovery = Some(Recovery { id, live, spent: Vec::new() });
+        account.replace_recovery(Recovery::issue(id, key, subject, &codes));
         account.revoke_sessions_before(now);
         context.draft.audit.authenticator = Some(id);
         context.notify(account, Notice::RecoveryRegenerated { recovery: id });
@@ -118,9 +118,8 @@ impl Verifier {
             if handle.transaction_tag != transaction.tag() {
                 return Err(Denial::ForeignOobCode);
             }
-            let mut challenges = account.challenges.iter_mut();
-            let challenge =
-                challenges.find(|known| known.id() == handle.challenge && known.transaction() == transaction);
+            let place = account.challenge_place(handle.challenge, transaction);
+            let challenge = place.and_then(|place| account.challenges_mut().get_mut(place));
             let challenge = challenge.ok_or(Denial::ExpiredOobCode)?;
             draft.audit.authenticator = Some(challenge.authenticator());
             if challenge.expire(now) {

@@ -9,7 +9,6 @@ use crate::{
         decide::{Decision, decide},
         verifier::Verifier,
     },
-    machine::enrollment::EnrollmentInput,
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
@@ -19,6 +18,7 @@ use crate::{
     record::{
         account::{Account, AccountBody},
         authenticator::Authenticator,
+        record::Body as _,
     },
     session::session::{Grant, Session},
     value::{id::AuthenticatorId, instant::Millis},
@@ -67,21 +67,19 @@ impl Verifier {
             return Err(Denial::ProvisionedAuthenticator);
         }
         if found.is_unconfirmed() {
-            account.expire(|known, _| known.id() == id);
+            account.lapse(id);
             return Ok(Decision::Store(Ok(())));
         }
         let label = found.factor().label();
-        account.drop_authenticators(EnrollmentInput::Remove, |known| known.id() == id);
+        account.remove(id);
         context.notify(account, Notice::Removed { authenticator: id, label });
-        if !account.authenticators.iter().any(Authenticator::is_active) {
-            let disabled = account.authenticators.iter().filter(|known| !known.is_unconfirmed());
+        if !account.authenticators().iter().any(Authenticator::is_active) {
+            let disabled = account.authenticators().iter().filter(|known| !known.is_unconfirmed());
             let disabled: Vec<_> = disabled.map(|known| (known.id(), known.factor().label())).collect();
-            account.drop_authenticators(EnrollmentInput::Remove, |known| !known.is_unconfirmed());
+            account.unenroll();
             for (authenticator, label) in disabled {
                 context.notify(account, Notice::Removed { authenticator, label });
             }
-            account.recovery = None;
-            account.enrolled = false;
         }
         account.revoke_sessions_before(now);
         Ok(Decision::Store(Ok(())))

@@ -18,6 +18,7 @@ use crate::{
         challenge::Challenge,
         record::{Body as _, Internal},
         standalone::Standalone,
+        transaction::AttemptCounter,
     },
     value::instant::Millis,
 };
@@ -75,14 +76,11 @@ impl Verifier {
                 return Ok(Decision::Unchanged(false));
             };
             draft.audit.authenticator = record.challenges().get(place).map(Challenge::authenticator);
-            let cool_down = record.pair_mut(place).map(|pair| &mut pair.last_send);
-            match (report, cool_down) {
-                (DeliveryReport::Failed, Some(last_send @ Some(_))) => {
-                    *last_send = None;
-                    Ok(Decision::Store(Ok(true)))
-                }
-                (DeliveryReport::Failed | DeliveryReport::Delivered, _) => Ok(Decision::Unchanged(false)),
-            }
+            let lifted = match report {
+                DeliveryReport::Failed => record.pair_mut(place).is_some_and(AttemptCounter::lift_cool_down),
+                DeliveryReport::Delivered => false,
+            };
+            Ok(if lifted { Decision::Store(Ok(true)) } else { Decision::Unchanged(false) })
         })
     }
 }

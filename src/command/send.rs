@@ -17,14 +17,10 @@ use crate::{
     },
     keys::draws::Draws,
     outcome::{denial::Denial, send},
-    record::{
-        account::AccountBody, authenticator::Authenticator, challenge::Challenge, ledger::Ledger,
-        transaction::AttemptCounter,
-    },
+    record::{account::AccountBody, challenge::Challenge, exchange::Exchange, record::Body as _},
     value::{
         id::{AuthenticatorId, TransactionId},
-        instant::{self, Millis},
-        name::Subject,
+        instant::Millis,
         purpose::Purpose,
     },
 };
@@ -39,10 +35,7 @@ pub(crate) fn delivery_decision<T>(delivery: Delivery, answer: T) -> Decision<T>
 
 /// Whose code is sent, and against which budgets.
 pub(crate) struct SendContext<'a> {
-    pub(crate) subject: &'a Subject,
-    pub(crate) authenticator: &'a Authenticator,
-    pub(crate) ledger: &'a mut Ledger,
-    pub(crate) pair: &'a mut AttemptCounter,
+    pub(crate) exchange: Exchange<'a>,
     pub(crate) transaction: TransactionId,
     pub(crate) channel: Channel,
     pub(crate) purpose: Purpose,
@@ -73,43 +66,29 @@ impl Verifier {
     ) -> Result<SentCode, Denial> {
         let (session, now) = (context.session, context.now);
         let transaction = session.transaction();
-        let attempts_left = self.policy.settings().attempts;
-        if let Some(entry) = account.transaction_mut(transaction).filter(|entry| entry.pair(id).is_none()) {
-            entry.pairs.push(AttemptCounter { authenticator: id, attempts_left, last_send: None });
-        }
-        let AccountBody { subject, authenticators, challenges, transactions, ledger, .. } = account;
-        let of_pair = |known: &Challenge| known.is_of(transaction, id);
+        let pair = (transaction, id);
+        account.open_pair(pair, self.policy.settings().attempts);
+        let live = account.live_place(pair, now);
+        let (exchange, present) = account.exchange(pair, live).ok_or(Denial::UnknownAuthenticator)?;
         let scene = SendContext {
-            subject,
-            authenticator: authenticators
-                .iter()
-                .find(|known| known.id() == id)
-                .ok_or(Denial::UnknownAuthenticator)?,
-            ledger,
-            pair: transactions
-                .iter_mut()
-                .find(|known| known.id == transaction)
-                .and_then(|entry| entry.pair_mut(id))
-                .ok_or(Denial::UnknownAuthenticator)?,
+            exchange,
             transaction,
             channel,
             lifetime_ms: self.policy.lifetime_ms(&purpose, false),
             purpose,
             latest_deadline: session.expires_ms(),
         };
-        let present = challenges.iter_mut().find(|known| of_pair(known) && known.is_live(now));
         let delivery = match self.dispatch(scene, present, now, draws, context.draft)? {
             SendDecision::CoolingDown { until } => Delivery::CoolingDown { until: until.to_datetime() },
             SendDecision::Resent => Delivery::Sent,
             SendDecision::New(challenge) => {
-                challenges.iter_mut().filter(|known| of_pair(known)).for_each(|known| known.supersede(now));
-                account.add_challenge(challenge, self.policy.settings().max_challenges);
+                account.replace_challenge(challenge, self.policy.settings().max_challenges, now);
                 Delivery::Sent
             }
         };
-        let current = account.challenges.iter().find(|known| of_pair(known) && known.is_live(now));
+        let current = account.live_place(pair, now).and_then(|place| account.challenges().get(place));
         let current = current.ok_or(Denial::ExpiredOobCode)?;
-        let oob_code = current.handle(&self.keys, &account.subject).ok_or(Denial::ExpiredOobCode)?;
+        let oob_code = current.handle(&self.keys, account.subject()).ok_or(Denial::ExpiredOobCode)?;
         Ok(SentCode {
             deadline: current.deadline_ms(),
             sent: Sent { channel: current.channel(), oob_code, delivery },
@@ -125,37 +104,26 @@ impl Verifier {
         draws: &mut Draws,
         draft: &mut StepBuilder,
     ) -> Result<SendDecision, Denial> {
-        let SendContext {
-            subject,
-            authenticator,
-            ledger,
-            pair,
-            transaction,
-            channel,
-            purpose,
-            lifetime_ms,
-            latest_deadline,
-        } = scene;
-        if pair.attempts_left == 0 {
+        let SendContext { mut exchange, transaction, channel, purpose, lifetime_ms, latest_deadline } = scene;
+        if exchange.attempts_left() == 0 {
             return Err(Denial::AttemptsExhausted);
         }
         let live = present.filter(|challenge| {
             challenge.is_live(now) && *challenge.purpose() == purpose && challenge.key(&self.keys).is_some()
         });
-        let next_send =
-            pair.last_send.map(|sent| sent.after(instant::span(self.policy.settings().cool_down)));
+        let next_send = exchange.next_send(&self.policy);
         if let Some(until) = next_send.filter(|&until| now < until) {
             return match live {
                 Some(_) => Ok(SendDecision::CoolingDown { until }),
                 None => Err(Denial::CoolingDown { until: until.to_datetime() }),
             };
         }
-        if let Some(until) = ledger.sends_refused_until(&self.policy, now) {
+        if let Some(until) = exchange.sends_refused_until(&self.policy, now) {
             return Err(Denial::TooManySends { until: until.to_datetime() });
         }
-        ledger.charge_send(&self.policy, now);
-        pair.last_send = Some(now);
+        exchange.charge_send(&self.policy, now);
 
+        let (subject, authenticator) = (exchange.subject(), exchange.authenticator());
         let deadline = now.after(lifetime_ms).min(latest_deadline);
         // A new challenge that would die no later than the present one would help nobody.
         let outlasts = |challenge: &Challenge| {

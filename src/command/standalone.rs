@@ -19,11 +19,7 @@ use crate::{
         step::Step,
     },
     policy::settings::FactorUse,
-    record::{
-        authenticator::Authenticator,
-        challenge::Challenge,
-        standalone::{Standalone, StandaloneBody},
-    },
+    record::{authenticator::Authenticator, challenge::Challenge, record::Body as _, standalone::Standalone},
     session::oob_code::{self, OobHandle},
     value::{binding_code::BindingCode, instant::Millis, name::Subject, opaque::OobCode, purpose::Purpose},
 };
@@ -72,41 +68,40 @@ impl Verifier {
         let mut audit = AuditEvent::new(Command::Ask, record.subject().clone(), now);
         audit.authenticator = Some(record.authenticator().id());
         decide_drawing(audit, record, now, entropy, |record, draws, draft| {
-            self.check_standalone(purpose, &record.authenticator)?;
-            if let Some(until) = record.ledger.locked_until(&self.policy, now) {
+            self.check_standalone(purpose, record.authenticator())?;
+            if let Some(until) = record.ledger().locked_until(&self.policy, now) {
                 return Err(Denial::Locked { until: until.to_datetime() });
             }
             // Until the deadline of a challenge that failed, its attempts stay spent, whatever is asked.
             let over = |challenge: &Challenge| {
                 now >= challenge.deadline_ms() || *challenge.state() == ChallengeState::Verified
             };
-            if record.challenge.as_ref().is_none_or(over) {
-                record.transaction = draws.transaction();
-                record.pair.attempts_left = self.policy.settings().attempts;
+            if record.challenge().is_none_or(over) {
+                record.begin_anew(draws.transaction(), self.policy.settings().attempts);
             }
             let lifetime_ms = self.policy.lifetime_ms(purpose, true);
-            let channel = record.authenticator.factor().channel().ok_or(Denial::UnsupportedChallengeType)?;
+            let channel =
+                record.authenticator().factor().channel().ok_or(Denial::UnsupportedChallengeType)?;
+            let transaction = record.transaction();
+            let (exchange, present) = record.exchange();
             let scene = SendContext {
-                subject: &record.subject,
-                authenticator: &record.authenticator,
-                ledger: &mut record.ledger,
-                pair: &mut record.pair,
-                transaction: record.transaction,
+                exchange,
+                transaction,
                 channel,
                 purpose: purpose.clone(),
                 lifetime_ms,
                 latest_deadline: now.after(lifetime_ms),
             };
-            let delivery = match self.dispatch(scene, record.challenge.as_mut(), now, draws, draft)? {
+            let delivery = match self.dispatch(scene, present, now, draws, draft)? {
                 SendDecision::CoolingDown { until } => Delivery::CoolingDown { until: until.to_datetime() },
                 SendDecision::Resent => Delivery::Sent,
                 SendDecision::New(challenge) => {
-                    record.challenge = Some(challenge);
+                    record.replace_challenge(challenge);
                     Delivery::Sent
                 }
             };
-            let current = record.challenge.as_ref().ok_or(Denial::ExpiredOobCode)?;
-            let oob_code = current.handle(&self.keys, &record.subject).ok_or(Denial::ExpiredOobCode)?;
+            let current = record.challenge().ok_or(Denial::ExpiredOobCode)?;
+            let oob_code = current.handle(&self.keys, record.subject()).ok_or(Denial::ExpiredOobCode)?;
             let answer = Asked { oob_code, expires: current.deadline(), delivery };
             Ok(delivery_decision(delivery, answer))
         })
@@ -137,28 +132,26 @@ impl Verifier {
         let mut audit = AuditEvent::new(Command::Answer, record.subject().clone(), now);
         audit.authenticator = Some(record.authenticator().id());
         decide(audit, record, now, |record, draft| {
-            let StandaloneBody { subject, authenticator, transaction, pair, challenge, ledger, .. } = record;
-            let challenge = challenge.as_mut().filter(|known| known.id() == handle.challenge);
+            let challenge = record.challenge().filter(|known| known.id() == handle.challenge);
             let challenge = challenge.ok_or(Denial::ExpiredOobCode)?;
-            if handle.transaction_tag != transaction.tag() || challenge.purpose() != purpose {
+            let channel = challenge.channel();
+            if handle.transaction_tag != record.transaction().tag() || challenge.purpose() != purpose {
                 return Err(Denial::ForeignOobCode);
             }
-            if let Readiness::ExpiredNow = self.readiness(challenge, ledger, now)? {
+            // The record holds one challenge.
+            if let Readiness::ExpiredNow = self.readiness(record, 0, now)? {
                 return Ok(Decision::Store(Err(Denial::ExpiredOobCode)));
             }
-            self.check_standalone(purpose, authenticator)?;
-            let judged = self.check_code(subject, authenticator, challenge, (pair, ledger), code, now)?;
+            self.check_standalone(purpose, record.authenticator())?;
+            let id = record.authenticator().id();
+            let judged = self.check_code(record.exchange(), code, now)?;
             draft.audit.evaluated = true;
-            let (id, channel) = (authenticator.id(), challenge.channel());
             Ok(Decision::Store(match judged {
-                CodeCheck::Accepted => {
-                    if *purpose == Purpose::Confirm {
-                        authenticator.confirm().map_err(|_| Denial::UnknownAuthenticator)?;
-                    }
+                CodeCheck::Accepted(_) => {
                     let evidence = Evidence::oob(id, channel, now);
                     Ok(Answered { purpose: purpose.clone(), evidence })
                 }
-                CodeCheck::Rejected(wrong) => Err(reject(record, id, wrong, now, draft)),
+                CodeCheck::Rejected(wrong) => Err(reject(record, id, &wrong, now, draft)),
             }))
         })
     }

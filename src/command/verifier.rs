@@ -11,7 +11,10 @@ use time::OffsetDateTime;
 use crate::{
     keys::keyring::KeyRing,
     policy::policy::Policy,
-    record::{account::Account, record::Internal as _},
+    record::{
+        account::Account,
+        record::{Body as _, Internal as _},
+    },
     value::instant::Millis,
 };
 
@@ -38,6 +41,6 @@ impl Verifier {
     /// Until when the account takes no binding code and sends none, if it is locked.
     #[must_use]
     pub fn locked_until(&self, account: &Account, now: OffsetDateTime) -> Option<OffsetDateTime> {
-        account.body().ledger.locked_until(&self.policy, Millis::from(now)).map(Millis::to_datetime)
+        account.body().ledger().locked_until(&self.policy, Millis::from(now)).map(Millis::to_datetime)
     }
 }

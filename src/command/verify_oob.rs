@@ -18,7 +18,7 @@ use crate::{
     },
     record::{
         account::{Account, AccountBody},
-        challenge::Challenge,
+        record::Body as _,
     },
     session::{
         oob_code::OobHandle,
@@ -95,29 +95,25 @@ impl Verifier {
         if handle.transaction_tag != transaction.tag() {
             return Err(Denial::ForeignOobCode);
         }
-        let named = |known: &Challenge| known.id() == handle.challenge && known.transaction() == transaction;
-        // The newest is asked for most, and is the last.
-        let place = account.challenges.iter().rposition(named).ok_or(Denial::ExpiredOobCode)?;
-        let challenge = account.challenges.get_mut(place).ok_or(Denial::ExpiredOobCode)?;
-        let (id, purpose) = (challenge.authenticator(), challenge.purpose().clone());
+        let place = account.challenge_place(handle.challenge, transaction).ok_or(Denial::ExpiredOobCode)?;
+        let challenge = account.challenges().get(place).ok_or(Denial::ExpiredOobCode)?;
+        let (id, channel) = (challenge.authenticator(), challenge.channel());
+        let purpose = challenge.purpose().clone();
         context.draft.audit.authenticator = Some(id);
-        if let Readiness::ExpiredNow = self.readiness(challenge, &account.ledger, now)? {
+        if let Readiness::ExpiredNow = self.readiness(account, place, now)? {
             return Ok(Decision::Store(Err(Denial::ExpiredOobCode)));
         }
         self.check_purpose(session, account, id, &purpose, confirm_only)?;
 
-        let AccountBody { subject, authenticators, challenges, transactions, ledger, .. } = account;
-        let authenticator = authenticators.iter_mut().find(|known| known.id() == id);
-        let authenticator = authenticator.ok_or(Denial::UnknownAuthenticator)?;
-        let entry = transactions.iter_mut().rev().find(|known| known.id == transaction);
-        let pair = entry.and_then(|entry| entry.pair_mut(id)).ok_or(Denial::AttemptsExhausted)?;
-        let challenge = challenges.get_mut(place).ok_or(Denial::ExpiredOobCode)?;
-        let judged = self.check_code(subject, authenticator, challenge, (pair, ledger), code, now)?;
+        let exchange =
+            account.exchange((transaction, id), Some(place)).ok_or(Denial::UnknownAuthenticator)?;
+        let judged = self.check_code(exchange, code, now)?;
         context.draft.audit.evaluated = true;
-        let channel = challenge.channel();
         Ok(Decision::Store(match judged {
-            CodeCheck::Accepted => Ok(self.accept(account, (id, channel), purpose, context)?),
-            CodeCheck::Rejected(wrong) => Err(reject(account, id, wrong, now, context.draft)),
+            CodeCheck::Accepted(pending) => {
+                Ok(self.accept(account, (id, channel, purpose), pending, context)?)
+            }
+            CodeCheck::Rejected(wrong) => Err(reject(account, id, &wrong, now, context.draft)),
         }))
     }
 

@@ -26,7 +26,9 @@ use crate::{
     policy::settings::{RecoveryThrottle, RecoveryUse},
     record::{
         account::{Account, AccountBody},
-        recovery::{LiveCode, SpentCode},
+        record::Body as _,
+        recovery::{LiveCode, Recovery},
+        transaction::Transaction,
     },
     session::session::Session,
     value::{instant::Millis, recovery_code::RecoveryCode},
@@ -80,39 +82,34 @@ impl Verifier {
         let (session, now) = (context.session, context.now);
         check_authenticating(session)?;
         Self::check_session(session, account, now)?;
-        context.draft.audit.authenticator = account.recovery.as_ref().map(|recovery| recovery.id);
+        context.draft.audit.authenticator = account.recovery().map(Recovery::id);
         if account.is_spent(session.transaction()) {
             return self.repeat(account, code, context).map(Decision::Unchanged);
         }
-        if !account.enrolled {
+        if !account.is_enrolled() {
             return Err(Denial::NotEnrolled);
         }
         account.prune(now);
         account.open_transaction(session);
-        let attempts_left =
-            account.transaction(session.transaction()).map_or(0, |entry| entry.recovery_attempts);
-        let AccountBody { subject, recovery, ledger, .. } = account;
+        let transaction = session.transaction();
+        let attempts_left = account.transaction(transaction).map_or(0, Transaction::recovery_attempts);
         // Codes whose keys are all lost are right for nobody, so none is counted as a guess.
-        let held = recovery.as_mut().filter(|known| !known.is_lost(&self.keys));
+        let held = account.recovery().filter(|known| !known.is_lost(&self.keys));
         let recovery = held.ok_or(Denial::NoRecoveryCode)?;
-        let Some(attempts_left) = attempts_left.checked_sub(1) else {
+        if attempts_left == 0 {
             return Err(Denial::TooManyRecoveryAttempts { until: None });
-        };
-        if let (RecoveryThrottle::Refuse, Some(until)) =
-            (self.policy.settings().recovery_throttle, ledger.recovery_empty_until(&self.policy, now))
-        {
+        }
+        if let (RecoveryThrottle::Refuse, Some(until)) = (
+            self.policy.settings().recovery_throttle,
+            account.ledger().recovery_empty_until(&self.policy, now),
+        ) {
             return Err(Denial::TooManyRecoveryAttempts { until: Some(until.to_datetime()) });
         }
         context.draft.audit.evaluated = true;
+        let (id, subject) = (recovery.id(), account.subject());
         let Some(place) = recovery.find(&self.keys, subject, code) else {
-            let guessed = ledger
-                .charge_recovery(&self.policy, now)
-                .then_some(Notice::RecoveryGuessed { recovery: recovery.id });
-            if let Some(entry) = account.transaction_mut(session.transaction()) {
-                entry.recovery_attempts = attempts_left;
-            }
-            if let Some(notice) = guessed {
-                context.notify(account, notice);
+            if account.charge_recovery(transaction, &self.policy, now) {
+                context.notify(account, Notice::RecoveryGuessed { recovery: id });
             }
             return Ok(Decision::Store(Err(Denial::InvalidRecoveryCode)));
         };
@@ -120,20 +117,13 @@ impl Verifier {
             RecoveryUse::Consume => None,
             RecoveryUse::Replace => {
                 let key = self.keys.durable();
-                let transaction = session.transaction();
-                let next =
-                    derive::recovery_next(&key.recovery_next, subject, &recovery.id, &transaction, code);
+                let next = derive::recovery_next(&key.recovery_next, subject, &id, &transaction, code);
                 Some((next, key))
             }
         };
         let next = replacement.as_ref().map(|(next, key)| LiveCode::new(key, subject, next));
-        let used = recovery.take(place, next).ok_or(Denial::InvalidRecoveryCode)?;
-        recovery.spent.push(SpentCode {
-            transaction: session.transaction(),
-            code: used,
-            next_key_id: replacement.as_ref().map(|(_, key)| key.id),
-        });
-        let (id, remaining) = (recovery.id, recovery.usable(&self.keys));
+        let set = account.spend_recovery_code(place, transaction, next).ok_or(Denial::InvalidRecoveryCode)?;
+        let remaining = set.usable(&self.keys);
         let evidence = Evidence::recovery_code(id, now);
         self.complete(account, (id, &evidence), context)?;
         context.notify(account, Notice::RecoveryUsed { recovery: id, remaining });
@@ -153,20 +143,19 @@ impl Verifier {
         context: &mut Context<'_>,
     ) -> Result<Recovered, Denial> {
         let transaction = context.session.transaction();
-        let spent =
-            account.transaction(transaction).and_then(|entry| entry.spent).ok_or(Denial::TransactionSpent)?;
-        let recovery = account.recovery.as_ref().ok_or(Denial::TransactionSpent)?;
-        let entry = recovery.spent_in(&self.keys, &account.subject, transaction, code);
+        let spent_at = account.spent_at(transaction).ok_or(Denial::TransactionSpent)?;
+        let recovery = account.recovery().ok_or(Denial::TransactionSpent)?;
+        let entry = recovery.spent_in(&self.keys, account.subject(), transaction, code);
         let entry = entry.ok_or(Denial::TransactionSpent)?;
-        let replacement = match entry.next_key_id {
+        let replacement = match entry.next_key_id() {
             None => None,
             Some(key_id) => {
                 let key = self.keys.durable_by_id(key_id).ok_or(Denial::TransactionSpent)?;
-                let subject = &account.subject;
-                Some(derive::recovery_next(&key.recovery_next, subject, &recovery.id, &transaction, code))
+                let (subject, id) = (account.subject(), recovery.id());
+                Some(derive::recovery_next(&key.recovery_next, subject, &id, &transaction, code))
             }
         };
-        let evidence = Evidence::recovery_code(recovery.id, spent.at);
+        let evidence = Evidence::recovery_code(recovery.id(), spent_at);
         context.draft.issue(IssueToken::of(context.session, &evidence).ok_or(Denial::InsufficientScope)?);
         Ok(Recovered { evidence, replacement, remaining: recovery.usable(&self.keys), repeated: true })
     }

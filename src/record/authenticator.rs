@@ -123,7 +123,7 @@ impl Authenticator {
     }
 
     /// Confirms it, and returns the recovery codes that were shown with its enrollment.
-    pub(crate) fn confirm(&mut self) -> Result<Option<PendingRecovery>, IllegalTransition> {
+    pub(super) fn confirm(&mut self) -> Result<Option<PendingRecovery>, IllegalTransition> {
         let pending = match &self.enrollment {
             Enrollment::Unconfirmed(state) => state.recovery().cloned(),
             Enrollment::Active | Enrollment::Disabled => None,
@@ -132,7 +132,7 @@ impl Authenticator {
     }
 
     /// Disables it, for good.
-    pub(crate) fn disable(&mut self) -> Result<(), IllegalTransition> {
+    pub(super) fn disable(&mut self) -> Result<(), IllegalTransition> {
         self.stays_after(EnrollmentInput::Cap)
     }
 
@@ -144,20 +144,20 @@ impl Authenticator {
     }
 
     /// Notes a right code: the failures in a row end.
-    pub(crate) const fn note_right_code(&mut self, now: Millis) {
+    pub(super) const fn note_right_code(&mut self, now: Millis) {
         self.failures = 0;
         self.last_used = Some(now);
     }
 
     /// Counts a wrong code, and returns how many there are in a row.
-    pub(crate) fn note_wrong_code(&mut self) -> u8 {
+    pub(super) fn note_wrong_code(&mut self) -> u8 {
         // No record holds more, or it would not load: one that was edited may be there already.
         self.failures = self.failures.saturating_add(1).min(MAX_FAILURES);
         self.failures
     }
 
     /// Takes over the failures of an authenticator that it replaces, if those are more.
-    pub(crate) fn inherit_failures(&mut self, former: &Self) {
+    pub(super) fn inherit_failures(&mut self, former: &Self) {
         self.failures = self.failures.max(former.failures);
     }
 
@@ -174,18 +174,22 @@ impl Authenticator {
         }
     }
 
+    /// Whether it can be challenged.
     pub(crate) const fn is_active(&self) -> bool {
         matches!(self.enrollment, Enrollment::Active)
     }
 
+    /// Whether it waits for its confirmation.
     pub(crate) const fn is_unconfirmed(&self) -> bool {
         matches!(self.enrollment, Enrollment::Unconfirmed(_))
     }
 
+    /// Whether it is the host's.
     pub(crate) const fn is_provisioned(&self) -> bool {
         matches!(self.origin, Origin::Provisioned)
     }
 
+    /// What a list of authenticators shows of it.
     pub(crate) fn view(&self) -> AuthenticatorView {
         let status = match self.enrollment {
             Enrollment::Unconfirmed(_) => AuthenticatorStatus::Unconfirmed,

@@ -106,11 +106,6 @@ impl Challenge {
         }
     }
 
-    /// The transaction that it belongs to.
-    pub(crate) const fn transaction(&self) -> TransactionId {
-        self.transaction
-    }
-
     /// How many digits its code has.
     pub(crate) const fn digits(&self) -> u8 {
         self.digits
@@ -132,12 +127,12 @@ impl Challenge {
     }
 
     /// Notes that its code was presented.
-    pub(crate) fn accept(&mut self) -> Result<(), IllegalTransition> {
+    pub(super) fn accept(&mut self) -> Result<(), IllegalTransition> {
         self.state.apply(ChallengeInput::Accept)
     }
 
     /// Notes that a wrong code was presented, and how many attempts are left.
-    pub(crate) fn reject(&mut self, attempts_left: u8) -> Result<(), IllegalTransition> {
+    pub(super) fn reject(&mut self, attempts_left: u8) -> Result<(), IllegalTransition> {
         self.state.apply(ChallengeInput::Reject { attempts_left })
     }
 
@@ -152,21 +147,23 @@ impl Challenge {
     }
 
     /// Ends it, if it waits, because another takes its place.
-    pub(crate) fn supersede(&mut self, now: Millis) {
+    pub(super) fn supersede(&mut self, now: Millis) {
         if !self.expire(now) {
             self.cancel(CancelReason::Superseded);
         }
     }
 
     /// Whether it is for this authenticator in this transaction.
-    pub(crate) fn is_of(&self, transaction: TransactionId, authenticator: AuthenticatorId) -> bool {
+    pub(super) fn is_of(&self, transaction: TransactionId, authenticator: AuthenticatorId) -> bool {
         self.transaction == transaction && self.authenticator == authenticator
     }
 
+    /// Whether it waits for its code.
     pub(crate) const fn is_pending(&self) -> bool {
         self.state.is_pending()
     }
 
+    /// Whether it waits for its code and its deadline is ahead.
     pub(crate) fn is_live(&self, now: Millis) -> bool {
         self.is_pending() && now < self.deadline
     }

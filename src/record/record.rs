@@ -116,9 +116,14 @@ pub(crate) trait Body {
         expected
     }
 
-    /// When the record was last written.
-    fn updated_mut(&mut self) -> &mut Millis;
+    /// Notes when the record is written, and says by how many milliseconds the latest of the clocks that wrote it is
+    /// ahead.
+    fn note_write(&mut self, now: Millis) -> u64;
 
+    /// The budgets.
+    fn ledger(&self) -> &Ledger;
+
+    /// The budgets, to charge them.
     fn ledger_mut(&mut self) -> &mut Ledger;
 
     /// The count of the challenge at this place.
@@ -130,7 +135,7 @@ pub(crate) trait Body {
     /// Refuses first-factor sessions begun until `instant`.
     fn revoke_sessions_before(&mut self, instant: Millis);
 
-    /// Takes back what a clock far ahead had set: cool-downs, and bounds on sessions.
+    /// Takes back what a clock far ahead had set: cool-downs, bounds on sessions, and the time of the last write.
     fn lower_wild_bounds(&mut self, now: Millis);
 }
 
@@ -191,8 +196,14 @@ impl Body for AccountBody {
         (self.revision, self.stored) = (revision, true);
     }
 
-    fn updated_mut(&mut self) -> &mut Millis {
-        &mut self.updated
+    fn note_write(&mut self, now: Millis) -> u64 {
+        let behind = self.updated.since(now);
+        self.updated = self.updated.max(now);
+        behind
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     fn ledger_mut(&mut self) -> &mut Ledger {
@@ -215,13 +226,14 @@ impl Body for AccountBody {
 
     fn lower_wild_bounds(&mut self, now: Millis) {
         let pairs = self.transactions.iter_mut().flat_map(|transaction| &mut transaction.pairs);
-        pairs.for_each(|pair| pair.last_send = pair.last_send.map(|sent| sent.min(now)));
+        pairs.for_each(|pair| pair.lower_cool_down(now));
         for bound in [&mut self.not_before, &mut self.elevated_not_before] {
             // A bound that is honest is left alone: lowering it would bring back what it ended.
             if bound.is_some_and(|bound| bound.since(now) > LONGEST_SESSION_MS) {
                 *bound = Some(now.after(CLOCK_LEEWAY_MS));
             }
         }
+        self.updated = self.updated.min(now);
     }
 }
 
@@ -254,8 +266,14 @@ impl Body for StandaloneBody {
         (self.revision, self.stored) = (revision, true);
     }
 
-    fn updated_mut(&mut self) -> &mut Millis {
-        &mut self.updated
+    fn note_write(&mut self, now: Millis) -> u64 {
+        let behind = self.updated.since(now);
+        self.updated = self.updated.max(now);
+        behind
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     fn ledger_mut(&mut self) -> &mut Ledger {
@@ -273,6 +291,7 @@ impl Body for StandaloneBody {
     fn revoke_sessions_before(&mut self, _instant: Millis) {}
 
     fn lower_wild_bounds(&mut self, now: Millis) {
-        self.pair.last_send = self.pair.last_send.map(|sent| sent.min(now));
+        self.pair.lower_cool_down(now);
+        self.updated = self.updated.min(now);
     }
 }

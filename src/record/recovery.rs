@@ -16,6 +16,7 @@ use crate::{
         derive,
         keyring::{DurableKey, KeyRing},
     },
+    record::authenticator::{AuthenticatorStatus, AuthenticatorView},
     value::{
         id::{AuthenticatorId, KeyId, TransactionId},
         name::Subject,
@@ -27,14 +28,14 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct Recovery {
-    pub(crate) id: AuthenticatorId,
+    pub(super) id: AuthenticatorId,
     #[cfg_attr(
         feature = "serde",
         serde(
             deserialize_with = "crate::value::serde_helpers::bounded::<_, _, { crate::policy::bounds::MAX_RECOVERY_CODES }>"
         )
     )]
-    pub(crate) live: Vec<LiveCode>,
+    pub(super) live: Vec<LiveCode>,
     /// Codes that completed a transaction which may still ask again, at most one for each.
     #[cfg_attr(
         feature = "serde",
@@ -42,33 +43,75 @@ pub(crate) struct Recovery {
             deserialize_with = "crate::value::serde_helpers::bounded::<_, _, { crate::policy::bounds::MAX_TRANSACTIONS }>"
         )
     )]
-    pub(crate) spent: Vec<SpentCode>,
+    pub(super) spent: Vec<SpentCode>,
 }
 
 /// A code that can be used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct LiveCode {
-    pub(crate) key_id: KeyId,
-    pub(super) hash: Tag,
+    key_id: KeyId,
+    hash: Tag,
 }
 
 /// A code that was used, and the key of the code that replaced it, if one did.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct SpentCode {
-    pub(crate) transaction: TransactionId,
-    pub(crate) code: LiveCode,
-    pub(crate) next_key_id: Option<KeyId>,
+    pub(super) transaction: TransactionId,
+    code: LiveCode,
+    next_key_id: Option<KeyId>,
+}
+
+impl SpentCode {
+    /// The key of the code that replaced it, if one did.
+    pub(crate) const fn next_key_id(&self) -> Option<KeyId> {
+        self.next_key_id
+    }
 }
 
 impl LiveCode {
+    /// A code as it is stored.
     pub(crate) fn new(key: &DurableKey, subject: &Subject, code: &RecoveryCode) -> Self {
         Self { key_id: key.id, hash: derive::recovery_hash(&key.recovery, subject, code) }
     }
 }
 
 impl Recovery {
+    /// A set of which every code can be used.
+    pub(crate) fn issue(
+        id: AuthenticatorId,
+        key: &DurableKey,
+        subject: &Subject,
+        codes: &[RecoveryCode],
+    ) -> Self {
+        let live = codes.iter().map(|code| LiveCode::new(key, subject, code)).collect();
+        Self { id, live, spent: Vec::new() }
+    }
+
+    /// The set's id.
+    pub(crate) const fn id(&self) -> AuthenticatorId {
+        self.id
+    }
+
+    /// The keys of the codes that were not used, one for each code.
+    pub(crate) fn key_ids(&self) -> impl Iterator<Item = KeyId> {
+        self.live.iter().map(|code| code.key_id)
+    }
+
+    /// What a list of authenticators shows of the set.
+    pub(crate) const fn view(&self) -> AuthenticatorView {
+        AuthenticatorView {
+            id: self.id,
+            channel: None,
+            name: None,
+            status: AuthenticatorStatus::Active,
+            provisioned: false,
+            created: None,
+            last_used: None,
+        }
+    }
+
     /// Where the presented code stands among the live ones. Looks at all of them, whatever it finds.
     pub(crate) fn find(&self, keys: &KeyRing, subject: &Subject, presented: &RecoveryCode) -> Option<usize> {
         let mut found = 0_u32;
@@ -99,8 +142,22 @@ impl Recovery {
         declassify(spent.code.hash.matches(&hash)).then_some(spent)
     }
 
+    /// Uses up the code at this place in a transaction, with another in its place if there is one; nothing if there is no
+    /// such place.
+    pub(super) fn spend(
+        &mut self,
+        place: usize,
+        transaction: TransactionId,
+        next: Option<LiveCode>,
+    ) -> Option<()> {
+        let next_key_id = next.as_ref().map(|next| next.key_id);
+        let code = self.take(place, next)?;
+        self.spent.push(SpentCode { transaction, code, next_key_id });
+        Some(())
+    }
+
     /// Takes a code out of the set, with another in its place if there is one; nothing if there is no such place.
-    pub(crate) fn take(&mut self, place: usize, next: Option<LiveCode>) -> Option<LiveCode> {
+    fn take(&mut self, place: usize, next: Option<LiveCode>) -> Option<LiveCode> {
         let slot = self.live.get_mut(place)?;
         Some(match next {
             Some(next) => core::mem::replace(slot, next),

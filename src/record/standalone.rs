@@ -11,6 +11,7 @@ use crate::{
     record::{
         authenticator::{Authenticator, Origin},
         challenge::Challenge,
+        exchange::Exchange,
         ledger::Ledger,
         transaction::AttemptCounter,
     },
@@ -112,14 +113,14 @@ pub struct Standalone(pub(super) Box<StandaloneBody>);
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct StandaloneBody {
-    pub(crate) subject: Subject,
+    pub(super) subject: Subject,
     pub(super) revision: Revision,
-    pub(crate) authenticator: Authenticator,
+    pub(super) authenticator: Authenticator,
     /// Binds the handle; drawn anew whenever a new challenge begins after an old one ended.
-    pub(crate) transaction: TransactionId,
-    pub(crate) pair: AttemptCounter,
-    pub(crate) challenge: Option<Challenge>,
-    pub(crate) ledger: Ledger,
+    pub(super) transaction: TransactionId,
+    pub(super) pair: AttemptCounter,
+    pub(super) challenge: Option<Challenge>,
+    pub(super) ledger: Ledger,
     pub(super) updated: Millis,
     #[cfg_attr(feature = "serde", serde(skip, default = "crate::value::serde_helpers::yes"))]
     pub(super) stored: bool,
@@ -160,7 +161,7 @@ impl Standalone {
             revision: Revision::drawn(draws.bytes("revision")),
             authenticator: Authenticator::new(id, factor, enrollment, origin, Millis(0)),
             transaction,
-            pair: AttemptCounter { authenticator: id, attempts_left: 0, last_send: None },
+            pair: AttemptCounter::new(id, 0),
             challenge: None,
             ledger: Ledger::default(),
             updated: Millis(0),
@@ -190,5 +191,39 @@ impl Standalone {
     #[must_use]
     pub const fn challenge(&self) -> Option<&Challenge> {
         self.0.challenge.as_ref()
+    }
+}
+
+impl StandaloneBody {
+    /// The address, and whether it is proven.
+    pub(crate) const fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
+    /// The latest challenge.
+    pub(crate) const fn challenge(&self) -> Option<&Challenge> {
+        self.challenge.as_ref()
+    }
+
+    /// The transaction that binds the handle.
+    pub(crate) const fn transaction(&self) -> TransactionId {
+        self.transaction
+    }
+
+    /// Begins a transaction with all of its attempts. The cool-down of the last message stays.
+    pub(crate) const fn begin_anew(&mut self, transaction: TransactionId, attempts: u8) {
+        self.transaction = transaction;
+        self.pair.attempts_left = attempts;
+    }
+
+    /// What a code touches, and the latest challenge.
+    pub(crate) const fn exchange(&mut self) -> (Exchange<'_>, Option<&mut Challenge>) {
+        let Self { subject, authenticator, pair, challenge, ledger, .. } = self;
+        (Exchange { subject, authenticator, pair, ledger }, challenge.as_mut())
+    }
+
+    /// Puts a challenge in the place of any other.
+    pub(crate) fn replace_challenge(&mut self, challenge: Challenge) {
+        self.challenge = Some(challenge);
     }
 }

@@ -7,10 +7,10 @@
 use alloc::vec::Vec;
 
 use crate::{
-    policy::bounds::RECOVERY_ATTEMPTS,
+    policy::{bounds::RECOVERY_ATTEMPTS, policy::Policy},
     value::{
         id::{AuthenticatorId, TransactionId},
-        instant::Millis,
+        instant::{self, Millis},
     },
 };
 
@@ -18,31 +18,69 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct Transaction {
-    pub(crate) id: TransactionId,
+    pub(super) id: TransactionId,
     pub(super) begun: Millis,
-    pub(crate) expires: Millis,
+    pub(super) expires: Millis,
     /// Set once a token was issued in it.
-    pub(crate) spent: Option<Completion>,
-    pub(crate) recovery_attempts: u8,
+    spent: Option<Completion>,
+    pub(super) recovery_attempts: u8,
     #[cfg_attr(
         feature = "serde",
         serde(
             deserialize_with = "crate::value::serde_helpers::bounded::<_, _, { crate::policy::bounds::MAX_AUTHENTICATORS }>"
         )
     )]
-    pub(crate) pairs: Vec<AttemptCounter>,
+    pub(super) pairs: Vec<AttemptCounter>,
 }
 
 impl Transaction {
-    pub(crate) const fn new(id: TransactionId, begun: Millis, expires: Millis) -> Self {
+    /// An entry that nothing was charged to.
+    pub(super) const fn new(id: TransactionId, begun: Millis, expires: Millis) -> Self {
         Self { id, begun, expires, spent: None, recovery_attempts: RECOVERY_ATTEMPTS, pairs: Vec::new() }
     }
 
-    pub(crate) fn pair(&self, authenticator: AuthenticatorId) -> Option<&AttemptCounter> {
+    /// Whether a token was issued in it.
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.spent.is_some()
+    }
+
+    /// When a token was issued in it.
+    pub(crate) fn spent_at(&self) -> Option<Millis> {
+        self.spent.map(|completion| completion.at)
+    }
+
+    /// Whether its time is over.
+    pub(crate) fn has_expired(&self, now: Millis) -> bool {
+        self.expires <= now
+    }
+
+    /// How many wrong recovery codes it may still present.
+    pub(crate) const fn recovery_attempts(&self) -> u8 {
+        self.recovery_attempts
+    }
+
+    /// Keeps it for as long as its session lasts.
+    pub(super) fn prolong(&mut self, expires: Millis) {
+        self.expires = self.expires.max(expires);
+    }
+
+    /// Notes that a token was issued in it.
+    pub(super) const fn spend(&mut self, by: AuthenticatorId, at: Millis) {
+        self.spent = Some(Completion { at, by });
+    }
+
+    /// Charges a wrong recovery code.
+    pub(super) const fn charge_recovery(&mut self) {
+        self.recovery_attempts = self.recovery_attempts.saturating_sub(1);
+    }
+
+    /// The count of an authenticator.
+    pub(super) fn pair(&self, authenticator: AuthenticatorId) -> Option<&AttemptCounter> {
         self.pairs.iter().find(|pair| pair.authenticator == authenticator)
     }
 
-    pub(crate) fn pair_mut(&mut self, authenticator: AuthenticatorId) -> Option<&mut AttemptCounter> {
+    /// The count of an authenticator, to change it.
+    pub(super) fn pair_mut(&mut self, authenticator: AuthenticatorId) -> Option<&mut AttemptCounter> {
         self.pairs.iter_mut().find(|pair| pair.authenticator == authenticator)
     }
 }
@@ -50,19 +88,56 @@ impl Transaction {
 /// How a transaction was spent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
-pub(crate) struct Completion {
-    pub(crate) at: Millis,
+struct Completion {
+    at: Millis,
     /// The authenticator, or the recovery set, that completed it.
-    pub(crate) by: AuthenticatorId,
+    by: AuthenticatorId,
 }
 
 /// What one authenticator may still do in one transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct AttemptCounter {
-    pub(crate) authenticator: AuthenticatorId,
+    pub(super) authenticator: AuthenticatorId,
     /// Fixed when the first challenge is issued; nothing refills it.
-    pub(crate) attempts_left: u8,
+    pub(super) attempts_left: u8,
     /// When the last message was asked for; the cool-down counts from it.
-    pub(crate) last_send: Option<Millis>,
+    last_send: Option<Millis>,
+}
+
+impl AttemptCounter {
+    /// The count of an authenticator that no message was sent to.
+    pub(super) const fn new(authenticator: AuthenticatorId, attempts_left: u8) -> Self {
+        Self { authenticator, attempts_left, last_send: None }
+    }
+
+    /// When the cool-down of the last message ends.
+    pub(super) fn next_send(&self, policy: &Policy) -> Option<Millis> {
+        self.last_send.map(|sent| sent.after(instant::span(policy.settings().cool_down)))
+    }
+
+    /// Begins the cool-down of a message.
+    pub(super) const fn note_send(&mut self, now: Millis) {
+        self.last_send = Some(now);
+    }
+
+    /// Ends the cool-down of the last message, and says whether there was one.
+    pub(crate) const fn lift_cool_down(&mut self) -> bool {
+        self.last_send.take().is_some()
+    }
+
+    /// Lowers a cool-down that a clock far ahead had set.
+    pub(super) fn lower_cool_down(&mut self, now: Millis) {
+        self.last_send = self.last_send.map(|sent| sent.min(now));
+    }
+
+    /// Charges a wrong code.
+    pub(super) const fn charge(&mut self) {
+        self.attempts_left = self.attempts_left.saturating_sub(1);
+    }
+
+    /// Leaves no attempt.
+    pub(super) const fn exhaust(&mut self) {
+        self.attempts_left = 0;
+    }
 }

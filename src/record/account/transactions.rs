@@ -1,0 +1,78 @@
+//! The transactions of an account: how one enters the list, is spent and leaves. A spent one must never come back to
+//! life.
+
+use alloc::vec::Vec;
+
+use crate::{
+    policy::bounds::MAX_TRANSACTIONS,
+    record::{account::AccountBody, transaction::Transaction},
+    session::session::Session,
+    value::{
+        id::{AuthenticatorId, TransactionId},
+        instant::Millis,
+    },
+};
+
+impl AccountBody {
+    /// Drops what time has ended: transactions that expired, and with them whatever was theirs.
+    pub(crate) fn prune(&mut self, now: Millis) {
+        let ended = |transaction: &Transaction| transaction.has_expired(now);
+        if self.transactions.iter().any(ended) {
+            self.drop_transactions(ended);
+        }
+    }
+
+    /// Makes an entry for the session's transaction if there is none; the list makes room for it. A host may prolong an
+    /// elevated session: its entry lasts as long, so that no challenge outlives it and no attempt comes back.
+    pub(crate) fn open_transaction(&mut self, session: &Session) {
+        let id = session.transaction();
+        if let Some(known) = self.transaction_mut(id) {
+            known.prolong(session.expires_ms());
+            return;
+        }
+        if self.transactions.len() >= MAX_TRANSACTIONS {
+            self.make_room_for_transaction();
+        }
+        self.transactions.push(Transaction::new(id, session.begun_ms(), session.expires_ms()));
+    }
+
+    /// The entry of a transaction, to change it.
+    pub(in crate::record) fn transaction_mut(&mut self, id: TransactionId) -> Option<&mut Transaction> {
+        self.transactions.iter_mut().rev().find(|known| known.id == id)
+    }
+
+    /// The oldest unspent entry without a live challenge goes first, then the oldest spent one, then the oldest.
+    fn make_room_for_transaction(&mut self) {
+        let rank = |transaction: &Transaction| {
+            let live =
+                self.challenges.iter().any(|known| known.transaction == transaction.id && known.is_pending());
+            (live, transaction.is_spent(), transaction.begun)
+        };
+        if let Some(id) = self.transactions.iter().min_by_key(|known| rank(known)).map(|known| known.id) {
+            self.drop_transactions(|transaction| transaction.id == id);
+        }
+    }
+
+    /// Drops the transactions that `leaves` picks, with what is theirs. Sessions as old as a spent one are refused.
+    fn drop_transactions(&mut self, leaves: impl Fn(&Transaction) -> bool) {
+        let spent = self.transactions.iter().filter(|known| known.is_spent() && leaves(known));
+        if let Some(begun) = spent.map(|known| known.begun).max() {
+            self.revoke_sessions_before(begun);
+        }
+        self.transactions.retain(|known| !leaves(known));
+        let transactions = &self.transactions;
+        let alive = |id: TransactionId| transactions.iter().any(|known| known.id == id);
+        self.challenges.retain(|known| alive(known.transaction));
+        if let Some(recovery) = &mut self.recovery {
+            recovery.spent.retain(|known| alive(known.transaction));
+        }
+        let alive: Vec<_> = self.transactions.iter().map(|known| known.id).collect();
+        self.expire(|_, state| !alive.contains(&state.transaction()));
+    }
+
+    /// Notes that a token was issued in a transaction; `None` if the record has no such entry.
+    pub(crate) fn spend(&mut self, id: TransactionId, by: AuthenticatorId, now: Millis) -> Option<()> {
+        self.transaction_mut(id)?.spend(by, now);
+        Some(())
+    }
+}
