@@ -14,7 +14,6 @@ mod codes;
 mod transactions;
 
 use crate::{
-    policy::bounds::MAX_TRANSACTIONS,
     record::{
         authenticator::Authenticator, challenge::Challenge, ledger::Ledger, recovery::Recovery,
         transaction::Transaction,
@@ -60,7 +59,9 @@ pub(crate) struct AccountBody {
     pub(super) challenges: Vec<Challenge>,
     #[cfg_attr(
         feature = "serde",
-        serde(deserialize_with = "crate::value::serde_helpers::bounded::<_, _, MAX_TRANSACTIONS>")
+        serde(
+            deserialize_with = "crate::value::serde_helpers::bounded::<_, _, { crate::policy::bounds::MAX_TRANSACTIONS }>"
+        )
     )]
     pub(super) transactions: Vec<Transaction>,
     pub(super) recovery: Option<Recovery>,

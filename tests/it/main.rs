@@ -7,6 +7,7 @@ mod display;
 mod drive;
 mod edge_cases;
 mod factors;
+mod fields;
 mod first_factor_only;
 mod formats;
 mod guess_probability;
