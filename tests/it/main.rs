@@ -1,12 +1,13 @@
-//! The tests of the library through its public face, a module a subject. One program, so that a change costs one link.
+//! The tests of the library through its public face: those of one source file by its path in `src`, those of many by
+//! their subject. One program, so that a change costs one link.
 
 mod advisories;
 mod bounds;
 mod budgets;
+mod command;
 mod display;
 mod drive;
 mod edge_cases;
-mod factors;
 mod fields;
 mod first_factor_only;
 mod formats;
@@ -14,17 +15,17 @@ mod guess_probability;
 mod invariants;
 mod journey;
 mod lockout;
+mod policy;
 mod preconditions;
 mod presets;
 mod public_paths;
 mod races;
 mod races_async;
+mod record;
 mod redaction;
 mod rooms;
 mod rotation;
 mod sessions;
-mod standalone;
 mod stored_form;
-mod tampered_records;
 mod transcript;
 mod wire;
