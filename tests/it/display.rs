@@ -1,4 +1,4 @@
-//! What the library's values say of themselves: accessors, texts and `Debug`. What must not show is in `debug.rs`.
+//! What the library's values say of themselves: accessors, texts and `Debug`. What must not show is in `redaction.rs`.
 
 use std::fmt::{Debug, Display};
 

@@ -159,6 +159,29 @@ fn the_long_budget_locks_although_the_bucket_refills() {
 }
 
 #[test]
+fn the_verifier_says_until_when_an_account_is_locked() {
+    let mut world = World::new(countersign_testkit::policy(|settings| {
+        settings.guess_bucket = Rate::new(1, Duration::hours(1));
+    }));
+    world.enroll("user@example.com");
+    world.pass(86_400);
+    let locked_until = |world: &mut World, at| {
+        let account = world.account();
+        world.verifier.locked_until(&account, at)
+    };
+    let now = world.now;
+    assert_eq!(locked_until(&mut world, now), None);
+    let session = world.login();
+    let challenged = world.challenge(&session).unwrap();
+    let bad = countersign_testkit::wrong(&world.mail().code);
+    world.verify(&session, challenged.oob_code.expose(), &bad).unwrap_err();
+    let until = now + Duration::hours(1);
+    assert_eq!(locked_until(&mut world, now), Some(until));
+    assert_eq!(locked_until(&mut world, until - Duration::MILLISECOND), Some(until));
+    assert_eq!(locked_until(&mut world, until), None);
+}
+
+#[test]
 fn unlocking_grants_a_full_bucket_or_five_on_an_empty_long_budget() {
     let (mut world, ..) = enrolled(|_| {});
     assert_eq!(guess_until_locked(&mut world).0, 10);

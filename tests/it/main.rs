@@ -1,22 +1,19 @@
 //! The tests of the library through its public face: those of one source file by its path in `src`, those of many by
 //! their subject. One program, so that a change costs one link.
 
+mod accounts;
 mod advisories;
 mod bounds;
 mod budgets;
 mod command;
 mod display;
 mod drive;
-mod edge_cases;
 mod fields;
-mod first_factor_only;
 mod formats;
 mod guess_probability;
 mod invariants;
-mod journey;
 mod lockout;
 mod policy;
-mod preconditions;
 mod presets;
 mod public_paths;
 mod races;
@@ -25,7 +22,7 @@ mod record;
 mod redaction;
 mod rooms;
 mod rotation;
-mod sessions;
+mod session;
 mod stored_form;
 mod transcript;
 mod wire;

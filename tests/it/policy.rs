@@ -1,14 +1,7 @@
-//! What a policy lets a factor do, and what a request may ask of a factor.
+//! What a policy lets a factor do: nothing, confirm alone, or authenticate.
 
-use countersign::{
-    ChallengeRequest, Denial, Effect, NewFactor, Policy, Verifier,
-    command::Purpose,
-    effect::{Channel, Destination},
-    factor::{AuthenticatorKind, Setup},
-    policy::FactorUse,
-    record::Standalone,
-};
-use countersign_testkit::{World, address, email, entropy, keys, policy, subject};
+use countersign::{ChallengeRequest, Denial, Policy, Verifier, factor::AuthenticatorKind, policy::FactorUse};
+use countersign_testkit::{World, keys, policy};
 
 /// The world's verifier, with email good for this much and no more.
 fn limited(to: FactorUse) -> Verifier {
@@ -57,63 +50,16 @@ fn a_factor_that_is_off_is_refused_everywhere() {
 }
 
 #[test]
-fn a_standalone_address_is_asked_for_what_its_factor_is_good_for() {
-    let mut world = World::new(Policy::default());
-    for (email, purpose, admitted) in [
-        (FactorUse::Off, Purpose::Confirm, false),
-        (FactorUse::Off, Purpose::Authenticate, false),
-        (FactorUse::ConfirmOnly, Purpose::Confirm, true),
-        (FactorUse::ConfirmOnly, Purpose::Authenticate, false),
-        (FactorUse::Authenticate, Purpose::Confirm, true),
-        (FactorUse::Authenticate, Purpose::Authenticate, true),
-    ] {
-        let to = address("user@example.com");
-        let record = if purpose == Purpose::Confirm {
-            Standalone::unconfirmed(&subject(), to, &entropy(&mut world.rng))
-        } else {
-            Standalone::verified(&subject(), to, &entropy(&mut world.rng))
-        };
-        let step = limited(email).ask(record, &purpose, world.now, &entropy(&mut world.rng));
-        let outcome = step.commit(|_| Ok::<_, ()>(countersign::Swap::Stored)).unwrap().done().unwrap();
-        let expected = if admitted { None } else { Some(Denial::UnsupportedChallengeType) };
-        assert_eq!(outcome.into_parts().0.err(), expected, "{email:?} {purpose:?}");
-    }
-}
-
-/// An account is challenged to authenticate and for nothing else: an enrollment has its own command.
-#[test]
-fn an_account_is_challenged_to_authenticate_alone() {
-    let mut world = World::new(Policy::default());
-    world.enroll("user@example.com");
-    world.pass(60);
+fn the_strict_policy_confirms_addresses_and_never_authenticates_by_email() {
+    let mut world = World::new(Policy::strict());
     let session = world.login();
-    let mut request = ChallengeRequest::default();
-    request.purpose = Purpose::Confirm;
-    assert_eq!(world.challenge_with(&session, &request).unwrap_err(), Denial::UnsupportedChallengeType);
-    let request = ChallengeRequest::default().channel(Channel::Email);
-    let challenged = world.challenge_with(&session, &request).unwrap();
-    assert_eq!(challenged.channel, Channel::Email);
-    assert_eq!(world.mail().purpose, Purpose::Authenticate);
-}
-
-/// The message and the answer name the same destination by the same channel, and neither holds what the other must
-/// keep: the answer no code, the message no handle.
-#[test]
-fn an_enrollment_answers_with_the_message_on_its_way() {
-    let mut world = World::new(Policy::default());
-    let (session, account) = (world.login(), world.account());
-    let factor: NewFactor = email("user@example.com");
-    let step = world.verifier.associate(&session, account, &factor, world.now, &entropy(&mut world.rng));
-    let outcome = step.commit(|_| Ok::<_, ()>(countersign::Swap::Stored)).unwrap().done().unwrap();
-    let (result, effects) = outcome.into_parts();
-    let associated = result.unwrap();
-    let Setup::Oob(sent) = &associated.setup else { panic!("a message is sent") };
-    let [Effect::Send(message)] = &effects[..] else { panic!("one message") };
-    assert_eq!(message.to, Destination::Email(address("user@example.com")));
-    assert_eq!((message.to.channel(), message.to.masked().as_str()), (sent.channel, "****@exam*******"));
-    assert_eq!((message.expires, message.purpose.clone()), (associated.expires, Purpose::Confirm));
-    // The effects are looked at one by one as they are taken one by one.
-    let seen: Vec<_> = (&effects).into_iter().map(|effect| format!("{effect:?}")).collect();
-    assert_eq!(seen, effects.into_iter().map(|effect| format!("{effect:?}")).collect::<Vec<_>>());
-    assert_eq!(seen.len(), 1);
+    let associated = world.associate(&session, "user@example.com").unwrap();
+    assert!(associated.answer.recovery_codes.is_none());
+    let right = world.mail().code;
+    assert_eq!(right.expose().len(), 8);
+    let verification = world.verify(&session, associated.oob_code.expose(), &right).unwrap();
+    assert!(!verification.completed);
+    assert!(world.tokens.is_empty());
+    assert!(!world.account().is_enrolled());
+    assert_eq!(world.challenge(&session).unwrap_err(), Denial::NotEnrolled);
 }

@@ -43,7 +43,7 @@ CONSTANTS = {"None", "&[]", "Revision::NONE"}
 CONTROL = (
     "src/command/verify_oob.rs: check_purpose: pass guard: "
     "self.check_enrollment(session, account, authenticator.factor())",
-    ["preconditions::of_two_sessions_that_enroll", "preconditions::no_two_sessions_confirm"],
+    ["verify_oob::of_two_sessions_that_enroll", "verify_oob::no_two_sessions_confirm"],
 )
 
 

@@ -1,3 +1,18 @@
-//! The tests of the commands, each in a file of the name that the command has in `src/command`.
+//! The tests of the commands and of their steps, each in a file of the name that its source has in `src/command`.
 
+mod admin;
+mod associate;
+mod authenticators;
+mod begin;
+mod challenge;
+mod decide;
+mod gate;
+mod provision;
+mod recovery_codes;
+mod remove;
+mod render;
+mod report_delivery;
+mod send;
 mod standalone;
+mod verify_oob;
+mod verify_recovery;

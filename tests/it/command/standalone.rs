@@ -9,7 +9,7 @@ use countersign::{
     record::Standalone,
     step::Committed,
 };
-use countersign_testkit::{Mail, START, World, address, code, keys, subject, wrong};
+use countersign_testkit::{Mail, START, World, address, code, entropy, keys, policy, subject, wrong};
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use time::{Duration, OffsetDateTime};
 
@@ -96,6 +96,31 @@ fn email_that_may_not_authenticate_may_not_do_so_alone_either() {
     let mut row = Row::verified(Policy::strict());
     assert_eq!(row.ask(&Purpose::Authenticate).unwrap_err(), Denial::UnsupportedChallengeType);
     assert!(row.ask(&reset()).is_ok());
+}
+
+#[test]
+fn a_standalone_address_is_asked_for_what_its_factor_is_good_for() {
+    let limited = |to| Verifier::new(keys(), policy(|settings| settings.factors.email = to));
+    let mut world = World::new(Policy::default());
+    for (email, purpose, admitted) in [
+        (FactorUse::Off, Purpose::Confirm, false),
+        (FactorUse::Off, Purpose::Authenticate, false),
+        (FactorUse::ConfirmOnly, Purpose::Confirm, true),
+        (FactorUse::ConfirmOnly, Purpose::Authenticate, false),
+        (FactorUse::Authenticate, Purpose::Confirm, true),
+        (FactorUse::Authenticate, Purpose::Authenticate, true),
+    ] {
+        let to = address("user@example.com");
+        let record = if purpose == Purpose::Confirm {
+            Standalone::unconfirmed(&subject(), to, &entropy(&mut world.rng))
+        } else {
+            Standalone::verified(&subject(), to, &entropy(&mut world.rng))
+        };
+        let step = limited(email).ask(record, &purpose, world.now, &entropy(&mut world.rng));
+        let outcome = step.commit(|_| Ok::<_, ()>(countersign::Swap::Stored)).unwrap().done().unwrap();
+        let expected = if admitted { None } else { Some(Denial::UnsupportedChallengeType) };
+        assert_eq!(outcome.into_parts().0.err(), expected, "{email:?} {purpose:?}");
+    }
 }
 
 /// The policy of the moment decides, not the one under which the code was sent.

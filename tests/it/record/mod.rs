@@ -1,3 +1,4 @@
-//! The tests of what is stored, each in a file of the name that its subject has in `src/record`.
+//! The tests of what is stored, each in a file of the name that its source has in `src/record`.
 
+mod account;
 mod validate;
