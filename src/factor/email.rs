@@ -43,8 +43,8 @@ impl Spec for EmailFactor {
         Some(Channel::Email)
     }
 
-    fn address(&self, channel: Channel) -> Option<&str> {
-        (channel == Channel::Email).then(|| self.address.as_str())
+    fn address(&self, channel: Channel) -> Option<&[u8]> {
+        (channel == Channel::Email).then(|| self.address.as_bytes())
     }
 
     fn destination(&self, channel: Channel) -> Option<Destination> {

@@ -59,7 +59,7 @@ impl Factor {
         }
     }
 
-    pub(crate) fn address_by(&self, channel: Channel) -> Option<&str> {
+    pub(crate) fn address_by(&self, channel: Channel) -> Option<&[u8]> {
         self.spec().address(channel)
     }
 

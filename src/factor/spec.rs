@@ -13,8 +13,8 @@ pub(crate) trait Spec {
     /// The channel of its messages if a request names none; `None` if it gets no messages.
     fn channel(&self) -> Option<Channel>;
 
-    /// The text of its destination by a channel, which enters the MACs; `None` if it is not reached by that channel.
-    fn address(&self, channel: Channel) -> Option<&str>;
+    /// The bytes of its destination by a channel, which enter the MACs; `None` if it is not reached by that channel.
+    fn address(&self, channel: Channel) -> Option<&[u8]>;
 
     /// Its destination by a channel; `None` if it is not reached by that channel.
     fn destination(&self, channel: Channel) -> Option<Destination>;

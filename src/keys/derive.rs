@@ -28,7 +28,7 @@ pub(crate) struct Binding<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) authenticator: &'a AuthenticatorId,
     pub(crate) channel: &'a str,
-    pub(crate) address: &'a str,
+    pub(crate) address: &'a [u8],
     pub(crate) transaction: &'a TransactionId,
     pub(crate) challenge: &'a ChallengeId,
     /// The purpose in three pieces, so that an action needs no allocation.
@@ -49,7 +49,7 @@ fn binding_tag(key: &MacKey, binding: &Binding<'_>) -> Tag {
         .field(binding.subject.as_bytes())
         .prefixed(binding.authenticator.prefix(), binding.authenticator.device())
         .field(binding.channel.as_bytes())
-        .field(binding.address.as_bytes())
+        .field(binding.address)
         .fixed(&binding.transaction.0)
         .fixed(&binding.challenge.0)
         .joined(&binding.purpose)
@@ -115,9 +115,9 @@ pub(crate) fn recovery_hash(key: &MacKey, subject: &Subject, code: &RecoveryCode
 }
 
 /// The key that tells a host which messages go to one mailbox.
-pub(crate) fn destination_key(key: &MacKey, channel: &str, address: &str) -> DestinationKey {
+pub(crate) fn destination_key(key: &MacKey, channel: &str, address: &[u8]) -> DestinationKey {
     let mut message = key.message();
-    message.field(channel.as_bytes()).field(address.as_bytes());
+    message.field(channel.as_bytes()).field(address);
     DestinationKey(*message.tag().first())
 }
 

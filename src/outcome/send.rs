@@ -128,7 +128,7 @@ pub(crate) fn message(
         content: Content::Code(challenge.code(keys, subject, authenticator)?),
         purpose: challenge.purpose().clone(),
         expires: challenge.deadline(),
-        destination_key: derive::destination_key(key, challenge.channel().as_str(), to.as_str()),
+        destination_key: derive::destination_key(key, challenge.channel().as_str(), to.as_str().as_bytes()),
         to,
     };
     Some((message, descriptor))

@@ -206,7 +206,7 @@ fn binding_codes() {
             subject: &case.subject(),
             authenticator: &authenticator,
             channel: case.text("channel"),
-            address: case.text("address"),
+            address: case.text("address").as_bytes(),
             transaction: &TransactionId(case.array("transaction")),
             challenge: &ChallengeId(case.array("challenge_id")),
             purpose,
@@ -253,7 +253,8 @@ fn destination_keys() {
     for case in vectors!("destination_key") {
         let key = case.durable();
         case.assert_mac(&key.destination);
-        let output = derive::destination_key(&key.destination, case.text("channel"), case.text("address"));
+        let output =
+            derive::destination_key(&key.destination, case.text("channel"), case.text("address").as_bytes());
         assert_eq!(output.as_bytes().to_vec(), case.bytes("output"));
     }
 }

@@ -42,6 +42,11 @@ impl EmailAddress {
         Ok(Self(Text::from(text)))
     }
 
+    /// The bytes of the address, for what is derived from it.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
     /// The address, exactly as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
