@@ -1,6 +1,10 @@
 //! `regenerate_recovery_codes` and `cancel`: a new set of recovery codes, and a challenge that is given up.
 
-use countersign::{ChallengeRequest, Denial, Policy, effect::Notice, machine::CancelReason};
+use countersign::{
+    ChallengeRequest, Denial, Policy,
+    effect::Notice,
+    machine::{CancelReason, ChallengeState},
+};
 use countersign_testkit::{World, policy};
 use time::Duration;
 
@@ -92,6 +96,21 @@ fn a_challenge_can_be_given_up() {
     let account = world.account();
     let step = world.verifier.cancel(&session, account, &handle, world.now);
     assert_eq!(world.run(step).unwrap_err(), Denial::ChallengeCancelled(CancelReason::Requested));
+}
+
+#[test]
+fn what_is_over_by_its_deadline_is_not_given_up() {
+    let mut world = World::new(Policy::default());
+    world.enroll("user@example.com");
+    world.pass(60);
+    let session = world.login();
+    let challenged = world.challenge(&session).unwrap();
+    let handle = world.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
+    world.pass(300);
+    let account = world.account();
+    let step = world.verifier.cancel(&session, account, &handle, world.now);
+    assert_eq!(world.run(step).unwrap_err(), Denial::ExpiredOobCode);
+    assert_eq!(world.account().challenges().last().unwrap().state(), &ChallengeState::Expired);
 }
 
 #[test]

@@ -9,7 +9,9 @@ use countersign::{
     record::Standalone,
     step::Committed,
 };
-use countersign_testkit::{Mail, START, World, address, code, entropy, keys, policy, subject, wrong};
+use countersign_testkit::{
+    Mail, START, World, address, code, entropy, json, keys, millis, policy, subject, wrong,
+};
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use time::{Duration, OffsetDateTime};
 
@@ -302,6 +304,7 @@ fn an_unlock_ends_the_cool_down_that_a_wild_clock_began() {
     assert!(matches!(asked(&mut row), Ok(Delivery::CoolingDown { .. }) | Err(Denial::TooManySends { .. })));
     let step = row.verifier.unlock_standalone(row.record.clone(), row.now);
     row.run(step).unwrap();
+    assert_eq!(json(&row.record)["updated"], millis(row.now), "no clock disagrees any more");
     // Long enough for the budget of messages, too, which the same clock had emptied.
     row.now += Duration::hours(2);
     assert_eq!(asked(&mut row), Ok(Delivery::Sent));

@@ -3,7 +3,7 @@
 use countersign::{
     BindingCode, Challenged, Denial, Policy, Session, policy::FactorUse, session::ElevatedScopes,
 };
-use countersign_testkit::{Given, World, client, code, policy, wrong};
+use countersign_testkit::{Given, World, client, code, edited, policy, wrong};
 use time::Duration;
 
 #[test]
@@ -163,4 +163,18 @@ fn a_login_under_way_ends_when_the_policy_no_longer_takes_mail_for_it() {
         world.verify(&login, challenged.oob_code.expose(), &code).unwrap_err(),
         Denial::UnsupportedChallengeType
     );
+}
+
+/// A record whose challenge waits although its attempts are spent, as no step writes it.
+#[test]
+fn a_challenge_without_an_attempt_takes_no_code_even_the_right_one() {
+    let (mut world, session, challenged, right) = login_under_way();
+    let spent = |record: &mut serde_json::Value| {
+        let transaction = record["transactions"].as_array_mut().unwrap().last_mut().unwrap();
+        transaction["pairs"][0]["attempts_left"] = 0.into();
+    };
+    let account = edited(&world.account(), spent).unwrap();
+    world.store.put(account);
+    let denied = world.verify(&session, challenged.oob_code.expose(), &right);
+    assert_eq!(denied.unwrap_err(), Denial::AttemptsExhausted);
 }

@@ -1,7 +1,7 @@
 //! The account's lists: what makes room for what, and what any write prunes. Accounts are equal if their secrets are.
 
 use countersign::{Account, ChallengeRequest, Denial, Policy};
-use countersign_testkit::{World, edited, wrong};
+use countersign_testkit::{World, edited, json, wrong};
 
 #[test]
 fn any_write_prunes() {
@@ -123,4 +123,18 @@ fn records_that_differ_in_a_secret_alone_are_different() {
     assert_eq!(edited(|_| {}), account);
     assert_ne!(edited(|r| r["challenges"][1]["state"]["pending"]["seed"] = "A".repeat(22).into()), account);
     assert_ne!(edited(|r| r["recovery"]["live"][0]["hash"] = "A".repeat(43).into()), account);
+}
+
+/// A used recovery code is kept for its own transaction, whose answer can be asked for again.
+#[test]
+fn a_used_recovery_code_goes_with_its_transaction() {
+    let mut world = World::new(Policy::default());
+    let (_, codes) = world.enroll("user@example.com");
+    let session = world.login();
+    world.recover(&session, &codes[0]).unwrap();
+    let spent = |world: &mut World| json(&world.account())["recovery"]["spent"].as_array().unwrap().len();
+    assert_eq!(spent(&mut world), 1);
+    world.pass(4_000);
+    world.unlock();
+    assert_eq!(spent(&mut world), 0);
 }
