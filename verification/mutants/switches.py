@@ -186,10 +186,10 @@ def judge(verdicts):
     return problems
 
 
-def record(sites, verdicts):
+def record(sites, verdicts, names):
     known, recorded = equivalents(), run.load(RECORD)
     entries = {name: entry for name, entry in recorded.items() if name in files()}
-    for name in {site["file"] for site in sites} | set(files()) - set(entries):
+    for name in names:
         own = [site["name"] for site in sites if site["file"] == name]
         said = collections.Counter("equivalent" if place in known else verdicts[place] for place in own)
         entries[name] = {"sha256": run.sha256(name), "mutants": len(own), **said}
@@ -245,7 +245,8 @@ def main():
         verdicts = try_sites(sites, arguments.jobs, shown=arguments.only is not None)
         problems = judge(verdicts) if arguments.all else []
         if arguments.record:
-            record(sites, verdicts)
+            names = set(files()) if arguments.all else {site["file"] for site in sites}
+            record(sites, verdicts, names | set(files()) - set(run.load(RECORD)))
     for problem in problems:
         print(problem, file=sys.stderr)
     return int(bool(problems))
