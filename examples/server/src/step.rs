@@ -26,7 +26,7 @@ use crate::{
     app::{App, ServerError},
     locale::{self, Locale},
     random,
-    store::{Database, StoreError},
+    store::Database,
 };
 
 /// How long a step may wait for its turn.
@@ -57,7 +57,7 @@ impl App {
             app: Arc::clone(self),
             locale: locale::of_request(),
             asked,
-            lost: AtomicBool::new(false),
+            present: Presence::default(),
         };
         let taken = async move {
             let app = Arc::clone(&records.app);
@@ -79,22 +79,42 @@ pub(crate) async fn take<T>(
     subject: &Subject,
     step: impl FnMut(Account) -> Step<T>,
 ) -> Result<Outcome<T>, ServerError> {
-    Ok(drive_with(&Records(database), subject, step, pause).await?)
+    let records = Records { database, present: Presence::default() };
+    Ok(drive_with(&records, subject, step, pause).await?)
 }
 
 /// The records of a database.
-struct Records<'a>(&'a dyn Database);
+struct Records<'a> {
+    database: &'a dyn Database,
+    present: Presence,
+}
 
 impl Store for Records<'_> {
     type Record = Account;
-    type Error = StoreError;
+    type Error = ServerError;
 
-    async fn load(&self, subject: &Subject) -> Result<Option<Account>, StoreError> {
-        self.0.load(subject).await
+    async fn load(&self, subject: &Subject) -> Result<Option<Account>, ServerError> {
+        self.present.check(self.database.load(subject).await?)
     }
 
-    async fn swap(&self, write: Write) -> Result<Swap, StoreError> {
-        self.0.swap(write, None).await
+    async fn swap(&self, write: Write) -> Result<Swap, ServerError> {
+        Ok(self.present.note(self.database.swap(write, None).await?))
+    }
+}
+
+/// Whether a swap was lost, so that there was a record: the databases of this server lose one for no other reason.
+#[derive(Default)]
+struct Presence(AtomicBool);
+
+impl Presence {
+    fn note(&self, swap: Swap) -> Swap {
+        self.0.fetch_or(swap == Swap::Lost, Ordering::Relaxed);
+        swap
+    }
+
+    /// What was loaded; nothing where there was a record before is a user who was removed, and must not get another.
+    fn check(&self, loaded: Option<Account>) -> Result<Option<Account>, ServerError> {
+        if loaded.is_none() && self.0.load(Ordering::Relaxed) { Err(ServerError::Gone) } else { Ok(loaded) }
     }
 }
 
@@ -105,8 +125,7 @@ struct AskedRecords {
     locale: Option<Locale>,
     /// Closed when whoever asked has gone.
     asked: watch::Sender<()>,
-    /// Whether a swap was lost, so that there was a record.
-    lost: AtomicBool,
+    present: Presence,
 }
 
 impl Store for AskedRecords {
@@ -119,11 +138,7 @@ impl Store for AskedRecords {
             () = self.asked.closed() => return Err(ServerError::Stopped),
             loaded = self.app.database.load(subject) => loaded?,
         };
-        // Its user was removed, and must not get another.
-        if loaded.is_none() && self.lost.load(Ordering::Relaxed) {
-            return Err(ServerError::Gone);
-        }
-        Ok(loaded)
+        self.present.check(loaded)
     }
 
     async fn swap(&self, write: Write) -> Result<Swap, ServerError> {
@@ -133,9 +148,8 @@ impl Store for AskedRecords {
         let swap = self.app.database.swap(write, self.locale.as_ref()).await?;
         if swap == Swap::Lost {
             self.app.metrics.lost_swaps.inc();
-            self.lost.store(true, Ordering::Relaxed);
         }
-        Ok(swap)
+        Ok(self.present.note(swap))
     }
 }
 
@@ -156,4 +170,24 @@ fn pause(lost: u32) -> impl Future<Output = ()> {
     // Without randomness the next step says so.
     let random_us = random().map_or(bound_us, |bytes| u64::from_be_bytes(bytes) % bound_us);
     sleep(Duration::from_micros(random_us))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_was_removed_after_a_lost_swap_is_gone() {
+        let subject = Subject::new("user").ok();
+        let account = subject.as_ref().map(Account::new);
+        let presence = Presence::default();
+        assert!(matches!(presence.check(None), Ok(None)), "a user who has no record yet");
+        assert_eq!(presence.note(Swap::Stored), Swap::Stored);
+        assert!(matches!(presence.check(None), Ok(None)));
+        assert_eq!(presence.note(Swap::Lost), Swap::Lost);
+        assert!(matches!(presence.check(None), Err(ServerError::Gone)));
+        assert!(matches!(presence.check(account.clone()), Ok(loaded) if loaded == account));
+        assert_eq!(presence.note(Swap::Stored), Swap::Stored);
+        assert!(matches!(presence.check(None), Err(ServerError::Gone)), "once lost, always");
+    }
 }
