@@ -16,20 +16,52 @@ use crate::crypto::{
 /// Longer than almost every message.
 const BUFFER: usize = 256;
 
-/// A message for the hash `H`, which has its key already if it takes one.
+/// What begins the hash of a message: a key, or nothing.
+pub(crate) trait Begin {
+    type Hash: Update + Clone;
+
+    fn begin(&self) -> Self::Hash;
+}
+
+impl<B: Begin> Begin for &B {
+    type Hash = B::Hash;
+
+    #[inline]
+    fn begin(&self) -> Self::Hash {
+        (*self).begin()
+    }
+}
+
+/// A plain SHA-256.
 #[derive(Clone)]
-pub(crate) struct Transcript<H> {
-    hash: H,
+pub(crate) struct Unkeyed;
+
+impl Begin for Unkeyed {
+    type Hash = Sha256;
+
+    fn begin(&self) -> Sha256 {
+        Sha256::new()
+    }
+}
+
+/// A message. The hash begins when the message is whole, or when the buffer is full before that: until then there is
+/// no state of it to move.
+#[derive(Clone)]
+pub(crate) struct Transcript<B: Begin> {
+    beginning: B,
+    begun: Option<B::Hash>,
     buffer: [u8; BUFFER],
     used: usize,
 }
 
-impl<H: Update> Transcript<H> {
-    pub(crate) const fn new(hash: H) -> Self {
-        Self { hash, buffer: [0; BUFFER], used: 0 }
+impl<B: Begin> Transcript<B> {
+    #[inline]
+    pub(crate) const fn new(beginning: B) -> Self {
+        Self { beginning, begun: None, buffer: [0; BUFFER], used: 0 }
     }
 
     /// Adds F(`bytes`): a four-byte big-endian length and the bytes.
+    #[inline]
     pub(crate) fn field(&mut self, bytes: &[u8]) -> &mut Self {
         self.joined(&[bytes])
     }
@@ -61,8 +93,7 @@ impl<H: Update> Transcript<H> {
 
     #[inline]
     fn length(&mut self, length: usize) {
-        // No caller has a field near 4 GiB: every name, address and token is bounded far below.
-        self.array(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+        self.array(&length_prefix(length));
     }
 
     #[inline]
@@ -76,10 +107,8 @@ impl<H: Update> Transcript<H> {
         }
     }
 
+    #[inline]
     fn raw(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
         let end = self.used.saturating_add(bytes.len());
         if let Some(slots) = self.buffer.get_mut(self.used..end) {
             slots.copy_from_slice(bytes);
@@ -92,32 +121,45 @@ impl<H: Update> Transcript<H> {
     /// Hashes what was gathered, and then these.
     #[cold]
     fn pass_on(&mut self, bytes: &[u8]) {
-        self.flush();
-        self.hash.update(bytes);
+        let mut hash = self.hash();
+        hash.update(bytes);
+        self.begun = Some(hash);
     }
 
-    fn flush(&mut self) {
+    /// The hash of what was gathered.
+    #[inline]
+    fn hash(&mut self) -> B::Hash {
+        let mut hash = self.begun.take().unwrap_or_else(|| self.beginning.begin());
         if let Some(gathered) = self.buffer.get_mut(..self.used) {
-            self.hash.update(gathered);
+            hash.update(gathered);
             wipe(gathered);
         }
         self.used = 0;
+        hash
     }
 }
 
-impl Transcript<Hmac<Sha256>> {
+/// How many bytes stand before a field.
+pub(crate) const LENGTH: usize = 4;
+
+/// What stands before a field of so many bytes. No caller has one near 4 GiB: every name, address and token is bounded far below.
+#[inline]
+pub(crate) fn length_prefix(length: usize) -> [u8; LENGTH] {
+    u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+impl<B: Begin<Hash = Hmac<Sha256>>> Transcript<B> {
     /// Ends the message with its MAC.
-    pub(crate) fn tag(mut self) -> Tag {
-        self.flush();
-        Tag(self.hash.finalize().into_bytes().into())
+    #[inline]
+    pub(crate) fn tag(&mut self) -> Tag {
+        Tag(self.hash().finalize().into_bytes().into())
     }
 }
 
-impl Transcript<Sha256> {
+impl Transcript<Unkeyed> {
     /// Ends the message with its digest.
-    pub(crate) fn digest(mut self) -> [u8; 32] {
-        self.flush();
-        self.hash.finalize().into()
+    pub(crate) fn digest(&mut self) -> [u8; 32] {
+        self.hash().finalize().into()
     }
 }
 
@@ -131,8 +173,23 @@ impl MacKey {
     }
 
     /// Begins a message.
-    pub(crate) fn message(&self) -> Transcript<Hmac<Sha256>> {
-        Transcript::new(self.0.clone())
+    #[inline]
+    pub(crate) const fn message(&self) -> Transcript<&Self> {
+        Transcript::new(self)
+    }
+
+    /// The MAC of one field that has its length before it already.
+    pub(crate) fn tag_of(&self, framed: &[u8]) -> Tag {
+        Tag(self.begin().chain(framed).finalize().into_bytes().into())
+    }
+}
+
+impl Begin for MacKey {
+    type Hash = Hmac<Sha256>;
+
+    #[inline]
+    fn begin(&self) -> Hmac<Sha256> {
+        self.0.clone()
     }
 }
 
@@ -205,11 +262,11 @@ mod tests {
 
     #[test]
     fn long_fields_and_short_ones_hash_alike() {
-        let keyed = Hmac::<Sha256>::new(&[7; 64].into());
+        let (key, keyed) = (MacKey::new(&[7; 64]), Hmac::<Sha256>::new(&[7; 64].into()));
         let long = [9; 1000];
         for place in 0..BUFFER {
             let filler = alloc::vec![3; place];
-            let mut message = Transcript::new(keyed.clone());
+            let mut message = key.message();
             message.field(&filler).fixed(b"a").field(&long).joined(&[b"b", b"", b"c"]).prefixed(b"d", b"e");
             let (length, mut plain) = (u8::try_from(place).unwrap(), alloc::vec![0, 0, 0]);
             plain.push(length);
@@ -219,7 +276,7 @@ mod tests {
             plain.extend([0, 0, 0, 2, b'b', b'c', 0, 0, 0, 2, b'd', b'e']);
             let expected = keyed.clone().chain_update(&plain).finalize().into_bytes();
             assert_eq!(message.tag().0, <[u8; 32]>::from(expected), "{place}");
-            let mut message = Transcript::new(Sha256::new());
+            let mut message = Transcript::new(Unkeyed);
             message.field(&filler).fixed(b"a").field(&long).joined(&[b"b", b"", b"c"]).prefixed(b"d", b"e");
             assert_eq!(message.digest(), <[u8; 32]>::from(Sha256::digest(&plain)), "{place}");
         }
@@ -230,7 +287,8 @@ mod tests {
         use crate::crypto::wipe::tests::WIPED;
 
         let before = WIPED.get();
-        let mut message = MacKey::new(&[7; 64]).message();
+        let key = MacKey::new(&[7; 64]);
+        let mut message = key.message();
         message.field(b"secret");
         let tag = message.tag();
         // The length and the bytes.

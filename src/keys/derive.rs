@@ -5,11 +5,9 @@
 //! none for the same kind in another account, transaction, challenge, purpose or generation. The vectors in
 //! `tests/vectors/` pin every one of them.
 
-use sha2::{Digest as _, Sha256};
-
 use crate::{
     crypto::{
-        mac::{MacKey, Tag, Transcript},
+        mac::{MacKey, Tag, Transcript, Unkeyed},
         seed::Seed,
     },
     value::{
@@ -66,11 +64,9 @@ pub(crate) fn oob_tag(key: &MacKey, subject: &Subject, prefix: &[u8]) -> Tag {
     message.tag()
 }
 
-/// The tag of an `mfa_token` over its payload.
-pub(crate) fn token_tag(key: &MacKey, payload: &[u8]) -> Tag {
-    let mut message = key.message();
-    message.field(payload);
-    message.tag()
+/// The tag of an `mfa_token` over its payload, which has its length before it.
+pub(crate) fn token_tag(key: &MacKey, framed: &[u8]) -> Tag {
+    key.tag_of(framed)
 }
 
 /// A recovery code of a new set. `authenticator` is the one that brings the set, or the set itself if it is made anew.
@@ -129,7 +125,7 @@ pub(crate) fn effect_id(
     reference: &[&[u8]],
     sends: Option<u32>,
 ) -> [u8; 16] {
-    let mut message = Transcript::new(Sha256::new());
+    let mut message = Transcript::new(Unkeyed);
     message
         .fixed(b"countersign/v1/effect")
         .field(subject.as_bytes())

@@ -4,11 +4,12 @@
 //! revision is that of the record that the command was given: a step that is taken again on a newer record draws
 //! anew. Two values must never come from the same label and count.
 
-use hmac::Hmac;
-use sha2::Sha256;
-
 use crate::{
-    crypto::{entropy::Entropy, mac::Transcript, seed::Seed},
+    crypto::{
+        entropy::Entropy,
+        mac::{MacKey, Transcript},
+        seed::Seed,
+    },
     value::{
         id::{AuthenticatorId, AuthenticatorKind, TransactionId},
         name::Subject,
@@ -18,13 +19,13 @@ use crate::{
 
 /// The values of one command.
 pub(crate) struct Draws {
-    message: Transcript<Hmac<Sha256>>,
+    message: Transcript<MacKey>,
     count: u32,
 }
 
 impl Draws {
     pub(crate) fn new(entropy: &Entropy, command: &str, subject: &Subject, revision: Revision) -> Self {
-        let mut message = entropy.mac_key().message();
+        let mut message = Transcript::new(entropy.mac_key());
         message.field(command.as_bytes()).field(subject.as_bytes()).fixed(&revision.get().to_be_bytes());
         Self { message, count: 0 }
     }

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::{
     crypto::{
         declassify::{declassify, declassify_id},
-        mac::{MacKey, Tag},
+        mac::{MacKey, Tag, Transcript},
         wipe::{SecretArray, wipe},
     },
     value::{id::KeyId, instant::Millis, text::Text},
@@ -83,7 +83,7 @@ impl Key {
     }
 
     pub(crate) fn sub_key_bytes(&self, label: &str, context: &str) -> Tag {
-        let mut message = MacKey::new(&self.block).message();
+        let mut message = Transcript::new(MacKey::new(&self.block));
         message.joined(&[b"countersign/v1/", label.as_bytes()]).field(context.as_bytes());
         message.tag()
     }
@@ -350,7 +350,7 @@ impl DurableKey {
 
 /// What tells two secrets apart inside a ring, without keeping them.
 fn fingerprint(key: &Key) -> Tag {
-    let mut message = MacKey::new(&key.block).message();
+    let mut message = Transcript::new(MacKey::new(&key.block));
     message.fixed(b"countersign/v1/fingerprint");
     message.tag()
 }

@@ -8,7 +8,12 @@ use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
 use crate::{
-    crypto::{base64url, declassify::declassify, mac::Tag, wipe::SecretArray},
+    crypto::{
+        base64url,
+        declassify::declassify,
+        mac::{LENGTH, Tag, length_prefix},
+        wipe::SecretArray,
+    },
     keys::{
         derive::{self, VERSION},
         keyring::{KeyRing, TransientKey},
@@ -47,7 +52,9 @@ pub(crate) struct TokenClaims {
 /// Makes an `mfa_token`.
 pub(crate) fn seal_token(key: &TransientKey, claims: &TokenClaims) -> MfaToken {
     let FirstFactor { subject, client, audience, scope } = &claims.first_factor;
-    let mut token = Zeroizing::new(Vec::with_capacity(MAX_TOKEN_BYTES));
+    // The length of the payload stands before it as it is hashed, and not in the token.
+    let mut token = Zeroizing::new(Vec::with_capacity(LENGTH + MAX_TOKEN_BYTES));
+    token.extend([0; LENGTH]);
     token.push(VERSION);
     token.extend(key.id.0);
     for text in [subject.as_str(), client.as_str(), audience.as_str(), scope.as_str()] {
@@ -57,15 +64,19 @@ pub(crate) fn seal_token(key: &TransientKey, claims: &TokenClaims) -> MfaToken {
     token.extend(claims.transaction.0);
     token.extend(claims.begun.0.to_be_bytes());
     token.extend(claims.expires.0.to_be_bytes());
+    let length = length_prefix(token.len().saturating_sub(LENGTH));
+    if let Some(slot) = token.first_chunk_mut() {
+        *slot = length;
+    }
     let tag = derive::token_tag(&key.token, &token);
     token.extend(tag.0);
-    MfaToken(Zeroizing::new(base64url::encode(&token)))
+    MfaToken(Zeroizing::new(base64url::encode(token.get(LENGTH..).unwrap_or_default())))
 }
 
 /// The length that few tokens exceed, in symbols and in bytes.
 const SHORT: usize = 256;
 
-const SHORT_BYTES: usize = base64url::room(SHORT.div_ceil(4).saturating_mul(3));
+const SHORT_BYTES: usize = LENGTH + base64url::room(SHORT.div_ceil(4).saturating_mul(3));
 
 /// Reads an `mfa_token`; `None` if it is not one that a known key made while it was in use.
 pub(crate) fn open_token(keys: &KeyRing, text: &str) -> Option<TokenClaims> {
@@ -73,17 +84,26 @@ pub(crate) fn open_token(keys: &KeyRing, text: &str) -> Option<TokenClaims> {
     if text.len() <= SHORT {
         read_token(keys, text, SecretArray::<SHORT_BYTES>::new().as_mut_slice())
     } else {
-        read_token(keys, text, SecretArray::<{ base64url::room(MAX_TOKEN_BYTES) }>::new().as_mut_slice())
+        read_token(
+            keys,
+            text,
+            SecretArray::<{ LENGTH + base64url::room(MAX_TOKEN_BYTES) }>::new().as_mut_slice(),
+        )
     }
 }
 
 fn read_token(keys: &KeyRing, text: &str, buffer: &mut [u8]) -> Option<TokenClaims> {
-    let token = base64url::decode(text, MAX_TOKEN_BYTES, buffer)?;
-    let (payload, tag) = token.split_last_chunk::<32>()?;
+    let (length, room) = buffer.split_first_chunk_mut()?;
+    let (payload, _) = base64url::decode(text, MAX_TOKEN_BYTES, room)?.split_last_chunk::<32>()?;
+    *length = length_prefix(payload.len());
+    let end = payload.len().saturating_add(LENGTH);
+    let (framed, rest) = buffer.split_at_checked(end)?;
+    let tag = rest.first_chunk::<32>()?;
+    let (_, payload) = framed.split_first_chunk::<LENGTH>()?;
     let [VERSION, rest @ ..] = payload else { return None };
     let (key_id, rest) = rest.split_first_chunk::<4>()?;
     let key = keys.transient_by_id(KeyId(*key_id))?;
-    if !declassify(derive::token_tag(&key.token, payload).matches(&Tag(*tag))) {
+    if !declassify(derive::token_tag(&key.token, framed).matches(&Tag(*tag))) {
         return None;
     }
     claims(rest).filter(|claims| key.was_in_use(claims.begun))

@@ -86,20 +86,8 @@ impl Case {
     fn assert_mac(&self, keyed: &MacKey) {
         let label = self.text("label");
         let message = self.bytes("message");
-        assert_eq!(raw_mac(keyed, &message).0.to_vec(), self.bytes("mac"), "{label}");
+        assert_eq!(keyed.tag_of(&message).0.to_vec(), self.bytes("mac"), "{label}");
     }
-}
-
-/// The MAC of a message that is already framed.
-fn raw_mac(keyed: &MacKey, framed: &[u8]) -> Tag {
-    let mut rest = framed;
-    let mut message = keyed.message();
-    while let Some((length, tail)) = rest.split_first_chunk::<4>() {
-        let (field, tail) = tail.split_at(usize::try_from(u32::from_be_bytes(*length)).unwrap());
-        message.field(field);
-        rest = tail;
-    }
-    message.tag()
 }
 
 fn cases(file: &str) -> Vec<Case> {
