@@ -59,10 +59,10 @@ fn fill(buffer: &mut [u8], text: &[u8]) -> bool {
     }
     let mut slots = slots.iter_mut();
     let mut others = lines.iter().zip(&mut slots).fold(0, |sum, (line, slot)| sum | decode_line(line, slot));
-    if let (false, Some(slot)) = (rest.is_empty(), slots.next()) {
-        // A missing symbol counts as `A`, which is zero bits.
-        let mut last = [b'A'; LINE];
-        last.iter_mut().zip(rest).for_each(|(symbol, given)| *symbol = *given);
+    // A missing symbol counts as `A`, which is zero bits.
+    let mut last = [b'A'; LINE];
+    if let (false, Some(slot), Some(symbols)) = (rest.is_empty(), slots.next(), last.get_mut(..rest.len())) {
+        symbols.copy_from_slice(rest);
         others |= decode_line(&last, slot);
     }
     // Of a last group that is not full, what its symbols do not fill must be zero.
@@ -97,19 +97,12 @@ const fn decoded_length(symbols: usize) -> usize {
     symbols.saturating_mul(3) / 4
 }
 
-/// The six bytes that eight values of six bits stand for, the first value and the first byte the lowest: of each four
-/// values three bytes, and the three beside the other three.
+/// The six bytes that eight values of six bits stand for, the first value and the first byte the lowest: two values make
+/// twelve bits, two of these make 24, and two of these are the bytes.
 const fn gather(values: u64) -> u64 {
-    let first = ((values << 2) & each(0xfc, 0, 0)) | ((values >> 12) & each(0x03, 0, 0));
-    let second = ((values << 4) & each(0, 0xf0, 0)) | ((values >> 10) & each(0, 0x0f, 0));
-    let third = ((values << 6) & each(0, 0, 0xc0)) | ((values >> 8) & each(0, 0, 0x3f));
-    let bytes = first | second | third;
-    (bytes & 0x00ff_ffff) | ((bytes >> 8) & 0xffff_ff00_0000)
-}
-
-/// Two halves of an integer, each with these three bytes, the first the lowest.
-const fn each(first: u8, second: u8, third: u8) -> u64 {
-    u64::from_le_bytes([first, second, third, 0, first, second, third, 0])
+    let bits = ((values & 0x003f_003f_003f_003f) << 6) | ((values >> 8) & 0x003f_003f_003f_003f);
+    let bits = ((bits & 0x0000_0fff_0000_0fff) << 12) | ((bits >> 16) & 0x0000_0fff_0000_0fff);
+    ((bits << 40) | ((bits >> 32) << 16)).swap_bytes()
 }
 
 /// Eight bytes of six bits each from 48 bits, the highest bits first.
