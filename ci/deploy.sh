@@ -91,7 +91,7 @@ https=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0))
     --log-format json >log) &
 server=$!
 for _ in $(seq 100); do
-    address=$(sed -n 's/.*"address":"\([^"]*\)".*/\1/p' "$work/data/log" 2>/dev/null | head -n 1)
+    address=$(sed -n 's/.*"address":"\([^"]*\)".*/\1/p' "$work/data/log" 2>/dev/null | head -n 1) || true
     [ -n "$address" ] && break
     sleep 0.1
 done

@@ -21,7 +21,7 @@ start() {
         --password-queue 1000 --log-format json >log) &
     server=$!
     for _ in $(seq 100); do
-        url=$(sed -n 's|.*"address":"\([^"]*\)".*|http://\1|p' "$work/data/log" 2>/dev/null | head -n 1)
+        url=$(sed -n 's|.*"address":"\([^"]*\)".*|http://\1|p' "$work/data/log" 2>/dev/null | head -n 1) || true
         [ -n "$url" ] && return
         sleep 0.1
     done

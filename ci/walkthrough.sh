@@ -30,7 +30,7 @@ walk() {
         --log-format json >log) &
     server=$!
     for _ in $(seq 100); do
-        address=$(sed -n 's/.*"address":"\([^"]*\)".*/\1/p' "$work/$shell/log" 2>/dev/null | head -n 1)
+        address=$(sed -n 's/.*"address":"\([^"]*\)".*/\1/p' "$work/$shell/log" 2>/dev/null | head -n 1) || true
         [ -n "$address" ] && break
         sleep 0.1
     done
