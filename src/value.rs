@@ -1,6 +1,7 @@
 //! Parsed, bounded and immutable values. A value must never exist that its type does not admit.
 
 pub(crate) mod binding_code;
+pub(crate) mod decimal_digit;
 pub(crate) mod email_address;
 pub(crate) mod id;
 pub(crate) mod instant;

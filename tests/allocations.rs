@@ -15,7 +15,7 @@ mod expected {
     pub const WHOLE_VERIFY_OOB_WRONG: u64 = 0;
     pub const OPEN: u64 = 0;
     pub const OPEN_OOB_CODE: u64 = 0;
-    pub const CHALLENGE: u64 = 6;
+    pub const CHALLENGE: u64 = 7;
     pub const VERIFY_RECOVERY: u64 = 3;
 }
 

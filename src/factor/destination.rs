@@ -51,6 +51,13 @@ impl Destination {
         }
     }
 
+    /// The form in which messages to one mailbox or number are counted as one, however it is written.
+    pub(crate) fn counting_form(&self) -> String {
+        match self {
+            Self::Email(address) => address.counting_form(),
+        }
+    }
+
     /// The address or number with most of it starred out, by the rule of its own type.
     #[must_use]
     pub fn masked(&self) -> String {

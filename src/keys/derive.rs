@@ -110,10 +110,10 @@ pub(crate) fn recovery_hash(key: &MacKey, subject: &Subject, code: &RecoveryCode
     message.tag()
 }
 
-/// The key that tells a host which messages go to one mailbox.
-pub(crate) fn destination_key(key: &MacKey, channel: &str, address: &[u8]) -> DestinationKey {
+/// The key that tells a host which messages go to one mailbox, of the counting form of its address.
+pub(crate) fn destination_key(key: &MacKey, channel: &str, counting_form: &str) -> DestinationKey {
     let mut message = key.message();
-    message.field(channel.as_bytes()).field(address);
+    message.field(channel.as_bytes()).field(counting_form.as_bytes());
     DestinationKey(*message.tag().first())
 }
 

@@ -128,7 +128,7 @@ pub(crate) fn message(
         content: Content::Code(challenge.code(keys, subject, authenticator)?),
         purpose: challenge.purpose().clone(),
         expires: challenge.deadline(),
-        destination_key: derive::destination_key(key, challenge.channel().as_str(), to.as_str().as_bytes()),
+        destination_key: derive::destination_key(key, to.channel().as_str(), &to.counting_form()),
         to,
     };
     Some((message, descriptor))

@@ -25,6 +25,7 @@ use crate::{
     },
     value::{
         binding_code::BindingCode,
+        email_address::EmailAddress,
         id::{AuthenticatorId, ChallengeId, TransactionId, base62},
         instant::Millis,
         name::{Audience, ClientId, Label, Scope, Subject},
@@ -242,7 +243,11 @@ fn destination_keys() {
         let key = case.durable();
         case.assert_mac(&key.destination);
         let output =
-            derive::destination_key(&key.destination, case.text("channel"), case.text("address").as_bytes());
+            derive::destination_key(&key.destination, case.text("channel"), case.text("counting_form"));
+        if case.text("channel") == "email" {
+            let address = EmailAddress::parse(case.text("address")).unwrap();
+            assert_eq!(address.counting_form(), case.text("counting_form"));
+        }
         assert_eq!(output.as_bytes().to_vec(), case.bytes("output"));
     }
 }

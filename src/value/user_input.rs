@@ -1,7 +1,7 @@
 //! What people type: one reading of binding codes and recovery codes.
 //!
-//! Spaces of any kind, dashes of any kind and invisible characters drop out, full-width digits become ASCII digits, and
-//! nothing else is guessed. In particular no Unicode case folding (it would turn `ß` into `SS` and a dotless `ı` into
+//! Spaces of any kind, dashes of any kind and invisible characters drop out, decimal digits of every script become ASCII
+//! digits, and nothing else is guessed. In particular no Unicode case folding (it would turn `ß` into `SS` and a dotless `ı` into
 //! `I`) and no look-alikes (`O` for `0`): what is left must be in the alphabet of its code, or the input is malformed.
 //!
 //! A typed code may be the right one: symbols are only classified, never branched on by value. That holds for codes
@@ -10,7 +10,7 @@
 use core::fmt;
 use subtle::{Choice, ConstantTimeGreater as _};
 
-use crate::crypto::declassify::declassify;
+use crate::{crypto::declassify::declassify, value::decimal_digit};
 
 /// Whether a byte is one of `count` from `first` on.
 pub(crate) fn among(byte: u8, first: u8, count: u8) -> Choice {
@@ -80,7 +80,7 @@ pub(crate) fn read(
     if text.bytes().fold(0, |sum, byte| sum | byte) & 0x80 == 0 {
         text.bytes().try_for_each(|byte| take(char::from(byte), byte))?;
     } else {
-        text.chars().try_for_each(|c| take(c, u8::try_from(ascii_digit(c)).unwrap_or(0)))?;
+        text.chars().try_for_each(|c| take(c, u8::try_from(decimal_digit::to_ascii(c)).unwrap_or(0)))?;
     }
     if surplus { Err(Malformed::Length) } else { Ok(count) }
 }
@@ -111,6 +111,7 @@ const fn is_dash(c: char) -> bool {
                 | '\u{fe58}'
                 | '\u{fe63}'
                 | '\u{ff0d}'
+                | '\u{10d6e}'
                 | '\u{10ead}'
     )
 }
@@ -141,10 +142,16 @@ pub(crate) const fn is_invisible(c: char) -> bool {
     )
 }
 
-/// A full-width digit as its ASCII digit; every other character as it is.
-fn ascii_digit(c: char) -> char {
-    match c {
-        '\u{ff10}'..='\u{ff19}' => char::from_u32(u32::from(c).wrapping_sub(0xff10 - 0x30)).unwrap_or(c),
-        _ => c,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
+
+    #[test]
+    fn each_dash_of_unicode_and_the_minus_sign_is_a_dash() {
+        for c in '\0'..=char::MAX {
+            let is_expected = c.general_category() == GeneralCategory::DashPunctuation || c == '\u{2212}';
+            assert_eq!(is_dash(c), is_expected, "{c:?}");
+        }
     }
 }

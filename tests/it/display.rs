@@ -193,7 +193,11 @@ fn secrets_show_their_type_alone() {
 fn errors_say_what_is_wrong() {
     let address_error = |text: &str| EmailAddress::parse(text).unwrap_err();
     assert_eq!(text(&address_error("no-at")), "the address is not of the form name@domain");
-    assert_eq!(text(&AddressError::TooLong), "the address is longer than 254 bytes");
+    assert_eq!(
+        text(&AddressError::TooLong),
+        "the address is longer than 254 bytes, its local part than 64, or a label than 63"
+    );
+    assert_eq!(text(&AddressError::NotNormalized), "the address is not in Unicode's Normalization Form C");
     assert_eq!(
         text(&AddressError::ForbiddenCharacter),
         "the address contains a character that no address may have"

@@ -214,8 +214,17 @@ def recovery_hash_message(subject, code):
     return fields(utf8(subject), code.encode("ascii"))
 
 
+def counting_form(channel, address):
+    """The form in which messages to one mailbox or number are one, however it is written."""
+    if channel != "email":
+        return "".join(c for c in address if c in "0123456789")
+    local, domain = address.split("@")
+    mailbox = local.split("+")[0] or local
+    return "".join(c.lower() if c.isascii() else c for c in f"{mailbox}@{domain}")
+
+
 def destination_message(channel, address):
-    return fields(utf8(channel), utf8(address))
+    return fields(utf8(channel), utf8(counting_form(channel, address)))
 
 
 def destination_key(mac):
@@ -857,7 +866,8 @@ DESTINATION_DEFAULTS = {**KEY_DEFAULTS, "channel": "email", "address": ADDRESS}
 def destination_case(name, **changes):
     keys, inputs = split_keys(with_defaults(DESTINATION_DEFAULTS, changes))
     members, mac = keyed_members("destination", keys, destination_message(**inputs))
-    return case(name, **members, **inputs, output=destination_key(mac))
+    counted = counting_form(**inputs)
+    return case(name, **members, **inputs, counting_form=counted, output=destination_key(mac))
 
 
 def destination_key_cases():
@@ -865,6 +875,10 @@ def destination_key_cases():
         destination_case("typical"),
         destination_case("another address", address="user-2@example.org"),
         destination_case("unicode address", address=ADDRESS_UNICODE),
+        destination_case("a tag is left out", address="user-3+tag+more@example.com"),
+        destination_case("nothing before the tag", address="+tag@example.com"),
+        destination_case("ascii case is folded", address="USER-4@Example.COM"),
+        destination_case("other case is kept", address="\u00c4@\u00c4.example"),
         destination_case("channel sms", channel="sms", address=PHONE),
         destination_case("channel voice, same number", channel="voice", address=PHONE),
         destination_case("address of 254 bytes", address=ADDRESS_254),

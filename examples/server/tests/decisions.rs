@@ -201,7 +201,7 @@ fn what_is_refused_before_the_core_and_what_is_issued_is_told() {
     let enroller = server.elevated("enroll");
     decides(&server, "second_factor", "insufficient_scope", || bearer(&server, &enroller));
     decides(&server, "second_factor", "unknown_authenticator", || server.remove(&enroller, "nothing"));
-    decides(&server, "second_factor", "invalid_address", || server.associate(&enroller, "a..b@x.example"));
+    decides(&server, "request", "invalid_parameter", || server.associate(&enroller, "a..b@x.example"));
     let before = server.codes().len();
     let second = server.associate(&enroller, "second@example.com").body["oob_code"].clone();
     let code = server.code(before + 1);

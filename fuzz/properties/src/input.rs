@@ -11,6 +11,8 @@ use countersign::{
     factor::AddressError,
     session::{Audience, ClientId, ElevatedScopes, NameError, NameErrorKind, Scope},
 };
+use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
+use unicode_properties::{GeneralCategory::DecimalNumber, UnicodeGeneralCategory as _};
 
 use crate::allocations::bounded;
 
@@ -43,7 +45,7 @@ pub fn check(data: &[u8]) {
 
 /// What drops out of a typed code, as ranges of scalar values, from Unicode's tables: Pd and the minus sign, then
 /// Default_Ignorable_Code_Point, the interlinear marks and the blank Braille pattern.
-const DASHES: [(u32, u32); 20] = [
+const DASHES: [(u32, u32); 21] = [
     (0x2d, 0x2d),
     (0x58a, 0x58a),
     (0x5be, 0x5be),
@@ -63,6 +65,7 @@ const DASHES: [(u32, u32); 20] = [
     (0xfe58, 0xfe58),
     (0xfe63, 0xfe63),
     (0xff0d, 0xff0d),
+    (0x10d6e, 0x10d6e),
     (0x10ead, 0x10ead),
 ];
 const INVISIBLE: [(u32, u32); 19] = [
@@ -92,6 +95,16 @@ fn is_in(table: &[(u32, u32)], c: char) -> bool {
 }
 
 /// What a typed code reads as: its symbols, or why it is none. Too long comes first, then a character that no code has.
+/// The value of a decimal digit of any script: they come in runs of ten, and each run is as far from its zero.
+fn digit_value(c: char) -> Option<u8> {
+    let is_digit = |c: char| c.general_category() == DecimalNumber;
+    let before = (0_u8..)
+        .zip((0..=u32::from(c)).rev())
+        .take_while(|(_, point)| char::from_u32(*point).is_some_and(is_digit));
+    // Runs that stand side by side begin anew after ten.
+    before.last().map(|(place, _)| place % 10)
+}
+
 fn typed(text: &str, alphabet: &str, lengths: std::ops::RangeInclusive<usize>) -> Result<String, Malformed> {
     if text.len() > 256 {
         return Err(Malformed::TooLong);
@@ -101,8 +114,7 @@ fn typed(text: &str, alphabet: &str, lengths: std::ops::RangeInclusive<usize>) -
         if c.is_whitespace() || is_in(&DASHES, c) || is_in(&INVISIBLE, c) {
             continue;
         }
-        let wide = "０１２３４５６７８９".chars().position(|digit| digit == c);
-        let c = wide.map_or(c, |value| char::from(b'0' + u8::try_from(value).unwrap()));
+        let c = digit_value(c).map_or(c, |value| char::from(b'0' + value));
         let upper = if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c };
         match alphabet.chars().any(|known| known == upper) {
             true => symbols.push(upper),
@@ -136,19 +148,36 @@ fn recovery_code(text: &str) {
 
 fn email(text: &str) {
     let read = bounded(text.len(), BOUND, || EmailAddress::parse(text));
-    let forbidden = |c: char| {
-        let look_alike = ['\u{fe6b}', '\u{ff20}', '\u{3002}', '\u{ff0e}', '\u{ff61}'].contains(&c);
+    let is_atom = |c: char| {
+        let look_alike = "\u{2024}\u{fe52}\u{fe6b}\u{ff20}\u{3002}\u{ff0e}\u{ff61}".contains(c);
         let noncharacter = u32::from(c) % 0x1_0000 >= 0xfffe || (0xfdd0..0xfdf0).contains(&u32::from(c));
-        let special = "()<>[]:;\\,\"".contains(c);
-        c.is_control() || c.is_whitespace() || is_in(&INVISIBLE, c) || look_alike || noncharacter || special
+        let special = "()<>[]:;\\,\"@.".contains(c);
+        let hidden = c.is_control() || c.is_whitespace() || is_in(&INVISIBLE, c);
+        !(hidden || look_alike || noncharacter || special)
+    };
+    let is_letter = |c: char| match c.is_ascii() {
+        true => c.is_ascii_alphanumeric(),
+        false => c.is_alphabetic() || is_combining_mark(c) || c.general_category() == DecimalNumber,
+    };
+    let is_label = |label: &str| {
+        let begins = label.chars().next().is_some_and(|c| is_letter(c) && !is_combining_mark(c));
+        begins && !label.ends_with('-') && label.chars().all(|c| c == '-' || is_letter(c))
     };
     let sides: Vec<&str> = text.split('@').collect();
+    let (local, domain) = text.split_once('@').unwrap_or((text, ""));
+    let too_long = local.len() > 64 || domain.split('.').any(|label| label.len() > 63);
     let expected = if text.len() > 254 {
         Err(AddressError::TooLong)
-    } else if text.chars().any(forbidden) {
+    } else if !text.chars().all(|c| is_atom(c) || c == '.' || c == '@') {
         Err(AddressError::ForbiddenCharacter)
-    } else if sides.len() != 2 || sides[0].is_empty() || sides[1].split('.').any(str::is_empty) {
+    } else if sides.len() < 2 {
         Err(AddressError::Shape)
+    } else if too_long {
+        Err(AddressError::TooLong)
+    } else if sides.len() != 2 || local.split('.').any(str::is_empty) || !domain.split('.').all(is_label) {
+        Err(AddressError::Shape)
+    } else if text.nfc().ne(text.chars()) {
+        Err(AddressError::NotNormalized)
     } else {
         Ok(text)
     };

@@ -166,3 +166,22 @@ fn a_thief_with_the_password_cannot_stop_a_first_enrollment() {
     assert!(world.verify(&session, associated.oob_code.expose(), &code).unwrap().completed);
     assert_eq!(world.account().authenticators().len(), 1, "what the thief had begun lapsed");
 }
+
+/// L12: the spellings of one domain made two authenticators of one mailbox (RFC 5321 section 2.4: a domain has no case).
+#[test]
+fn an_address_in_another_case_of_its_domain_is_in_use() {
+    let mut world = World::new(Policy::default());
+    let (id, _) = world.enroll("user@example.com");
+    world.pass(60);
+    let elevated = world.elevated();
+    for same in ["user@EXAMPLE.com", "user@Example.Com"] {
+        assert_eq!(world.associate(&elevated, same).unwrap_err(), Denial::AddressInUse, "{same}");
+    }
+    assert_eq!(world.account().authenticators().len(), 1);
+    // A host that proves the address itself proves the same one, as it is written there.
+    assert_eq!(world.provision("user@EXAMPLE.COM").unwrap(), id);
+    assert_eq!(world.account().authenticators().len(), 1);
+    // The case of a local part is the mailbox's own matter.
+    world.associate(&elevated, "User@example.com").unwrap();
+    assert_eq!(world.account().authenticators().len(), 2);
+}

@@ -132,8 +132,6 @@ pub(crate) enum SecondFactor {
     InsufficientScope,
     /// The token is older than what the account accepts.
     ExpiredToken,
-    /// No mail can be sent to the address.
-    InvalidAddress,
     /// Another denial of the core.
     Other,
 }

@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 
 use crate::{
     app::App,
-    audit::{About, HostEvent, SecondFactor, TokenRequest},
+    audit::{About, HostEvent, TokenRequest},
     client::Grant,
     error::ApiError,
     listing::Listed,
@@ -51,12 +51,6 @@ pub(crate) async fn associate(
             EmailAddress::parse(&user.email).map_err(|_| incomplete(Refusal::missing("email")))?
         }
     };
-    // An address that no mail can be written to must not cost a message. The core takes some that the mailer does not.
-    if address.as_str().parse::<lettre::Address>().is_err() {
-        let event = HostEvent::SecondFactor(SecondFactor::InvalidAddress);
-        app.metrics.audit.record(event, About::subject(session.subject()).and_client(&own.client_id));
-        return Err(Refusal::invalid_request("The email address is invalid.").into());
-    }
     let factor = NewFactor::email(address);
     let subject = session.subject().clone();
     let step = move |verifier: &Verifier, account, now, entropy: &_| {
