@@ -33,7 +33,7 @@ fn counted_operation<S>(state: &mut S, routine: &mut impl FnMut(&mut S)) {
 }
 
 fn main() {
-    let extra = std::env::args().any(|argument| argument == "slower").then(|| Bare::challenged().floor());
+    let extra = std::env::args().any(|argument| argument == "slower").then(|| Bare::asked().floor());
     let mut counter = Counter { group: "verification", extra };
     cases::verification(&mut counter);
     counter.group = "issue";

@@ -2,6 +2,7 @@
 //! handed, or keep anything.
 
 pub(crate) mod activate;
+pub(crate) mod address_verifier;
 pub(crate) mod admin;
 pub(crate) mod associate;
 pub(crate) mod authenticators;
@@ -17,14 +18,9 @@ pub(crate) mod remove;
 pub(crate) mod render;
 pub(crate) mod report_delivery;
 pub(crate) mod send;
-pub(crate) mod standalone;
 pub(crate) mod verifier;
 pub(crate) mod verify_oob;
 pub(crate) mod verify_recovery;
 
-pub use self::{
-    challenge::ChallengeTypes,
-    standalone::{Answered, Asked},
-    verify_recovery::Recovered,
-};
+pub use self::{challenge::ChallengeTypes, verify_recovery::Recovered};
 pub use crate::value::{name::Label, purpose::Purpose};

@@ -12,7 +12,7 @@
 //! several nodes switch one after the other, each knows the new key as [staged](crate::KeyRing::staged_durable) before the
 //! first uses it. A transient key is retired [at a time](crate::KeyRing::retired_transient): what claims to be made later is
 //! refused, so that a leaked key is of no use once the tokens of that time have expired. It can go when nothing it made
-//! can be alive: 10 minutes later, or 24 hours with standalone confirmation. A durable key can go when
+//! can be alive: 10 minutes later, or 24 hours where addresses are [proven](crate::address_proof). A durable key can go when
 //! [`Verifier::stale_keys`](crate::Verifier::stale_keys) finds nothing of it in any record.
 
 pub(crate) mod derive;

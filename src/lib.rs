@@ -57,7 +57,7 @@
 //! | bounds, presets, guess probability | [`policy`], [`Policy`] |
 //! | keys and their rotation | [`keys`], [`KeyRing`] |
 //! | the machines | [`machine`] |
-//! | one address without an account | [`Standalone`](record::Standalone) |
+//! | proving an address without an account: sign-up, a forgotten password | [`address_proof`] |
 //! | what is and is not defended against | [`threat_model`] |
 //! | whether a store keeps its promise | the crate `countersign-conformance` |
 //!
@@ -167,16 +167,37 @@ pub mod effect {
             effect_id::EffectId,
             issue_token::IssueToken,
             notify::{Notice, Notify},
-            send::{Content, Descriptor, Message, MessageDescriptor},
+            send::{Content, Descriptor, LinkDescriptor, Message, MessageDescriptor},
         },
         value::id::{ChallengeId, DestinationKey},
+    };
+}
+
+/// The proof of an address without an account: to sign up with it, or to reset a forgotten password.
+///
+/// Whoever has no first factor yet cannot be asked for a second one, and whoever may be anybody must find nothing to use
+/// up. So a message carries a link and a long code instead of a short one, wrong answers are neither counted nor written,
+/// and a stranger who asks without end leaves the owner of the address with a link that works. Somebody who is signed in,
+/// or signs up with a password that they have just set, has passed a first factor: their address is confirmed by
+/// [`associate`](crate::Verifier::associate), with six digits.
+///
+/// [`AddressProof`](self::address_proof::AddressProof) is the record, with an example;
+/// [`AddressVerifier`](self::address_proof::AddressVerifier) has the commands.
+pub mod address_proof {
+    pub use crate::{
+        command::address_verifier::{AddressVerifier, Asked, ProvenAddress},
+        policy::proof::{ProofPolicy, ProofSettings},
+        record::address_proof::AddressProof,
+        session::proof_handle::{ProofHandle, ProofLink},
+        value::purpose::ProofPurpose,
     };
 }
 
 /// Codes and tokens: the texts that prove something.
 pub mod code {
     pub use crate::value::{
-        opaque::{MfaToken, OobCode},
+        long_code::LongCode,
+        opaque::{LinkToken, MfaToken, OobCode},
         recovery_code::RecoveryCode,
         user_input::Malformed,
     };

@@ -7,7 +7,6 @@
 //! |---|---|---|---|
 //! | email | authenticates | authenticates | confirms only |
 //! | code: digits, lifetime, attempts | 6, 300 s, 5 | 6, 300 s, 10 | 8, 300 s, 3 |
-//! | standalone confirmation lifetime | 600 s | 300 s | 600 s |
 //! | `mfa_token` lifetime | 600 s | 600 s | 600 s |
 //! | guess bucket | 10, +1 per 360 s | 10, +1 per 360 s | 5, +1 per 1,800 s |
 //! | long guess budget | 30, +1 per day | off | 30, +1 per day |
@@ -23,12 +22,16 @@
 //! `default` keeps email as a factor and claims no assurance level for it. `auth0` follows what Auth0 documents.
 //! `strict` enforces the verifier-side limits of NIST SP 800-63B-4 and OWASP ASVS 5.0 level 3: there email may
 //! confirm an address and never authenticate (SP 800-63B-4 section 3.1.3.1, ASVS 6.3.6).
+//!
+//! A [proof of an address](crate::address_proof) without an account has settings of its own, [`ProofSettings`](crate::address_proof::ProofSettings): nothing
+//! is counted there but messages.
 
 #![allow(clippy::module_inception, reason = "the room has the name of its main type")]
 
 pub(crate) mod bounds;
 pub(crate) mod guessing;
 pub(crate) mod policy;
+pub(crate) mod proof;
 pub(crate) mod rate;
 pub(crate) mod settings;
 

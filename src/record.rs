@@ -3,6 +3,7 @@
 #![allow(clippy::module_inception, reason = "the room has the name of its main type")]
 
 pub(crate) mod account;
+pub(crate) mod address_proof;
 pub(crate) mod authenticator;
 pub(crate) mod challenge;
 pub(crate) mod exchange;
@@ -10,7 +11,6 @@ pub(crate) mod ledger;
 pub(crate) mod record;
 pub(crate) mod recovery;
 pub(crate) mod stale_keys;
-pub(crate) mod standalone;
 #[cfg(feature = "serde")]
 pub(crate) mod stored;
 pub(crate) mod transaction;
@@ -25,5 +25,4 @@ pub use self::{
     ledger::Ledger,
     record::Record,
     stale_keys::{KeyUse, StaleKeys},
-    standalone::Standalone,
 };

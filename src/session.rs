@@ -5,6 +5,7 @@
 
 pub(crate) mod mfa_token;
 pub(crate) mod oob_code;
+pub(crate) mod proof_handle;
 pub(crate) mod session;
 
 pub use self::{oob_code::OobHandle, session::ElevatedScopes};

@@ -5,6 +5,7 @@ pub(crate) mod decimal_digit;
 pub(crate) mod email_address;
 pub(crate) mod id;
 pub(crate) mod instant;
+pub(crate) mod long_code;
 pub(crate) mod name;
 pub(crate) mod opaque;
 pub(crate) mod purpose;

@@ -27,21 +27,22 @@ use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// A mailed code by itself: one challenge, and no account around it.
+/// A mailed code by itself: that of a proof of an address, and no account around it.
 fn code(minima: &mut Minima) {
-    let bare = Bare::challenged();
+    let bare = Bare::asked();
     let typed = bare.code.expose();
     minima.case(
         "countersign",
         || Row::of(bare.record.clone()),
         |row| {
-            let code = countersign::BindingCode::parse(black_box(typed)).expect("six digits");
-            row.step(|record| bare.verifier.answer(record, &bare.handle, &Bare::PURPOSE, &code, bare.now));
+            let code = countersign::code::LongCode::parse(black_box(typed)).expect("20 digits");
+            row.step(|record| bare.verifier.verify_code(record, &bare.handle, &code, bare.now));
         },
     );
-    let (binding, hash) = latchkey_code(typed);
-    assert!(hash.verify(binding.expose_secret(), typed));
-    minima.call("latchkey", || hash.verify(black_box(binding.expose_secret()), black_box(typed)));
+    let short = "314159";
+    let (binding, hash) = latchkey_code(short);
+    assert!(hash.verify(binding.expose_secret(), short));
+    minima.call("latchkey", || hash.verify(black_box(binding.expose_secret()), black_box(short)));
     let stored: [u8; 32] = Sha256::digest(typed).into();
     minima.call("sha256", || bool::from(Sha256::digest(black_box(typed)).ct_eq(&stored)));
     totp(minima);
@@ -49,7 +50,7 @@ fn code(minima: &mut Minima) {
 
 /// The same by hashes that are slow on purpose.
 fn slow(minima: &mut Minima) {
-    let typed = Bare::challenged().code.expose().to_owned();
+    let typed = Bare::asked().code.expose().to_owned();
     let hashed = Argon2::default().hash_password(typed.as_bytes()).expect("a hash").to_string();
     let parsed = PasswordHash::new(&hashed).expect("its own hash");
     minima.slow("argon2", || {

@@ -15,10 +15,9 @@ use crate::{
     },
     record::{
         account::Account,
-        record::{Body as _, Internal},
+        record::Internal as _,
         recovery::Recovery,
         stale_keys::{KeyUse, StaleKeys},
-        standalone::Standalone,
     },
     value::instant::Millis,
 };
@@ -31,22 +30,13 @@ impl Verifier {
     /// back what a clock that was far ahead had put on the record. It revives no session, challenge, code or
     /// authenticator: a bound on sessions is lowered only if it lies further ahead than any session lives.
     pub fn unlock(&self, account: Account, now: OffsetDateTime) -> Step<()> {
-        self.unlock_record(account, now)
-    }
-
-    /// [`unlock`](Self::unlock) for a record without an account.
-    pub fn unlock_standalone(&self, record: Standalone, now: OffsetDateTime) -> Step<(), Standalone> {
-        self.unlock_record(record, now)
-    }
-
-    fn unlock_record<R: Internal>(&self, record: R, now: OffsetDateTime) -> Step<(), R> {
         let now = Millis::from(now);
-        let audit = AuditEvent::new(Command::Unlock, record.subject().clone(), now);
-        decide(audit, record, now, |record, draft| {
-            record.prune(now);
-            record.ledger_mut().unlock(&self.policy, UNLOCK_GRANT, now);
-            record.lower_wild_bounds(now);
-            draft.notify(record, Notice::Unlocked, now);
+        let audit = AuditEvent::new(Command::Unlock, account.subject().clone(), now);
+        decide(audit, account, now, |account, draft| {
+            account.prune(now);
+            account.ledger_mut().unlock(&self.policy, UNLOCK_GRANT, now);
+            account.lower_wild_bounds(now);
+            draft.notify(account, Notice::Unlocked, now);
             Ok(Decision::Store(Ok(())))
         })
     }

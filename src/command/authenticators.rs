@@ -10,7 +10,7 @@ use crate::{
     record::{
         account::Account,
         authenticator::{Authenticator, AuthenticatorView},
-        record::{Body as _, Internal as _},
+        record::Internal as _,
         recovery::Recovery,
     },
     session::session::{Grant, Session},

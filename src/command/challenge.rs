@@ -22,7 +22,6 @@ use crate::{
     record::{
         account::{Account, AccountBody},
         authenticator::Authenticator,
-        record::Body as _,
     },
     session::session::Session,
     value::{id::AuthenticatorId, instant::Millis, purpose::Purpose},

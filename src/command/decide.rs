@@ -11,7 +11,7 @@ use crate::{
         effect::Effect,
         issue_token::IssueToken,
         notify::{Notice, Notify},
-        send::{Descriptor, Message, MessageDescriptor},
+        send::{Descriptor, LinkDescriptor, Message, MessageDescriptor},
         step::{Outcome, Step, Write},
     },
     policy::bounds::CLOCK_LEEWAY_MS,
@@ -38,6 +38,11 @@ impl StepBuilder {
     pub(crate) fn send(&mut self, message: Message, descriptor: MessageDescriptor) {
         self.effects.push(Effect::Send(message));
         self.outbox.push(Descriptor::Send(descriptor));
+    }
+
+    pub(crate) fn send_link(&mut self, message: Message, descriptor: LinkDescriptor) {
+        self.effects.push(Effect::Send(message));
+        self.outbox.push(Descriptor::Link(descriptor));
     }
 
     pub(crate) fn issue(&mut self, token: IssueToken) {

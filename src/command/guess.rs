@@ -15,9 +15,9 @@ use crate::{
     },
     outcome::{denial::Denial, notify::Notice},
     record::{
+        account::AccountBody,
         challenge::Challenge,
         exchange::{Exchange, WrongCode},
-        record::Body,
     },
     value::{binding_code::BindingCode, id::AuthenticatorId, instant::Millis},
 };
@@ -38,9 +38,9 @@ pub(crate) enum Readiness {
 
 impl Verifier {
     /// Whether the challenge can be answered at all.
-    pub(crate) fn readiness<B: Body>(
+    pub(crate) fn readiness(
         &self,
-        record: &mut B,
+        record: &mut AccountBody,
         place: usize,
         now: Millis,
     ) -> Result<Readiness, Denial> {
@@ -89,11 +89,11 @@ impl Verifier {
     }
 }
 
-/// What follows a wrong code, in an account and in a standalone record alike. At the cap the authenticator's challenges
+/// What follows a wrong code. At the cap the authenticator's challenges
 /// end as disabled, and so do the sessions that guessed. A lock ends every other challenge that waits. Returns the
 /// verdict.
-pub(crate) fn reject<B: Body>(
-    record: &mut B,
+pub(crate) fn reject(
+    record: &mut AccountBody,
     id: AuthenticatorId,
     wrong: &WrongCode,
     now: Millis,
@@ -113,7 +113,7 @@ pub(crate) fn reject<B: Body>(
 }
 
 /// Cancels the waiting challenges that `chosen` picks.
-fn cancel<B: Body>(record: &mut B, cause: CancelReason, chosen: impl Fn(&Challenge) -> bool) {
+fn cancel(record: &mut AccountBody, cause: CancelReason, chosen: impl Fn(&Challenge) -> bool) {
     record.challenges_mut().iter_mut().filter(|known| chosen(known)).for_each(|known| {
         known.cancel(cause);
     });

@@ -22,7 +22,6 @@ use crate::{
     record::{
         account::{Account, AccountBody},
         authenticator::Authenticator,
-        record::Body as _,
     },
     value::{id::AuthenticatorId, instant::Millis},
 };

@@ -18,7 +18,6 @@ use crate::{
     record::{
         account::{Account, AccountBody},
         authenticator::Authenticator,
-        record::Body as _,
     },
     session::session::{Grant, Session},
     value::{id::AuthenticatorId, instant::Millis},

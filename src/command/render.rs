@@ -12,8 +12,7 @@ use crate::{
     },
     record::{
         account::Account,
-        record::{Body, Internal as _},
-        standalone::Standalone,
+        record::{Body as _, Internal as _},
     },
     value::instant::Millis,
 };
@@ -22,11 +21,12 @@ use crate::{
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RenderError {
-    /// Its challenge was answered, ended or replaced, its code was rotated, or its deadline has passed: drop it.
+    /// Its challenge was answered, ended or replaced, its code was rotated, its address was proven, or its deadline has
+    /// passed: drop it.
     NotLive,
-    /// The key of its challenge is not in the ring: drop it.
+    /// Its key is not in the ring: drop it.
     KeyUnknown,
-    /// **Misuse.** It belongs to another subject than the record.
+    /// **Misuse.** It belongs to another subject, or to another kind of record, than the one that was given.
     WrongRecord,
 }
 
@@ -54,34 +54,14 @@ impl Verifier {
         descriptor: &Descriptor,
         now: OffsetDateTime,
     ) -> Result<Effect, RenderError> {
-        self.render_from(account.body(), descriptor, now)
-    }
-
-    /// [`render`](Self::render) for a record without an account.
-    ///
-    /// # Errors
-    /// As [`render`](Self::render).
-    pub fn render_standalone(
-        &self,
-        record: &Standalone,
-        descriptor: &Descriptor,
-        now: OffsetDateTime,
-    ) -> Result<Effect, RenderError> {
-        self.render_from(record.body(), descriptor, now)
-    }
-
-    fn render_from<B: Body>(
-        &self,
-        record: &B,
-        descriptor: &Descriptor,
-        now: OffsetDateTime,
-    ) -> Result<Effect, RenderError> {
+        let record = account.body();
         let now = Millis::from(now);
         if descriptor.subject() != record.subject() {
             return Err(RenderError::WrongRecord);
         }
         let promised = match descriptor {
             Descriptor::Notify(notify) => return Ok(Effect::Notify(notify.clone())),
+            Descriptor::Link(_) => return Err(RenderError::WrongRecord),
             Descriptor::Send(promised) => promised,
         };
         let challenge =

@@ -13,13 +13,7 @@ use crate::{
         send,
         step::Step,
     },
-    record::{
-        account::Account,
-        challenge::Challenge,
-        record::{Body as _, Internal},
-        standalone::Standalone,
-        transaction::AttemptCounter,
-    },
+    record::{account::Account, challenge::Challenge, record::Body as _, transaction::AttemptCounter},
     value::instant::Millis,
 };
 
@@ -45,30 +39,9 @@ impl Verifier {
         report: DeliveryReport,
         now: OffsetDateTime,
     ) -> Step<bool> {
-        self.report_on(account, message, report, now)
-    }
-
-    /// [`report_delivery`](Self::report_delivery) for a record without an account.
-    pub fn report_standalone_delivery(
-        &self,
-        record: Standalone,
-        message: EffectId,
-        report: DeliveryReport,
-        now: OffsetDateTime,
-    ) -> Step<bool, Standalone> {
-        self.report_on(record, message, report, now)
-    }
-
-    fn report_on<R: Internal>(
-        &self,
-        record: R,
-        message: EffectId,
-        report: DeliveryReport,
-        now: OffsetDateTime,
-    ) -> Step<bool, R> {
         let now = Millis::from(now);
-        let audit = AuditEvent::new(Command::ReportDelivery, record.subject().clone(), now);
-        decide(audit, record, now, |record, draft| {
+        let audit = AuditEvent::new(Command::ReportDelivery, account.subject().clone(), now);
+        decide(audit, account, now, |record, draft| {
             record.prune(now);
             let is_latest =
                 |challenge: &Challenge| send::latest_send(record.subject(), challenge) == Some(message);

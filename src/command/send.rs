@@ -74,7 +74,7 @@ impl Verifier {
             exchange,
             transaction,
             channel,
-            lifetime_ms: self.policy.lifetime_ms(&purpose, false),
+            lifetime_ms: self.policy.code_lifetime_ms(),
             purpose,
             latest_deadline: session.expires_ms(),
         };

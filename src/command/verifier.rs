@@ -11,10 +11,7 @@ use time::OffsetDateTime;
 use crate::{
     keys::keyring::KeyRing,
     policy::policy::Policy,
-    record::{
-        account::Account,
-        record::{Body as _, Internal as _},
-    },
+    record::{account::Account, record::Internal as _},
     value::instant::Millis,
 };
 

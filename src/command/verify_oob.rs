@@ -16,10 +16,7 @@ use crate::{
         evidence::Evidence,
         step::Step,
     },
-    record::{
-        account::{Account, AccountBody},
-        record::Body as _,
-    },
+    record::account::{Account, AccountBody},
     session::{
         oob_code::OobHandle,
         session::{Grant, Session},
@@ -143,7 +140,7 @@ impl Verifier {
             // An account issues no others, and a record that holds one is not read.
             (Purpose::Authenticate, Enrollment::Unconfirmed(_))
             | (Purpose::Confirm, Enrollment::Active | Enrollment::Disabled)
-            | (Purpose::Action { .. }, _) => Err(Denial::UnknownAuthenticator),
+            | (Purpose::Action { .. } | Purpose::Reset, _) => Err(Denial::UnknownAuthenticator),
         }
     }
 }

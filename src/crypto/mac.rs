@@ -208,6 +208,11 @@ impl Tag {
         ct_diff(self.first::<20>(), other).ct_eq(&0)
     }
 
+    /// Whether the first 16 bytes are `other`.
+    pub(crate) fn starts_with_16(&self, other: &[u8; 16]) -> Choice {
+        ct_diff(self.first::<16>(), other).ct_eq(&0)
+    }
+
     /// The first `N` bytes, for `N` up to 32.
     pub(crate) fn first<const N: usize>(&self) -> &[u8; N] {
         const { assert!(N <= 32, "a tag has 32 bytes") };
@@ -301,13 +306,17 @@ mod tests {
     fn one_difference_does_not_undo_another() {
         for one in 0..32_usize {
             for other in 0..one {
-                let (mut tag, mut short) = (Tag([7; 32]), [7; 20]);
+                let (mut tag, mut short, mut shorter) = (Tag([7; 32]), [7; 20], [7; 16]);
                 for place in [one, other] {
                     tag.0[place] ^= 1;
                     if let Some(byte) = short.get_mut(place) {
                         *byte ^= 1;
                     }
+                    if let Some(byte) = shorter.get_mut(place) {
+                        *byte ^= 1;
+                    }
                 }
+                assert_eq!(bool::from(Tag([7; 32]).starts_with_16(&shorter)), other >= 16, "{one}, {other}");
                 assert!(!bool::from(Tag([7; 32]).matches(&tag)), "{one}, {other}");
                 assert_eq!(bool::from(Tag([7; 32]).starts_with(&short)), other >= 20, "{one}, {other}");
             }
@@ -330,6 +339,7 @@ mod tests {
             }
             assert!(!bool::from(zero.matches(&other)), "bit {place}");
             assert_eq!(bool::from(zero.starts_with(other.first())), place >= 160, "bit {place}");
+            assert_eq!(bool::from(zero.starts_with_16(other.first())), place >= 128, "bit {place}");
         }
     }
 }

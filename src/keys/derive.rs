@@ -13,13 +13,19 @@ use crate::{
     value::{
         binding_code::BindingCode,
         id::{AuthenticatorId, ChallengeId, DestinationKey, TransactionId, first_16},
+        long_code::LongCode,
         name::Subject,
+        purpose::ProofPurpose,
         recovery_code::RecoveryCode,
     },
 };
 
 /// The version that stands in every token and handle.
 pub(crate) const VERSION: u8 = 1;
+
+/// The bytes that a handle and a link of a proof of an address begin with: version, key id, proof id, time of issue,
+/// deadline.
+pub(crate) const STAMP_BYTES: usize = 1 + 4 + 16 + 8 + 8;
 
 /// What a binding code is bound to.
 pub(crate) struct Binding<'a> {
@@ -62,6 +68,48 @@ pub(crate) fn oob_tag(key: &MacKey, subject: &Subject, prefix: &[u8]) -> Tag {
     let mut message = key.message();
     message.field(subject.as_bytes()).field(prefix);
     message.tag()
+}
+
+/// What a link and the long code beside it are bound to.
+pub(crate) struct LinkBinding<'a> {
+    /// What the handle and the link begin with.
+    pub(crate) stamp: &'a [u8; STAMP_BYTES],
+    pub(crate) subject: &'a Subject,
+    pub(crate) address: &'a [u8],
+    pub(crate) purpose: ProofPurpose,
+    pub(crate) generation: u32,
+    pub(crate) seed: &'a Seed,
+}
+
+/// The outer tag of a handle or a link of a proof of an address. It takes no record to check it.
+pub(crate) fn proof_tag(
+    key: &MacKey,
+    kind: &str,
+    subject: &Subject,
+    purpose: ProofPurpose,
+    stamp: &[u8; STAMP_BYTES],
+) -> Tag {
+    let mut message = key.message();
+    message.field(kind.as_bytes()).field(subject.as_bytes()).field(purpose.as_str().as_bytes()).fixed(stamp);
+    message.tag()
+}
+
+/// The tag of which a link carries the first 16 bytes.
+pub(crate) fn link_tag(key: &MacKey, binding: &LinkBinding<'_>) -> Tag {
+    let mut message = key.message();
+    message
+        .fixed(binding.stamp)
+        .field(binding.subject.as_bytes())
+        .field(binding.address)
+        .field(binding.purpose.as_str().as_bytes())
+        .fixed(&binding.generation.to_be_bytes())
+        .fixed(&binding.seed.0);
+    message.tag()
+}
+
+/// The long code beside a link: a MAC of the same under a key of its own, two draws of ten digits.
+pub(crate) fn link_code(key: &MacKey, binding: &LinkBinding<'_>) -> LongCode {
+    LongCode::from_tag(&link_tag(key, binding))
 }
 
 /// The tag of an `mfa_token` over its payload, which has its length before it.

@@ -304,6 +304,9 @@ pub(crate) struct TransientKey {
     pub(crate) token: MacKey,
     pub(crate) oob: MacKey,
     pub(crate) binding: MacKey,
+    pub(crate) proof: MacKey,
+    pub(crate) link: MacKey,
+    pub(crate) link_code: MacKey,
 }
 
 impl TransientKey {
@@ -315,6 +318,9 @@ impl TransientKey {
             token: key.sub_key("token", context),
             oob: key.sub_key("oob", context),
             binding: key.sub_key("binding", context),
+            proof: key.sub_key("proof", context),
+            link: key.sub_key("link", context),
+            link_code: key.sub_key("link-code", context),
         }
     }
 

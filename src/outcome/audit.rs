@@ -34,7 +34,8 @@ pub enum Command {
     Unlock,
     Reset,
     Ask,
-    Answer,
+    VerifyLink,
+    VerifyCode,
 }
 
 impl Command {
@@ -55,7 +56,8 @@ impl Command {
             Self::Unlock => "unlock",
             Self::Reset => "reset",
             Self::Ask => "ask",
-            Self::Answer => "answer",
+            Self::VerifyLink => "verify_link",
+            Self::VerifyCode => "verify_code",
         }
     }
 }
@@ -75,7 +77,9 @@ pub struct AuditEvent {
     pub transaction: Option<TransactionId>,
     /// About which authenticator or recovery set, where one is known.
     pub authenticator: Option<AuthenticatorId>,
-    /// The name of the refusal ([`Denial::code`]); absent if the command was allowed.
+    /// The name of the refusal ([`Denial::code`]); absent if the command was allowed. An ask for a proof of an address is
+    /// never refused: here is then why no message was sent, `absent_address` or `too_many_sends`, which its answer does not
+    /// say.
     pub denial: Option<&'static str>,
     /// Whether a presented code was compared with the right one.
     pub evaluated: bool,
@@ -96,9 +100,14 @@ impl AuditEvent {
         event
     }
 
+    /// Notes why no message was sent, where the answer does not say so.
+    pub(crate) const fn withhold(&mut self, reason: &'static str) {
+        self.denial = Some(reason);
+    }
+
     /// Notes how the command came out.
     pub(crate) fn conclude(&mut self, denial: Option<Denial>) {
-        self.denial = denial.map(|denial| denial.code());
+        self.denial = denial.map(|denial| denial.code()).or(self.denial);
     }
 
     /// When it was decided.

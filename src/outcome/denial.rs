@@ -65,8 +65,7 @@ pub enum Denial {
         /// When the next message may be sent.
         until: OffsetDateTime,
     },
-    /// This authenticator has no attempt left in this transaction; only a new first factor helps. A standalone record
-    /// has attempts again once its challenge's deadline has passed.
+    /// This authenticator has no attempt left in this transaction; only a new first factor helps.
     AttemptsExhausted,
 
     // The handle and the binding code.
@@ -99,6 +98,12 @@ pub enum Denial {
         /// When the account will take one again; absent if only a new first factor helps.
         until: Option<OffsetDateTime>,
     },
+
+    // The proof of an address.
+    /// The link or the long code proves nothing: it is malformed, wrong, expired, used or replaced, of another purpose or
+    /// browser, made with a key that was not in use then, or for an address that nobody has. All of these look alike.
+    /// It was not counted.
+    InvalidAddressProof,
 }
 
 impl Denial {
@@ -135,6 +140,7 @@ impl Denial {
             Self::NoRecoveryCode => "no_recovery_code",
             Self::InvalidRecoveryCode => "invalid_recovery_code",
             Self::TooManyRecoveryAttempts { .. } => "too_many_recovery_attempts",
+            Self::InvalidAddressProof => "invalid_address_proof",
         }
     }
 
@@ -194,6 +200,9 @@ impl Denial {
             }
             Self::TooManyRecoveryAttempts { until: None } => {
                 "too many wrong recovery codes in this transaction: begin another one"
+            }
+            Self::InvalidAddressProof => {
+                "the link or the code proves no address: it is wrong, or has ended, or another browser asked for it"
             }
         }
     }

@@ -27,8 +27,7 @@ pub enum DriveError<E> {
     Store(E),
     /// Another step came first [`MAX_TRIES`] times. Answer that the server is busy (HTTP 503).
     Busy,
-    /// The store has no record. Either it was deleted while the step was under way, and must not come back; or none
-    /// can be made from its subject alone: a [`Standalone`](crate::record::Standalone) has an address.
+    /// The record was deleted while the step was under way, and must not come back.
     NoRecord,
 }
 
@@ -140,10 +139,10 @@ where
     Err(DriveError::Busy)
 }
 
-/// The record that was loaded, or a new one if it can be made and none was seen in an earlier try.
+/// The record that was loaded, or a new one if none was seen in an earlier try.
 fn present<R: Record, E>(loaded: Option<R>, subject: &Subject, seen: &mut bool) -> Result<R, DriveError<E>> {
     let deleted = *seen && loaded.is_none();
     *seen |= loaded.is_some();
-    let new = || if deleted { None } else { R::absent(subject) };
+    let new = || (!deleted).then(|| R::absent(subject));
     loaded.or_else(new).ok_or(DriveError::NoRecord)
 }

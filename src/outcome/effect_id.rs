@@ -6,7 +6,7 @@ use crate::{
     factor::destination::Channel,
     keys::derive,
     value::{
-        id::{AuthenticatorId, ChallengeId, TransactionId},
+        id::{AuthenticatorId, ChallengeId, ProofId, TransactionId},
         name::Subject,
     },
 };
@@ -25,6 +25,10 @@ impl EffectId {
     pub(super) fn send(channel: Channel, subject: &Subject, challenge: &ChallengeId, sends: u32) -> Self {
         let kind = ("send-", channel.as_str());
         Self(derive::effect_id(subject, kind, &[&challenge.0], Some(sends)))
+    }
+
+    pub(super) fn link(channel: Channel, subject: &Subject, proof: &ProofId) -> Self {
+        Self(derive::effect_id(subject, ("link-", channel.as_str()), &[&proof.0], None))
     }
 
     pub(super) fn token(subject: &Subject, transaction: &TransactionId) -> Self {

@@ -1,19 +1,28 @@
-//! Messages: the code that a host sends now, and the descriptor that its outbox keeps for later. A descriptor must
-//! never hold a code.
+//! Messages: the code or the link that a host sends now, and the descriptor that its outbox keeps for later. A descriptor must
+//! never hold a code or a link.
 
 use time::OffsetDateTime;
 
 use crate::{
+    crypto::seed::Seed,
     factor::destination::Destination,
-    keys::{derive, keyring::KeyRing},
+    keys::{
+        derive::{self, LinkBinding},
+        keyring::KeyRing,
+    },
     machine::challenge::ChallengeState,
     outcome::{effect_id::EffectId, notify::Notify},
     record::{authenticator::Authenticator, challenge::Challenge},
+    session::proof_handle::{self, Stamp},
     value::{
         binding_code::BindingCode,
+        email_address::EmailAddress,
         id::{ChallengeId, DestinationKey},
+        instant::Millis,
+        long_code::LongCode,
         name::Subject,
-        purpose::Purpose,
+        opaque::LinkToken,
+        purpose::{ProofPurpose, Purpose},
     },
 };
 
@@ -23,7 +32,7 @@ use crate::{
 pub struct Message {
     /// The idempotency key, one for each message that was charged.
     pub id: EffectId,
-    /// Whose challenge it is.
+    /// Whose challenge or whose proof it is.
     pub subject: Subject,
     /// Where it goes, and by which channel: the destination as it was verified, or is to be.
     pub to: Destination,
@@ -43,6 +52,13 @@ pub struct Message {
 pub enum Content {
     /// A code to type where it was asked for.
     Code(BindingCode),
+    /// A link to a page whose form takes its token, and a long code to type where it was asked for instead.
+    Link {
+        /// The token, for the fragment of the link.
+        token: LinkToken,
+        /// The code.
+        code: LongCode,
+    },
 }
 
 impl Content {
@@ -51,12 +67,23 @@ impl Content {
     pub const fn code(&self) -> Option<&BindingCode> {
         match self {
             Self::Code(code) => Some(code),
+            Self::Link { .. } => None,
+        }
+    }
+
+    /// The token of the link and the long code, if the message carries these.
+    #[must_use]
+    pub const fn link(&self) -> Option<(&LinkToken, &LongCode)> {
+        match self {
+            Self::Link { token, code } => Some((token, code)),
+            Self::Code(_) => None,
         }
     }
 }
 
 /// A message or a notice without what is secret in it: what a host stores in its outbox, in the transaction that stores
-/// the record, and later turns back into the effect with [`render`](crate::Verifier::render).
+/// the record, and later turns back into the effect with [`render`](crate::Verifier::render), or with
+/// [that](crate::address_proof::AddressVerifier::render) of the record it belongs to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -65,6 +92,8 @@ pub enum Descriptor {
     Send(MessageDescriptor),
     /// A [`Notify`], whole.
     Notify(Notify),
+    /// A [`Message`] of a [proof of an address](crate::address_proof), without its content.
+    Link(LinkDescriptor),
 }
 
 impl Descriptor {
@@ -74,6 +103,7 @@ impl Descriptor {
         match self {
             Self::Send(message) => message.id,
             Self::Notify(notify) => notify.id,
+            Self::Link(message) => message.id,
         }
     }
 
@@ -83,6 +113,7 @@ impl Descriptor {
         match self {
             Self::Send(message) => &message.subject,
             Self::Notify(notify) => &notify.subject,
+            Self::Link(message) => &message.subject,
         }
     }
 }
@@ -102,6 +133,72 @@ pub struct MessageDescriptor {
     pub challenge: ChallengeId,
     /// Which of the challenge's codes: how often it had been replaced.
     pub generation: u32,
+}
+
+/// A [`Message`] with a link, without its content. It holds nothing that anybody could present.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[non_exhaustive]
+pub struct LinkDescriptor {
+    /// The idempotency key.
+    pub id: EffectId,
+    /// Whose address it is.
+    pub subject: Subject,
+    /// Where it goes.
+    pub to: Destination,
+    /// What its link is good for.
+    pub purpose: ProofPurpose,
+    /// Which ask of the record it answers.
+    stamp: Stamp,
+    /// How often the record's address had been proven or changed.
+    generation: u32,
+}
+
+impl LinkDescriptor {
+    /// Of an ask that was charged.
+    pub(crate) fn new(
+        subject: &Subject,
+        address: EmailAddress,
+        purpose: ProofPurpose,
+        stamp: Stamp,
+        generation: u32,
+    ) -> Self {
+        let to = Destination::Email(address);
+        let id = EffectId::link(to.channel(), subject, &stamp.proof);
+        Self { id, subject: subject.clone(), to, purpose, stamp, generation }
+    }
+
+    /// Whether its link still works for a record with this address and generation.
+    pub(crate) fn is_live(&self, address: Option<&EmailAddress>, generation: u32, now: Millis) -> bool {
+        let Destination::Email(to) = &self.to;
+        address == Some(to) && generation == self.generation && self.stamp.is_live(now)
+    }
+}
+
+/// The message that a descriptor stands for; nothing if its key is gone.
+pub(crate) fn link_message(keys: &KeyRing, descriptor: &LinkDescriptor, seed: &Seed) -> Option<Message> {
+    let LinkDescriptor { id, subject, to, purpose, stamp, generation } = descriptor;
+    let key = stamp.key_of(keys)?;
+    let binding = LinkBinding {
+        stamp: &stamp.bytes(),
+        subject,
+        address: to.as_str().as_bytes(),
+        purpose: *purpose,
+        generation: *generation,
+        seed,
+    };
+    let secret = derive::link_tag(&key.link, &binding);
+    let token = proof_handle::seal_link(key, subject, *purpose, stamp, secret.first());
+    let destination = &keys.durable().destination;
+    Some(Message {
+        id: *id,
+        subject: subject.clone(),
+        content: Content::Link { token, code: derive::link_code(&key.link_code, &binding) },
+        purpose: (*purpose).into(),
+        expires: stamp.deadline.to_datetime(),
+        destination_key: derive::destination_key(destination, to.channel().as_str(), &to.counting_form()),
+        to: to.clone(),
+    })
 }
 
 /// The message of a waiting challenge's latest send, with its descriptor; nothing if its key is gone.

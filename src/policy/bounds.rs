@@ -25,5 +25,8 @@ pub(crate) const CLOCK_LEEWAY_MS: u64 = 60_000;
 /// Further ahead than this no bound on sessions is honest: no session lives longer.
 pub(crate) const LONGEST_SESSION_MS: u64 = 86_400_000;
 
+/// No link of a proof of an address lives longer: 24 hours (NIST SP 800-63B-4 section 4.2.1.2).
+pub(crate) const LONGEST_PROOF_MS: u64 = 86_400_000;
+
 /// Wrong recovery codes that one transaction may present.
 pub(crate) const RECOVERY_ATTEMPTS: u8 = 5;

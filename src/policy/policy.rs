@@ -2,7 +2,7 @@
 
 use crate::{
     policy::settings::{FactorUse, PolicyError, Settings},
-    value::{id::AuthenticatorKind, instant, purpose::Purpose},
+    value::{id::AuthenticatorKind, instant},
 };
 
 /// Settings that were checked.
@@ -47,12 +47,9 @@ impl Policy {
         self.admits(kind) == FactorUse::Authenticate
     }
 
-    /// How long a code for this purpose lives, in milliseconds.
-    pub(crate) fn lifetime_ms(&self, purpose: &Purpose, standalone: bool) -> u64 {
-        instant::span(match purpose {
-            Purpose::Confirm if standalone => self.0.confirmation_lifetime,
-            Purpose::Confirm | Purpose::Authenticate | Purpose::Action { .. } => self.0.code_lifetime,
-        })
+    /// How long a code lives, in milliseconds.
+    pub(crate) fn code_lifetime_ms(&self) -> u64 {
+        instant::span(self.0.code_lifetime)
     }
 }
 

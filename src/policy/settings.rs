@@ -12,6 +12,10 @@ use crate::{
     value::{binding_code::BindingCode, id::AuthenticatorKind, instant},
 };
 
+/// What every rate takes.
+pub(super) const RATE: &str =
+    "a burst of 1 to 1,000, and an interval of one second to 366 days in whole milliseconds";
+
 /// What a factor is good for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[allow(clippy::exhaustive_enums, reason = "there is nothing between confirming and authenticating")]
@@ -96,8 +100,6 @@ pub struct Settings {
     pub code_digits: u8,
     /// How long a code to confirm or authenticate lives, 1 to 600 s (NIST SP 800-63B-4 section 3.1.3.2: 10 minutes).
     pub code_lifetime: Duration,
-    /// How long a code of a standalone confirmation lives, 1 to 86,400 s (section 4.2.1.2: 24 hours by email).
-    pub confirmation_lifetime: Duration,
     /// Wrong codes for one authenticator in one transaction, 1 to 10.
     pub attempts: u8,
     /// How long an `mfa_token` lives, 1 to 600 s.
@@ -139,7 +141,6 @@ impl Default for Settings {
             factors: Factors { email: FactorUse::Authenticate },
             code_digits: 6,
             code_lifetime: Duration::seconds(300),
-            confirmation_lifetime: Duration::seconds(600),
             attempts: 5,
             token_lifetime: Duration::seconds(600),
             guess_bucket: Rate::new(10, Duration::seconds(360)),
@@ -167,7 +168,6 @@ impl Settings {
     #[must_use]
     pub fn auth0() -> Self {
         Self {
-            confirmation_lifetime: Duration::seconds(300),
             attempts: 10,
             long_guess_budget: None,
             failure_cap: 100,
@@ -210,8 +210,6 @@ impl Settings {
 
     /// The first setting that is out of its range, with the range.
     pub(super) fn out_of_range(&self) -> Option<PolicyError> {
-        const RATE: &str =
-            "a burst of 1 to 1,000, and an interval of one second to 366 days in whole milliseconds";
         let seconds = |span: Duration, least, most| {
             span >= Duration::seconds(least) && span <= Duration::seconds(most) && instant::is_whole(span)
         };
@@ -219,11 +217,6 @@ impl Settings {
         let rows = [
             (digits.contains(&self.code_digits), "code_digits", "6 to 9"),
             (seconds(self.code_lifetime, 1, 600), "code_lifetime", "1 to 600 s in whole milliseconds"),
-            (
-                seconds(self.confirmation_lifetime, 1, 86_400),
-                "confirmation_lifetime",
-                "1 to 86,400 s in whole milliseconds",
-            ),
             ((1..=MAX_ATTEMPTS).contains(&self.attempts), "attempts", "1 to 10"),
             (seconds(self.token_lifetime, 1, 600), "token_lifetime", "1 to 600 s in whole milliseconds"),
             (self.guess_bucket.is_bounded(), "guess_bucket", RATE),
@@ -243,7 +236,7 @@ impl Settings {
             ((1..=MAX_CHALLENGES).contains(&usize::from(self.max_challenges)), "max_challenges", "1 to 16"),
         ];
         let row = rows.into_iter().find(|(in_range, ..)| !in_range);
-        row.map(|(_, setting, range)| PolicyError { setting, range })
+        row.map(|(_, setting, range)| PolicyError::new(setting, range))
     }
 }
 
@@ -257,7 +250,11 @@ pub struct PolicyError {
 }
 
 impl PolicyError {
-    /// The name of the setting, as [`Settings`] spells it.
+    pub(super) const fn new(setting: &'static str, range: &'static str) -> Self {
+        Self { setting, range }
+    }
+
+    /// The name of the setting, as [`Settings`] and [`ProofSettings`](crate::address_proof::ProofSettings) spell it.
     #[must_use]
     pub const fn setting(&self) -> &'static str {
         self.setting
@@ -289,17 +286,12 @@ mod tests {
         type Change = fn(&mut Settings);
         let long = Duration::days(367);
         assert!(!Rate::new(1, long).is_bounded());
-        let rows: [(&str, Change, Change); 16] = [
+        let rows: [(&str, Change, Change); 15] = [
             ("code_digits", |s| s.code_digits = 5, |s| s.code_digits = 10),
             (
                 "code_lifetime",
                 |s| s.code_lifetime = Duration::ZERO,
                 |s| s.code_lifetime = Duration::seconds(601),
-            ),
-            (
-                "confirmation_lifetime",
-                |s| s.confirmation_lifetime = Duration::seconds(-1),
-                |s| s.confirmation_lifetime = Duration::seconds(86_401),
             ),
             ("attempts", |s| s.attempts = 0, |s| s.attempts = 11),
             (
@@ -352,9 +344,8 @@ mod tests {
     #[test]
     fn a_fraction_of_a_millisecond_is_refused_by_name() {
         type Change = fn(&mut Settings, Duration);
-        let rows: [(&str, Change); 9] = [
+        let rows: [(&str, Change); 8] = [
             ("code_lifetime", |s, span| s.code_lifetime = span),
-            ("confirmation_lifetime", |s, span| s.confirmation_lifetime = span),
             ("token_lifetime", |s, span| s.token_lifetime = span),
             ("guess_bucket", |s, span| s.guess_bucket = Rate::new(1, span)),
             ("long_guess_budget", |s, span| s.long_guess_budget = Some(Rate::new(1, span))),

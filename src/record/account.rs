@@ -14,9 +14,13 @@ mod codes;
 mod transactions;
 
 use crate::{
+    policy::bounds::{CLOCK_LEEWAY_MS, LONGEST_SESSION_MS},
     record::{
-        authenticator::Authenticator, challenge::Challenge, ledger::Ledger, recovery::Recovery,
-        transaction::Transaction,
+        authenticator::Authenticator,
+        challenge::Challenge,
+        ledger::Ledger,
+        recovery::Recovery,
+        transaction::{AttemptCounter, Transaction},
     },
     session::session::Session,
     value::{
@@ -130,6 +134,48 @@ impl Account {
 }
 
 impl AccountBody {
+    pub(crate) fn authenticators(&self) -> &[Authenticator] {
+        &self.authenticators
+    }
+
+    pub(crate) fn challenges(&self) -> &[Challenge] {
+        &self.challenges
+    }
+
+    pub(crate) fn challenges_mut(&mut self) -> &mut [Challenge] {
+        &mut self.challenges
+    }
+
+    /// The budgets.
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The budgets, to charge them.
+    pub(crate) const fn ledger_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+
+    /// The count of the challenge at this place.
+    pub(crate) fn pair_mut(&mut self, place: usize) -> Option<&mut AttemptCounter> {
+        let challenge = self.challenges.get(place)?;
+        let (transaction, authenticator) = (challenge.transaction, challenge.authenticator);
+        self.transaction_mut(transaction)?.pair_mut(authenticator)
+    }
+
+    /// Takes back what a clock far ahead had set: cool-downs, bounds on sessions, and the time of the last write.
+    pub(crate) fn lower_wild_bounds(&mut self, now: Millis) {
+        let pairs = self.transactions.iter_mut().flat_map(|transaction| &mut transaction.pairs);
+        pairs.for_each(|pair| pair.lower_cool_down(now));
+        for bound in [&mut self.not_before, &mut self.elevated_not_before] {
+            // A bound that is honest is left alone: lowering it would bring back what it ended.
+            if bound.is_some_and(|bound| bound.since(now) > LONGEST_SESSION_MS) {
+                *bound = Some(now.after(CLOCK_LEEWAY_MS));
+            }
+        }
+        self.updated = self.updated.min(now);
+    }
+
     /// The authenticator of this id.
     pub(crate) fn authenticator(&self, id: AuthenticatorId) -> Option<&Authenticator> {
         self.authenticators.iter().find(|known| known.id == id)

@@ -1,7 +1,6 @@
 //! The exchange of one code: the parts of a record that sending a code or taking one touches, and what either costs.
 //!
-//! An account and a standalone record hand out the same parts, so that the cost is written once. A message is charged to
-//! the ledger and begins the cool-down of its pair. A wrong code is charged to the ledger, the pair and the
+//! A message is charged to the ledger and begins the cool-down of its pair. A wrong code is charged to the ledger, the pair and the
 //! authenticator's failures in a row; a right one charges nothing and ends only those failures. This module must never
 //! compare a code.
 
@@ -65,7 +64,7 @@ impl Exchange<'_> {
         self.authenticator.note_right_code(now);
         match challenge.purpose {
             Purpose::Confirm => self.authenticator.confirm(),
-            Purpose::Authenticate | Purpose::Action { .. } => Ok(None),
+            Purpose::Authenticate | Purpose::Action { .. } | Purpose::Reset => Ok(None),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     value::instant::Millis,
 };
 
-/// The budgets of one account, or of one standalone challenge.
+/// The budgets of one account.
 ///
 /// Five buckets, each one timestamp: the instant at which it will be full again (the generic cell rate algorithm). A
 /// bucket of burst *b* that refills one every *t* is empty while that instant is more than (*b* − 1)·*t* ahead.
@@ -99,7 +99,12 @@ impl Bucket {
         (ahead > spare).then(|| Millis(self.0.0.saturating_sub(spare)))
     }
 
-    fn take(&mut self, rate: Rate, now: Millis) {
+    /// Whether nothing is missing.
+    pub(super) fn is_full(self, now: Millis) -> bool {
+        self.0 <= now
+    }
+
+    pub(super) fn take(&mut self, rate: Rate, now: Millis) {
         self.0 = self.0.max(now).after(rate.every_ms());
     }
 

@@ -1,4 +1,4 @@
-//! What the two records have in common: a subject, a revision, challenges with their authenticators, and a ledger.
+//! What the two records have in common: a subject, a revision, and when they were written.
 //!
 //! Outside the crate a record shows whose it is and which revision it has. What the commands need beside that is in
 //! traits of the crate, which [`Record`] does not have as supertraits: a method of a supertrait could be called through
@@ -6,24 +6,19 @@
 //! record.
 
 use crate::{
-    policy::bounds::{CLOCK_LEEWAY_MS, LONGEST_SESSION_MS},
     record::{
         account::{Account, AccountBody},
-        authenticator::Authenticator,
-        challenge::Challenge,
-        ledger::Ledger,
-        standalone::{Standalone, StandaloneBody},
-        transaction::AttemptCounter,
+        address_proof::{AddressProof, AddressProofBody},
     },
     value::{instant::Millis, name::Subject, revision::Revision},
 };
 
-/// A record that a [`Step`](crate::Step) writes: an [`Account`] or a [`Standalone`]. It cannot be implemented
+/// A record that a [`Step`](crate::Step) writes: an [`Account`] or an [`AddressProof`]. It cannot be implemented
 /// elsewhere.
 pub trait Record: sealed::Sealed + Sized {
-    /// The record of a subject for whom the store has none; `None` if more than the subject is needed to make one.
+    /// The record of a subject for whom the store has none.
     #[must_use]
-    fn absent(subject: &Subject) -> Option<Self>;
+    fn absent(subject: &Subject) -> Self;
 
     /// Whose record it is: the key of its row.
     #[must_use]
@@ -41,12 +36,12 @@ mod sealed {
 
     impl Sealed for super::Account {}
 
-    impl Sealed for super::Standalone {}
+    impl Sealed for super::AddressProof {}
 }
 
 impl Record for Account {
-    fn absent(subject: &Subject) -> Option<Self> {
-        Some(Self::new(subject))
+    fn absent(subject: &Subject) -> Self {
+        Self::new(subject)
     }
 
     fn subject(&self) -> &Subject {
@@ -58,9 +53,9 @@ impl Record for Account {
     }
 }
 
-impl Record for Standalone {
-    fn absent(_subject: &Subject) -> Option<Self> {
-        None
+impl Record for AddressProof {
+    fn absent(subject: &Subject) -> Self {
+        Self::absent(subject)
     }
 
     fn subject(&self) -> &Subject {
@@ -88,18 +83,14 @@ pub(crate) trait Internal: Record {
 /// What both bodies hold.
 pub(crate) trait Body {
     fn subject(&self) -> &Subject;
-    fn authenticators(&self) -> &[Authenticator];
-    fn challenges(&self) -> &[Challenge];
-
-    fn challenges_mut(&mut self) -> &mut [Challenge];
 
     fn revision(&self) -> Revision;
 
     /// Whether the store has it already.
     fn is_stored(&self) -> bool;
 
-    /// Numbers a record that no step has written, if it was not numbered when it was made.
-    fn begin_at(&mut self, _revision: Revision) {}
+    /// Numbers a record that no step has written.
+    fn begin_at(&mut self, revision: Revision);
 
     /// Notes that the store has it, at this revision.
     fn store_at(&mut self, revision: Revision);
@@ -119,24 +110,6 @@ pub(crate) trait Body {
     /// Notes when the record is written, and says by how many milliseconds the latest of the clocks that wrote it is
     /// ahead.
     fn note_write(&mut self, now: Millis) -> u64;
-
-    /// The budgets.
-    fn ledger(&self) -> &Ledger;
-
-    /// The budgets, to charge them.
-    fn ledger_mut(&mut self) -> &mut Ledger;
-
-    /// The count of the challenge at this place.
-    fn pair_mut(&mut self, place: usize) -> Option<&mut AttemptCounter>;
-
-    /// Drops what time has ended.
-    fn prune(&mut self, now: Millis);
-
-    /// Refuses first-factor sessions begun until `instant`.
-    fn revoke_sessions_before(&mut self, instant: Millis);
-
-    /// Takes back what a clock far ahead had set: cool-downs, bounds on sessions, and the time of the last write.
-    fn lower_wild_bounds(&mut self, now: Millis);
 }
 
 impl Internal for Account {
@@ -151,14 +124,14 @@ impl Internal for Account {
     }
 }
 
-impl Internal for Standalone {
-    type Body = StandaloneBody;
+impl Internal for AddressProof {
+    type Body = AddressProofBody;
 
-    fn body(&self) -> &StandaloneBody {
+    fn body(&self) -> &AddressProofBody {
         &self.0
     }
 
-    fn body_mut(&mut self) -> &mut StandaloneBody {
+    fn body_mut(&mut self) -> &mut AddressProofBody {
         &mut self.0
     }
 }
@@ -166,18 +139,6 @@ impl Internal for Standalone {
 impl Body for AccountBody {
     fn subject(&self) -> &Subject {
         &self.subject
-    }
-
-    fn authenticators(&self) -> &[Authenticator] {
-        &self.authenticators
-    }
-
-    fn challenges(&self) -> &[Challenge] {
-        &self.challenges
-    }
-
-    fn challenges_mut(&mut self) -> &mut [Challenge] {
-        &mut self.challenges
     }
 
     fn revision(&self) -> Revision {
@@ -201,57 +162,11 @@ impl Body for AccountBody {
         self.updated = self.updated.max(now);
         behind
     }
-
-    fn ledger(&self) -> &Ledger {
-        &self.ledger
-    }
-
-    fn ledger_mut(&mut self) -> &mut Ledger {
-        &mut self.ledger
-    }
-
-    fn pair_mut(&mut self, place: usize) -> Option<&mut AttemptCounter> {
-        let challenge = self.challenges.get(place)?;
-        let (transaction, authenticator) = (challenge.transaction, challenge.authenticator);
-        self.transaction_mut(transaction)?.pair_mut(authenticator)
-    }
-
-    fn prune(&mut self, now: Millis) {
-        Self::prune(self, now);
-    }
-
-    fn revoke_sessions_before(&mut self, instant: Millis) {
-        Self::revoke_sessions_before(self, instant);
-    }
-
-    fn lower_wild_bounds(&mut self, now: Millis) {
-        let pairs = self.transactions.iter_mut().flat_map(|transaction| &mut transaction.pairs);
-        pairs.for_each(|pair| pair.lower_cool_down(now));
-        for bound in [&mut self.not_before, &mut self.elevated_not_before] {
-            // A bound that is honest is left alone: lowering it would bring back what it ended.
-            if bound.is_some_and(|bound| bound.since(now) > LONGEST_SESSION_MS) {
-                *bound = Some(now.after(CLOCK_LEEWAY_MS));
-            }
-        }
-        self.updated = self.updated.min(now);
-    }
 }
 
-impl Body for StandaloneBody {
+impl Body for AddressProofBody {
     fn subject(&self) -> &Subject {
         &self.subject
-    }
-
-    fn authenticators(&self) -> &[Authenticator] {
-        core::slice::from_ref(&self.authenticator)
-    }
-
-    fn challenges(&self) -> &[Challenge] {
-        self.challenge.as_slice()
-    }
-
-    fn challenges_mut(&mut self) -> &mut [Challenge] {
-        self.challenge.as_mut_slice()
     }
 
     fn revision(&self) -> Revision {
@@ -262,6 +177,10 @@ impl Body for StandaloneBody {
         self.stored
     }
 
+    fn begin_at(&mut self, revision: Revision) {
+        self.revision = revision;
+    }
+
     fn store_at(&mut self, revision: Revision) {
         (self.revision, self.stored) = (revision, true);
     }
@@ -270,28 +189,5 @@ impl Body for StandaloneBody {
         let behind = self.updated.since(now);
         self.updated = self.updated.max(now);
         behind
-    }
-
-    fn ledger(&self) -> &Ledger {
-        &self.ledger
-    }
-
-    fn ledger_mut(&mut self) -> &mut Ledger {
-        &mut self.ledger
-    }
-
-    fn pair_mut(&mut self, _place: usize) -> Option<&mut AttemptCounter> {
-        Some(&mut self.pair)
-    }
-
-    /// It holds one challenge, which the next one replaces.
-    fn prune(&mut self, _now: Millis) {}
-
-    /// No session stands behind it.
-    fn revoke_sessions_before(&mut self, _instant: Millis) {}
-
-    fn lower_wild_bounds(&mut self, now: Millis) {
-        self.pair.lower_cool_down(now);
-        self.updated = self.updated.min(now);
     }
 }

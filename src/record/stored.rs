@@ -14,8 +14,8 @@ use serde::{
 
 use crate::record::{
     account::{Account, AccountBody},
-    standalone::{Standalone, StandaloneBody},
-    validate::{Inconsistent, check_account, check_standalone},
+    address_proof::{AddressProof, AddressProofBody},
+    validate::{Inconsistent, check_account, check_address_proof},
 };
 
 /// The name of the stored form's type, for formats that write one.
@@ -63,15 +63,15 @@ impl<'de> Deserialize<'de> for Account {
     }
 }
 
-impl Serialize for Standalone {
+impl Serialize for AddressProof {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Written::<StandaloneBody>::V1(&self.0).serialize(serializer)
+        Written::<AddressProofBody>::V1(&self.0).serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Standalone {
+impl<'de> Deserialize<'de> for AddressProof {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read(deserializer, check_standalone).map(Self)
+        read(deserializer, check_address_proof).map(Self)
     }
 }
 

@@ -11,10 +11,10 @@ use crate::{
     policy::bounds::{MAX_ATTEMPTS, MAX_FAILURES, MAX_RECOVERY_CODES, RECOVERY_ATTEMPTS},
     record::{
         account::AccountBody,
+        address_proof::AddressProofBody,
         authenticator::Authenticator,
         challenge::Challenge,
         recovery::Recovery,
-        standalone::StandaloneBody,
         transaction::{AttemptCounter, Transaction},
     },
     value::{binding_code::BindingCode, id::AuthenticatorKind, purpose::Purpose, revision::Revision},
@@ -78,8 +78,8 @@ pub(super) fn check_account(account: &AccountBody) -> Result<(), Inconsistent> {
         let counted = transaction.pair(challenge.authenticator).is_some();
         ensure(counted, "a challenge has no count of attempts")?;
         ensure(
-            !matches!(challenge.purpose, Purpose::Action { .. }),
-            "an account has a challenge to approve an action",
+            !matches!(challenge.purpose, Purpose::Action { .. } | Purpose::Reset),
+            "an account has a challenge to approve an action or to reset a password",
         )?;
     }
     let pairs = account.challenges.iter().filter(|known| known.is_pending());
@@ -94,26 +94,9 @@ pub(super) fn check_account(account: &AccountBody) -> Result<(), Inconsistent> {
     Ok(())
 }
 
-pub(super) fn check_standalone(record: &StandaloneBody) -> Result<(), Inconsistent> {
-    check_revision(record.revision)?;
-    check_authenticator(&record.authenticator)?;
-    check_pair(&record.pair)?;
-    if let Enrollment::Unconfirmed(state) = &record.authenticator.enrollment {
-        state.recovery().map_or(Ok(()), check_pending_recovery)?;
-    }
-    ensure(
-        record.pair.authenticator == record.authenticator.id,
-        "attempts are counted for an unknown authenticator",
-    )?;
-    if let Some(challenge) = &record.challenge {
-        check_challenge(challenge, &record.authenticator)?;
-        ensure(
-            challenge.authenticator == record.authenticator.id,
-            "the challenge is for an unknown authenticator",
-        )?;
-        ensure(challenge.transaction == record.transaction, "the challenge belongs to another transaction")?;
-    }
-    Ok(())
+pub(super) fn check_address_proof(proof: &AddressProofBody) -> Result<(), Inconsistent> {
+    check_revision(proof.revision)?;
+    ensure(proof.address.is_some(), "a proof of an address has no address")
 }
 
 fn check_revision(revision: Revision) -> Result<(), Inconsistent> {
@@ -141,7 +124,7 @@ fn check_challenge(challenge: &Challenge, authenticator: &Authenticator) -> Resu
     ensure(challenge.issued <= challenge.deadline, "a challenge ends before it was issued")?;
     let fits = match &challenge.purpose {
         Purpose::Confirm => authenticator.is_unconfirmed(),
-        Purpose::Authenticate | Purpose::Action { .. } => authenticator.is_active(),
+        Purpose::Authenticate | Purpose::Action { .. } | Purpose::Reset => authenticator.is_active(),
     };
     ensure(!challenge.is_pending() || fits, "a waiting challenge does not fit the state of its authenticator")
 }

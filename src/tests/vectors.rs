@@ -14,22 +14,24 @@ use crate::{
         seed::Seed,
     },
     keys::{
-        derive::{self, Binding},
+        derive::{self, Binding, LinkBinding},
         draws::Draws,
         keyring::{DurableKey, Key, KeyRing, TransientKey},
     },
     session::{
         mfa_token::{self, TokenClaims},
         oob_code,
+        proof_handle::{self, Stamp},
         session::FirstFactor,
     },
     value::{
         binding_code::BindingCode,
         email_address::EmailAddress,
-        id::{AuthenticatorId, ChallengeId, TransactionId, base62},
+        id::{AuthenticatorId, ChallengeId, ProofId, TransactionId, base62},
         instant::Millis,
+        long_code::LongCode,
         name::{Audience, ClientId, Label, Scope, Subject},
-        purpose::Purpose,
+        purpose::{ProofPurpose, Purpose},
         recovery_code::RecoveryCode,
         revision::Revision,
     },
@@ -204,6 +206,69 @@ fn binding_codes() {
             seed: &Seed(case.array("seed")),
         };
         assert_eq!(derive::binding_code(&key.binding, &binding).expose(), case.text("output"));
+    }
+}
+
+/// The stamp of a case of a proof of an address, and what it is for.
+fn stamp(case: &Case, key: &TransientKey) -> (Stamp, ProofPurpose) {
+    let stamp = Stamp {
+        key: key.id,
+        proof: ProofId(case.array("proof_id")),
+        issued: Millis(case.number("issued")),
+        deadline: Millis(case.number("deadline")),
+    };
+    assert_eq!(stamp.bytes().to_vec(), case.bytes("stamp"));
+    let purpose = match case.text("purpose") {
+        "confirm" => ProofPurpose::Confirm,
+        "reset" => ProofPurpose::Reset,
+        other => panic!("no purpose {other}"),
+    };
+    (stamp, purpose)
+}
+
+#[test]
+fn proof_handles() {
+    for case in vectors!("proof_handle") {
+        let key = case.transient();
+        case.assert_mac(&key.proof);
+        let (stamp, purpose) = stamp(&case, &key);
+        let handle = proof_handle::seal_handle(&key, &case.subject(), purpose, &stamp);
+        assert_eq!(handle.expose(), case.text("output"));
+        let keys = KeyRing::new(case.text("context"), case.key(), Key::new(&[9; 32]).unwrap()).unwrap();
+        let opened = proof_handle::open_handle(&keys, &case.subject(), purpose, handle.expose()).unwrap();
+        assert_eq!(opened.stamp, stamp);
+    }
+}
+
+#[test]
+fn links_and_long_codes() {
+    for (case, is_link) in vectors!("proof_link")
+        .into_iter()
+        .map(|case| (case, true))
+        .chain(vectors!("link_code").into_iter().map(|case| (case, false)))
+    {
+        let key = case.transient();
+        case.assert_mac(if is_link { &key.link } else { &key.link_code });
+        let (stamp, purpose) = stamp(&case, &key);
+        let binding = LinkBinding {
+            stamp: &stamp.bytes(),
+            subject: &case.subject(),
+            address: case.text("address").as_bytes(),
+            purpose,
+            generation: case.number("generation"),
+            seed: &Seed(case.array("seed")),
+        };
+        if is_link {
+            let outer = raw_mac(&key.proof, &case.bytes("outer_message"));
+            assert_eq!(outer.0.to_vec(), case.bytes("outer_mac"));
+            let secret = derive::link_tag(&key.link, &binding);
+            let link = proof_handle::seal_link(&key, &case.subject(), purpose, &stamp, secret.first());
+            assert_eq!(link.expose(), case.text("output"));
+        } else {
+            let code = derive::link_code(&key.link_code, &binding);
+            assert_eq!(code.expose(), case.text("output"));
+            assert_eq!(LongCode::from_tag(&Tag(case.array("mac"))).expose(), case.text("output"));
+        }
     }
 }
 

@@ -160,6 +160,16 @@ impl fmt::Debug for ChallengeId {
     }
 }
 
+/// The public id of one ask of a proof of an address: 16 random bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProofId(pub(crate) [u8; 16]);
+
+impl fmt::Debug for ProofId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::crypto::base64url::encode(&self.0))
+    }
+}
+
 /// The transaction of a host's own access token: the first 16 bytes of SHA-256 of the token's id.
 pub(crate) fn elevated_transaction(token_id: &str) -> [u8; 16] {
     first_16(&Sha256::digest(token_id.as_bytes()).into())
@@ -222,6 +232,9 @@ crate::crypto::stored_bytes::stored_as_bytes!(DestinationKey);
 
 #[cfg(feature = "serde")]
 crate::crypto::stored_bytes::stored_as_bytes!(ChallengeId);
+
+#[cfg(feature = "serde")]
+crate::crypto::stored_bytes::stored_as_bytes!(ProofId);
 
 #[cfg(feature = "serde")]
 crate::crypto::stored_bytes::stored_as_bytes!(TransactionId);

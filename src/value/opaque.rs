@@ -1,4 +1,4 @@
-//! The opaque secrets that a client carries between requests: `oob_code` and `mfa_token`. This module must never look
+//! The opaque secrets that a client carries between requests: `oob_code`, `mfa_token` and the token of a link. This module must never look
 //! into them.
 
 use alloc::string::String;
@@ -39,5 +39,25 @@ impl MfaToken {
 impl fmt::Debug for MfaToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MfaToken(..)")
+    }
+}
+
+/// The token of a link that a message carries: 98 characters of base64url.
+///
+/// It belongs into the fragment of a URL, which no server logs and no `Referer` shows. Whoever holds it can use it.
+#[derive(Clone)]
+pub struct LinkToken(pub(crate) Zeroizing<String>);
+
+impl LinkToken {
+    /// The text in clear, for the message that carries it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LinkToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinkToken(..)")
     }
 }

@@ -31,6 +31,9 @@ pub enum Purpose {
         )]
         digest: [u8; 32],
     },
+    /// Sets a new password for an account by its address: a [proof of an address](crate::address_proof), which no
+    /// account is challenged for.
+    Reset,
 }
 
 impl Purpose {
@@ -41,6 +44,40 @@ impl Purpose {
             Self::Confirm => [b"confirm", &[], &[]],
             Self::Authenticate => [b"authenticate", &[], &[]],
             Self::Action { label, digest } => [b"action:", digest, label.as_str().as_bytes()],
+            Self::Reset => [b"reset", &[], &[]],
+        }
+    }
+}
+
+/// What an address is proven for. It enters every MAC of the proof, so nothing that was sent for one purpose is good
+/// for the other.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum ProofPurpose {
+    /// Somebody signs up with the address. A link of it is taken only from a browser that asked for one itself: nobody
+    /// confirms an account that another began.
+    Confirm,
+    /// Somebody forgot a password. A link of it is taken from every browser, so each message that a stranger causes
+    /// brings the address's owner a link that works.
+    Reset,
+}
+
+impl ProofPurpose {
+    /// Its name, as it enters the MACs.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::Reset => "reset",
+        }
+    }
+}
+
+impl From<ProofPurpose> for Purpose {
+    fn from(purpose: ProofPurpose) -> Self {
+        match purpose {
+            ProofPurpose::Confirm => Self::Confirm,
+            ProofPurpose::Reset => Self::Reset,
         }
     }
 }

@@ -217,6 +217,8 @@ pub fn refuse(endpoint: Endpoint, denial: &Denial) -> Refusal {
             Refusal::new(403, "unsupported_challenge_type", "User does not have a recovery-code.")
         }
         Denial::InvalidRecoveryCode => Refusal::new(403, "invalid_grant", "MFA Authorization rejected."),
+        // No endpoint of this API proves an address.
+        Denial::InvalidAddressProof => Refusal::new(403, "invalid_grant", "Invalid link or code."),
     };
     Refusal { retry_at: denial.retry_at(), ..refusal }
 }

@@ -3,17 +3,17 @@
 use std::fmt::{Debug, Display};
 
 use countersign::{
-    Account, BindingCode, ChallengeRequest, Denial, EmailAddress, Key, KeyRing, Policy, Swap, Verifier,
+    Account, BindingCode, ChallengeRequest, Denial, EmailAddress, Key, KeyRing, Policy,
+    address_proof::ProofPolicy,
     code::RecoveryCode,
-    command::{ChallengeTypes, Label, Purpose},
+    command::{ChallengeTypes, Label},
     effect::Destination,
     factor::{AddressError, InvalidAuthenticatorId},
     keys::KeyError,
     machine::{ChallengeState, Enrollment, IllegalTransition},
-    record::Standalone,
     session::{ClientId, TransactionId},
 };
-use countersign_testkit::{START, World, address, client, code, json, keys, subject};
+use countersign_testkit::{Proving, START, World, address, client, code, json, keys, subject};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
@@ -129,21 +129,16 @@ fn a_session_says_whose_it_is_and_how_long() {
 }
 
 #[test]
-fn a_standalone_record_says_what_it_holds() {
-    let mut rng = World::new(Policy::default()).rng;
-    let verifier = Verifier::new(keys(), Policy::default());
-    let to = address("user@example.com");
-    let record = Standalone::unconfirmed(&subject(), to.clone(), &countersign_testkit::entropy(&mut rng));
-    assert!(record.challenge().is_none());
-    let (write, sealed) =
-        verifier.ask(record, &Purpose::Confirm, START, &countersign_testkit::entropy(&mut rng)).into_parts();
-    let record = write.unwrap().record;
-    let _ = sealed.open(Swap::Stored).done().unwrap();
-    assert_eq!(record.subject(), &subject());
-    assert_eq!(record.authenticator().factor().destination(), Some(Destination::Email(to.clone())));
-    assert_eq!(json(&record)["revision"], record.revision().get());
-    assert_eq!(record.challenge().unwrap().purpose(), &Purpose::Confirm);
-    assert_eq!(record.challenge().unwrap().authenticator(), record.authenticator().id());
+fn a_proof_of_an_address_says_what_it_holds() {
+    let mut proving = Proving::new(ProofPolicy::default());
+    proving.ask(countersign::address_proof::ProofPurpose::Confirm);
+    let record = &proving.record;
+    assert_eq!((record.subject(), record.address()), (&subject(), Some(&address(Proving::ADDRESS))));
+    assert_eq!(json(record)["revision"], record.revision().get());
+    assert_eq!(proving.verifier.policy(), &ProofPolicy::default());
+    let message = proving.letter().message;
+    assert!(message.content.code().is_none());
+    assert!(proving.outbox[0].id().to_string().len() == 22);
 }
 
 #[test]

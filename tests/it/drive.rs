@@ -10,9 +10,8 @@ use std::{
 use countersign::{
     Account, BindingCode, BlockingStore, ChallengeRequest, Denial, Entropy, LocalStore, Policy, Store,
     Subject, Swap, Verifier, Write,
-    command::Purpose,
+    address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
     drive,
-    record::Standalone,
     store::{DriveError, MAX_TRIES, drive_blocking, drive_with},
 };
 use countersign_testkit::{World, edited, json, subject, wrong};
@@ -290,36 +289,41 @@ async fn a_record_that_is_deleted_meanwhile_does_not_come_back() {
     let store = Vanishing { row: RefCell::new(Some(account.clone())), swaps: Cell::default() };
     assert_eq!(drive(&store, &subject(), step).await.unwrap_err(), DriveError::NoRecord);
     store.row.replace(Some(account));
-    assert_eq!(drive_blocking(&store, &subject(), step).unwrap_err(), DriveError::NoRecord);
+    let error = drive_blocking(&store, &subject(), step).unwrap_err();
+    assert_eq!(error, DriveError::NoRecord);
+    assert_eq!(error.to_string(), "the store has no such record");
     assert_eq!(store.swaps.get(), 2);
     // One that was never there is made in every try.
     assert_eq!(drive(&store, &subject(), step).await.unwrap_err(), DriveError::Busy);
 }
 
-/// A standalone record has an address, which its subject does not tell.
+/// A store without a row, which nothing may be written to.
 struct Nothing;
 
 impl BlockingStore for Nothing {
-    type Record = Standalone;
+    type Record = AddressProof;
     type Error = Infallible;
 
-    fn load(&self, _: &Subject) -> Result<Option<Standalone>, Infallible> {
+    fn load(&self, _: &Subject) -> Result<Option<AddressProof>, Infallible> {
         Ok(None)
     }
 
-    fn swap(&self, _: Write<Standalone>) -> Result<Swap, Infallible> {
+    fn swap(&self, _: Write<AddressProof>) -> Result<Swap, Infallible> {
         panic!("there is nothing to write")
     }
 }
 
+/// The record that is made for a subject without one is that of an address that nobody has.
 #[test]
-fn a_standalone_record_is_not_made_of_its_subject() {
-    let world = World::new(Policy::default());
+fn an_ask_for_an_address_that_nobody_has_is_answered_and_writes_nothing() {
+    let verifier = AddressVerifier::new(countersign_testkit::keys(), ProofPolicy::default());
     let entropy = Entropy::from_bytes([5; 32]);
-    let step = |record| world.verifier.ask(record, &Purpose::Confirm, world.now, &entropy);
-    let error = drive_blocking(&Nothing, &subject(), step).unwrap_err();
-    assert_eq!(error, DriveError::NoRecord);
-    assert_eq!(error.to_string(), "the store has no such record");
+    let now = countersign_testkit::START;
+    let step = |proof| verifier.ask(proof, ProofPurpose::Reset, now, &entropy);
+    let outcome = drive_blocking(&Nothing, &subject(), step).unwrap();
+    assert_eq!(outcome.audit().subject, subject());
+    let (asked, effects) = outcome.into_parts();
+    assert!(asked.is_ok() && effects.is_empty());
 }
 
 /// A revision fits what databases and scripts hold exactly: it begins below 2^52 and is counted up.

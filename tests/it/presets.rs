@@ -6,13 +6,11 @@
 use countersign::{
     ChallengeRequest, Denial, Policy, Session,
     code::RecoveryCode,
-    command::Purpose,
     effect::{Delivery, Notice},
     machine::Enrollment,
     policy::{FactorUse, Rate, Settings},
-    record::Standalone,
 };
-use countersign_testkit::{World, address, bucket, client, millis, subject, wrong};
+use countersign_testkit::{World, bucket, client, millis, wrong};
 use time::{Duration, OffsetDateTime};
 
 /// A burst, and the interval of its refill in seconds.
@@ -21,7 +19,6 @@ type Budget = (u32, i64);
 struct Preset {
     settings: fn() -> Settings,
     code: (u8, i64, u8),
-    confirmation_lifetime: i64,
     guess: Budget,
     long_guess: Option<Budget>,
     cap: u8,
@@ -42,7 +39,6 @@ const PRESETS: [Preset; 3] = [
     Preset {
         settings: Settings::default,
         code: (6, 300, 5),
-        confirmation_lifetime: 600,
         guess: (10, 360),
         long_guess: Some((30, DAY)),
         cap: 50,
@@ -59,7 +55,6 @@ const PRESETS: [Preset; 3] = [
     Preset {
         settings: Settings::auth0,
         code: (6, 300, 10),
-        confirmation_lifetime: 300,
         guess: (10, 360),
         long_guess: None,
         cap: 100,
@@ -76,7 +71,6 @@ const PRESETS: [Preset; 3] = [
     Preset {
         settings: Settings::strict,
         code: (8, 300, 3),
-        confirmation_lifetime: 600,
         guess: (5, 1_800),
         long_guess: Some((30, DAY)),
         cap: 20,
@@ -350,26 +344,5 @@ fn lists_hold_what_the_preset_says() {
             world.challenge_with(&session, &ChallengeRequest::default()).unwrap();
         }
         assert_eq!(world.account().challenges().len(), challenges);
-    }
-}
-
-#[test]
-fn standalone_confirmations_live_as_long_as_the_preset_says() {
-    for preset in &PRESETS {
-        let mut world = World::new(Policy::new((preset.settings)()).unwrap());
-        let record = Standalone::unconfirmed(
-            &subject(),
-            address("user@example.com"),
-            &countersign_testkit::entropy(&mut world.rng),
-        );
-        let step = world.verifier.ask(
-            record,
-            &Purpose::Confirm,
-            world.now,
-            &countersign_testkit::entropy(&mut world.rng),
-        );
-        let (_, sealed) = step.into_parts();
-        let asked = sealed.open(countersign::Swap::Stored).done().unwrap().into_parts().0.unwrap();
-        assert_eq!(asked.expires, world.now + Duration::seconds(preset.confirmation_lifetime));
     }
 }

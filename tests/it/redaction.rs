@@ -4,17 +4,15 @@ use std::{collections::BTreeSet, fmt::Debug, fs, path::Path};
 
 use countersign::{
     Account, BindingCode, ChallengeRequest, Effect, FirstFactor, Key, KeyRing, NewFactor, Policy, Swap,
-    Verifier,
+    address_proof::{ProofPolicy, ProofPurpose},
     code::{MfaToken, RecoveryCode},
-    command::Purpose,
     effect::Descriptor,
     machine::{ChallengeState, Enrollment},
-    record::Standalone,
     session::{Audience, Scope},
     step::Committed,
     wire,
 };
-use countersign_testkit::{World, address, client, subject};
+use countersign_testkit::{Proving, World, address, client, subject};
 
 /// The secrets of a world, in every spelling in which one could slip out.
 #[derive(Default)]
@@ -225,39 +223,49 @@ fn nothing_public_shows_a_secret() {
 }
 
 #[test]
-fn standalone_records_show_no_secret() {
+fn proofs_of_an_address_show_no_secret() {
     let mut secrets = Secrets::default();
-    let mut rng = World::new(Policy::default()).rng;
-    let verifier = Verifier::new(countersign_testkit::keys(), Policy::default());
-    let record = Standalone::unconfirmed(
-        &subject(),
-        address("user@example.com"),
-        &countersign_testkit::entropy(&mut rng),
-    );
-    let (write, sealed) = verifier
-        .ask(record, &Purpose::Confirm, countersign_testkit::START, &countersign_testkit::entropy(&mut rng))
-        .into_parts();
-    let record = write.unwrap().record;
+    let mut proving = Proving::new(ProofPolicy::default());
+    let verifier = proving.verifier.clone();
+    let entropy = countersign_testkit::entropy(&mut proving.rng);
+    let step = verifier.ask(proving.record.clone(), ProofPurpose::Confirm, proving.now, &entropy);
+    let (write, sealed) = step.into_parts();
+    let write = write.unwrap();
+    let shown_write = format!("{write:?} {write:#?}");
+    let (record, outbox) = (write.record, write.outbox);
     secrets.seeds(&record);
     let outcome = sealed.open(Swap::Stored).done().unwrap();
     let shown_outcome = format!("{outcome:?} {outcome:#?}");
     let (result, effects) = outcome.into_parts();
     let Some(Effect::Send(mail)) = effects.first() else { panic!() };
     let asked = result.unwrap();
-    let code = mail.content.code().unwrap();
+    let (token, code) = mail.content.link().unwrap();
     secrets.text(code.expose());
+    secrets.text(&code.expose().replace(' ', ""));
+    secrets.text(token.expose());
     secrets.text(asked.oob_code.expose());
-    secrets.check("Standalone", &record);
+    secrets.check("AddressProof", &record);
     secrets.check("Asked", &asked);
+    secrets.check("Message", mail);
+    secrets.check("LongCode", code);
+    secrets.check("LinkToken", token);
+    secrets.check("AddressVerifier", &verifier);
     secrets.absent_from("Outcome", &shown_outcome);
+    secrets.absent_from("Write", &shown_write);
+    let stored = serde_json::to_string(&outbox).unwrap().replace("user@example.com", "");
+    secrets.absent_from("the outbox", &stored);
+    secrets.check("Descriptor", &outbox);
 
-    let oob_code = asked.oob_code.expose();
-    let handle = verifier.open_standalone_code(&subject(), oob_code).unwrap();
-    let answer = verifier.answer(record, &handle, &Purpose::Confirm, code, countersign_testkit::START);
-    let (write, sealed) = answer.into_parts();
-    secrets.check("Standalone", &write.unwrap().record);
+    let purpose = ProofPurpose::Confirm;
+    let handle = verifier.open_handle(&subject(), purpose, asked.oob_code.expose()).unwrap();
+    let link = verifier.open_link(&subject(), purpose, token.expose()).unwrap();
+    secrets.check("ProofHandle", &handle);
+    secrets.check("ProofLink", &link);
+    let (write, sealed) = verifier.verify_link(record, &link, Some(&handle), proving.now).into_parts();
+    secrets.check("AddressProof", &write.unwrap().record);
     let outcome = sealed.open(Swap::Stored).done().unwrap();
-    secrets.check("Answered", &outcome.into_parts().0.unwrap());
+    secrets.absent_from("audit", &serde_json::to_string(outcome.audit()).unwrap());
+    secrets.check("ProvenAddress", &outcome.into_parts().0.unwrap());
 }
 
 #[test]

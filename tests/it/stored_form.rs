@@ -1,6 +1,6 @@
 //! Golden records: what an earlier build stored, a later one must read; and what no build stored, none may.
 //!
-//! `tests/golden/` holds one full account and one standalone record, in JSON and in postcard, as version 1 wrote
+//! `tests/golden/` holds two accounts and one proof of an address, in JSON and in postcard, as version 1 wrote
 //! them. They are never regenerated: a change that cannot read them is a break of the stored form. `--ignored write`
 //! writes the files that are missing, for a new version.
 
@@ -8,10 +8,9 @@ use std::{fmt::Debug, fs, path::PathBuf};
 
 use countersign::{
     Account, Denial, Policy,
-    command::{Label, Purpose},
-    record::Standalone,
+    address_proof::{AddressProof, ProofPolicy, ProofPurpose},
 };
-use countersign_testkit::{World, address, code, subject, wrong};
+use countersign_testkit::{Proving, World, code, wrong};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -86,16 +85,17 @@ fn varied() -> Account {
     world.account()
 }
 
-fn standalone() -> Standalone {
-    let mut world = World::new(Policy::default());
-    let record = Standalone::verified(
-        &subject(),
-        address("user@example.com"),
-        &countersign_testkit::entropy(&mut world.rng),
-    );
-    let purpose = Purpose::Action { label: Label::new("password-reset").unwrap(), digest: [7; 32] };
-    let step = world.verifier.ask(record, &purpose, world.now, &countersign_testkit::entropy(&mut world.rng));
-    step.into_parts().0.unwrap().record
+/// A proof of an address with both purposes asked for, whose address was proven once.
+fn address_proof() -> AddressProof {
+    let mut proving = Proving::new(ProofPolicy::default());
+    proving.ask(ProofPurpose::Reset);
+    let token = proving.letter().token;
+    proving.link(ProofPurpose::Reset, &token, None).unwrap();
+    proving.pass(60);
+    proving.ask(ProofPurpose::Confirm);
+    proving.pass(60);
+    proving.ask(ProofPurpose::Reset);
+    proving.record
 }
 
 /// The golden files, by name, with what they hold.
@@ -103,11 +103,11 @@ fn goldens() -> [(&'static str, Value, Vec<u8>); 3] {
     fn both<T: serde::Serialize>(record: &T) -> (Value, Vec<u8>) {
         (serde_json::to_value(record).unwrap(), postcard::to_stdvec(record).unwrap())
     }
-    let (full, varied, standalone) = (both(&full().account()), both(&varied()), both(&standalone()));
+    let (full, varied, proof) = (both(&full().account()), both(&varied()), both(&address_proof()));
     [
         ("account-full.v1", full.0, full.1),
         ("account-varied.v1", varied.0, varied.1),
-        ("standalone.v1", standalone.0, standalone.1),
+        ("address-proof.v1", proof.0, proof.1),
     ]
 }
 
@@ -143,9 +143,13 @@ fn golden_records_load_and_save_as_they_were() {
         let saved: Value = serde_json::to_value(&json).unwrap();
         assert_eq!(saved, serde_json::from_slice::<Value>(&read(&format!("{name}.json"))).unwrap());
     }
-    let json: Standalone = serde_json::from_slice(&read("standalone.v1.json")).unwrap();
-    let postcard: Standalone = postcard::from_bytes(&read("standalone.v1.postcard")).unwrap();
+    let json: AddressProof = serde_json::from_slice(&read("address-proof.v1.json")).unwrap();
+    let bytes = read("address-proof.v1.postcard");
+    let postcard: AddressProof = postcard::from_bytes(&bytes).unwrap();
     assert_eq!(json, postcard);
+    assert_eq!(postcard::to_stdvec(&postcard).unwrap(), bytes);
+    let saved: Value = serde_json::to_value(&json).unwrap();
+    assert_eq!(saved, serde_json::from_slice::<Value>(&read("address-proof.v1.json")).unwrap());
 }
 
 #[test]
@@ -234,6 +238,7 @@ fn corrupt_records_are_refused_with_what_is_wrong() {
         ("a challenge outlives its transaction", |r| r["challenges"][0]["deadline"] = json!(u64::MAX)),
         ("does not fit the state of its authenticator", |r| r["challenges"][0]["purpose"] = json!("confirm")),
         ("to approve an action", |r| r["challenges"][0]["purpose"] = action("password-reset", 43)),
+        ("or to reset a password", |r| r["challenges"][0]["purpose"] = json!("reset")),
         ("outside [a-z0-9_-]", |r| r["challenges"][0]["purpose"] = action("Password", 43)),
         ("expected 32 bytes", |r| r["challenges"][0]["purpose"] = action("password-reset", 42)),
         ("a challenge has no count of attempts", |r| r["transactions"][0]["pairs"] = json!([])),
@@ -323,36 +328,40 @@ fn corrupt_records_with_pending_and_spent_parts_are_refused() {
 }
 
 #[test]
-fn corrupt_standalone_records_are_refused() {
-    refuses::<Standalone>(
-        "standalone.v1.json",
+fn corrupt_proofs_of_an_address_are_refused() {
+    refuses::<AddressProof>(
+        "address-proof.v1.json",
         &[
-            ("the revision is 2^53 or above", |r| r["revision"] = json!(u64::MAX)),
-            ("of another kind than its factor", |r| {
-                let id = r["authenticator"]["id"].as_str().unwrap().replace("email", "recovery-code");
-                r["authenticator"]["id"] = json!(id);
+            ("the revision is 2^53 or above", |r| r["revision"] = json!(1_u64 << 53)),
+            ("a proof of an address has no address", |r| r["address"] = Value::Null),
+            ("name@domain", |r| r["address"] = json!("nobody")),
+            ("expected 16 bytes", |r| r["seed"] = json!("AAAA")),
+            ("missing field `reset`", |r| {
+                r["sends"].as_object_mut().unwrap().remove("reset");
             }),
-            ("more than 100 failures", |r| r["authenticator"]["failures"] = json!(101)),
-            ("attempts_left exceeds 10", |r| r["pair"]["attempts_left"] = json!(11)),
-            ("attempts are counted for an unknown authenticator", |r| {
-                r["pair"]["authenticator"] = json!("email|dev_Zyfkf4FwLBKk2aEe");
+            ("missing field `long_send`", |r| {
+                r["sends"]["confirm"].as_object_mut().unwrap().remove("long_send");
             }),
-            ("the challenge is for an unknown authenticator", |r| {
-                r["challenge"]["authenticator"] = json!("email|dev_Zyfkf4FwLBKk2aEe");
-            }),
-            ("the challenge belongs to another transaction", |r| {
-                r["challenge"]["transaction"] = json!("AAAAAAAAAAAAAAAAAAAAAA");
-            }),
-            ("has not 6 to 9 digits", |r| r["challenge"]["digits"] = json!(10)),
-            ("does not fit the state of its authenticator", |r| r["challenge"]["purpose"] = json!("confirm")),
-            ("a pending recovery set has not 1 to 16 codes", |r| {
-                r["authenticator"]["origin"] = json!("enrolled");
-                r["authenticator"]["enrollment"] = json!({"unconfirmed": {
-                    "enrolled_by": "first_factor", "recovery": pending(17), "transaction": r["transaction"].clone(),
-                }});
-            }),
+            ("unknown field `attempts`", |r| r["attempts"] = json!(5)),
+            ("unknown field `pay`", |r| r["sends"]["pay"] = r["sends"]["reset"].clone()),
+            ("unknown field `guess`", |r| r["sends"]["reset"]["guess"] = json!(0)),
+            ("invalid value", |r| r["generation"] = json!(1_u64 << 32)),
         ],
     );
+}
+
+/// A record whose count of proofs is at its end goes on: what was sent before is dead all the same.
+#[test]
+fn the_last_generation_is_followed_by_the_first() {
+    let mut proving = Proving::new(ProofPolicy::default());
+    proving.ask(ProofPurpose::Reset);
+    let edit = |record: &mut Value| record["generation"] = json!(u32::MAX);
+    proving.record = countersign_testkit::edited(&proving.record, edit).unwrap();
+    proving.ask(ProofPurpose::Reset);
+    let token = proving.letter().token;
+    proving.link(ProofPurpose::Reset, &token, None).unwrap();
+    assert_eq!(countersign_testkit::json(&proving.record)["generation"], 0);
+    assert!(proving.link(ProofPurpose::Reset, &token, None).is_err());
 }
 
 #[test]

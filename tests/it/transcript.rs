@@ -7,10 +7,11 @@ use std::{convert::Infallible, fmt::Debug, fs, path::PathBuf};
 
 use countersign::{
     Account, AuthenticatorId, BindingCode, ChallengeRequest, Denial, Effect, Policy, Session, Step, Swap,
+    address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
+    code::LongCode,
     code::RecoveryCode,
-    command::{Label, Purpose},
     effect::DeliveryReport,
-    record::{Record, Standalone},
+    record::Record,
     session::OobHandle,
     step::Effects,
 };
@@ -247,48 +248,48 @@ fn accounts() -> Vec<(&'static str, Value)> {
     told
 }
 
-/// The commands on a record without an account, one after another.
-fn standalone() -> Vec<(&'static str, Value)> {
+/// The commands on a proof of an address, one after another.
+fn proofs() -> Vec<(&'static str, Value)> {
     let mut world = World::new(Policy::default());
-    let verified = Standalone::verified(&subject(), address("user@example.com"), &entropy(&mut world.rng));
-    let mut record =
-        Standalone::unconfirmed(&subject(), address("user@example.com"), &entropy(&mut world.rng));
-    let mut told = vec![("a verified address", json(&verified)), ("an unconfirmed address", json(&record))];
-    let reset = Purpose::Action { label: Label::new("password-reset").unwrap(), digest: [7; 32] };
-    for purpose in [Purpose::Confirm, reset] {
+    let verifier = AddressVerifier::new(countersign_testkit::keys(), ProofPolicy::default());
+    let mut record = AddressProof::new(&subject(), address("user@example.com"));
+    let mut told = vec![("a proof of an address", json(&record))];
+    for purpose in [ProofPurpose::Confirm, ProofPurpose::Reset] {
         world.pass(60);
-        let step = world.verifier.ask(record.clone(), &purpose, world.now, &entropy(&mut world.rng));
+        let step = verifier.ask(record.clone(), purpose, world.now, &entropy(&mut world.rng));
         let asked = play(&record, step);
         told.push(("ask", asked.told));
         record = asked.record;
         let [Effect::Send(message)] = &asked.effects[..] else { panic!("one message") };
-        let step = world.verifier.report_standalone_delivery(
-            record.clone(),
-            message.id,
-            DeliveryReport::Failed,
-            world.now,
-        );
-        let reported = play(&record, step);
-        told.push(("report_standalone_delivery", reported.told));
-        record = reported.record;
-        let handle = world.verifier.open_standalone_code(&subject(), asked.result.unwrap().oob_code.expose());
-        let (handle, right) = (handle.unwrap(), message.content.code().unwrap());
-        for code in [&wrong(right), right, right] {
-            let step = world.verifier.answer(record.clone(), &handle, &purpose, code, world.now);
-            let answered = play(&record, step);
-            told.push(("answer", answered.told));
-            record = answered.record;
+        let (token, code) = message.content.link().unwrap();
+        let handle = asked.result.unwrap().oob_code;
+        let handle = verifier.open_handle(&subject(), purpose, handle.expose()).unwrap();
+        let link = verifier.open_link(&subject(), purpose, token.expose()).unwrap();
+        let guess = LongCode::parse("12345678901234567890").unwrap();
+        for code in [&guess, code, code] {
+            let step = verifier.verify_code(record.clone(), &handle, code, world.now);
+            let played = play(&record, step);
+            told.push(("verify_code", played.told));
+            record = played.record;
         }
+        let step = verifier.verify_link(record.clone(), &link, Some(&handle), world.now);
+        told.push(("verify_link", play(&record, step).told));
     }
-    told.push((
-        "unlock_standalone",
-        play(&record, world.verifier.unlock_standalone(record.clone(), world.now)).told,
-    ));
+    let step = verifier.ask(record.clone(), ProofPurpose::Reset, world.now, &entropy(&mut world.rng));
+    let asked = play(&record, step);
+    let [Effect::Send(message)] = &asked.effects[..] else { panic!("one message") };
+    let (token, _) = message.content.link().unwrap();
+    let link = verifier.open_link(&subject(), ProofPurpose::Reset, token.expose()).unwrap();
+    let step = verifier.verify_link(asked.record.clone(), &link, None, world.now);
+    told.push(("verify_link", play(&asked.record, step).told));
+    let absent = AddressProof::absent(&subject());
+    let step = verifier.ask(absent.clone(), ProofPurpose::Reset, world.now, &entropy(&mut world.rng));
+    told.push(("ask", play(&absent, step).told));
     told
 }
 
 fn transcript() -> Value {
-    let told = accounts().into_iter().chain(standalone());
+    let told = accounts().into_iter().chain(proofs());
     told.map(|(name, played)| json!({ "name": name, "played": played })).collect()
 }
 

@@ -27,6 +27,9 @@ LABELS = (
     "token",
     "oob",
     "binding",
+    "proof",
+    "link",
+    "link-code",
     "recovery",
     "recovery-issue",
     "recovery-next",
@@ -192,6 +195,38 @@ def binding_code(mac, digits):
     return str(number).zfill(digits)
 
 
+def proof_stamp(key_id, proof_id, issued, deadline):
+    """What a proof handle and a link begin with, 37 bytes."""
+    return u8(VERSION) + key_id + proof_id + u64(issued) + u64(deadline)
+
+
+def proof_message(kind, subject, purpose, stamp):
+    """The outer tag of a handle or a link; `kind` is "handle" or "link"."""
+    return fields(utf8(kind), utf8(subject), utf8(purpose), stamp)
+
+
+def proof_handle_text(stamp, mac):
+    """The handle: stamp and the first 20 bytes of the MAC, 76 characters."""
+    return base64url(stamp + mac[:20])
+
+
+def link_message(stamp, subject, address, purpose, generation, seed):
+    """What a link, and the long code beside it, are bound to."""
+    return fields(stamp, utf8(subject), utf8(address), utf8(purpose), u32(generation), seed)
+
+
+def link_text(stamp, outer_mac, mac):
+    """The token of a link: stamp, outer tag and the first 16 bytes of the MAC, 98 characters."""
+    return base64url(stamp + outer_mac[:20] + mac[:16])
+
+
+def long_code(mac):
+    """Two draws of 8 bytes, each reduced to ten decimal digits, in groups of four."""
+    draws = (int.from_bytes(mac[start : start + 8], "big") % 10**10 for start in (0, 8))
+    digits = "".join(str(draw).zfill(10) for draw in draws)
+    return " ".join(digits[start : start + 4] for start in range(0, 20, 4))
+
+
 def recovery_symbols(mac):
     """The first 15 bytes as 24 symbols of five bits, most significant first."""
     number = int.from_bytes(mac[:15], "big")
@@ -347,6 +382,9 @@ CLASS_OF_LABEL = {
     "token": "transient",
     "oob": "transient",
     "binding": "transient",
+    "proof": "transient",
+    "link": "transient",
+    "link-code": "transient",
     "recovery": "durable",
     "recovery-issue": "durable",
     "recovery-next": "durable",
@@ -727,6 +765,105 @@ def binding_code_cases():
     return cases
 
 
+# ---- proof_handle.json, proof_link.json, link_code.json
+
+PROOF_DEFAULTS = {
+    **KEY_DEFAULTS,
+    "subject": SUBJECT,
+    "purpose": "reset",
+    "proof_id": CHALLENGE,
+    "issued": BEGUN,
+    "deadline": EXPIRES,
+}
+
+LINK_DEFAULTS = {**PROOF_DEFAULTS, "address": ADDRESS, "generation": 0, "seed": SEED}
+
+PROOF_CHANGES = (
+    ("typical", {}),
+    ("the other purpose", {"purpose": "confirm"}),
+    ("another subject", {"subject": "user-1"}),
+    ("subject of 255 bytes", {"subject": SUBJECT_255}),
+    ("unicode subject", {"subject": SUBJECT_UNICODE}),
+    ("empty context", {"context": ""}),
+    ("key of 65 bytes", {"master_key": KEY_65}),
+    ("another proof id", {"proof_id": CHALLENGE_OTHER}),
+    ("all-zero proof id, times at 0", {"proof_id": ZEROS_16, "issued": 0, "deadline": 0}),
+    (
+        "all-ff proof id, times at 2^53-1",
+        {"proof_id": ONES_16, "issued": EXACT_MAX, "deadline": EXACT_MAX},
+    ),
+    ("issued a millisecond before the deadline", {"issued": EXPIRES - 1}),
+)
+
+LINK_CHANGES = PROOF_CHANGES + (
+    ("another address", {"address": "user-2@example.com"}),
+    ("address of 254 bytes", {"address": ADDRESS_254}),
+    ("unicode address", {"address": ADDRESS_UNICODE}),
+    ("generation 1", {"generation": 1}),
+    ("generation 2^32-1", {"generation": U32_MAX}),
+    ("another seed", {"seed": SEED_OTHER}),
+    ("all-zero seed", {"seed": ZEROS_16}),
+)
+
+
+def stamp_of(label, keys, inputs):
+    names = ("proof_id", "issued", "deadline")
+    return proof_stamp(key_id_of(label, keys), *(inputs[name] for name in names))
+
+
+def proof_handle_case(name, **changes):
+    keys, inputs = split_keys(with_defaults(PROOF_DEFAULTS, changes))
+    stamp = stamp_of("proof", keys, inputs)
+    message = proof_message("handle", inputs["subject"], inputs["purpose"], stamp)
+    members, mac = keyed_members("proof", keys, message)
+    output = proof_handle_text(stamp, mac)
+    require(len(output) == 76, "a proof handle is not 76 characters")
+    return case(name, **members, **inputs, stamp=stamp, output=output)
+
+
+def link_members(label, changes):
+    keys, inputs = split_keys(with_defaults(LINK_DEFAULTS, changes))
+    stamp = stamp_of(label, keys, inputs)
+    names = ("subject", "address", "purpose", "generation", "seed")
+    message = link_message(stamp, *(inputs[name] for name in names))
+    members, mac = keyed_members(label, keys, message)
+    return keys, inputs, stamp, members, mac
+
+
+def proof_link_case(name, **changes):
+    keys, inputs, stamp, members, mac = link_members("link", changes)
+    outer_message = proof_message("link", inputs["subject"], inputs["purpose"], stamp)
+    outer_mac = keyed_members("proof", keys, outer_message)[1]
+    output = link_text(stamp, outer_mac, mac)
+    require(len(output) == 98, "a link token is not 98 characters")
+    return case(
+        name, **members, **inputs, stamp=stamp, outer_message=outer_message, outer_mac=outer_mac, output=output
+    )
+
+
+def link_code_case(name, **changes):
+    _, inputs, stamp, members, mac = link_members("link-code", changes)
+    return case(name, **members, **inputs, stamp=stamp, output=long_code(mac))
+
+
+def proof_handle_cases():
+    cases = [proof_handle_case(name, **changes) for name, changes in PROOF_CHANGES]
+    require_distinct(cases)
+    return cases
+
+
+def proof_link_cases():
+    cases = [proof_link_case(name, **changes) for name, changes in LINK_CHANGES]
+    require_distinct(cases)
+    return cases
+
+
+def link_code_cases():
+    cases = [link_code_case(name, **changes) for name, changes in LINK_CHANGES]
+    require_distinct(cases)
+    return cases
+
+
 # ---- recovery_issue.json
 
 ISSUE_DEFAULTS = {
@@ -1101,6 +1238,26 @@ FILES = (
         "mac = MAC(binding; subject, authenticator_id, channel, address, transaction, "
         "challenge_id, purpose || purpose_digest || purpose_label, generation, digits, seed)",
         binding_code_cases,
+    ),
+    (
+        "proof_handle.json",
+        "output = base64url(stamp || first 20 bytes of mac), "
+        'mac = MAC(proof; "handle", subject, purpose, stamp), '
+        "stamp = version || key id || proof_id || issued || deadline",
+        proof_handle_cases,
+    ),
+    (
+        "proof_link.json",
+        "output = base64url(stamp || first 20 bytes of outer_mac || first 16 bytes of mac), "
+        'outer_mac = MAC(proof; "link", subject, purpose, stamp), '
+        "mac = MAC(link; stamp, subject, address, purpose, generation, seed)",
+        proof_link_cases,
+    ),
+    (
+        "link_code.json",
+        "output = the first and the second 8 bytes of mac, each modulo 10^10 in ten digits, in groups of four; "
+        "mac = MAC(link-code; stamp, subject, address, purpose, generation, seed)",
+        link_code_cases,
     ),
     (
         "recovery_issue.json",

@@ -90,13 +90,11 @@ pub fn verification(meter: &mut impl Meter) {
 }
 
 fn bare(meter: &mut impl Meter) {
-    let bare = Bare::challenged();
-    for (name, code, right) in
-        [("right", bare.code.clone(), true), ("wrong", world::wrong(&bare.code), false)]
-    {
+    let bare = Bare::asked();
+    for (name, code, right) in [("right", bare.code.clone(), true), ("wrong", bare.wrong(), false)] {
         let answer = |row: &mut Row<_, _>| {
             let code = black_box(&code);
-            row.step(|record| bare.verifier.answer(record, &bare.handle, &Bare::PURPOSE, code, bare.now));
+            row.step(|record| bare.verifier.verify_code(record, &bare.handle, code, bare.now));
         };
         assert_eq!(succeeds(bare.record.clone(), answer), right);
         meter.case(&format!("bare/{name}"), || Row::of(bare.record.clone()), answer);

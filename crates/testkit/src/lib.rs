@@ -15,8 +15,10 @@ pub mod login;
 pub mod meter;
 pub mod minima;
 mod oob;
+mod proof;
 pub mod schedule;
 mod world;
 
 pub use oob::{Given, Mail, Need};
+pub use proof::{Letter, Proving};
 pub use world::*;

@@ -3,17 +3,16 @@
 //! own commands under its own clock and budgets.
 
 use countersign::{
-    Account, BindingCode, FirstFactor, Policy, Session, Subject, Verifier,
-    code::RecoveryCode,
-    command::Purpose,
-    record::Standalone,
+    Account, BindingCode, FirstFactor, Session, Subject, Verifier,
+    address_proof::{AddressProof, AddressVerifier, ProofHandle, ProofPolicy, ProofPurpose},
+    code::{LongCode, RecoveryCode},
     session::{Audience, OobHandle, Scope},
 };
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use serde_json::Value;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
-use crate::{floor::Floor, world};
+use crate::{floor::Floor, proof::Proving, world};
 
 const TRANSIENT: [u8; 32] = [0x11; 32];
 const DURABLE: [u8; 32] = [0x22; 32];
@@ -165,45 +164,50 @@ fn enroll(world: &mut world::World, session: &Session, to: &str) {
     world.verify(session, associated.oob_code.expose(), &code).unwrap();
 }
 
-/// One challenge with no account around it, and its answer.
+/// One code with no account around it: that of a proof of an address.
 pub struct Bare {
-    pub verifier: Verifier,
-    pub record: Standalone,
-    pub handle: OobHandle,
-    pub code: BindingCode,
+    pub verifier: AddressVerifier,
+    pub record: AddressProof,
+    pub handle: ProofHandle,
+    pub code: LongCode,
     pub now: OffsetDateTime,
+    oob_code: String,
 }
 
 impl Bare {
-    pub const PURPOSE: Purpose = Purpose::Authenticate;
+    pub fn asked() -> Self {
+        let mut proving = Proving::new(ProofPolicy::default());
+        let oob_code = proving.ask(ProofPurpose::Reset).oob_code.expose().to_owned();
+        let code = proving.letter().code;
+        let handle = proving.verifier.open_handle(&world::subject(), ProofPurpose::Reset, &oob_code).unwrap();
+        Self { verifier: proving.verifier, record: proving.record, handle, code, now: proving.now, oob_code }
+    }
 
-    pub fn challenged() -> Self {
-        let mut rng = ChaCha20Rng::seed_from_u64(3);
-        let verifier = Verifier::new(world::keys(), Policy::default());
-        let (subject, now) = (world::subject(), world::START + Duration::DAY);
-        let record =
-            Standalone::verified(&subject, world::address("user-0@example.com"), &crate::entropy(&mut rng));
-        let step = verifier.ask(record, &Self::PURPOSE, now, &crate::entropy(&mut rng));
-        let mut stored = None;
-        let committed = step.commit(|write| {
-            stored = Some(write.record);
-            Ok::<_, std::convert::Infallible>(countersign::Swap::Stored)
-        });
-        let outcome = committed.unwrap().done().unwrap();
-        let (result, effects) = outcome.into_parts();
-        let code = effects.into_iter().find_map(|effect| match effect {
-            countersign::Effect::Send(message) => Some(crate::Mail::from(message).code),
-            _ => None,
-        });
-        let oob_code = result.unwrap().oob_code;
-        let handle = verifier.open_standalone_code(&subject, oob_code.expose()).unwrap();
-        Self { verifier, record: stored.unwrap(), handle, code: code.unwrap(), now }
+    /// A well-formed code that is not the right one.
+    pub fn wrong(&self) -> LongCode {
+        let digits = self.code.expose();
+        let last = if digits.ends_with('0') { '1' } else { '0' };
+        LongCode::parse(&format!("{}{last}", &digits[..digits.len() - 1])).unwrap()
     }
 
     pub fn floor(&self) -> Floor {
         let stored = world::json(&self.record);
-        let (challenge, named) = (&stored["challenge"], &stored["authenticator"]);
-        code_floor(self.record.subject(), challenge, named, ("authenticate", &self.code))
+        let handle = decode(&self.oob_code);
+        let (stamp, _) = handle.split_last_chunk::<20>().unwrap();
+        let generation = u32::try_from(stored["generation"].as_u64().unwrap()).unwrap();
+        let fields: [&[u8]; 6] = [
+            stamp,
+            self.record.subject().as_str().as_bytes(),
+            stored["address"].as_str().unwrap().as_bytes(),
+            b"reset",
+            &generation.to_be_bytes(),
+            &decode(stored["seed"].as_str().unwrap()),
+        ];
+        let floor = Floor::new(&TRANSIENT, "link-code", &fields);
+        let number = u64::from_be_bytes(*floor.tag().first_chunk().unwrap()) % 10_000_000_000;
+        let first: String = self.code.expose().split(' ').collect();
+        assert_eq!(format!("{number:010}"), first[..10], "the library's own code");
+        floor
     }
 }
 

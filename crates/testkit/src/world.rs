@@ -71,7 +71,7 @@ pub fn policy(change: impl FnOnce(&mut Settings)) -> Policy {
     Policy::new(settings).unwrap()
 }
 
-/// What is stored of an account or of a standalone record, below the version's name, to read what it says.
+/// What is stored of a record, below the version's name, to read what it says.
 pub fn json<R: serde::Serialize>(record: &R) -> serde_json::Value {
     serde_json::to_value(record).unwrap()["v1"].take()
 }

@@ -34,6 +34,10 @@ assert_not_impl_any!(BindingCode: serde::Serialize);
 assert_not_impl_any!(RecoveryCode: serde::Serialize);
 assert_not_impl_any!(OobCode: serde::Serialize);
 assert_not_impl_any!(MfaToken: serde::Serialize);
+assert_not_impl_any!(LongCode: serde::Serialize);
+assert_not_impl_any!(LinkToken: serde::Serialize);
+assert_not_impl_any!(ProofHandle: serde::Serialize, serde::de::DeserializeOwned);
+assert_not_impl_any!(ProofLink: serde::Serialize, serde::de::DeserializeOwned);
 assert_not_impl_any!(countersign::effect::Message: serde::Serialize);
 assert_not_impl_any!(countersign::effect::Content: serde::Serialize);
 assert_not_impl_any!(Effect: serde::Serialize);
@@ -43,11 +47,13 @@ assert_impl_all!(countersign::effect::Descriptor: serde::Serialize, serde::de::D
 
 // A record is a pointer: a step moves 8 bytes of it.
 assert_eq_size!(countersign::Account, usize);
-assert_eq_size!(countersign::record::Standalone, usize);
+assert_eq_size!(countersign::address_proof::AddressProof, usize);
 
 // Nor can a code be compared by `==`, which stops at the first difference.
 assert_not_impl_any!(BindingCode: PartialEq, std::fmt::Display);
 assert_not_impl_any!(RecoveryCode: PartialEq, std::fmt::Display);
+assert_not_impl_any!(LongCode: PartialEq, std::fmt::Display);
+assert_not_impl_any!(LinkToken: PartialEq, std::fmt::Display);
 
 // A verifier is shared between threads.
 assert_impl_all!(countersign::Verifier: Send, Sync);

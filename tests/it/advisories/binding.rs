@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use countersign::{
     Account, BindingCode, ChallengeRequest, Denial, Policy, Swap,
+    address_proof::{ProofPolicy, ProofPurpose},
     code::RecoveryCode,
-    command::{Label, Purpose},
     effect::{Channel, Descriptor, RenderError},
     evidence::Method,
     factor::AuthenticatorKind,
     machine::{CancelReason, EnrolledBy, Enrollment},
-    record::{AuthenticatorStatus, Standalone},
+    record::AuthenticatorStatus,
     session::ClientId,
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
@@ -19,7 +19,7 @@ use super::{
     ADDRESS, challenged, charged_guesses, edited, enrolled, near_miss, requirements, roomy, session_of,
     stored, tampered,
 };
-use countersign_testkit::{Need, World, address, client, code, subject};
+use countersign_testkit::{Need, Proving, World, address, client, code};
 
 /// CVE-2025-12374 (User Verification): an empty input is no code, and "no code outstanding" is a state without one.
 #[test]
@@ -110,35 +110,28 @@ fn v26_a_handle_is_good_in_its_own_transaction_only() {
 /// flow.
 #[test]
 fn v27_a_code_crosses_into_no_other_flow() {
-    let mut world = World::new(roomy(|_| {}));
-    let action = |label, digest| Purpose::Action { label: Label::new(label).unwrap(), digest };
-    let (reset, pay) = (action("password-reset", [0; 32]), action("payment", [0; 32]));
-    let other_reset = action("password-reset", [1; 32]);
-    let record =
-        Standalone::verified(&subject(), address(ADDRESS), &countersign_testkit::entropy(&mut world.rng));
-    let step = world.verifier.ask(record, &reset, world.now, &countersign_testkit::entropy(&mut world.rng));
-    let (write, sealed) = step.into_parts();
-    let record = write.unwrap().record;
-    let outcome = sealed.open(Swap::Stored).done().unwrap();
-    let (result, effects) = outcome.into_parts();
-    let oob_code = result.unwrap().oob_code;
-    let [countersign::Effect::Send(mail)] = &effects[..] else { panic!("one message") };
-    let handle = world.verifier.open_standalone_code(&subject(), oob_code.expose()).unwrap();
-    let answer = |record: Standalone, purpose: &Purpose| {
-        let step = world.verifier.answer(record, &handle, purpose, mail.content.code().unwrap(), world.now);
-        step.commit(|_| Ok::<_, ()>(Swap::Stored)).unwrap().done().unwrap().into_parts().0
-    };
-    for purpose in [&pay, &other_reset, &Purpose::Authenticate, &Purpose::Confirm] {
-        assert_eq!(answer(record.clone(), purpose).unwrap_err(), Denial::ForeignOobCode);
+    // Without an account: what was sent for one purpose is nothing for the other, neither as it is nor under the other's
+    // handle, nor by an edited record.
+    let mut proving = Proving::new(ProofPolicy::default());
+    let purposes = [ProofPurpose::Confirm, ProofPurpose::Reset];
+    let asked = purposes.map(|purpose| proving.ask(purpose));
+    let letters = proving.letters.clone();
+    for (place, purpose) in purposes.into_iter().enumerate() {
+        let other = &letters[1 - place];
+        let crossed = proving.link(purpose, &other.token, Some(&asked[place]));
+        assert_eq!(crossed.unwrap_err(), Denial::InvalidAddressProof);
+        let crossed = proving.code(purpose, &asked[place], &other.code);
+        assert_eq!(crossed.unwrap_err(), Denial::InvalidAddressProof);
+        let record = proving.record.clone();
+        for (field, value) in [("address", "other@example.com".into()), ("generation", 7.into())] {
+            proving.record = edited(&record, |record| record[field] = value).unwrap();
+            let moved = proving.code(purpose, &asked[place], &letters[place].code);
+            assert_eq!(moved.unwrap_err(), Denial::InvalidAddressProof, "{field}");
+        }
+        proving.record = record;
     }
-    assert_eq!(answer(record.clone(), &reset).unwrap().purpose, reset);
-    // Where the record itself was edited, the code is another.
-    for (purpose, stored) in
-        [&pay, &other_reset, &Purpose::Authenticate].map(|it| (it, serde_json::to_value(it).unwrap()))
-    {
-        let edited = edited(&record, |record| record["challenge"]["purpose"] = stored).unwrap();
-        assert_eq!(answer(edited, purpose).unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
-    }
+    let reset = proving.code(ProofPurpose::Reset, &asked[1], &letters[1].code).unwrap();
+    assert_eq!(reset.purpose, ProofPurpose::Reset);
 
     // In an account: what confirms one address confirms no other and authenticates nobody.
     let (mut world, _) = enrolled(roomy(|_| {}));

@@ -1,13 +1,12 @@
 //! Limits that were missing, split or refilled: V8, V9, V11, V13 to V21.
 
 use countersign::{
-    Account, BindingCode, ChallengeRequest, Denial, Effect, FirstFactor, Policy, Session, Step, Subject,
-    Swap,
-    command::{Label, Purpose},
+    Account, BindingCode, ChallengeRequest, Denial, FirstFactor, Policy, Session, Step, Subject, Swap,
+    address_proof::{ProofPolicy, ProofPurpose},
+    code::LongCode,
     effect::Notice,
     machine::{CancelReason, ChallengeState},
     policy::{FactorUse, Rate, Resend, Settings},
-    record::Standalone,
     session::{Audience, ClientId, ElevatedScopes, Scope},
 };
 use time::Duration;
@@ -16,52 +15,7 @@ use super::{
     ADDRESS, challenged, charged_guesses, charged_recoveries, enrolled, guess_in_logins, guess_out,
     near_miss, roomy, session_of, stored, tampered,
 };
-use countersign_testkit::{World, address, client, code, subject, wrong};
-
-/// A store of one standalone record.
-struct Alone {
-    world: World,
-    record: Standalone,
-}
-
-impl Alone {
-    fn new(world: World, record: Standalone) -> Self {
-        Self { world, record }
-    }
-
-    fn run<T>(&mut self, step: Step<T, Standalone>) -> Result<T, Denial> {
-        let committed = step.commit(|write| {
-            self.record = write.record;
-            Ok::<_, ()>(Swap::Stored)
-        });
-        let outcome = committed.unwrap().done().unwrap();
-        let (result, effects) = outcome.into_parts();
-        for effect in effects {
-            if let Effect::Send(mail) = effect {
-                self.world.mails.push(mail.into());
-            }
-        }
-        result
-    }
-
-    fn ask(&mut self, purpose: &Purpose) -> Result<countersign::command::Asked, Denial> {
-        let world = &mut self.world;
-        let step = world.verifier.ask(
-            self.record.clone(),
-            purpose,
-            world.now,
-            &countersign_testkit::entropy(&mut world.rng),
-        );
-        self.run(step)
-    }
-
-    fn answer(&mut self, oob_code: &str, purpose: &Purpose, code: &BindingCode) -> Result<(), Denial> {
-        let verifier = &self.world.verifier;
-        let handle = verifier.open_standalone_code(&subject(), oob_code)?;
-        let step = verifier.answer(self.record.clone(), &handle, purpose, code, self.world.now);
-        self.run(step).map(|_| ())
-    }
-}
+use countersign_testkit::{Proving, World, client, code, subject, wrong};
 
 /// CVE-2024-32868 (ZITADEL): one budget stands before every code: to confirm, to authenticate, on its own, to recover.
 #[test]
@@ -90,32 +44,18 @@ fn v08_every_kind_of_code_is_budgeted() {
     let refused = world.recover(&session, &codes[0]);
     assert_eq!(refused.unwrap_err(), Denial::TooManyRecoveryAttempts { until: None });
 
-    // A standalone challenge has a budget of its own, which new challenges and other purposes leave as it is.
-    let mut world = World::new(roomy(|settings| {
-        settings.attempts = 3;
-        settings.guess_bucket = Rate::new(10, Duration::days(1));
-    }));
-    let record =
-        Standalone::verified(&subject(), address(ADDRESS), &countersign_testkit::entropy(&mut world.rng));
-    let mut alone = Alone::new(world, record);
-    let purposes =
-        ["reset", "pay"].map(|label| Purpose::Action { label: Label::new(label).unwrap(), digest: [0; 32] });
-    let mut evaluated = 0;
-    for round in 0..20 {
-        let purpose = &purposes[round % 2];
-        let Ok(asked) = alone.ask(purpose) else { continue };
-        let guess = wrong(&alone.world.mail().code);
-        while let Err(Denial::InvalidBindingCode { .. }) =
-            alone.answer(asked.oob_code.expose(), purpose, &guess)
-        {
-            evaluated += 1;
+    // Before any first factor no code is short: a long one need not be counted, and each message is charged.
+    let mut proving = Proving::new(ProofPolicy::default());
+    for _ in 0..20 {
+        let asked = proving.ask(ProofPurpose::Reset);
+        for digits in ["00000000000000000000", "12345678901234567890"] {
+            let guess = LongCode::parse(digits).unwrap();
+            let denial = proving.code(ProofPurpose::Reset, &asked, &guess).unwrap_err();
+            assert_eq!((denial, denial.is_counted()), (Denial::InvalidAddressProof, false));
         }
-        // Until the deadline nothing gives an attempt back, whatever is asked; after it the ledger goes on counting.
-        assert!(alone.ask(&purposes[(round + 1) % 2]).is_err());
-        alone.world.pass(300);
     }
-    assert_eq!(evaluated, 10);
-    assert!(matches!(alone.ask(&purposes[0]).unwrap_err(), Denial::Locked { .. }));
+    assert_eq!((proving.letters.len(), proving.swaps), (5, 5));
+    assert_eq!(LongCode::DIGITS, 20);
 }
 
 /// CVE-2025-64102 (ZITADEL): no limit is zero or absent, none is skipped by another path, and a lock shuts nobody out
@@ -431,22 +371,6 @@ fn v19_a_lock_ends_every_challenge() {
     let late = world.verify(&bystander, waiting.oob_code.expose(), &right);
     assert_eq!(late.unwrap_err(), Denial::ChallengeCancelled(CancelReason::Locked));
     assert!(world.sign_in().is_ok());
-
-    let mut world = World::new(roomy(|settings| {
-        settings.attempts = 10;
-        settings.guess_bucket = Rate::new(4, Duration::seconds(10));
-    }));
-    let record =
-        Standalone::unconfirmed(&subject(), address(ADDRESS), &countersign_testkit::entropy(&mut world.rng));
-    let mut alone = Alone::new(world, record);
-    let asked = alone.ask(&Purpose::Confirm).unwrap();
-    let right = alone.world.mail().code;
-    for _ in 0..4 {
-        alone.answer(asked.oob_code.expose(), &Purpose::Confirm, &wrong(&right)).unwrap_err();
-    }
-    alone.world.pass(60);
-    let late = alone.answer(asked.oob_code.expose(), &Purpose::Confirm, &right);
-    assert_eq!(late.unwrap_err(), Denial::ChallengeCancelled(CancelReason::Locked));
 }
 
 /// CVE-2024-1722 (Keycloak): who holds no genuine token and handle of this account can spend none of its budget, and

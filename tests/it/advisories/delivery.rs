@@ -2,13 +2,14 @@
 
 use countersign::{
     Denial, Policy,
+    address_proof::{AddressProof, ProofPolicy, ProofPurpose},
     effect::Delivery,
     policy::{Rate, Resend, Settings},
 };
 use time::Duration;
 
 use super::{ADDRESS, enrolled, roomy};
-use countersign_testkit::{World, address, policy, subject};
+use countersign_testkit::{Proving, World, address, policy, subject};
 
 /// CodeLens#272 and others: the cool-down and the budget of messages are in the record; what they refuse has no effect.
 #[test]
@@ -66,16 +67,11 @@ fn v39_messages_are_budgeted_and_a_refused_one_has_no_effect() {
 
     // A host can bound the messages to one mailbox across accounts: its key is the mailbox's alone.
     let keys = |address_text: &str, subject_text: &str| {
-        let mut world = World::new(Policy::default());
+        let mut proving = Proving::new(ProofPolicy::default());
         let name = countersign::Subject::new(subject_text).unwrap();
-        let record = countersign::record::Standalone::unconfirmed(
-            &name,
-            address(address_text),
-            &countersign_testkit::entropy(&mut world.rng),
-        );
-        let purpose = countersign::command::Purpose::Confirm;
-        let step =
-            world.verifier.ask(record, &purpose, world.now, &countersign_testkit::entropy(&mut world.rng));
+        let record = AddressProof::new(&name, address(address_text));
+        let entropy = countersign_testkit::entropy(&mut proving.rng);
+        let step = proving.verifier.ask(record, ProofPurpose::Confirm, proving.now, &entropy);
         let outcome = step.commit(|_| Ok::<_, ()>(countersign::Swap::Stored)).unwrap().done().unwrap();
         let [countersign::Effect::Send(mail)] = outcome.effects() else { panic!("one message") };
         mail.destination_key

@@ -3,10 +3,8 @@
 use std::{collections::BTreeSet, fmt::Debug, marker::PhantomData};
 
 use countersign::{
-    BindingCode, Denial, Effect, Key, KeyRing, Outcome, Policy, Swap, Verifier,
+    BindingCode, Denial, Key, KeyRing, Outcome, Policy, Session, Swap, Verifier,
     code::{MfaToken, OobCode, RecoveryCode},
-    command::Purpose,
-    record::Standalone,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use rand::{SeedableRng, rngs::ChaCha20Rng};
@@ -17,7 +15,7 @@ use super::{
     ADDRESS, challenged, charged_guesses, charged_recoveries, contend, enrolled, near_miss, roomy,
     session_of, stored, tampered,
 };
-use countersign_testkit::{World, address, code, json, policy, subject};
+use countersign_testkit::{World, code, json, policy};
 
 /// A MAC over length-prefixed fields.
 fn mac(key: &[u8], fields: &[&[u8]]) -> [u8; 32] {
@@ -39,21 +37,14 @@ fn bytes(text: &Value) -> Vec<u8> {
     bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |sum, &bit| sum << 1 | bit as u8)).collect()
 }
 
-/// A standalone record whose challenge was just issued, its handle, and the code that its message carries.
-fn asked(world: &mut World) -> (Standalone, OobCode, BindingCode) {
-    let record =
-        Standalone::unconfirmed(&subject(), address(ADDRESS), &countersign_testkit::entropy(&mut world.rng));
-    let step = world.verifier.ask(
-        record,
-        &Purpose::Confirm,
-        world.now,
-        &countersign_testkit::entropy(&mut world.rng),
-    );
-    let (write, sealed) = step.into_parts();
-    let outcome = sealed.open(Swap::Stored).done().unwrap();
-    let (result, effects) = outcome.into_parts();
-    let [Effect::Send(mail)] = &effects[..] else { panic!("one message") };
-    (write.unwrap().record, result.unwrap().oob_code, mail.content.code().unwrap().clone())
+/// A user who just began to enroll an address, the session, the handle, and the code of the message.
+fn asked(policy: &Policy, rng: &mut ChaCha20Rng) -> (World, Session, OobCode, BindingCode) {
+    let mut world = World::new(policy.clone());
+    world.rng = ChaCha20Rng::from_rng(rng);
+    let session = world.login();
+    let associated = world.associate(&session, ADDRESS).unwrap();
+    let code = world.mail().code;
+    (world, session, associated.oob_code, code)
 }
 
 /// zitadel PR 12266 and others: a code is 128 bits of a MAC modulo exactly 10^n, over a seed that is drawn for it,
@@ -62,13 +53,14 @@ fn asked(world: &mut World) -> (Standalone, OobCode, BindingCode) {
 fn v34_codes_are_uniform_over_their_whole_range() {
     let sub_key = mac(&[0x11; 32], &[b"countersign/v1/binding", b"tests"]);
     for digits in 6..=9_u8 {
-        let mut world = World::new(policy(|settings| settings.code_digits = digits));
+        let (policy, mut rng) =
+            (policy(|settings| settings.code_digits = digits), ChaCha20Rng::seed_from_u64(7));
         let mut seeds = BTreeSet::new();
         let mut counts = vec![[0; 10]; usize::from(digits)];
         for _ in 0..400 {
-            let (record, _, code) = asked(&mut world);
-            let record = json(&record);
-            let challenge = &record["challenge"];
+            let (mut world, _, _, code) = asked(&policy, &mut rng);
+            let record = json(&world.account());
+            let challenge = &record["challenges"][0];
             let seed = bytes(&challenge["state"]["pending"]["seed"]);
             let tag = mac(
                 &sub_key,
@@ -123,10 +115,10 @@ fn v34_codes_are_uniform_over_their_whole_range() {
 /// authentik#18015: a code is a string of digits, so one that begins with zeros is as good as any other.
 #[test]
 fn v35_leading_zeros_are_part_of_a_code() {
-    let mut world = World::new(roomy(|_| {}));
+    let (policy, mut rng) = (roomy(|_| {}), ChaCha20Rng::seed_from_u64(7));
     let mut found = 0;
     for _ in 0..200 {
-        let (record, oob_code, right) = asked(&mut world);
+        let (mut world, session, oob_code, right) = asked(&policy, &mut rng);
         let text = right.expose();
         assert_eq!((text.len(), right.length()), (6, 6));
         let trimmed = text.trim_start_matches('0');
@@ -136,10 +128,11 @@ fn v35_leading_zeros_are_part_of_a_code() {
         found += 1;
         // Without its zeros it is no code; with more of them it is another one, and none is charged.
         assert!(BindingCode::parse(trimmed).is_err());
-        let handle = world.verifier.open_standalone_code(&subject(), oob_code.expose()).unwrap();
+        let handle = world.verifier.open_oob_code(&session, oob_code.expose()).unwrap();
+        let account = world.account();
         let answer = |text: &str| {
             let code = BindingCode::parse(text).unwrap();
-            world.verifier.answer(record.clone(), &handle, &Purpose::Confirm, &code, world.now)
+            world.verifier.verify_oob(&session, account.clone(), &handle, &code, world.now)
         };
         assert!(!answer(&format!("0{text}")).writes());
         let outcome = answer(text).commit(|_| Ok::<_, ()>(Swap::Stored)).unwrap().done().unwrap();

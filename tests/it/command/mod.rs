@@ -1,5 +1,6 @@
 //! The tests of the commands and of their steps, each in a file of the name that its source has in `src/command`.
 
+mod address_verifier;
 mod admin;
 mod associate;
 mod authenticators;
@@ -13,6 +14,5 @@ mod remove;
 mod render;
 mod report_delivery;
 mod send;
-mod standalone;
 mod verify_oob;
 mod verify_recovery;
