@@ -95,21 +95,21 @@ pub(crate) fn proof_tag(
 }
 
 /// The tag of which a link carries the first 16 bytes.
-pub(crate) fn link_tag(key: &MacKey, binding: &LinkBinding<'_>) -> Tag {
+pub(crate) fn link_tag(key: &MacKey, link: &LinkBinding<'_>) -> Tag {
     let mut message = key.message();
     message
-        .fixed(binding.stamp)
-        .field(binding.subject.as_bytes())
-        .field(binding.address)
-        .field(binding.purpose.as_str().as_bytes())
-        .fixed(&binding.generation.to_be_bytes())
-        .fixed(&binding.seed.0);
+        .fixed(link.stamp)
+        .field(link.subject.as_bytes())
+        .field(link.address)
+        .field(link.purpose.as_str().as_bytes())
+        .fixed(&link.generation.to_be_bytes())
+        .fixed(&link.seed.0);
     message.tag()
 }
 
 /// The long code beside a link: a MAC of the same under a key of its own, two draws of ten digits.
-pub(crate) fn link_code(key: &MacKey, binding: &LinkBinding<'_>) -> LongCode {
-    LongCode::from_tag(&link_tag(key, binding))
+pub(crate) fn link_code(key: &MacKey, link: &LinkBinding<'_>) -> LongCode {
+    LongCode::from_tag(&link_tag(key, link))
 }
 
 /// The tag of an `mfa_token` over its payload, which has its length before it.

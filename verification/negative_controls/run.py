@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Negative controls for the advisory tests: take one guard out of the library and see the test fail.
+"""Negative controls: take one guard out of the library and see a test fail, an advisory test or another one.
 
     python3 verification/negative_controls/run.py [--host] [word ...]
 
@@ -116,6 +116,19 @@ def advisory_tests(tree):
     return {path.rsplit("::", 1)[-1]: path for path in paths}
 
 
+def other_tests(tree, names):
+    """Tests of the same program that are named by controls and are no advisory tests; they must pass as well."""
+    if not names:
+        return {}
+    _, output = cargo_test(tree, "--", "--list")
+    listed = re.findall(r"^(\S+): test$", output, re.MULTILINE)
+    found = {path.rsplit("::", 1)[-1]: path for path in listed if path.rsplit("::", 1)[-1] in names}
+    status, output = cargo_test(tree, "--", "--exact", *found.values())
+    if status != 0:
+        sys.exit(f"{output}\nthe unmodified tree does not pass the tests that controls name")
+    return found
+
+
 def main():
     controls = json.loads(GUARDS.read_text(encoding="utf-8"))
     words = [word for word in sys.argv[1:] if word != "--host"]
@@ -131,6 +144,7 @@ def main():
         for test in sorted(tests.keys() - {control["test"] for control in controls}):
             print(f"FAIL {test}: no control takes its guard out", flush=True)
             failed += 1
+        tests |= other_tests(tree, {control["test"] for control in controls} - tests.keys())
         for control in controls:
             name = control["test"]
             if words and not any(word in name for word in words):

@@ -17,13 +17,13 @@ pub(crate) fn instant(millis: u64) -> OffsetDateTime {
 
 /// A rate in plain integers: so many at once, one back in so many milliseconds.
 #[derive(Clone, Copy)]
-struct Budget {
+pub(crate) struct Budget {
     burst: u64,
     every: u64,
 }
 
 impl Budget {
-    fn of(rate: Rate) -> Self {
+    pub(crate) fn of(rate: Rate) -> Self {
         let every = u64::try_from(rate.every().whole_milliseconds()).unwrap();
         Self { burst: u64::from(rate.burst()), every }
     }
@@ -37,14 +37,18 @@ impl Budget {
 /// One bucket of the generic cell rate algorithm: when it is full again.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(transparent)]
-struct Bucket(u64);
+pub(crate) struct Bucket(u64);
 
 impl Bucket {
-    fn empty_until(self, budget: Budget, now: u64) -> Option<u64> {
+    pub(crate) const fn full_at(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn empty_until(self, budget: Budget, now: u64) -> Option<u64> {
         (self.0.saturating_sub(now) > budget.spare()).then(|| self.0 - budget.spare())
     }
 
-    fn charge(&mut self, budget: Budget, now: u64) {
+    pub(crate) fn charge(&mut self, budget: Budget, now: u64) {
         self.0 = self.0.max(now).saturating_add(budget.every);
     }
 

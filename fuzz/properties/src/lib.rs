@@ -12,6 +12,7 @@ pub mod seeds;
 pub mod tokens;
 pub mod wire;
 
+mod address_proof;
 mod budgets;
 mod fixture;
 mod headers;
@@ -20,7 +21,6 @@ mod outcome;
 mod reference_model;
 mod replies;
 mod snapshot;
-mod standalone;
 
 /// The property of a target.
 pub type Check = fn(&[u8]);

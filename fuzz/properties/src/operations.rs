@@ -1,7 +1,7 @@
 //! `operations`: commands in any order under a clock that jumps, against a plain model that counts for itself.
 //!
 //! The first two bytes choose the policy, each further three a command; with the first byte from 0xc0 on it is a record
-//! of one address alone, in `standalone.rs`. Before every step the model says which verdict it must give, denials to
+//! of one address alone, in `address_proof.rs`. Before every step the model says which verdict it must give, denials to
 //! the letter, which audit event, and whom it tells of what; after it, what the buckets, attempts, failures and sets of
 //! codes must be. The model is in `model.rs`, `reference_model.rs` and `outcome.rs`, and shares no code with the
 //! library.
@@ -208,7 +208,7 @@ pub fn check(data: &[u8]) {
     let Ok([choice, shape]) = u.arbitrary::<[u8; 2]>() else { return };
     let policy = policy(choice, shape);
     if choice >= 0xc0 {
-        return crate::standalone::check(&mut u, policy);
+        return crate::address_proof::check(&mut u, choice);
     }
     let settings = policy.settings().clone();
     let record = account(&subject());
@@ -441,7 +441,7 @@ pub(crate) fn commands<'a, C: Arbitrary<'a>>(u: &mut Unstructured<'a>, mut take:
 
 /// What a client presents as a code: the right one or another, and on a bit of `how` with a digit too few, which can't
 /// be right.
-pub(crate) fn presented(code: &BindingCode, how: u8, right: bool) -> String {
+fn presented(code: &BindingCode, how: u8, right: bool) -> String {
     let mut digits = code.expose().to_owned();
     if !right {
         let last = if digits.pop() == Some('0') { '1' } else { '0' };
@@ -487,6 +487,7 @@ pub(crate) fn host_expected<T>(
         login: None,
         about,
         verdict: verdict.as_ref().map(|_| ()).map_err(|denial| *denial),
+        withheld: None,
         evaluated: false,
         told: Vec::new(),
         tokens: 0,

@@ -20,6 +20,8 @@ pub(crate) struct Expected<'a> {
     pub(crate) login: Option<&'a Login>,
     pub(crate) about: About,
     pub(crate) verdict: Result<(), Denial>,
+    /// Why no message was sent, where the answer does not say so.
+    pub(crate) withheld: Option<&'static str>,
     /// Whether a presented code was compared with the right one.
     pub(crate) evaluated: bool,
     /// Whom to tell of what, in order.
@@ -127,6 +129,7 @@ pub(crate) fn check<T>(seen: &Seen<T>, expected: Expected, secrets: &[&str]) {
 /// One event for each decision, every field of it as documented, and nothing else in it.
 fn audit(event: &AuditEvent, expected: &Expected, secrets: &[&str]) {
     let denial = expected.verdict.as_ref().err().map(name);
+    let denial = denial.or_else(|| expected.withheld.map(str::to_owned));
     let documented = json!({
         "command": expected.command,
         "subject": expected.subject.as_str(),

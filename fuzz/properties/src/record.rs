@@ -8,11 +8,11 @@
 use std::{fmt::Debug, sync::LazyLock};
 
 use countersign::{
-    Account, BindingCode, ChallengeRequest, Policy, Session, Verifier,
-    code::RecoveryCode,
-    command::Purpose,
+    Account, BindingCode, ChallengeRequest, Effect, Policy, Session, Verifier,
+    address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
+    code::{LongCode, RecoveryCode},
     effect::{DeliveryReport, Descriptor},
-    record::{Standalone, StoredVersion},
+    record::StoredVersion,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -20,7 +20,7 @@ use time::Duration;
 
 use crate::{
     allocations::bounded,
-    fixture::{START, address, client, elevated, first_factor, rng, store, verifier},
+    fixture::{START, address, client, elevated, first_factor, ring, rng, store, verifier},
     seeds,
 };
 
@@ -36,8 +36,8 @@ pub fn check(data: &[u8]) {
     match form % 7 {
         0 => loaded(versioned(json::<Account>(rest), json(rest)), drive),
         1 => loaded(versioned(postcard::<Account>(rest), postcard(rest)), drive),
-        2 => loaded(versioned(json::<Standalone>(rest), json(rest)), drive_standalone),
-        3 => loaded(versioned(postcard::<Standalone>(rest), postcard(rest)), drive_standalone),
+        2 => loaded(versioned(json::<AddressProof>(rest), json(rest)), drive_proof),
+        3 => loaded(versioned(postcard::<AddressProof>(rest), postcard(rest)), drive_proof),
         4 => loaded(json::<Descriptor>(rest), |_| ()),
         5 => {
             if let Some(bytes) = edited_postcard(rest) {
@@ -234,30 +234,32 @@ fn run<T>(record: &mut Account, command: impl FnOnce(Account) -> countersign::St
     outcome.into_parts().0.ok()
 }
 
-fn drive_standalone(mut record: Standalone) {
-    let verifier = verifier(Policy::default());
+fn drive_proof(mut record: AddressProof) {
+    let verifier = AddressVerifier::new(ring("fuzz"), ProofPolicy::default());
     let mut rng = rng(9);
-    let code = BindingCode::parse("000000").unwrap();
-    let reset = Purpose::Action {
-        label: countersign::command::Label::new("password-reset").unwrap(),
-        digest: [1; 32],
-    };
+    let code = LongCode::parse("00000000000000000000").unwrap();
     for after in [0, 31, 400, 90_000] {
         let now = START + Duration::seconds(after);
-        for purpose in [Purpose::Confirm, Purpose::Authenticate, reset.clone()] {
-            let step = verifier.ask(record.clone(), &purpose, now, &crate::fixture::entropy(&mut rng));
-            let asked = store(&mut record, step).into_parts().0;
+        for purpose in [ProofPurpose::Confirm, ProofPurpose::Reset] {
+            let step = verifier.ask(record.clone(), purpose, now, &crate::fixture::entropy(&mut rng));
+            let (asked, effects) = store(&mut record, step).into_parts();
             round_trips(&record);
-            if let Ok(asked) = asked {
-                let handle =
-                    verifier.open_standalone_code(record.subject(), asked.oob_code.expose()).unwrap();
-                let step = verifier.answer(record.clone(), &handle, &purpose, &code, now);
-                let _ = store(&mut record, step);
-                round_trips(&record);
+            let handle = asked.expect("an ask is never denied").oob_code;
+            let handle = verifier.open_handle(record.subject(), purpose, handle.expose()).unwrap();
+            let step = verifier.verify_code(record.clone(), &handle, &code, now);
+            let _ = store(&mut record, step);
+            for effect in effects {
+                let Effect::Send(mail) = effect else { continue };
+                let (token, _) = mail.content.link().expect("a link");
+                let link = verifier.open_link(record.subject(), purpose, token.expose()).unwrap();
+                let step = verifier.verify_link(record.clone(), &link, Some(&handle), now);
+                let proven = store(&mut record, step).into_parts().0;
+                assert!(proven.is_ok(), "what was sent proves the address, whatever the record says");
             }
+            round_trips(&record);
         }
-        let step = verifier.unlock_standalone(record.clone(), now);
-        let _ = store(&mut record, step);
+        let _ = record.is_idle(now);
+        record = record.for_address(&address(u8::from(after == 31)));
         round_trips(&record);
     }
 }

@@ -3,16 +3,13 @@
 
 use countersign::{
     Account, BindingCode, ChallengeRequest, Effect, EmailAddress, Policy, Session, Step,
+    address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
     code::RecoveryCode,
-    command::Purpose,
     effect::{Descriptor, EffectId},
-    record::Standalone,
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::fixture::{
-    START, account, address, client, elevated, first_factor, rng, store, subject, verifier,
-};
+use crate::fixture::{START, account, address, client, elevated, first_factor, ring, rng, subject, verifier};
 
 /// What somebody who took part in a journey holds.
 #[derive(Default)]
@@ -148,14 +145,19 @@ pub fn accounts() -> Vec<Account> {
     journey().0
 }
 
-fn standalones() -> Vec<Standalone> {
-    let (verifier, mut rng) = (verifier(Policy::default()), rng(6));
-    let mut record = Standalone::unconfirmed(&subject(), address(0), &crate::fixture::entropy(&mut rng));
-    let mut stages = vec![record.clone()];
-    let step = verifier.ask(record.clone(), &Purpose::Confirm, START, &crate::fixture::entropy(&mut rng));
-    let _ = store(&mut record, step);
-    stages.push(record);
-    stages
+/// A proof of an address before and after an ask, and its descriptors.
+fn proofs() -> (Vec<AddressProof>, Vec<Descriptor>) {
+    let verifier = AddressVerifier::new(ring("fuzz"), ProofPolicy::default());
+    let (mut record, mut rng) = (AddressProof::new(&subject(), address(0)), rng(6));
+    let (mut stages, mut outbox) = (vec![record.clone()], Vec::new());
+    for purpose in [ProofPurpose::Confirm, ProofPurpose::Reset] {
+        let step = verifier.ask(record.clone(), purpose, START, &crate::fixture::entropy(&mut rng));
+        let write = step.into_parts().0.expect("an ask is written");
+        record = write.record;
+        outbox.extend(write.outbox);
+        stages.push(record.clone());
+    }
+    (stages, outbox)
 }
 
 /// The stored form of a record whose active authenticators have as many failures as any may have.
@@ -184,9 +186,13 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
                 add(format!("edited-{stage}.postcard"), &[5, stage], vec![7, 0, 1]);
                 add(format!("edited-{stage}.json"), &[6, stage], vec![9, 0, 0, 1]);
             }
-            for (stage, record) in standalones().iter().enumerate() {
-                add(format!("standalone-{stage}.json"), &[2], serde_json::to_vec(record).unwrap());
-                add(format!("standalone-{stage}.postcard"), &[3], postcard::to_stdvec(record).unwrap());
+            let (proofs, links) = proofs();
+            for (stage, record) in proofs.iter().enumerate() {
+                add(format!("address-proof-{stage}.json"), &[2], serde_json::to_vec(record).unwrap());
+                add(format!("address-proof-{stage}.postcard"), &[3], postcard::to_stdvec(record).unwrap());
+            }
+            for (number, descriptor) in links.iter().enumerate() {
+                add(format!("link-{number}.json"), &[4], serde_json::to_vec(descriptor).unwrap());
             }
             for (number, descriptor) in journey().1.outbox.iter().enumerate() {
                 add(format!("descriptor-{number}.json"), &[4], serde_json::to_vec(descriptor).unwrap());
@@ -292,9 +298,9 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
                     add(format!("{name}-{policy}"), &[policy, 0x5a], commands.concat());
                 }
             }
-            for (name, proven, commands) in crate::standalone::journeys() {
+            for (name, known, commands) in crate::address_proof::journeys() {
                 for policy in 0..4 {
-                    add(format!("alone-{name}-{policy}"), &[0xc0 + policy, 0x5a, proven], commands.concat());
+                    add(format!("proof-{name}-{policy}"), &[0xc0 + policy, 0x5a, known], commands.concat());
                 }
             }
         }

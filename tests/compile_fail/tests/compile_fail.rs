@@ -6,7 +6,8 @@
 
 use countersign::{
     BindingCode, Effect, Session,
-    code::{MfaToken, OobCode, RecoveryCode},
+    address_proof::{ProofHandle, ProofLink},
+    code::{LinkToken, LongCode, MfaToken, OobCode, RecoveryCode},
     session::OobHandle,
 };
 use static_assertions::{assert_eq_size, assert_impl_all, assert_not_impl_any};

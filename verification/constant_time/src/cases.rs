@@ -5,8 +5,8 @@
 
 use countersign::{
     BindingCode, Denial, Outcome, Session,
-    code::RecoveryCode,
-    command::{Label, Purpose},
+    address_proof::ProofPurpose,
+    code::{LongCode, RecoveryCode},
     policy::RecoveryUse,
 };
 use time::Duration;
@@ -15,9 +15,10 @@ use crate::{
     controls,
     observe::{Observation, observe},
     presented::{
-        MFA_TAG, OOB_TAG,
+        LINK_TAG, MFA_TAG, OOB_TAG,
         Presented::{self, First, Last, Random, Right},
-        altered_binding_code, altered_recovery_code, altered_text, conceal_digits, malformed, typed,
+        altered_binding_code, altered_long_code, altered_recovery_code, altered_text, conceal_digits,
+        malformed, typed,
     },
     scene::{Scene, opened, stored},
     valgrind::conceal_ascii,
@@ -57,9 +58,6 @@ pub const CASES: &[Case] = &[
     case("binding code", "right, too late", 0, late_binding_code),
     case("binding code", "right, used before", 0, used_binding_code),
     case("binding code", "confirms an enrollment", 1, confirmation),
-    case("binding code", "standalone, right", 1, || standalone(Right)),
-    case("binding code", "standalone, wrong first digit", 1, || standalone(First)),
-    case("binding code", "standalone, wrong last digit", 1, || standalone(Last)),
     case("binding code", "typed", 6, typed_binding_code),
     wide("recovery code", "right, first of its set", 1, || recovery_code(0, Right)),
     wide("recovery code", "right, last of its set", 1, || recovery_code(9, Right)),
@@ -83,6 +81,16 @@ pub const CASES: &[Case] = &[
     case("oob_code", "wrong last symbol", 2, || oob_code(Last)),
     case("oob_code", "wrong symbols", 2, || oob_code(Random)),
     case("oob_code", "right, of another transaction", 2, foreign_oob_code),
+    case("long code", "right", 1, || long_code(Right)),
+    case("long code", "wrong first digit", 1, || long_code(First)),
+    case("long code", "wrong last digit", 1, || long_code(Last)),
+    case("long code", "wrong digits", 1, || long_code(Random)),
+    case("long code", "typed", 20, typed_long_code),
+    case("link", "right", 3, || link(Right)),
+    case("link", "wrong first symbol", 2, || link(First)),
+    case("link", "wrong last symbol", 3, || link(Last)),
+    case("link", "wrong symbols", 2, || link(Random)),
+    case("making", "proof of an address", 0, making_a_proof),
     case("making", "mfa_token", 0, making_a_token),
     case("making", "enrollment", 0, making_an_enrollment),
     case("making", "challenge", 0, making_a_challenge),
@@ -148,16 +156,50 @@ fn confirmation() -> Observation {
     seen
 }
 
-fn standalone(presented: Presented) -> Observation {
+fn long_code(presented: Presented) -> Observation {
     let mut scene = Scene::new(RecoveryUse::Consume);
-    let purpose = Purpose::Action { label: Label::new("password-reset").unwrap(), digest: [7; 32] };
-    let (record, oob_code, code) = scene.ask(&purpose);
-    let code = altered_binding_code(&mut scene, &code, presented);
-    let handle = scene.verifier.open_standalone_code(&scene.subject, oob_code.expose()).unwrap();
-    let work = || stored(scene.verifier.answer(record, &handle, &purpose, &code, scene.now));
-    let ((_, outcome), seen) = observe(work);
-    judged(presented, outcome);
+    let (proof, oob_code, _, code) = scene.ask();
+    let code = altered_long_code(&mut scene, &code, presented);
+    let handle = scene.proofs.open_handle(&scene.subject, ProofPurpose::Reset, oob_code.expose()).unwrap();
+    let work = || opened(scene.proofs.verify_code(proof, &handle, &code, scene.now));
+    let (outcome, seen) = observe(work);
+    assert!(outcome.audit().evaluated);
+    match presented {
+        Right => drop(outcome.into_parts().0.unwrap()),
+        First | Last | Random => {
+            assert_eq!(outcome.into_parts().0.unwrap_err(), Denial::InvalidAddressProof);
+        }
+    }
     seen
+}
+
+fn link(presented: Presented) -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (proof, _, token, _) = scene.ask();
+    let token = altered_text(&mut scene, token.expose(), LINK_TAG, presented);
+    let work = || {
+        let link = scene.proofs.open_link(&scene.subject, ProofPurpose::Reset, &token)?;
+        opened(scene.proofs.verify_link(proof, &link, None, scene.now)).into_parts().0
+    };
+    let (proven, seen) = observe(work);
+    match presented {
+        Right => drop(proven.unwrap()),
+        First | Last | Random => assert_eq!(proven.unwrap_err(), Denial::InvalidAddressProof),
+    }
+    seen
+}
+
+fn typed_long_code() -> Observation {
+    let typed = typed("0123 4567-8901 2345 6789", |c| c.is_ascii_digit());
+    let (code, seen) = observe(|| LongCode::parse(&typed));
+    assert!(code.is_ok());
+    seen
+}
+
+fn making_a_proof() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    scene.marks_seeds = false;
+    observe(|| scene.ask()).1
 }
 
 fn judged<T: std::fmt::Debug>(presented: Presented, outcome: Outcome<T>) {

@@ -4,7 +4,10 @@
 //! To alter a code or a tag it must be read: that is done on a copy that is declassified, and what comes of it is
 //! marked as secret again. How long a code is, and which bytes of a token are its payload, is public.
 
-use countersign::{BindingCode, code::RecoveryCode};
+use countersign::{
+    BindingCode,
+    code::{LongCode, RecoveryCode},
+};
 
 use crate::{
     scene::Scene,
@@ -29,6 +32,8 @@ use Presented::{First, Last, Random, Right};
 /// How many bytes of tag end an `mfa_token`, and an `oob_code`.
 pub const MFA_TAG: usize = 32;
 pub const OOB_TAG: usize = 20;
+/// The outer tag of a link, and what only the record can check.
+pub const LINK_TAG: usize = 20 + 16;
 
 /// A public copy of a text.
 fn known(text: &str) -> String {
@@ -109,6 +114,20 @@ pub fn altered_recovery_code(scene: &mut Scene, right: &RecoveryCode, presented:
     uncover(&mut copy);
     let symbols = altered_symbols(scene, copy.expose(), RecoveryCode::ALPHABET, presented);
     let mut code = RecoveryCode::parse(&symbols).unwrap();
+    conceal(&mut code);
+    code
+}
+
+/// A long code, with other digits.
+pub fn altered_long_code(scene: &mut Scene, right: &LongCode, presented: Presented) -> LongCode {
+    if presented == Right {
+        return right.clone();
+    }
+    let mut copy = right.clone();
+    uncover(&mut copy);
+    let digits: String = copy.expose().split(' ').collect();
+    let symbols = altered_symbols(scene, &digits, "0123456789", presented);
+    let mut code = LongCode::parse(&symbols).unwrap();
     conceal(&mut code);
     code
 }

@@ -8,10 +8,10 @@
 use countersign::{
     Account, Associated, BindingCode, ChallengeRequest, Challenged, Effect, EmailAddress, Entropy,
     FirstFactor, Key, KeyRing, Outcome, Policy, Revision, Session, Step, Subject, Swap, Verifier,
-    code::{OobCode, RecoveryCode},
-    command::Purpose,
+    address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
+    code::{LinkToken, LongCode, OobCode, RecoveryCode},
     policy::{RecoveryUse, Settings},
-    record::{Record, Standalone},
+    record::Record,
     session::{Audience, ClientId, ElevatedScopes, Scope, TransactionId},
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -80,8 +80,9 @@ impl Drawn {
         let mut public = bytes.clone();
         uncover(public.as_mut_slice());
         let mut found = 0;
-        for (label, count) in
-            ["recovery", "binding"].into_iter().flat_map(|label| (0..8).map(move |count| (label, count)))
+        for (label, count) in ["recovery", "binding", "seed"]
+            .into_iter()
+            .flat_map(|label| (0..8).map(move |count| (label, count)))
         {
             let seed = self.seed(subject, label, count);
             let places: Vec<_> = (0..public.len() - 15).filter(|&at| public[at..at + 16] == seed).collect();
@@ -99,6 +100,7 @@ impl Drawn {
 #[derive(Debug)]
 pub struct Scene {
     pub verifier: Verifier,
+    pub proofs: AddressVerifier,
     pub now: OffsetDateTime,
     pub subject: Subject,
     pub client: ClientId,
@@ -122,6 +124,7 @@ impl Scene {
         settings.cool_down = Duration::ZERO;
         Self {
             verifier: Verifier::new(keys([0x11, 0x22, 0x33, 0x44]), Policy::new(settings).unwrap()),
+            proofs: AddressVerifier::new(keys([0x11, 0x22, 0x33, 0x44]), ProofPolicy::default()),
             now: start(),
             subject: Subject::new("user-1").unwrap(),
             // With this length the payload of a token is a multiple of six bytes, which are encoded as one word: no word
@@ -232,15 +235,20 @@ impl Scene {
         (account, outcome.into_parts().0.unwrap())
     }
 
-    /// A record of one address, with a code on its way.
-    pub fn ask(&mut self, purpose: &Purpose) -> (Standalone, OobCode, BindingCode) {
+    /// A proof of an address to reset a password, with a link and a code on their way.
+    pub fn ask(&mut self) -> (AddressProof, OobCode, LinkToken, LongCode) {
         let address = EmailAddress::parse("user@example.com").unwrap();
-        let record = Standalone::verified(&self.subject, address, &Entropy::from_bytes(self.draws.bytes()));
-        let (record, outcome) = self.draw("ask", record.revision(), |verifier, now, entropy| {
-            verifier.ask(record, purpose, now, entropy)
+        let proof = AddressProof::new(&self.subject, address);
+        let verifier = self.proofs.clone();
+        let (proof, outcome) = self.draw("ask", proof.revision(), |_, now, entropy| {
+            verifier.ask(proof, ProofPurpose::Reset, now, entropy)
         });
-        let code = mailed(&outcome);
-        (record, outcome.into_parts().0.unwrap().oob_code, code)
+        let sent = outcome.effects().iter().find_map(|effect| match effect {
+            Effect::Send(mail) => mail.content.link(),
+            _ => None,
+        });
+        let (token, code) = sent.map(|(token, code)| (token.clone(), code.clone())).expect("a link");
+        (proof, outcome.into_parts().0.unwrap().oob_code, token, code)
     }
 }
 

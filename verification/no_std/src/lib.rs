@@ -14,9 +14,8 @@ use core::{
 use countersign::{
     Account, BindingCode, ChallengeRequest, Effect, EmailAddress, Entropy, FirstFactor, Key, KeyRing, Policy,
     Session, Step, Subject, Swap, Verifier,
-    command::Purpose,
+    address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
     effect::DeliveryReport,
-    record::Standalone,
     session::{Audience, ClientId, ElevatedScopes, Scope, TransactionId},
     step::{Committed, Effects},
 };
@@ -99,7 +98,7 @@ fn journey(seed: u64, unix_seconds: i64) -> Option<()> {
     let mut draw = || Entropy::draw(rng).ok();
     let mut now = OffsetDateTime::from_unix_timestamp(unix_seconds).ok()?;
     let keys = KeyRing::new("no-io", Key::new(&[1; 32]).ok()?, Key::new(&[2; 32]).ok()?).ok()?;
-    let verifier = Verifier::new(keys, Policy::auth0());
+    let verifier = Verifier::new(keys.clone(), Policy::auth0());
     let (subject, client) = (Subject::new("user-1").ok()?, ClientId::new("client-1").ok()?);
     let address = EmailAddress::parse("user@example.com").ok()?;
     let row = &mut None;
@@ -152,11 +151,20 @@ fn journey(seed: u64, unix_seconds: i64) -> Option<()> {
     commit(row, verifier.unlock(row.clone()?, now))?;
     commit(row, verifier.reset(row.clone()?, now))?;
 
-    let record = Standalone::unconfirmed(&subject, address, &draw()?);
-    let (write, sealed) = verifier.ask(record, &Purpose::Confirm, now, &draw()?).into_parts();
-    let (result, effects) = sealed.open(Swap::Stored).done()?.into_parts();
-    let handle = verifier.open_standalone_code(&subject, result.ok()?.oob_code.expose()).ok()?;
-    let code = mailed(&effects)?;
-    let (_, sealed) = verifier.answer(write?.record, &handle, &Purpose::Confirm, &code, now).into_parts();
-    sealed.open(Swap::Stored).done()?.into_parts().0.ok().map(drop)
+    let verifier = AddressVerifier::new(keys, ProofPolicy::default());
+    for purpose in [ProofPurpose::Confirm, ProofPurpose::Reset] {
+        let proof = AddressProof::new(&subject, address.clone());
+        let (write, sealed) = verifier.ask(proof, purpose, now, &draw()?).into_parts();
+        let (result, effects) = sealed.open(Swap::Stored).done()?.into_parts();
+        let handle = verifier.open_handle(&subject, purpose, result.ok()?.oob_code.expose()).ok()?;
+        let Effect::Send(message) = effects.first()? else { return None };
+        let (token, code) = message.content.link()?;
+        let link = verifier.open_link(&subject, purpose, token.expose()).ok()?;
+        let proof = write?.record;
+        let (_, sealed) = verifier.verify_code(proof.clone(), &handle, code, now).into_parts();
+        sealed.open(Swap::Stored).done()?.into_parts().0.ok()?;
+        let (_, sealed) = verifier.verify_link(proof, &link, Some(&handle), now).into_parts();
+        sealed.open(Swap::Stored).done()?.into_parts().0.ok()?;
+    }
+    Some(())
 }
