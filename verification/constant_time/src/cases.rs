@@ -21,7 +21,7 @@ use crate::{
         malformed, typed,
     },
     scene::{Scene, opened, stored},
-    valgrind::conceal_ascii,
+    valgrind::{conceal_ascii, uncover},
 };
 
 /// One row of the table.
@@ -86,10 +86,12 @@ pub const CASES: &[Case] = &[
     case("long code", "wrong last digit", 1, || long_code(Last)),
     case("long code", "wrong digits", 1, || long_code(Random)),
     case("long code", "typed", 20, typed_long_code),
-    case("link", "right", 3, || link(Right)),
-    case("link", "wrong first symbol", 2, || link(First)),
-    case("link", "wrong last symbol", 3, || link(Last)),
-    case("link", "wrong symbols", 2, || link(Random)),
+    case("link", "opened", 2, || opening_a_link(Right)),
+    case("link", "opened, wrong first symbol", 2, || opening_a_link(First)),
+    case("link", "opened, wrong last symbol", 2, || opening_a_link(Last)),
+    case("link", "opened, wrong symbols", 2, || opening_a_link(Random)),
+    case("link", "right", 1, || link(Right)),
+    case("link", "wrong last symbol", 1, || link(Last)),
     case("making", "proof of an address", 0, making_a_proof),
     case("making", "mfa_token", 0, making_a_token),
     case("making", "enrollment", 0, making_an_enrollment),
@@ -160,7 +162,10 @@ fn long_code(presented: Presented) -> Observation {
     let mut scene = Scene::new(RecoveryUse::Consume);
     let (proof, oob_code, _, code) = scene.ask();
     let code = altered_long_code(&mut scene, &code, presented);
-    let handle = scene.proofs.open_handle(&scene.subject, ProofPurpose::Reset, oob_code.expose()).unwrap();
+    let mut handle =
+        scene.proofs.open_handle(&scene.subject, ProofPurpose::Reset, oob_code.expose()).unwrap();
+    // What it says is public, and shares a word of its text with the tag.
+    uncover(&mut handle);
     let work = || opened(scene.proofs.verify_code(proof, &handle, &code, scene.now));
     let (outcome, seen) = observe(work);
     assert!(outcome.audit().evaluated);
@@ -173,18 +178,32 @@ fn long_code(presented: Presented) -> Observation {
     seen
 }
 
+/// Opening a link: its outer tag takes no record.
+fn opening_a_link(presented: Presented) -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (_, _, token, _) = scene.ask();
+    let token = altered_text(&mut scene, token.expose(), LINK_TAG, presented);
+    let (link, seen) = observe(|| scene.proofs.open_link(&scene.subject, ProofPurpose::Reset, &token));
+    // The last symbol is of the part that the record checks.
+    assert_eq!(link.is_ok(), matches!(presented, Right | Last));
+    seen
+}
+
+/// Taking an opened link. What it says of its ask is public, and shares a word of its text with what is not: so the
+/// link counts as public here, and what it is compared with as secret.
 fn link(presented: Presented) -> Observation {
     let mut scene = Scene::new(RecoveryUse::Consume);
     let (proof, _, token, _) = scene.ask();
     let token = altered_text(&mut scene, token.expose(), LINK_TAG, presented);
-    let work = || {
-        let link = scene.proofs.open_link(&scene.subject, ProofPurpose::Reset, &token)?;
-        opened(scene.proofs.verify_link(proof, &link, None, scene.now)).into_parts().0
-    };
-    let (proven, seen) = observe(work);
+    let mut link = scene.proofs.open_link(&scene.subject, ProofPurpose::Reset, &token).unwrap();
+    uncover(&mut link);
+    let (outcome, seen) = observe(|| opened(scene.proofs.verify_link(proof, &link, None, scene.now)));
+    assert!(outcome.audit().evaluated);
     match presented {
-        Right => drop(proven.unwrap()),
-        First | Last | Random => assert_eq!(proven.unwrap_err(), Denial::InvalidAddressProof),
+        Right => drop(outcome.into_parts().0.unwrap()),
+        First | Last | Random => {
+            assert_eq!(outcome.into_parts().0.unwrap_err(), Denial::InvalidAddressProof);
+        }
     }
     seen
 }
