@@ -66,7 +66,7 @@ pub struct AddressVerifier {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Asked {
-    /// The handle of the browser that asked, for a cookie of its own: `__Host-`, `HttpOnly`, `SameSite=Lax`.
+    /// The handle of the browser that asked, for a cookie of its own: `__Host-`, `HttpOnly`, `SameSite=Strict`.
     pub oob_code: OobCode,
     /// When it dies, and so does what was sent for it.
     pub expires: OffsetDateTime,

@@ -6,6 +6,7 @@ use countersign::{Account, Effect, Outcome, Subject, effect::Notice};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::{
+    asks::Asks,
     core::Core,
     cross_origin::Origins,
     demo::Panel,
@@ -24,6 +25,8 @@ pub(crate) struct App {
     pub(crate) core: Core,
     pub(crate) database: Arc<dyn Database>,
     pub(crate) first_factors: FirstFactors,
+    /// The links that each peer asked for.
+    pub(crate) asks: Asks,
     pub(crate) origins: Origins,
     pub(crate) signer: Signer,
     pub(crate) mailer: Mailer,

@@ -221,6 +221,7 @@ fn purpose(purpose: &Purpose) -> &str {
         Purpose::Confirm => "confirm",
         Purpose::Authenticate => "authenticate",
         Purpose::Action { label, .. } => label.as_str(),
+        Purpose::Reset => "reset",
         _ => "other",
     }
 }

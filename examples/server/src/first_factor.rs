@@ -138,8 +138,18 @@ impl FirstFactors {
         email_verified: bool,
         password: &str,
     ) -> Result<User, FirstFactorError> {
-        let subject = format!("usr_{}", URL_SAFE_NO_PAD.encode(random::<15>()?));
         let password_hash = self.hash(password).await?;
+        self.user(email, email_verified, password_hash)
+    }
+
+    /// The same with a password that was hashed.
+    pub(crate) fn user(
+        &self,
+        email: &str,
+        email_verified: bool,
+        password_hash: String,
+    ) -> Result<User, FirstFactorError> {
+        let subject = format!("usr_{}", URL_SAFE_NO_PAD.encode(random::<15>()?));
         Ok(User {
             subject: Subject::new(&subject)?,
             email: email.to_lowercase(),
@@ -151,8 +161,13 @@ impl FirstFactors {
 
     /// A password as it is stored.
     pub(crate) async fn hash(&self, password: &str) -> Result<String, FirstFactorError> {
+        self.hash_in_turn(None, password).await
+    }
+
+    /// The same, in the turn of whoever waits for it.
+    pub(crate) async fn hash_in_turn(&self, turn: Turn, password: &str) -> Result<String, FirstFactorError> {
         let (params, password) = (self.params.clone(), password.to_owned());
-        self.slow(None, move |memory| hash(&params, &password, memory)).await
+        self.slow(turn, move |memory| hash(&params, &password, memory)).await
     }
 
     /// Does slow work in memory that is lent, on a thread for such work. Work that nobody waits for any more is not

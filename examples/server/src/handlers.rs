@@ -1,5 +1,6 @@
 //! The endpoints. Each reads a request, takes one step of the core, and writes a reply: nothing is decided here.
 
+pub(crate) mod address;
 pub(crate) mod demo;
 pub(crate) mod mfa;
 pub(crate) mod page;

@@ -7,6 +7,7 @@
 mod admin;
 mod app;
 mod asked;
+mod asks;
 mod attempts;
 mod audit;
 mod client;
@@ -34,6 +35,7 @@ mod outbox;
 mod page;
 mod password_parameters;
 mod peer;
+mod proofs;
 mod request;
 mod request_id;
 mod router;

@@ -170,15 +170,21 @@ async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
     tokio::time::timeout(WRITE_LIMIT, work).await.map_err(|_| StoreError::Silent)?
 }
 
-/// A message in words: a code goes to the address that it is about, a notice to the user's own. Nothing if it is not
+/// A message in words: a code or a link goes to the address that it is about, a notice to the user's own. Nothing if it is not
 /// live any more, or nobody is to read it.
 async fn write(app: &App, queued: &Queued, descriptor: &Descriptor) -> Result<Option<Letter>, StoreError> {
     let subject = descriptor.subject();
     let now = OffsetDateTime::now_utc();
-    let account = app.database.load(subject).await?;
-    let rendered = account
-        .ok_or(RenderError::NotLive)
-        .and_then(|account| app.core.call(|verifier| verifier.render(&account, descriptor, now)));
+    let rendered = match descriptor {
+        Descriptor::Link(link) => {
+            let proof = app.database.load_proof(subject).await?.ok_or(RenderError::NotLive);
+            proof.and_then(|proof| app.core.prove(|verifier| verifier.render(&proof, link, now)))
+        }
+        descriptor => {
+            let account = app.database.load(subject).await?.ok_or(RenderError::NotLive);
+            account.and_then(|account| app.core.call(|verifier| verifier.render(&account, descriptor, now)))
+        }
+    };
     let effect = match rendered {
         Ok(effect) => effect,
         Err(error) => {
@@ -199,6 +205,7 @@ async fn write(app: &App, queued: &Queued, descriptor: &Descriptor) -> Result<Op
 async fn conclude(app: &Arc<App>, message: &Queued, fate: Fate) -> Result<(), StoreError> {
     let kind = match &message.descriptor {
         Some(Descriptor::Send(_)) => "code",
+        Some(Descriptor::Link(_)) => "link",
         Some(Descriptor::Notify(_) | _) => "notice",
         None => "unknown",
     };

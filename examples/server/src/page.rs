@@ -17,6 +17,11 @@ pub(crate) const CSP_PAGE: &str = "default-src 'none'; script-src 'self'; style-
 /// The journey that a server with demonstration data shows.
 pub(crate) const JOURNEY: &str = include_str!("../page/index.html");
 
+/// Signing up with a confirmed address, and resetting a forgotten password. Neither has a placeholder: whatever a link
+/// says is read by the script.
+pub(crate) const SIGN_UP: &str = include_str!("../page/signup.html");
+pub(crate) const RESET: &str = include_str!("../page/reset.html");
+
 /// What a server without demonstration data says of itself. It has the placeholders `{{service}}` and
 /// `{{issuer}}`.
 const ABOUT: &str = include_str!("../page/about.html");
@@ -46,6 +51,7 @@ const FILES: &[(&str, File)] = files! {
     STYLE "style/print.css"
     SCRIPT "script/main.js"
     SCRIPT "script/about.js"
+    SCRIPT "script/address.js"
     SCRIPT "script/code.js"
     SCRIPT "script/developer.js"
     SCRIPT "script/dom.js"

@@ -19,7 +19,7 @@ use crate::{
     audit::{About, HostEvent, RequestCheck},
     cross_origin,
     error::{ApiError, busy},
-    handlers::{demo, mfa, page, public, recovery_codes, token},
+    handlers::{address, demo, mfa, page, public, recovery_codes, token},
     hosts, locale,
     metrics::Counted,
     page::CSP_NOTHING,
@@ -48,6 +48,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/mailbox", get(demo::mailbox))
         .route("/demo/info", get(demo::info))
         .route("/demo/state", get(demo::state))
+        .route("/signup", get(address::sign_up_page).post(address::sign_up))
+        .route("/signup/ask", post(address::ask_to_sign_up))
+        .route("/reset", get(address::reset_page).post(address::reset))
+        .route("/reset/ask", post(address::ask_to_reset))
         .fallback(async || ApiError::from(Refusal::new(404, "not_found", "There is nothing here.")))
         .method_not_allowed_fallback(async || not_allowed())
         .merge(called_by_browsers)

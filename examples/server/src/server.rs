@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use countersign::Verifier;
+use countersign::{
+    Verifier,
+    address_proof::{AddressVerifier, ProofPolicy},
+};
 use tokio::{
     net::TcpListener,
     sync::{Notify, Semaphore, watch},
@@ -11,6 +14,7 @@ use tokio::{
 
 use crate::{
     app::App,
+    asks::Asks,
     connections::Connections,
     core::Core,
     cross_origin::Origins,
@@ -22,7 +26,7 @@ use crate::{
     keys::Keys,
     metrics::Metrics,
     options::Serve,
-    outbox,
+    outbox, proofs,
     router::router,
     signals::Signals,
     store::{self, Form, Place, StoreError},
@@ -93,7 +97,12 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
         );
     }
     let app = Arc::new(App {
-        core: Core::new(Verifier::new(ring, policy), metrics.core.clone()),
+        core: Core::new(
+            Verifier::new(ring.clone(), policy),
+            AddressVerifier::new(ring, ProofPolicy::default()),
+            metrics.core.clone(),
+        ),
+        asks: Asks::default(),
         database,
         first_factors,
         origins: Origins::default(),
@@ -125,6 +134,7 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
     let mut signals = Signals::listen()?;
     let (stop, stopped) = watch::channel(false);
     let worker = tokio::spawn(outbox::work(Arc::clone(&app), stopped));
+    let sweeper = tokio::spawn(proofs::sweep(Arc::clone(&app)));
     tracing::info!(%address, issuer = app.issuer, policy = app.preset.name(), "listening");
     let connections =
         Connections { router: router(Arc::clone(&app)), proxies: options.proxies, app: Arc::clone(&app) };
@@ -136,6 +146,7 @@ pub(crate) async fn serve(options: Serve) -> Result<(), String> {
     if timeout_at(a_moment(), app.steps.acquire_many(all_steps)).await.is_err() {
         tracing::warn!("some steps did not finish in time");
     }
+    sweeper.abort();
     // Whatever the last requests put into the outbox is sent before the end, or by the next start.
     let _ = stop.send(true);
     if timeout_at(a_moment(), worker).await.is_err() {

@@ -165,7 +165,7 @@ impl<E: Into<Self>> From<DriveError<E>> for ServerError {
 }
 
 /// Waits after a lost swap: at random, up to a bound that doubles from 2 ms to 64 ms.
-fn pause(lost: u32) -> impl Future<Output = ()> {
+pub(crate) fn pause(lost: u32) -> impl Future<Output = ()> {
     let bound_us = 1_000_u64 << lost.min(6);
     // Without randomness the next step says so.
     let random_us = random().map_or(bound_us, |bytes| u64::from_be_bytes(bytes) % bound_us);

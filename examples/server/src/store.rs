@@ -7,6 +7,7 @@
 mod bookkeeping;
 mod form;
 mod postgres;
+mod proofs;
 mod sqlite;
 
 use std::{
@@ -28,6 +29,7 @@ use crate::{
 
 pub(crate) use bookkeeping::Bookkeeping;
 pub(crate) use form::Form;
+pub(crate) use proofs::Proofs;
 
 /// The answer of a database, some time later.
 pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -152,7 +154,7 @@ pub(crate) struct Recorded {
 }
 
 pub(crate) trait Database:
-    Store + Outbox + Directory + Inspection + Bookkeeping + Administration
+    Store + Proofs + Outbox + Directory + Inspection + Bookkeeping + Administration
 {
     /// Whether the database answers.
     fn ping(&self) -> Later<'_, ()>;
@@ -373,7 +375,8 @@ fn instant(at: OffsetDateTime) -> i64 {
 fn challenge(descriptor: &Descriptor) -> Option<String> {
     match descriptor {
         Descriptor::Send(message) => Some(URL_SAFE_NO_PAD.encode(message.challenge.as_bytes())),
-        Descriptor::Notify(_) | _ => None,
+        // A link is good whatever is sent after it: no message takes the place of another.
+        Descriptor::Link(_) | Descriptor::Notify(_) | _ => None,
     }
 }
 

@@ -87,7 +87,8 @@ impl Templates {
     pub(crate) fn write(&self, effect: &Effect, locale: Option<&str>, now: OffsetDateTime) -> Option<Text> {
         let found = locale.and_then(|tag| locale::lookup(tag, &self.own.locales));
         let locale = found.unwrap_or(&self.default);
-        let content = Content::of(effect, locale, now)?.with(&self.service, &self.issuer, locale);
+        let content =
+            Content::of(effect, &self.issuer, locale, now)?.with(&self.service, &self.issuer, locale);
         let failed = match self.own.write(&content, locale) {
             Ok(text) => return Some(text),
             Err(error) => error,

@@ -23,7 +23,7 @@ export class ServerError extends Error {
   }
 }
 
-export async function call(method, path, { body, bearer } = {}) {
+export async function call(method, path, { body, bearer, cookies = false } = {}) {
   const headers = { accept: 'application/json' };
   if (body) headers['content-type'] = 'application/json';
   if (bearer) headers.authorization = `Bearer ${bearer}`;
@@ -32,7 +32,7 @@ export async function call(method, path, { body, bearer } = {}) {
   let response;
   let text;
   try {
-    response = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: 'no-store', credentials: 'omit', signal: limit.signal });
+    response = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: 'no-store', credentials: cookies ? 'same-origin' : 'omit', signal: limit.signal });
     text = await response.text();
   } catch {
     throw new ServerError(limit.signal.aborted ? 'timeout' : 'unreachable');

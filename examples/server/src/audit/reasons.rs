@@ -225,7 +225,7 @@ pub(crate) enum ActResult {
 }
 
 /// The names of the core's commands that the host runs.
-pub(super) const COMMANDS: [&str; 12] = [
+pub(super) const COMMANDS: [&str; 15] = [
     "associate",
     "challenge",
     "verify_oob",
@@ -238,11 +238,14 @@ pub(super) const COMMANDS: [&str; 12] = [
     "report_delivery",
     "unlock",
     "reset",
+    "ask",
+    "verify_link",
+    "verify_code",
 ];
 
 /// How a command of the core can end: allowed, or refused with one of the names of
 /// [`Denial::code`](countersign::Denial::code). A test compares this list with the library's.
-pub(super) const DENIALS: [&str; 30] = [
+pub(super) const DENIALS: [&str; 32] = [
     "accepted",
     "malformed_token",
     "expired_token",
@@ -273,4 +276,6 @@ pub(super) const DENIALS: [&str; 30] = [
     "no_recovery_code",
     "invalid_recovery_code",
     "too_many_recovery_attempts",
+    "invalid_address_proof",
+    "absent_address",
 ];

@@ -1,7 +1,8 @@
 //! The stored form of records: JSON, read and written on a stopwatch. It must never take a record of a later release
 //! for a corrupt one: of the two only the second is damage.
 
-use countersign::{Account, record::StoredVersion};
+use countersign::record::{Record, StoredVersion};
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::StoreError;
 use crate::metrics::Stopwatch;
@@ -15,14 +16,14 @@ impl Form {
         Self(stopwatch)
     }
 
-    pub(super) fn read(&self, text: &str) -> Result<Account, StoreError> {
+    pub(super) fn read<R: Record + DeserializeOwned>(&self, text: &str) -> Result<R, StoreError> {
         self.0.time(|| serde_json::from_str(text)).map_err(|error| match serde_json::from_str(text) {
             Ok(version) if StoredVersion::is_newer(version) => StoreError::Newer(version),
             Ok(_) | Err(_) => StoreError::Record(error),
         })
     }
 
-    pub(super) fn write(&self, account: &Account) -> Result<String, StoreError> {
-        Ok(self.0.time(|| serde_json::to_string(account))?)
+    pub(super) fn write<R: Record + Serialize>(&self, record: &R) -> Result<String, StoreError> {
+        Ok(self.0.time(|| serde_json::to_string(record))?)
     }
 }

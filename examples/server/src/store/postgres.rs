@@ -8,6 +8,7 @@ mod access;
 mod administration;
 mod bookkeeping;
 mod migrations;
+mod proofs;
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -127,6 +128,45 @@ impl Postgres {
     async fn row(&self, query: Query<'_, sqlx::Postgres, PgArguments>) -> Result<Option<PgRow>, StoreError> {
         Ok(self.rows(query).await?.into_iter().next())
     }
+    /// Writes a record by a statement that names the revision which it replaces, and puts its messages into the outbox, in
+    /// one transaction.
+    async fn swap_row(
+        &self,
+        query: Query<'_, sqlx::Postgres, PgArguments>,
+        subject: &str,
+        outbox: &[Descriptor],
+        locale: Option<&Locale>,
+    ) -> Result<Swap, StoreError> {
+        if outbox.is_empty() {
+            // One statement is a transaction by itself, and needs one round trip instead of three.
+            let swapped = self.execute(query).await? == 1;
+            return Ok(if swapped { Swap::Stored } else { Swap::Lost });
+        }
+        let mut held = self.hold().await?;
+        let mut transaction = self.begin(&mut held).await?;
+        if query.execute(&mut *transaction).await?.rows_affected() == 0 {
+            transaction.rollback().await?;
+            held.give_back();
+            return Ok(Swap::Lost);
+        }
+        for descriptor in outbox {
+            let challenge = challenge(descriptor);
+            // Also one that is claimed: whoever is sending it looks again before handing it over, and what is under
+            // way by then must not come back.
+            if let Some(challenge) = &challenge {
+                let sql = "DELETE FROM outbox WHERE subject = $1 AND challenge = $2";
+                self.statement(sql).bind(subject).bind(challenge).execute(&mut *transaction).await?;
+            }
+            let sql = "INSERT INTO outbox (id, subject, descriptor, due_ms, tries, challenge, locale) \
+                VALUES ($1, $2, $3, 0, 0, $4, $5) ON CONFLICT DO NOTHING";
+            let query = self.statement(sql).bind(descriptor.id().to_string()).bind(subject);
+            let query = query.bind(serde_json::to_string(descriptor)?).bind(challenge);
+            query.bind(locale.map(Locale::as_str)).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
+        held.give_back();
+        Ok(Swap::Stored)
+    }
 }
 
 /// Whatever is asked of the database has an end, although a connection can go silent without being closed.
@@ -189,35 +229,7 @@ impl Store for Postgres {
                     self.statement(sql).bind(subject).bind(revision).bind(record)
                 }
             };
-            if write.outbox.is_empty() {
-                // One statement is a transaction by itself, and needs one round trip instead of three.
-                let swapped = self.execute(query).await? == 1;
-                return Ok(if swapped { Swap::Stored } else { Swap::Lost });
-            }
-            let mut held = self.hold().await?;
-            let mut transaction = self.begin(&mut held).await?;
-            if query.execute(&mut *transaction).await?.rows_affected() == 0 {
-                transaction.rollback().await?;
-                held.give_back();
-                return Ok(Swap::Lost);
-            }
-            for descriptor in &write.outbox {
-                let challenge = challenge(descriptor);
-                // Also one that is claimed: whoever is sending it looks again before handing it over, and what is under
-                // way by then must not come back.
-                if let Some(challenge) = &challenge {
-                    let sql = "DELETE FROM outbox WHERE subject = $1 AND challenge = $2";
-                    self.statement(sql).bind(subject).bind(challenge).execute(&mut *transaction).await?;
-                }
-                let sql = "INSERT INTO outbox (id, subject, descriptor, due_ms, tries, challenge, locale) \
-                    VALUES ($1, $2, $3, 0, 0, $4, $5) ON CONFLICT DO NOTHING";
-                let query = self.statement(sql).bind(descriptor.id().to_string()).bind(subject);
-                let query = query.bind(serde_json::to_string(descriptor)?).bind(challenge);
-                query.bind(locale.map(Locale::as_str)).execute(&mut *transaction).await?;
-            }
-            transaction.commit().await?;
-            held.give_back();
-            Ok(Swap::Stored)
+            self.swap_row(query, subject, &write.outbox, locale).await
         })
     }
 }

@@ -6,6 +6,7 @@
 
 mod administration;
 mod bookkeeping;
+mod proofs;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -19,7 +20,7 @@ use std::{
 
 use countersign::{Account, Subject, Swap, Write, effect::Descriptor};
 use sqlx::{
-    Connection as _, Row as _, SqliteConnection, SqlitePool,
+    Connection as _, Row as _, SqliteConnection, SqlitePool, Transaction,
     query::Query,
     sqlite::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
@@ -163,24 +164,35 @@ impl Store for Sqlite {
                 transaction.rollback().await?;
                 return Ok(Swap::Lost);
             }
-            for descriptor in &write.outbox {
-                let challenge = challenge(descriptor);
-                // Also one that is claimed: whoever is sending it looks again before handing it over, and what is under
-                // way by then must not come back.
-                if let Some(challenge) = &challenge {
-                    let sql = "DELETE FROM outbox WHERE subject = $1 AND challenge = $2";
-                    sqlx::query(sql).bind(subject).bind(challenge).execute(&mut *transaction).await?;
-                }
-                let sql = "INSERT INTO outbox (id, subject, descriptor, due_ms, tries, challenge, locale) \
-                    VALUES ($1, $2, $3, 0, 0, $4, $5) ON CONFLICT DO NOTHING";
-                let query = sqlx::query(sql).bind(descriptor.id().to_string()).bind(subject);
-                let query = query.bind(serde_json::to_string(descriptor)?).bind(challenge);
-                query.bind(locale.map(Locale::as_str)).execute(&mut *transaction).await?;
-            }
+            enqueue(&mut transaction, subject, &write.outbox, locale).await?;
             transaction.commit().await?;
             Ok(Swap::Stored)
         })
     }
+}
+
+/// Puts messages into the outbox, in the transaction that writes their record.
+async fn enqueue(
+    transaction: &mut Transaction<'_, sqlx::Sqlite>,
+    subject: &str,
+    outbox: &[Descriptor],
+    locale: Option<&Locale>,
+) -> Result<(), StoreError> {
+    for descriptor in outbox {
+        let challenge = challenge(descriptor);
+        // Also one that is claimed: whoever is sending it looks again before handing it over, and what is under
+        // way by then must not come back.
+        if let Some(challenge) = &challenge {
+            let sql = "DELETE FROM outbox WHERE subject = $1 AND challenge = $2";
+            sqlx::query(sql).bind(subject).bind(challenge).execute(&mut **transaction).await?;
+        }
+        let sql = "INSERT INTO outbox (id, subject, descriptor, due_ms, tries, challenge, locale) \
+            VALUES ($1, $2, $3, 0, 0, $4, $5) ON CONFLICT DO NOTHING";
+        let query = sqlx::query(sql).bind(descriptor.id().to_string()).bind(subject);
+        let query = query.bind(serde_json::to_string(descriptor)?).bind(challenge);
+        query.bind(locale.map(Locale::as_str)).execute(&mut **transaction).await?;
+    }
+    Ok(())
 }
 
 impl Outbox for Sqlite {

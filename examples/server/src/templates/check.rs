@@ -47,8 +47,8 @@ fn known_names(shelf: &Shelf, name: &str, known: &[&str]) -> Result<(), String> 
     unknown.retain(|used| !known.contains(&used.as_str()));
     unknown.sort();
     match unknown.first().map(String::as_str) {
-        Some("code") if name.ends_with(".subject") => Err(format!(
-            "{name} uses {{{{ code }}}}: a subject shows on locked screens and in logs, so the code may stand in the body only"
+        Some(used @ ("code" | "link")) if name.ends_with(".subject") => Err(format!(
+            "{name} uses {{{{ {used} }}}}: a subject shows on locked screens and in logs, so the {used} may stand in the body only"
         )),
         Some(used) => Err(format!(
             "{name} uses {{{{ {used} }}}}, which does not exist there; what does: {}",
@@ -82,11 +82,13 @@ fn right(part: Part, content: &Content, written: &str) -> Result<(), String> {
             }
         }
     }
-    match &content.code {
-        Some(code) if part != Part::Subject && !shown.contains(code) => {
-            Err("does not show the code: put {{ code }} where it belongs".to_owned())
-        }
-        Some(_) | None => Ok(()),
+    if part == Part::Subject {
+        return Ok(());
+    }
+    let shows = |value: &str| shown.contains(value) || shown.contains(&value.replace('&', "&amp;"));
+    match content.secrets.iter().find(|(_, value)| !shows(value)) {
+        Some((name, _)) => Err(format!("does not show the {name}: put {{{{ {name} }}}} where it belongs")),
+        None => Ok(()),
     }
 }
 

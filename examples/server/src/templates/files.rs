@@ -21,6 +21,8 @@ const MAX_SIZE: u64 = 102_400;
 pub(crate) enum Kind {
     Confirm,
     Authenticate,
+    SignUp,
+    Reset,
     Notify,
 }
 
@@ -32,12 +34,15 @@ pub(super) enum Part {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 3] = [Self::Confirm, Self::Authenticate, Self::Notify];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Confirm, Self::Authenticate, Self::SignUp, Self::Reset, Self::Notify];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Confirm => "confirm",
             Self::Authenticate => "authenticate",
+            Self::SignUp => "sign-up",
+            Self::Reset => "reset",
             Self::Notify => "notify",
         }
     }
@@ -89,13 +94,17 @@ macro_rules! built_in {
 }
 
 /// The files that come with the server.
-pub(crate) const BUILT_IN: [(&str, &str); 19] = built_in![
+pub(crate) const BUILT_IN: [(&str, &str); 31] = built_in![
     "layout.html"
     "confirm.en.subject" "confirm.en.txt" "confirm.en.html"
     "authenticate.en.subject" "authenticate.en.txt" "authenticate.en.html"
+    "sign-up.en.subject" "sign-up.en.txt" "sign-up.en.html"
+    "reset.en.subject" "reset.en.txt" "reset.en.html"
     "notify.en.subject" "notify.en.txt" "notify.en.html"
     "confirm.de.subject" "confirm.de.txt" "confirm.de.html"
     "authenticate.de.subject" "authenticate.de.txt" "authenticate.de.html"
+    "sign-up.de.subject" "sign-up.de.txt" "sign-up.de.html"
+    "reset.de.subject" "reset.de.txt" "reset.de.html"
     "notify.de.subject" "notify.de.txt" "notify.de.html"
 ];
 
@@ -130,7 +139,8 @@ impl Files {
         }
         let purpose = purpose(name, default).ok_or_else(|| {
             format!(
-                "{name} is not the name of a template: that is confirm, authenticate or notify, then a locale if it is not \
+                "{name} is not the name of a template: that is confirm, authenticate, sign-up, reset or notify, then a \
+                 locale if it is not \
                  the default one, then subject, txt or html, as in confirm.txt and confirm.de.txt, or layout.html"
             )
         })?;
@@ -156,7 +166,7 @@ impl Files {
         let mut found = parents.filter_map(|locale| self.sources.get(&Use { locale, ..wanted.clone() }));
         found.next().ok_or_else(|| {
             format!(
-                "{wanted} is missing: a locale that is not built in needs all nine files, or a shorter tag that has them, as \
+                "{wanted} is missing: a locale that is not built in needs all fifteen files, or a shorter tag that has them, as \
                  de-AT has de"
             )
         })

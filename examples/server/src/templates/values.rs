@@ -20,15 +20,20 @@ use crate::locale::Locale;
 /// The names that every file may use, the layout included.
 const COMMON: [&str; 3] = ["service", "issuer", "locale"];
 const CODE: [&str; 3] = ["code", "minutes", "until"];
+const LINK: [&str; 4] = ["link", "code", "minutes", "until"];
 const NOTICE: [&str; 5] = ["kind", "when", "address", "remaining", "until"];
+
+/// What may stand in a body only.
+const SECRETS: [&str; 2] = ["code", "link"];
 
 /// The names that a file may use.
 pub(super) fn names(kind: Kind, part: Part) -> Vec<&'static str> {
     let own = match kind {
         Kind::Confirm | Kind::Authenticate => &CODE[..],
+        Kind::SignUp | Kind::Reset => &LINK[..],
         Kind::Notify => &NOTICE[..],
     };
-    let own = own.iter().copied().filter(|name| part != Part::Subject || *name != "code");
+    let own = own.iter().copied().filter(|name| part != Part::Subject || !SECRETS.contains(name));
     let subject = (part != Part::Subject).then_some("subject");
     own.chain(COMMON).chain(subject).collect()
 }
@@ -44,28 +49,57 @@ pub(super) type Values = BTreeMap<&'static str, Value>;
 /// A message as its templates see it.
 pub(super) struct Content {
     pub(super) kind: Kind,
-    /// Nothing for a notice.
-    pub(super) code: Option<String>,
+    /// The values that must be shown: a code, and the link beside it. None for a notice.
+    pub(super) secrets: Vec<(&'static str, String)>,
     pub(super) values: Values,
 }
 
 impl Content {
     /// Nothing if the effect is no matter of the account's holder.
-    pub(super) fn of(effect: &Effect, locale: &Locale, now: OffsetDateTime) -> Option<Self> {
+    pub(super) fn of(effect: &Effect, issuer: &str, locale: &Locale, now: OffsetDateTime) -> Option<Self> {
         match effect {
-            Effect::Send(message) => Self::of_code(message, locale, now),
+            Effect::Send(message) => Self::of_message(message, issuer, locale, now),
             Effect::Notify(notify) => Self::of_notice(notify, locale),
             Effect::IssueToken(_) | _ => None,
         }
     }
 
-    fn of_code(message: &Message, locale: &Locale, now: OffsetDateTime) -> Option<Self> {
+    fn of_message(message: &Message, issuer: &str, locale: &Locale, now: OffsetDateTime) -> Option<Self> {
+        if let Some((token, code)) = message.content.link() {
+            let (kind, page) = match message.purpose {
+                Purpose::Confirm => (Kind::SignUp, "signup"),
+                Purpose::Reset | _ => (Kind::Reset, "reset"),
+            };
+            // In the fragment, which no server is sent and no `Referer` shows.
+            let email: String =
+                url::form_urlencoded::byte_serialize(message.to.as_str().as_bytes()).collect();
+            let link = format!("{issuer}{page}#token={}&email={email}", token.expose());
+            return Some(Self::link(kind, &link, code.expose(), message.expires, now, locale));
+        }
         let kind = match message.purpose {
             Purpose::Confirm => Kind::Confirm,
             Purpose::Authenticate | _ => Kind::Authenticate,
         };
         let code = message.content.code()?;
         Some(Self::code(kind, code.expose(), message.expires, now, locale))
+    }
+
+    fn link(
+        kind: Kind,
+        link: &str,
+        code: &str,
+        expires: OffsetDateTime,
+        now: OffsetDateTime,
+        locale: &Locale,
+    ) -> Self {
+        let mut content = Self::code(kind, code, expires, now, locale);
+        content.values.insert("link", Value::from(link));
+        // One that lives for long says the day as well.
+        if expires.date() != now.date() {
+            content.values.insert("until", Value::from(format::date_and_time(expires, locale)));
+        }
+        content.secrets.push(("link", link.to_owned()));
+        content
     }
 
     fn of_notice(notify: &Notify, locale: &Locale) -> Option<Self> {
@@ -94,7 +128,7 @@ impl Content {
             ("minutes", Value::from(minutes)),
             ("until", Value::from(format::time(expires, locale))),
         ]);
-        Self { kind, code: Some(code.to_owned()), values }
+        Self { kind, secrets: vec![("code", code.to_owned())], values }
     }
 
     fn notice(kind: &str, at: OffsetDateTime, about: About, locale: &Locale) -> Self {
@@ -112,7 +146,7 @@ impl Content {
             let write = if until.date() == at.date() { format::time } else { format::date_and_time };
             values.insert("until", Value::from(write(until, locale)));
         }
-        Self { kind: Kind::Notify, code: None, values }
+        Self { kind: Kind::Notify, secrets: Vec::new(), values }
     }
 
     /// Adds what every file may use.
@@ -137,6 +171,12 @@ pub(super) fn samples(address: &str, locale: &Locale) -> Vec<(String, Content)> 
     let code = |name: &str, kind, minutes| {
         (name.to_owned(), Content::code(kind, "493817", now + Duration::minutes(minutes), now, locale))
     };
+    let link = |name: &str, kind, minutes| {
+        let link = format!("https://mfa.example.com/{name}#token=AbC-_123&email=jane%40example.com");
+        let code = "4938 1702 5566 1290 8374";
+        let expires = now + Duration::minutes(minutes);
+        (name.to_owned(), Content::link(kind, &link, code, expires, now, locale))
+    };
     let notice = |kind: &str, about| (format!("notify-{kind}"), Content::notice(kind, now, about, locale));
     let address = || About { address: Some(address.to_owned()), ..About::default() };
     let remaining = |count| About { remaining: Some(count), ..About::default() };
@@ -144,6 +184,8 @@ pub(super) fn samples(address: &str, locale: &Locale) -> Vec<(String, Content)> 
     let mut samples = vec![
         code("confirm", Kind::Confirm, 5),
         code("authenticate", Kind::Authenticate, 5),
+        link("sign-up", Kind::SignUp, 1_440),
+        link("reset", Kind::Reset, 120),
         notice("added", address()),
         notice("removed", address()),
         notice("disabled", address()),

@@ -1,5 +1,6 @@
 /* The first factor: the password of the demonstration account. */
 
+import { h } from '../dom.js';
 import { button, field, form, heading, looksLikeEmail, notice } from '../parts.js';
 import { signIn as send } from '../journey.js';
 import { state } from '../state.js';
@@ -29,6 +30,7 @@ export function signIn() {
     body: [
       heading('Sign in', 'Two steps: your password, then a code from your email.'),
       node,
+      h('p', { class: 'hint' }, h('a', { href: '/reset' }, 'Forgot your password?'), ' · ', h('a', { href: '/signup' }, 'Sign up')),
       notice('info', 'The demonstration account is filled in. Press Continue.'),
     ],
   };

@@ -1,0 +1,9 @@
+-- One row an address that is proven without an account: the record and its revision. Every write is conditional on the
+-- revision. The subject is computed from the address.
+CREATE TABLE address_proofs (
+    subject    TEXT    PRIMARY KEY,
+    revision   BIGINT  NOT NULL,
+    record     TEXT    NOT NULL,
+    written_ms BIGINT  NOT NULL
+);
+CREATE INDEX address_proofs_written ON address_proofs (written_ms);
