@@ -14,8 +14,13 @@
 //! 4. The long budget admits 30 guesses and one more a day: a chance of about 0.0004 a year against somebody who
 //!    already has the password and never stops. [`Policy::guess_probability`](crate::Policy::guess_probability)
 //!    computes it for any policy; without the long budget (`auth0`) it is about 0.084.
-//! 5. Only somebody who passed a first factor can spend an attempt, so locking an account takes its password. A
-//!    standalone record knows no first factor: there only the holder of the challenge's handle can spend one.
+//! 5. Only somebody who passed a first factor can spend an attempt, so locking an account takes its password.
+//!
+//! Where no first factor stands in front, six digits are not enough: somebody who asks at a million addresses guesses one
+//! of them. A [proof of an address](crate::address_proof) therefore carries a link and a code of 20 digits, which is 66
+//! bits. It is not counted, so nothing can be used up but messages, and each message brings the owner of the address a link
+//! that outlives the wait for the next one. A link to reset a password is taken from every browser. One to confirm an
+//! address is taken only from a browser that asked for one, so nobody confirms what another began.
 //!
 //! One guess at each of a million accounts hits one of them, and no bound of one account can see that. Count the audit
 //! events with `evaluated` across accounts, and watch the share that is wrong.
@@ -45,7 +50,10 @@
 //!   enrollment. Reset the accounts that have such addresses, or keep the policy.
 //! - Answer a refused client with less than a [`Denial`](crate::Denial) says, and no faster for a name it does not
 //!   know.
-//! - Limit requests by client and address, as a courtesy to itself: no bound here depends on a network address.
+//! - Limit requests by client and address, as a courtesy to itself: no bound here depends on a network address. One peer's
+//!   asks for a proof of many addresses only the host can see.
+//! - Answer an ask for a proof of an address before it looks for the address's owner, and take a link by the `POST` of a
+//!   form: mail filters follow links.
 //!
 //! # Timing
 //!

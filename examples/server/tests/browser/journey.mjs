@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { about } from './passes/about.mjs';
+import { address } from './passes/address.mjs';
 import { addresses } from './passes/addresses.mjs';
 import { desktop } from './passes/desktop.mjs';
 import { keyboard } from './passes/keyboard.mjs';
@@ -49,6 +50,7 @@ const PASSES = {
   reload: { run: reload, viewport: DESK, colorScheme: 'dark' },
   trouble: { run: trouble, viewport: PHONE, colorScheme: 'dark', faults: true },
   addresses: { run: addresses, viewport: TABLET, colorScheme: 'light' },
+  address: { run: address, viewport: PHONE, colorScheme: 'light' },
 };
 
 async function drive(pass, url) {
@@ -61,7 +63,7 @@ async function drive(pass, url) {
   const visitor = new Visitor(pass, url, page);
   // A browser logs each refused request as an error. Those are the point of some steps, so they are told apart by place.
   page.on('console', (message) => {
-    const refused = /^Failed to load resource: the server responded with a status of 4\d\d/.test(message.text()) && /\/(oauth\/token|mfa\/(associate|challenge|authenticators))$/.test(message.location().url);
+    const refused = /^Failed to load resource: the server responded with a status of 4\d\d/.test(message.text()) && /\/(oauth\/token|mfa\/(associate|challenge|authenticators)|signup|reset)$/.test(message.location().url);
     const provoked = faults && /^Failed to load resource: (net::ERR_|the server responded with a status of 50[03])/.test(message.text());
     if (['error', 'warning'].includes(message.type()) && !refused && !provoked) visitor.errors.push(message.text());
   });

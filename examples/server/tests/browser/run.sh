@@ -76,6 +76,7 @@ start codes --service-name 'Example Shop'
 start reload
 start trouble
 start addresses
+start address
 
 node --test --test-reporter=dot code.test.mjs
 if ! node journey.mjs "${passes[@]}"; then
