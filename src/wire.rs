@@ -72,6 +72,7 @@
 //! | `MalformedCode`, `InvalidBindingCode` | 403 | `invalid_grant` | Invalid binding_code. |
 //! | `NoRecoveryCode` | 403 | `unsupported_challenge_type` | User does not have a recovery-code. |
 //! | `InvalidRecoveryCode` | 403 | `invalid_grant` | MFA Authorization rejected. |
+//! | `InvalidAddressProof` | 403 | `invalid_grant` | Invalid link or code. |
 //!
 //! Used, replaced and expired handles look alike, and so do malformed and wrong codes. A recovery code that is malformed
 //! as typed is answered as `InvalidRecoveryCode`: the host knows which grant it was, and the denial does not.

@@ -165,6 +165,10 @@ fn secrets_show_their_type_alone() {
     let mut world = World::new(Policy::default());
     assert_eq!(debug(&world.begin()), "MfaToken(..)");
     assert_eq!(debug(&code("123456")), "BindingCode(..)");
+    let mut proving = Proving::new(ProofPolicy::default());
+    proving.ask(countersign::address_proof::ProofPurpose::Reset);
+    let letter = proving.letter();
+    assert_eq!((debug(&letter.token), debug(&letter.code)), ("LinkToken(..)".into(), "LongCode(..)".into()));
     assert_eq!(debug(&countersign::wire::Secret::from("a token")), "Secret(..)");
     let (_, codes) = world.enroll("user@example.com");
     assert_eq!(debug(&codes[0]), "RecoveryCode(..)");
@@ -244,6 +248,8 @@ fn denials_say_whether_time_helps() {
     assert!(Denial::WrongRecord.is_misuse() && !Denial::WrongClient.is_misuse());
     assert!(Denial::InvalidRecoveryCode.is_counted() && !Denial::MalformedCode.is_counted());
     assert!(Denial::InvalidBindingCode { attempts_left: 1 }.is_counted());
+    assert!(!Denial::InvalidAddressProof.is_counted() && !Denial::InvalidAddressProof.is_misuse());
+    assert_eq!(Denial::InvalidAddressProof.code(), "invalid_address_proof");
     assert_ne!(debug(&ChallengeRequest::default().types), debug(&ChallengeTypes::parse("otp")));
 }
 

@@ -136,6 +136,7 @@ fn refusals_are_exact_to_the_full_stop() {
             "User does not have a recovery-code.",
         ),
         (Token, Denial::InvalidRecoveryCode, 403, "invalid_grant", "MFA Authorization rejected."),
+        (Token, Denial::InvalidAddressProof, 403, "invalid_grant", "Invalid link or code."),
     ] {
         let refusal = refuse(endpoint, &denial);
         assert_eq!((refusal.status, refusal.error), (status, error), "{endpoint:?} {denial:?}");

@@ -37,7 +37,7 @@ class ControlError(Exception):
     """Why a control failed."""
 
 
-def cargo_test(tree, *arguments):
+def cargo_test(tree, *arguments, program=PROGRAM):
     """Runs the advisory tests in the tree and gives the exit status and everything that was printed."""
     environment = dict(os.environ)
     environment.setdefault("CARGO_TARGET_DIR", str(ROOT / "target" / "controls"))
@@ -48,7 +48,7 @@ def cargo_test(tree, *arguments):
     environment.update(
         CARGO_PROFILE_DEV_DEBUG="0", CARGO_INCREMENTAL="1", CARGO_TERM_COLOR="never", RUST_BACKTRACE="0"
     )
-    command = ["cargo", "test", "--offline", "--package", PACKAGE, "--test", PROGRAM, *arguments]
+    command = ["cargo", "test", "--offline", "--package", PACKAGE, "--test", program, *arguments]
     with subprocess.Popen(
         command,
         cwd=tree,
@@ -94,7 +94,8 @@ def run_control(tree, control, test):
     try:
         for path, (_, text) in texts.items():
             path.write_text(text, encoding="utf-8")
-        status, output = cargo_test(tree, test, "--", "--exact")
+        program = control.get("program", PROGRAM)
+        status, output = cargo_test(tree, test, "--", "--exact", program=program)
     finally:
         for path, (original, _) in texts.items():
             path.write_text(original, encoding="utf-8")
@@ -116,16 +117,21 @@ def advisory_tests(tree):
     return {path.rsplit("::", 1)[-1]: path for path in paths}
 
 
-def other_tests(tree, names):
-    """Tests of the same program that are named by controls and are no advisory tests; they must pass as well."""
-    if not names:
-        return {}
-    _, output = cargo_test(tree, "--", "--list")
-    listed = re.findall(r"^(\S+): test$", output, re.MULTILINE)
-    found = {path.rsplit("::", 1)[-1]: path for path in listed if path.rsplit("::", 1)[-1] in names}
-    status, output = cargo_test(tree, "--", "--exact", *found.values())
-    if status != 0:
-        sys.exit(f"{output}\nthe unmodified tree does not pass the tests that controls name")
+def other_tests(tree, controls):
+    """Tests that controls name and that are no advisory tests, of the same program or of one that the control names; they
+    must pass as well."""
+    programs = {}
+    for control in controls:
+        programs.setdefault(control.get("program", PROGRAM), set()).add(control["test"])
+    found = {}
+    for program, names in programs.items():
+        _, output = cargo_test(tree, "--", "--list", program=program)
+        listed = re.findall(r"^(\S+): test$", output, re.MULTILINE)
+        paths = {path.rsplit("::", 1)[-1]: path for path in listed if path.rsplit("::", 1)[-1] in names}
+        status, output = cargo_test(tree, "--", "--exact", *paths.values(), program=program)
+        if status != 0:
+            sys.exit(f"{output}\nthe unmodified tree does not pass the tests that controls name")
+        found |= paths
     return found
 
 
@@ -144,7 +150,7 @@ def main():
         for test in sorted(tests.keys() - {control["test"] for control in controls}):
             print(f"FAIL {test}: no control takes its guard out", flush=True)
             failed += 1
-        tests |= other_tests(tree, {control["test"] for control in controls} - tests.keys())
+        tests |= other_tests(tree, [control for control in controls if control["test"] not in tests])
         for control in controls:
             name = control["test"]
             if words and not any(word in name for word in words):

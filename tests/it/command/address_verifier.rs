@@ -11,8 +11,10 @@ use countersign::{
     effect::{Descriptor, Destination, LinkDescriptor, RenderError},
     policy::Rate,
 };
-use countersign_testkit::{Proving, START, address, entropy, json, keys, millis, subject};
+use countersign_testkit::{Proving, START, World, address, entropy, json, keys, millis, subject};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
+use sha2::{Digest as _, Sha256};
 use time::{Duration, OffsetDateTime};
 
 const PURPOSES: [ProofPurpose; 2] = [ProofPurpose::Confirm, ProofPurpose::Reset];
@@ -604,4 +606,63 @@ fn a_new_row_draws_its_revision_and_its_seed_and_keeps_the_seed() {
     let next = ask(one.record, 3);
     assert_eq!((next.expected, next.revision().get()), (Some(revision), revision.get() + 1));
     assert_eq!(json(&next.record)["seed"], seed);
+}
+
+/// A MAC over length-prefixed fields.
+fn mac(key: &[u8], fields: &[&[u8]]) -> [u8; 16] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    for field in fields {
+        mac.update(&u32::try_from(field.len()).unwrap().to_be_bytes());
+        mac.update(field);
+    }
+    *mac.finalize().into_bytes().first_chunk().unwrap()
+}
+
+/// Bytes as a record has them.
+fn base64url(bytes: &[u8]) -> serde_json::Value {
+    let symbols = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
+    let value = |bits: &[u8]| {
+        (0..6).fold(0_usize, |sum, place| sum << 1 | usize::from(*bits.get(place).unwrap_or(&0)))
+    };
+    bits.chunks(6).map(|bits| char::from(symbols[value(bits)])).collect::<String>().into()
+}
+
+/// What is drawn, and the id of the message, are those of the published derivations (`tests/vectors`).
+#[test]
+fn ids_and_seeds_hang_on_the_request_and_on_the_subject() {
+    for name in ["user-1", "user-2"] {
+        let name = Subject::new(name).unwrap();
+        let proving = proving();
+        let record = AddressProof::new(&name, address(Proving::ADDRESS));
+        let step = proving.verifier.ask(record, ProofPurpose::Reset, START, &Entropy::from_bytes([7; 32]));
+        let (write, sealed) = step.into_parts();
+        let write = write.unwrap();
+        let drawn = |label: &[u8], count: u32| {
+            mac(&[7; 32], &[b"ask", name.as_str().as_bytes(), &[0; 8], label, &count.to_be_bytes()])
+        };
+        let stored = serde_json::to_value(&write.outbox[0]).unwrap()["link"].take();
+        let id = drawn(b"proof", 0);
+        assert_eq!(stored["stamp"]["proof"], base64url(&id));
+        assert_eq!(json(&write.record)["seed"], base64url(&drawn(b"seed", 1)));
+        let (issued, deadline) = (millis(START), millis(START + Duration::hours(2)));
+        assert_eq!(
+            (&stored["stamp"]["issued"], &stored["stamp"]["deadline"]),
+            (&issued.into(), &deadline.into())
+        );
+
+        let mut hash = Sha256::new();
+        for field in [&b"countersign/v1/effect"[..], name.as_str().as_bytes(), b"link-email", &id, b""] {
+            hash.update(u32::try_from(field.len()).unwrap().to_be_bytes());
+            hash.update(field);
+        }
+        assert_eq!(stored["id"], base64url(&hash.finalize()[..16]));
+
+        // A message to one mailbox has one key, whatever it is about.
+        let outcome = sealed.open(Swap::Stored).done().unwrap();
+        let [Effect::Send(mail)] = outcome.effects() else { panic!("one message") };
+        let mut world = World::new(countersign::Policy::default());
+        world.enroll(Proving::ADDRESS);
+        assert_eq!(mail.destination_key, world.mail().destination_key);
+    }
 }
