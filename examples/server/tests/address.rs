@@ -105,7 +105,8 @@ fn somebody_signs_up_with_a_confirmed_address() {
     // Nobody confirms what another began: the owner of the mailbox has not asked.
     is_refused(&post(&server, "/signup", None, &body(&caused)));
     is_refused(&post(&server, "/signup", Some("countersign-sign-up=nothing"), &body(&caused)));
-    is_refused(&password_grant_shape(&server, "new@example.com", "my own password"));
+    let nobody = password_grant(&server, "new@example.com", "my own password");
+    nobody.is_refused(403, "invalid_grant", "Wrong email or password.");
     // Once they ask as well, they use whichever link they like.
     let owner = ask(&server, "/signup", "new@example.com");
     letter(&server, 2);
@@ -120,13 +121,6 @@ fn somebody_signs_up_with_a_confirmed_address() {
         is_refused(&post(&server, "/signup", Some(&stranger), &body));
         is_refused(&post(&server, "/signup", Some(&owner), &body));
     }
-}
-
-/// A refusal of the password grant, in the words of this file's refusal.
-fn password_grant_shape(server: &Server, username: &str, password: &str) -> Reply {
-    let reply = password_grant(server, username, password);
-    reply.is_refused(403, "invalid_grant", "Wrong email or password.");
-    post(server, "/signup", None, &json!({ "email": username, "token": "x", "password": password }))
 }
 
 #[test]

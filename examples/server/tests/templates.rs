@@ -83,6 +83,10 @@ fn a_template_that_could_lose_the_code_is_refused_at_the_start_by_file_and_place
             "{{ code }} is your code",
             "confirm.subject uses {{ code }}: a subject shows on locked screens",
         ),
+        ("sign-up.txt", "{{ code }}", "sign-up.txt does not show the link: put {{ link }} where it belongs"),
+        ("reset.html", "<a href=\"{{ link }}\">", "reset.html does not show the code"),
+        ("reset.subject", "{{ link }}", "reset.subject uses {{ link }}: a subject shows on locked screens"),
+        ("confirm.txt", "{{ code }} {{ link }}", "confirm.txt uses {{ link }}, which does not exist there"),
         ("confirm.subject", "Your\ncode", "confirm.subject has more than one line"),
         (
             "notify.subject",
@@ -227,7 +231,7 @@ fn a_preview_has_every_message_and_what_is_exported_is_taken_back() {
     assert_eq!(files("before"), files("after"));
     let again = common::run(directory.path(), &["templates", "export", "own"]);
     assert!(String::from_utf8_lossy(&again.stderr).contains("own/layout.html is there already"));
-    assert_eq!(files("own").len(), 19);
+    assert_eq!(files("own").len(), 31);
     let names: BTreeSet<_> = files("before").into_iter().map(|(name, _)| name).collect();
     for kind in KINDS {
         for locale in ["en", "de"] {
@@ -238,9 +242,11 @@ fn a_preview_has_every_message_and_what_is_exported_is_taken_back() {
     }
 }
 
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 13] = [
     "confirm",
     "authenticate",
+    "sign-up",
+    "reset",
     "notify-added",
     "notify-removed",
     "notify-disabled",
