@@ -389,6 +389,10 @@ fn millis(time: Duration) -> i64 {
 mod tests {
     //! Claims, on both databases: what is taken, for how long, and by whom it may be put off.
 
+    use countersign::{
+        EmailAddress, Entropy, Step,
+        address_proof::{AddressProof, AddressVerifier, Asked, ProofPolicy, ProofPurpose},
+    };
     use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
 
     use super::*;
@@ -459,6 +463,76 @@ mod tests {
             one.settle(&id).await?;
         }
         assert_eq!(other.waiting().await?, 0);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn proofs_of_addresses_are_kept_on_sqlite() -> Result<(), StoreError> {
+        let directory = std::env::temp_dir().join(format!("countersign-proofs-{}", std::process::id()));
+        std::fs::create_dir_all(&directory)?;
+        let path = directory.join("proofs.db");
+        let database = open(&Place::Sqlite(path.clone()), None, Form::default()).await?;
+        let mut beside = SqliteConnection::connect(&path.display().to_string()).await?;
+        let kept = proofs_are_kept(&*database, async |sql| beside.execute(sql).await.map(|_| ())).await;
+        database.close().await;
+        std::fs::remove_dir_all(&directory)?;
+        kept
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL: run ci/postgres.sh"]
+    async fn proofs_of_addresses_are_kept_on_postgres() -> Result<(), StoreError> {
+        let url = std::env::var("COUNTERSIGN_TEST_POSTGRES").map_err(std::io::Error::other)?;
+        let database = open(&Place::Postgres(url.clone()), None, Form::default()).await?;
+        let mut beside = PgConnection::connect(&url).await?;
+        proofs_are_kept(&*database, async |sql| beside.execute(sql).await.map(|_| ())).await
+    }
+
+    /// A record is swapped by its revision, with its messages, and found once nobody has written it for a day.
+    async fn proofs_are_kept(
+        database: &dyn Database,
+        mut execute: impl AsyncFnMut(&'static str) -> Result<(), sqlx::Error>,
+    ) -> Result<(), StoreError> {
+        let key = |byte| countersign::Key::new(&[byte; 32]).map_err(std::io::Error::other);
+        let keys = countersign::KeyRing::new("proofs", key(1)?, key(2)?).map_err(std::io::Error::other)?;
+        let verifier = AddressVerifier::new(keys, ProofPolicy::default());
+        let subject = Subject::new("addr_of_a_test")?;
+        let address = EmailAddress::parse("user@proofs.example").map_err(std::io::Error::other)?;
+        let ask = |proof: AddressProof, byte| {
+            let (now, entropy) = (OffsetDateTime::now_utc(), Entropy::from_bytes([byte; 32]));
+            verifier.ask(proof, ProofPurpose::Reset, now, &entropy)
+        };
+        let swap = async |step: Step<Asked, AddressProof>| -> Result<bool, StoreError> {
+            let committed = step.commit_async(|write| database.swap_proof(write, None)).await?;
+            Ok(committed.done().is_some())
+        };
+        assert!(database.load_proof(&subject).await?.is_none());
+        let fresh = AddressProof::new(&subject, address);
+        assert!(swap(ask(fresh.clone(), 1)).await?);
+        assert!(!swap(ask(fresh, 2)).await?, "another one was first");
+        let first = database.load_proof(&subject).await?.ok_or(StoreError::Silent)?;
+        assert!(swap(ask(first.clone(), 3)).await?);
+        assert!(!swap(ask(first.clone(), 4)).await?, "another one was first");
+        let second = database.load_proof(&subject).await?.ok_or(StoreError::Silent)?;
+        assert_ne!(first.revision(), second.revision());
+        let messages = database.messages(&subject).await?;
+        assert_eq!(messages.len(), 2, "no message takes the place of another");
+        assert!(messages.iter().all(|message| matches!(message, Descriptor::Link(_))));
+
+        assert!(database.old_proofs(9).await?.is_empty());
+        execute("UPDATE address_proofs SET written_ms = written_ms - 86400001").await?;
+        assert!(database.old_proofs(0).await?.is_empty());
+        assert_eq!(database.old_proofs(9).await?, [second.clone()]);
+        // One that was written since stays.
+        database.forget_proof(&first).await?;
+        assert_eq!(database.load_proof(&subject).await?, Some(second.clone()));
+        assert!(swap(ask(second.clone(), 5)).await?);
+        assert!(database.old_proofs(9).await?.is_empty());
+        let third = database.load_proof(&subject).await?.ok_or(StoreError::Silent)?;
+        database.forget_proof(&third).await?;
+        assert!(database.load_proof(&subject).await?.is_none());
+        database.delete(&subject).await?;
+        assert!(database.messages(&subject).await?.is_empty());
         Ok(())
     }
 
