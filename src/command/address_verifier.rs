@@ -1,9 +1,9 @@
 //! The proof of an address without an account: `ask`, and what takes the link or the code that it sent.
 //!
-//! Anybody may ask, as often as they like, from anywhere. So an ask writes nothing but a charged message, a wrong answer
-//! writes nothing at all, and there is nothing that a stranger could burn, lock or disable. What keeps a link and a code
-//! from being guessed is their length. This module must never say whether anybody has an address, and never count a
-//! wrong answer.
+//! Anybody may ask, as often as they like, from anywhere. So an ask writes nothing but a charged message, a
+//! wrong answer writes nothing at all, and there is nothing that a stranger could burn, lock or disable. What
+//! keeps a link and a code from being guessed is their length. This module must never say whether anybody has
+//! an address, and never count a wrong answer.
 
 use subtle::Choice;
 use time::OffsetDateTime;
@@ -43,30 +43,33 @@ const ABSENT_ADDRESS: &str = "absent_address";
 
 /// Decides the commands on an [`AddressProof`], by its keys and its policy.
 ///
-/// The keys may be those of the accounts' [`Verifier`](crate::Verifier): every derivation has a key of its own.
+/// The keys may be those of the accounts' [`Verifier`](crate::Verifier): every derivation has a key of its
+/// own.
 ///
 /// # Nothing tells whether anybody has an address
 ///
-/// [`asked`](Self::asked) makes the answer to an ask without any record. A host gives that answer first, and then takes
-/// the step of [`ask`](Self::ask): neither the table of users nor the swap nor the message can be seen in the answer or
-/// in the time that it took. A refusal is [`Denial::InvalidAddressProof`], whatever the reason, and costs no write.
+/// [`asked`](Self::asked) makes the answer to an ask without any record. A host gives that answer first, and
+/// then takes the step of [`ask`](Self::ask): neither the table of users nor the swap nor the message can be
+/// seen in the answer or in the time that it took. A refusal is [`Denial::InvalidAddressProof`], whatever the
+/// reason, and costs no write.
 ///
 /// # What the host limits
 ///
-/// The budgets here are those of one address. How many asks come from one network address, and how many addresses one
-/// peer asks for, is for the host to limit, before it answers and for every address alike.
+/// The budgets here are those of one address. How many asks come from one network address, and how many
+/// addresses one peer asks for, is for the host to limit, before it answers and for every address alike.
 #[derive(Clone, Debug)]
 pub struct AddressVerifier {
     keys: KeyRing,
     policy: ProofPolicy,
 }
 
-/// The answer to an ask: the same for an address that somebody has and for one that nobody has, with a message sent and
-/// with all messages used up.
+/// The answer to an ask: the same for an address that somebody has and for one that nobody has, with a
+/// message sent and with all messages used up.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Asked {
-    /// The handle of the browser that asked, for a cookie of its own: `__Host-`, `HttpOnly`, `SameSite=Strict`.
+    /// The handle of the browser that asked, for a cookie of its own: `__Host-`, `HttpOnly`,
+    /// `SameSite=Strict`.
     pub oob_code: OobCode,
     /// When it dies, and so does what was sent for it.
     pub expires: OffsetDateTime,
@@ -97,8 +100,8 @@ impl AddressVerifier {
         &self.policy
     }
 
-    /// The answer that [`ask`](Self::ask) gives with the same time and entropy, whatever the record. A host sends it
-    /// before it looks at any record, so that its time tells nothing.
+    /// The answer that [`ask`](Self::ask) gives with the same time and entropy, whatever the record. A host
+    /// sends it before it looks at any record, so that its time tells nothing.
     #[must_use]
     pub fn asked(
         &self,
@@ -110,12 +113,12 @@ impl AddressVerifier {
         self.issue(subject, purpose, Millis::from(now), entropy).1
     }
 
-    /// Sends a link and a long code to the record's address. Each ask has a link, a code and a handle of its own, and all
-    /// of them work until an address is proven with one.
+    /// Sends a link and a long code to the record's address. Each ask has a link, a code and a handle of its
+    /// own, and all of them work until an address is proven with one.
     ///
-    /// It is never denied. No message is sent, and nothing is written, if nobody has the address or its messages for
-    /// this purpose are used up; the audit event then has `absent_address` or `too_many_sends` for a denial, and the
-    /// answer is the same.
+    /// It is never denied. No message is sent, and nothing is written, if nobody has the address or its
+    /// messages for this purpose are used up; the audit event then has `absent_address` or `too_many_sends`
+    /// for a denial, and the answer is the same.
     pub fn ask(
         &self,
         proof: AddressProof,
@@ -174,9 +177,9 @@ impl AddressVerifier {
         proof_handle::open_link(&self.keys, subject, purpose, token).ok_or(Denial::InvalidAddressProof)
     }
 
-    /// Takes a link. One to confirm is taken only beside the handle of a browser that asked to confirm the same address;
-    /// the handle need not be that of the ask that the link was sent for, so that the owner of a mailbox can use a link
-    /// that a stranger caused, for what the owner began. One to reset needs none.
+    /// Takes a link. One to confirm is taken only beside the handle of a browser that asked to confirm the
+    /// same address; the handle need not be that of the ask that the link was sent for, so that the owner of
+    /// a mailbox can use a link that a stranger caused, for what the owner began. One to reset needs none.
     ///
     /// A link that is taken ends every other link and code of the record. One that is not writes nothing.
     ///
@@ -223,8 +226,8 @@ impl AddressVerifier {
         })
     }
 
-    /// Derives the message that a descriptor of an outbox stands for. The link and the code are those that were promised,
-    /// and never in a store.
+    /// Derives the message that a descriptor of an outbox stands for. The link and the code are those that
+    /// were promised, and never in a store.
     ///
     /// # Errors
     /// [`RenderError`] if the message is not worth sending any more.
@@ -245,8 +248,8 @@ impl AddressVerifier {
         message.map(Effect::Send).ok_or(RenderError::KeyUnknown)
     }
 
-    /// A new ask, and its answer. It hangs on the request alone: whatever the record, and however often the step is
-    /// taken again.
+    /// A new ask, and its answer. It hangs on the request alone: whatever the record, and however often the
+    /// step is taken again.
     fn issue(
         &self,
         subject: &Subject,
@@ -262,8 +265,8 @@ impl AddressVerifier {
         (stamp, Asked { oob_code, expires: deadline.to_datetime() })
     }
 
-    /// Takes what was sent, if `matches` says that it is right for this record. The same is computed for an address that
-    /// nobody has.
+    /// Takes what was sent, if `matches` says that it is right for this record. The same is computed for an
+    /// address that nobody has.
     fn take(
         &self,
         audit: AuditEvent,
@@ -309,7 +312,8 @@ mod tests {
         session::proof_handle::{seal_handle, seal_link},
     };
 
-    /// A transient key that leaked makes no link for an address that nobody has asked for: its record has no seed yet.
+    /// A transient key that leaked makes no link for an address that nobody has asked for: its record has no
+    /// seed yet.
     #[test]
     fn a_record_that_was_never_stored_takes_nothing() {
         let Ok(transient) = Key::new(&[1; 32]) else { unreachable!() };

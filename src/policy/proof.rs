@@ -1,5 +1,5 @@
-//! The settings of a proof of an address, and their check. This module must never clamp a value: one out of range is
-//! refused by name.
+//! The settings of a proof of an address, and their check. This module must never clamp a value: one out of
+//! range is refused by name.
 
 use time::Duration;
 
@@ -32,8 +32,8 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ProofSettings {
-    /// How long a link to confirm an address lives: longer than the interval of each send rate, and at most 86,400 s
-    /// (NIST SP 800-63B-4 section 4.2.1.2: 24 hours by email).
+    /// How long a link to confirm an address lives: longer than the interval of each send rate, and at most
+    /// 86,400 s (NIST SP 800-63B-4 section 4.2.1.2: 24 hours by email).
     pub confirm_lifetime: Duration,
     /// How long a link to reset a password lives, within the same bounds.
     pub reset_lifetime: Duration,
@@ -44,8 +44,8 @@ pub struct ProofSettings {
 }
 
 impl Default for ProofSettings {
-    /// A link to confirm lives 24 hours, one to reset 2 hours. Five messages at once and one more each minute, of which
-    /// 20 at once and one more each 72 minutes in the long run.
+    /// A link to confirm lives 24 hours, one to reset 2 hours. Five messages at once and one more each
+    /// minute, of which 20 at once and one more each 72 minutes in the long run.
     fn default() -> Self {
         Self {
             confirm_lifetime: Duration::hours(24),

@@ -1,8 +1,8 @@
-//! The record of one address that is proven without an account. It must never stand in for a second factor: nothing in
-//! it says that anybody passed a first one.
+//! The record of one address that is proven without an account. It must never stand in for a second factor:
+//! nothing in it says that anybody passed a first one.
 //!
-//! It keeps no challenge and counts no attempt, so there is nothing that a stranger could use up but messages: an ask
-//! charges one, and a wrong answer writes nothing.
+//! It keeps no challenge and counts no attempt, so there is nothing that a stranger could use up but
+//! messages: an ask charges one, and a wrong answer writes nothing.
 
 use alloc::boxed::Box;
 use time::OffsetDateTime;
@@ -23,12 +23,14 @@ use crate::{
 /// The record of one address, from which links and long codes are derived. It belongs on the server, like
 /// [`Account`](crate::Account), in a store of its own.
 ///
-/// It is for whoever has no first factor yet: somebody who signs up and confirms an address, or who forgot a password.
-/// The subject is the key of its row; a host takes one that it computes from the address, so that an address without a
-/// row needs none. It is a pointer, and its stored form is `{"v1": {…}}`, as that of an account.
+/// It is for whoever has no first factor yet: somebody who signs up and confirms an address, or who forgot a
+/// password. The subject is the key of its row; a host takes one that it computes from the address, so that
+/// an address without a row needs none. It is a pointer, and its stored form is `{"v1": {…}}`, as that of an
+/// account.
 ///
-/// Two commands of [`AddressVerifier`](crate::address_proof::AddressVerifier) work on it: `ask` sends a link, and
-/// `verify_link` or `verify_code` takes it. Resetting a password, from a browser that is not the one that asked:
+/// Two commands of [`AddressVerifier`](crate::address_proof::AddressVerifier) work on it: `ask` sends a link,
+/// and `verify_link` or `verify_code` takes it. Resetting a password, from a browser that is not the one that
+/// asked:
 ///
 /// ```
 /// use std::{collections::BTreeMap, sync::{Mutex, PoisonError}};
@@ -98,8 +100,8 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AddressProof(pub(super) Box<AddressProofBody>);
 
-/// What the record holds, and the shape of its stored form. Only `record/stored.rs` reads and writes it: what is read
-/// elsewhere is not checked.
+/// What the record holds, and the shape of its stored form. Only `record/stored.rs` reads and writes it: what
+/// is read elsewhere is not checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct AddressProofBody {
@@ -126,8 +128,8 @@ impl AddressProof {
         proof
     }
 
-    /// The record of an address that nobody has. What is asked of it is answered as for any other, no message is sent,
-    /// and nothing is ever written.
+    /// The record of an address that nobody has. What is asked of it is answered as for any other, no message
+    /// is sent, and nothing is ever written.
     #[must_use]
     pub fn absent(subject: &Subject) -> Self {
         Self(Box::new(AddressProofBody {
@@ -142,12 +144,12 @@ impl AddressProof {
         }))
     }
 
-    /// The record with this address: what [`drive`](crate::drive) made for a subject that had none gets it, and one for
-    /// this address stays as it is. If it was for another one, every link and code for that is dead, and the messages
-    /// stay charged.
+    /// The record with this address: what [`drive`](crate::drive) made for a subject that had none gets it,
+    /// and one for this address stays as it is. If it was for another one, every link and code for that is
+    /// dead, and the messages stay charged.
     ///
-    /// The address is the one that the host knows, such as that of the user's row. It must not be one that was typed for
-    /// a subject which other spellings share: each spelling would end the links of the others.
+    /// The address is the one that the host knows, such as that of the user's row. It must not be one that
+    /// was typed for a subject which other spellings share: each spelling would end the links of the others.
     #[must_use]
     pub fn for_address(mut self, address: &EmailAddress) -> Self {
         if self.0.address.as_ref() != Some(address) {
@@ -175,8 +177,8 @@ impl AddressProof {
         self.0.address.as_ref()
     }
 
-    /// Whether the row may be deleted: every message that was charged is given back by then, and nothing that was sent
-    /// can be live, whatever the policy. A new row is as good as this one.
+    /// Whether the row may be deleted: every message that was charged is given back by then, and nothing that
+    /// was sent can be live, whatever the policy. A new row is as good as this one.
     #[must_use]
     pub fn is_idle(&self, now: OffsetDateTime) -> bool {
         let now = Millis::from(now);

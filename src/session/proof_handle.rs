@@ -1,5 +1,6 @@
-//! The handle and the link of a proof of an address. Both are checked without the store, and neither may ever be believed
-//! unsealed: that a link is authentic says nothing of whether it still works, which takes the record.
+//! The handle and the link of a proof of an address. Both are checked without the store, and neither may ever
+//! be believed unsealed: that a link is authentic says nothing of whether it still works, which takes the
+//! record.
 
 use alloc::vec::Vec;
 use zeroize::Zeroizing;
@@ -84,8 +85,8 @@ impl Stamp {
     }
 }
 
-/// The handle of a browser that asked, opened: it is authentic. Whether it is still good is for the command that it is
-/// handed to.
+/// The handle of a browser that asked, opened: it is authentic. Whether it is still good is for the command
+/// that it is handed to.
 #[derive(Clone, Debug)]
 pub struct ProofHandle {
     pub(crate) subject: Subject,
@@ -93,7 +94,8 @@ pub struct ProofHandle {
     pub(crate) stamp: Stamp,
 }
 
-/// The token of a link, opened: somebody was sent it. Whether it still works is for the command that it is handed to.
+/// The token of a link, opened: somebody was sent it. Whether it still works is for the command that it is
+/// handed to.
 #[derive(Clone)]
 pub struct ProofLink {
     pub(crate) subject: Subject,
@@ -150,7 +152,8 @@ fn sealed(
     bytes
 }
 
-/// Reads a handle; `None` if it is not one that a known key, while it was in use, made for this subject and purpose.
+/// Reads a handle; `None` if it is not one that a known key, while it was in use, made for this subject and
+/// purpose.
 pub(crate) fn open_handle(
     keys: &KeyRing,
     subject: &Subject,

@@ -1,5 +1,5 @@
-//! The long code: what a message carries where wrong codes are not counted. It must never be shortened: nothing but its
-//! length keeps it from being guessed.
+//! The long code: what a message carries where wrong codes are not counted. It must never be shortened:
+//! nothing but its length keeps it from being guessed.
 
 use core::fmt;
 use subtle::{Choice, ConstantTimeEq as _};
@@ -14,8 +14,8 @@ use crate::{
 
 /// A code of 20 decimal digits, 66.4 bits, written in groups of four.
 ///
-/// Rate limits are for secrets of less than 64 bits (NIST SP 800-63B-4 section 3.1.3.2), so a wrong one need not be
-/// counted. Digits can be typed on every keypad and read out by every voice.
+/// Rate limits are for secrets of less than 64 bits (NIST SP 800-63B-4 section 3.1.3.2), so a wrong one need
+/// not be counted. Digits can be typed on every keypad and read out by every voice.
 #[derive(Clone)]
 pub struct LongCode(SecretArray<{ Self::TEXT }>);
 
@@ -29,7 +29,8 @@ impl LongCode {
     /// The digits, and a space between two groups.
     const TEXT: usize = Self::DIGITS + Self::DIGITS / Self::GROUP - 1;
 
-    /// Reads a typed code: 20 digits, ASCII or full-width, with spaces, dashes and invisible characters anywhere.
+    /// Reads a typed code: 20 digits, ASCII or full-width, with spaces, dashes and invisible characters
+    /// anywhere.
     ///
     /// # Errors
     /// [`Malformed`] if the text cannot be a long code.
@@ -39,8 +40,8 @@ impl LongCode {
         if count == Self::DIGITS { Ok(Self::grouped(&digits)) } else { Err(Malformed::Length) }
     }
 
-    /// The first and the second 8 bytes of `tag`, each as an integer modulo 10^10, which is ten digits. Ten digits are
-    /// likelier than others by a part of at most 10^10 / 2^64, which is below 2^-30.
+    /// The first and the second 8 bytes of `tag`, each as an integer modulo 10^10, which is ten digits. Ten
+    /// digits are likelier than others by a part of at most 10^10 / 2^64, which is below 2^-30.
     pub(crate) fn from_tag(tag: &Tag) -> Self {
         let mut digits = SecretArray::<{ Self::DIGITS }>::new();
         let (draws, _) = tag.first::<16>().as_chunks::<8>();

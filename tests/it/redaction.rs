@@ -255,6 +255,8 @@ fn proofs_of_an_address_show_no_secret() {
     let stored = serde_json::to_string(&outbox).unwrap().replace("user@example.com", "");
     secrets.absent_from("the outbox", &stored);
     secrets.check("Descriptor", &outbox);
+    let Descriptor::Link(descriptor) = &outbox[0] else { panic!() };
+    secrets.check("LinkDescriptor", descriptor);
 
     let purpose = ProofPurpose::Confirm;
     let handle = verifier.open_handle(&subject(), purpose, asked.oob_code.expose()).unwrap();
@@ -299,7 +301,7 @@ fn other_keys() -> KeyRing {
 const PLAIN: &str = "AddressError Audience AuthenticatorId AuthenticatorKind CancelReason ChallengeInput ChallengeTypes Channel \
     ClientId Command Delivery DeliveryReport Denial DriveError EffectId ElevatedScopes Endpoint EnrollmentInput FactorUse Factors Transition \
     IllegalTransition InvalidAuthenticatorId KeyError Label Ledger Malformed Method MfaRequirements NameError NameErrorKind Notice EnrolledBy \
-    Origin Policy PolicyError Purpose Rate RecoveryThrottle RecoveryUse Refusal RenderError RequiredType Requirements \
+    Origin Policy PolicyError ProofPolicy ProofPurpose ProofSettings Purpose Rate RecoveryThrottle RecoveryUse Refusal RenderError RequiredType Requirements \
     Resend Revision Scope Settings AuthenticatorStatus StoredVersion Subject Swap";
 
 /// Those of the conformance kit. A request of the kit shows nothing of its session and its code, as their types do not.
