@@ -14,7 +14,7 @@ use std::{
 use countersign::{
     BlockingStore, Effect, EmailAddress, Entropy, Key, KeyRing, Subject, Swap, Write,
     address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
-    code::OobCode,
+    code::{LinkToken, OobCode},
     store::drive_blocking,
     time::OffsetDateTime,
 };
@@ -48,6 +48,18 @@ impl BlockingStore for Proofs {
     }
 }
 
+/// When somebody asked, and what is drawn for it.
+struct Request {
+    at: OffsetDateTime,
+    entropy: Entropy,
+}
+
+impl Request {
+    fn now() -> Result<Self, Box<dyn Error>> {
+        Ok(Self { at: OffsetDateTime::now_utc(), entropy: Entropy::draw(&mut SysRng)? })
+    }
+}
+
 struct Host {
     verifier: AddressVerifier,
     proofs: Proofs,
@@ -56,33 +68,28 @@ struct Host {
 }
 
 impl Host {
-    /// `POST /reset/ask`: the answer, and the work behind it. A host sends the answer before it does the work.
-    fn ask(
-        &self,
-        address: &EmailAddress,
-    ) -> Result<(OobCode, impl FnOnce() -> Result<Option<String>, Box<dyn Error>>), Box<dyn Error>> {
-        let (now, entropy) = (OffsetDateTime::now_utc(), Entropy::draw(&mut SysRng)?);
+    /// `POST /reset/ask`: the answer, which is made of the request alone.
+    fn answer(&self, address: &EmailAddress, request: &Request) -> Result<OobCode, Box<dyn Error>> {
         let subject = Subject::new(address.as_str())?;
-        let answer = self.verifier.asked(&subject, ProofPurpose::Reset, now, &entropy).oob_code;
-        let address = address.clone();
-        let work = move || {
-            let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = users.contains_key(address.as_str());
-            let ask = |proof: AddressProof| {
-                let proof = if known { proof.for_address(&address) } else { AddressProof::absent(&subject) };
-                self.verifier.ask(proof, ProofPurpose::Reset, now, &entropy)
-            };
-            let (_, effects) = drive_blocking(&self.proofs, &subject, ask)?.into_parts();
-            let sent = effects.into_iter().find_map(|effect| match effect {
-                Effect::Send(message) => message
-                    .content
-                    .link()
-                    .map(|(token, _)| format!("https://example.com/reset#{}", token.expose())),
-                _ => None,
-            });
-            Ok(sent)
+        let (now, entropy) = (request.at, &request.entropy);
+        Ok(self.verifier.asked(&subject, ProofPurpose::Reset, now, entropy).oob_code)
+    }
+
+    /// The work behind the answer, which a host begins once that is sent: the link, if somebody has the address.
+    fn work(&self, address: &EmailAddress, request: &Request) -> Result<Option<String>, Box<dyn Error>> {
+        let subject = Subject::new(address.as_str())?;
+        let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = users.contains_key(address.as_str());
+        let ask = |proof: AddressProof| {
+            let proof = if known { proof.for_address(address) } else { AddressProof::absent(&subject) };
+            self.verifier.ask(proof, ProofPurpose::Reset, request.at, &request.entropy)
         };
-        Ok((answer, work))
+        let (_, effects) = drive_blocking(&self.proofs, &subject, ask)?.into_parts();
+        let link = |token: &LinkToken| format!("https://example.com/reset#{}", token.expose());
+        Ok(effects.into_iter().find_map(|effect| match effect {
+            Effect::Send(message) => message.content.link().map(|(token, _)| link(token)),
+            _ => None,
+        }))
     }
 
     /// `POST /reset`: what the page behind the link posts. A `GET` of that page does nothing.
@@ -106,16 +113,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let host = Host { verifier, proofs: Proofs::default(), users: Mutex::new(users) };
 
     let nobody = EmailAddress::parse("nobody@example.com")?;
-    let (answer, work) = host.ask(&nobody)?;
-    println!("an answer of {} bytes, and a message: {:?}", answer.expose().len(), work()?);
+    let request = Request::now()?;
+    println!("an answer of {} bytes", host.answer(&nobody, &request)?.expose().len());
+    println!("behind it: {:?}", host.work(&nobody, &request)?);
     if host.proofs.load(&Subject::new(nobody.as_str())?)?.is_some() {
         return Err("an address that nobody has was written".into());
     }
 
     let address = EmailAddress::parse("person@example.com")?;
-    let (answer, work) = host.ask(&address)?;
-    println!("an answer of {} bytes, and a message:", answer.expose().len());
-    let url = work()?.ok_or("no message was sent")?;
+    let request = Request::now()?;
+    println!("an answer of {} bytes", host.answer(&address, &request)?.expose().len());
+    let url = host.work(&address, &request)?.ok_or("no message was sent")?;
     println!("mail to {}: {url}", address.as_str());
     let token = url.split('#').nth(1).unwrap_or_default();
     host.reset(&address, token, "correct horse battery staple")?;

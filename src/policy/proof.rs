@@ -141,7 +141,8 @@ mod tests {
                 }
             }
         }
-        let rates: [(&str, fn(&mut ProofSettings, Rate)); 2] = [
+        type Replace = fn(&mut ProofSettings, Rate);
+        let rates: [(&str, Replace); 2] = [
             ("send_bucket", |s, rate| s.send_bucket = rate),
             ("long_send_budget", |s, rate| s.long_send_budget = rate),
         ];

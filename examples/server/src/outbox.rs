@@ -180,7 +180,7 @@ async fn write(app: &App, queued: &Queued, descriptor: &Descriptor) -> Result<Op
             let proof = app.database.load_proof(subject).await?.ok_or(RenderError::NotLive);
             proof.and_then(|proof| app.core.prove(|verifier| verifier.render(&proof, link, now)))
         }
-        descriptor => {
+        Descriptor::Send(_) | Descriptor::Notify(_) | _ => {
             let account = app.database.load(subject).await?.ok_or(RenderError::NotLive);
             account.and_then(|account| app.core.call(|verifier| verifier.render(&account, descriptor, now)))
         }
