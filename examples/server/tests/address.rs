@@ -277,7 +277,7 @@ fn one_peer_asks_for_so_many_addresses_and_no_more() {
     let server = Server::start();
     let ask = |number: u32| {
         let body = json!({ "email": format!("nobody-{number}@example.com") });
-        post(&server, if number % 2 == 0 { "/reset/ask" } else { "/signup/ask" }, None, &body)
+        post(&server, if number.is_multiple_of(2) { "/reset/ask" } else { "/signup/ask" }, None, &body)
     };
     for number in 0..20 {
         assert_eq!(ask(number).status, 202, "{number}");
