@@ -3,8 +3,8 @@ use countersign::{Revision, Subject, record::Record};
 struct Mine(Subject);
 
 impl Record for Mine {
-    fn absent(subject: &Subject) -> Option<Self> {
-        Some(Self(subject.clone()))
+    fn absent(subject: &Subject) -> Self {
+        Self(subject.clone())
     }
 
     fn subject(&self) -> &Subject {
