@@ -123,14 +123,18 @@ fn a_host_adds_locales_and_chooses_the_default_one() {
     let refused = refusal(directory.path(), path);
     assert!(
         refused.contains(
-            "--templates: confirm.pl.html is missing: a locale that is not built in needs all nine files"
+            "--templates: confirm.pl.html is missing: a locale that is not built in needs all fifteen files"
         ),
         "{refused}"
     );
 
     put("confirm.pl.html", &format!("<p lang=\"pl\">{plural}</p>"));
-    for kind in ["authenticate", "notify"] {
-        let code = if kind == "notify" { "" } else { "{{ code }}" };
+    for kind in ["authenticate", "sign-up", "reset", "notify"] {
+        let code = match kind {
+            "notify" => "",
+            "authenticate" => "{{ code }}",
+            _ => "{{ link }} {{ code }}",
+        };
         put(&format!("{kind}.pl.subject"), "Temat");
         put(&format!("{kind}.pl.txt"), &format!("Tekst {code}"));
         put(&format!("{kind}.pl.html"), &format!("<p>Tekst {code}</p>"));
