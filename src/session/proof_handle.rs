@@ -56,7 +56,12 @@ impl Stamp {
             &self.issued.0.to_be_bytes(),
             &self.deadline.0.to_be_bytes(),
         ];
-        bytes.iter_mut().zip(parts.into_iter().flatten()).for_each(|(slot, byte)| *slot = *byte);
+        let mut rest = bytes.as_mut_slice();
+        for part in parts {
+            let Some((slots, behind)) = rest.split_at_mut_checked(part.len()) else { break };
+            slots.copy_from_slice(part);
+            rest = behind;
+        }
         bytes
     }
 

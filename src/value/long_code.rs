@@ -61,8 +61,11 @@ impl LongCode {
     fn grouped(digits: &[u8; Self::DIGITS]) -> Self {
         let mut text = SecretArray::new();
         text.fill(b' ');
-        for (slots, group) in text.chunks_mut(Self::GROUP + 1).zip(digits.chunks(Self::GROUP)) {
-            slots.iter_mut().zip(group).for_each(|(slot, digit)| *slot = *digit);
+        let (groups, _) = digits.as_chunks::<{ Self::GROUP }>();
+        for (slots, group) in text.chunks_mut(Self::GROUP + 1).zip(groups) {
+            if let Some(slot) = slots.first_chunk_mut() {
+                *slot = *group;
+            }
         }
         Self(text)
     }
