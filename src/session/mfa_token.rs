@@ -173,4 +173,29 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_token_is_read_in_a_buffer_of_its_size_which_is_wiped() {
+        use crate::crypto::wipe::tests::wiped_by;
+
+        let keys = keys();
+        let wiped = |scope: usize| {
+            let name = |length: usize| "x".repeat(length);
+            let first_factor = FirstFactor::new(
+                Subject::new(&name(1)).unwrap(),
+                ClientId::new(&name(1)).unwrap(),
+                Audience::new("").unwrap(),
+                Scope::new(&name(scope)).unwrap(),
+            );
+            let (begun, expires) = (Millis(1), Millis(2));
+            let claims = TokenClaims { first_factor, transaction: TransactionId([3; 16]), begun, expires };
+            let token = seal_token(keys.transient(), &claims);
+            let (opened, wiped) = wiped_by(|| open_token(&keys, token.expose()));
+            assert!(opened.is_some());
+            wiped
+        };
+        let (short, long) = (LENGTH + base64url::room(192), LENGTH + base64url::room(MAX_TOKEN_BYTES));
+        assert!(wiped(0) >= short);
+        assert_eq!(wiped(200) - wiped(0), long - short);
+    }
 }

@@ -224,6 +224,11 @@ mod tests {
         let handle = seal_handle(key, &subject, confirm, &stamp);
         let link = seal_link(key, &subject, confirm, &stamp, &[9; 16]);
         assert_eq!((handle.expose().len(), link.expose().len()), (76, 98));
+        assert_eq!(
+            ((HANDLE_BYTES * 4).div_ceil(3), (LINK_BYTES * 4).div_ceil(3)),
+            (76, 98),
+            "no buffer is larger"
+        );
         let opened = open_handle(&keys, &subject, confirm, handle.expose()).unwrap();
         assert_eq!((opened.subject, opened.purpose, opened.stamp), (subject.clone(), confirm, stamp));
         let opened = open_link(&keys, &subject, confirm, link.expose()).unwrap();

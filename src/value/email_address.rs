@@ -127,7 +127,6 @@ fn is_label(text: &str) -> bool {
     let is_inner = |c: char| c == '-' || is_combining_mark(c);
     let of_a_label = |c: char| match c {
         '-' => true,
-        _ if c.is_ascii() => c.is_ascii_alphanumeric(),
         _ => c.is_alphabetic() || is_combining_mark(c) || decimal_digit::to_ascii(c).is_ascii_digit(),
     };
     !text.is_empty() && text.chars().all(of_a_label) && !text.starts_with(is_inner) && !text.ends_with('-')
