@@ -5,9 +5,11 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use crate::{
     crypto::{entropy::Entropy, mac::MacKey, seed::Seed},
     factor::destination::Channel,
+    keys::derive::{LinkBinding, STAMP_BYTES},
     value::{
         id::{AuthenticatorId, AuthenticatorKind, ChallengeId, TransactionId},
         name::Subject,
+        purpose::ProofPurpose,
         recovery_code::RecoveryCode,
         revision::Revision,
     },
@@ -50,6 +52,7 @@ constants! {
     Option<u32> = None;
     Option<&AuthenticatorId> = None;
     Channel = Channel::Email;
+    ProofPurpose = ProofPurpose::Reset;
     Revision = Revision::NONE;
     &Subject = leaked(Subject::new("constant").unwrap());
     &AuthenticatorId = leaked(AuthenticatorId::from_random(AuthenticatorKind::Email, [0; 16]));
@@ -59,6 +62,13 @@ constants! {
     &MacKey = leaked(MacKey::new(&[0; 64]));
     &Entropy = leaked(Entropy::from_bytes([0; 32]));
     &RecoveryCode = leaked(RecoveryCode::parse("222222222222222222222222").unwrap());
+}
+
+impl Constant for &LinkBinding<'_> {
+    fn constant() -> Self {
+        let (stamp, subject, seed) = (leaked([0; STAMP_BYTES]), Constant::constant(), Constant::constant());
+        leaked(LinkBinding { stamp, subject, address: &[], purpose: ProofPurpose::Reset, generation: 7, seed })
+    }
 }
 
 impl<const N: usize> Constant for &[u8; N] {
