@@ -192,7 +192,7 @@ def bars(times):
     rows = [
         ("bare: compressions", "verification/bare/compressions", "floor"),
         ("bare: floor", "verification/bare/floor", "floor"),
-        ("bare: answer", "verification/bare/right", "ours"),
+        ("bare: verify_code", "verification/bare/right", "ours"),
         ("whole: floor", "verification/whole/floor", "floor"),
         ("whole: verify_oob", "verification/whole/full_right", "ours"),
         ("recovery, 1 of 10", "verification/recovery/right_10", "ours"),
