@@ -170,8 +170,8 @@ impl LinkDescriptor {
 
     /// Whether its link still works for a record with this address and generation.
     pub(crate) fn is_live(&self, address: Option<&EmailAddress>, generation: u32, now: Millis) -> bool {
-        let Destination::Email(to) = &self.to;
-        address == Some(to) && generation == self.generation && self.stamp.is_live(now)
+        let is_for_it = matches!(&self.to, Destination::Email(to) if address == Some(to));
+        is_for_it && generation == self.generation && self.stamp.is_live(now)
     }
 }
 
