@@ -292,9 +292,11 @@ impl AddressVerifier {
                 seed: proof.seed(),
             };
             draft.audit.evaluated = true;
-            let right = declassify(matches(key, &binding));
+            if !declassify(matches(key, &binding)) {
+                return Err(Denial::InvalidAddressProof);
+            }
             // A record that no ask has stored has no seed: a link of it is forged with a key that leaked.
-            let address = proof.address().filter(|_| right && proof.is_stored()).cloned();
+            let address = proof.address().filter(|_| proof.is_stored()).cloned();
             let address = address.ok_or(Denial::InvalidAddressProof)?;
             proof.raise_generation();
             Ok(Decision::Store(Ok(ProvenAddress { purpose, address, at: now.to_datetime() })))
