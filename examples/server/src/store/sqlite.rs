@@ -20,7 +20,7 @@ use std::{
 
 use countersign::{Account, Subject, Swap, Write, effect::Descriptor};
 use sqlx::{
-    Connection as _, Row as _, SqliteConnection, SqlitePool, Transaction,
+    Connection as _, Row as _, SqliteConnection, SqlitePool,
     query::Query,
     sqlite::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
@@ -147,7 +147,6 @@ impl Store for Sqlite {
             let subject = write.record.subject().as_str();
             let revision = write.revision().as_i64();
             let record = self.form.write(&write.record)?;
-            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
             let query = match write.expected {
                 Some(expected) => {
                     let sql =
@@ -160,39 +159,43 @@ impl Store for Sqlite {
                     sqlx::query(sql).bind(subject).bind(revision).bind(record)
                 }
             };
-            if query.execute(&mut *transaction).await?.rows_affected() == 0 {
-                transaction.rollback().await?;
-                return Ok(Swap::Lost);
-            }
-            enqueue(&mut transaction, subject, &write.outbox, locale).await?;
-            transaction.commit().await?;
-            Ok(Swap::Stored)
+            self.swap_row(query, subject, &write.outbox, locale).await
         })
     }
 }
 
-/// Puts messages into the outbox, in the transaction that writes their record.
-async fn enqueue(
-    transaction: &mut Transaction<'_, sqlx::Sqlite>,
-    subject: &str,
-    outbox: &[Descriptor],
-    locale: Option<&Locale>,
-) -> Result<(), StoreError> {
-    for descriptor in outbox {
-        let challenge = challenge(descriptor);
-        // Also one that is claimed: whoever is sending it looks again before handing it over, and what is under
-        // way by then must not come back.
-        if let Some(challenge) = &challenge {
-            let sql = "DELETE FROM outbox WHERE subject = $1 AND challenge = $2";
-            sqlx::query(sql).bind(subject).bind(challenge).execute(&mut **transaction).await?;
+impl Sqlite {
+    /// Writes a record by a statement that names the revision which it replaces, and puts its messages into the outbox, in
+    /// one transaction.
+    async fn swap_row<'q>(
+        &self,
+        query: Query<'q, sqlx::Sqlite, SqliteArguments<'q>>,
+        subject: &str,
+        outbox: &[Descriptor],
+        locale: Option<&Locale>,
+    ) -> Result<Swap, StoreError> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        if query.execute(&mut *transaction).await?.rows_affected() == 0 {
+            transaction.rollback().await?;
+            return Ok(Swap::Lost);
         }
-        let sql = "INSERT INTO outbox (id, subject, descriptor, due_ms, tries, challenge, locale) \
-            VALUES ($1, $2, $3, 0, 0, $4, $5) ON CONFLICT DO NOTHING";
-        let query = sqlx::query(sql).bind(descriptor.id().to_string()).bind(subject);
-        let query = query.bind(serde_json::to_string(descriptor)?).bind(challenge);
-        query.bind(locale.map(Locale::as_str)).execute(&mut **transaction).await?;
+        for descriptor in outbox {
+            let challenge = challenge(descriptor);
+            // Also one that is claimed: whoever is sending it looks again before handing it over, and what is under
+            // way by then must not come back.
+            if let Some(challenge) = &challenge {
+                let sql = "DELETE FROM outbox WHERE subject = $1 AND challenge = $2";
+                sqlx::query(sql).bind(subject).bind(challenge).execute(&mut *transaction).await?;
+            }
+            let sql = "INSERT INTO outbox (id, subject, descriptor, due_ms, tries, challenge, locale) \
+                VALUES ($1, $2, $3, 0, 0, $4, $5) ON CONFLICT DO NOTHING";
+            let query = sqlx::query(sql).bind(descriptor.id().to_string()).bind(subject);
+            let query = query.bind(serde_json::to_string(descriptor)?).bind(challenge);
+            query.bind(locale.map(Locale::as_str)).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(Swap::Stored)
     }
-    Ok(())
 }
 
 impl Outbox for Sqlite {

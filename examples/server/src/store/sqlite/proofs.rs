@@ -4,10 +4,10 @@ use countersign::{Subject, Swap, Write, address_proof::AddressProof};
 
 use super::{
     super::{
-        Later, StoreError,
+        Later,
         proofs::{FORGET, LOAD, Proofs, add, old, replace},
     },
-    NOW_MS, Sqlite, enqueue,
+    NOW_MS, Sqlite,
 };
 use crate::locale::Locale;
 
@@ -30,14 +30,7 @@ impl Proofs for Sqlite {
                 Some(expected) => query.bind(expected.as_i64()),
                 None => query,
             };
-            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-            if query.execute(&mut *transaction).await?.rows_affected() == 0 {
-                transaction.rollback().await?;
-                return Ok(Swap::Lost);
-            }
-            enqueue(&mut transaction, subject, &write.outbox, locale).await?;
-            transaction.commit().await?;
-            Ok(Swap::Stored)
+            self.swap_row(query, subject, &write.outbox, locale).await
         })
     }
 
@@ -46,9 +39,7 @@ impl Proofs for Sqlite {
             let sql = old(NOW_MS);
             let query = sqlx::query_scalar(&sql).bind(i64::from(most));
             let records: Vec<String> = query.fetch_all(&self.readers).await?;
-            let read: Result<Vec<AddressProof>, StoreError> =
-                records.iter().map(|record| self.form.read(record)).collect();
-            read
+            records.iter().map(|record| self.form.read(record)).collect()
         })
     }
 
