@@ -133,13 +133,10 @@ impl Records {
         now: OffsetDateTime,
         entropy: &Entropy,
     ) -> Result<(), ServerError> {
-        let user = self.app.database.user_by_email(address.as_str()).await?;
-        let (purpose, known) = match (purpose, user.is_some()) {
-            // Who signs up with an address that has an account is sent the way back into that.
-            (_, true) => (ProofPurpose::Reset, true),
-            (ProofPurpose::Confirm, false) => (ProofPurpose::Confirm, true),
-            (ProofPurpose::Reset | _, false) => (purpose, false),
-        };
+        let has_account = self.app.database.user_by_email(address.as_str()).await?.is_some();
+        let known = has_account || purpose == ProofPurpose::Confirm;
+        // Who signs up with an address that has an account is sent the way back into that.
+        let purpose = if has_account { ProofPurpose::Reset } else { purpose };
         let step = |proof: AddressProof| {
             let proof = if known { proof.for_address(address) } else { AddressProof::absent(subject) };
             self.app.core.prove(|verifier| verifier.ask(proof, purpose, now, entropy))

@@ -14,7 +14,7 @@ use axum::{
     response::{Html, IntoResponse as _, Response},
 };
 use countersign::{
-    Denial, EmailAddress,
+    Denial, EmailAddress, Subject,
     address_proof::{ProofHandle, ProofPurpose},
     code::LongCode,
     wire::{Parameter, Refusal},
@@ -158,7 +158,8 @@ fn address(app: &App, email: Option<&Parameter>) -> Result<EmailAddress, ApiErro
 
 /// What somebody presents who has read the message.
 struct Proof {
-    address: EmailAddress,
+    /// Whose record it is to open.
+    subject: Subject,
     presented: Presented,
     password: String,
 }
@@ -172,14 +173,13 @@ impl Proof {
     ) -> Result<Self, ApiError> {
         demonstrates(app)?;
         let body: ProofBody = request::read(app, headers, body).await?;
-        let address = address(app, body.email.as_ref())?;
+        let subject = subject_of(&address(app, body.email.as_ref())?)?;
         let incomplete = |refusal| request::incomplete(app, refusal);
         let password = body.password.as_ref().ok_or_else(|| incomplete(Refusal::missing("password")))?;
         if password.expose().chars().count() < PASSWORD_LEAST {
             let description = "A password has at least 8 characters.";
             return Err(incomplete(Refusal::invalid_request(description)));
         }
-        let subject = subject_of(&address)?;
         let handle = cookie_of(app, purpose, headers)
             .and_then(|text| app.core.prove(|verifier| verifier.open_handle(&subject, purpose, text).ok()));
         let presented = match (&body.token, &body.code) {
@@ -190,12 +190,12 @@ impl Proof {
             (None, Some(code)) => typed(handle, code.expose())?,
             (None, None) | (Some(_), Some(_)) => return Err(incomplete(Refusal::missing("token"))),
         };
-        Ok(Self { address, presented, password: password.expose().to_owned() })
+        Ok(Self { subject, presented, password: password.expose().to_owned() })
     }
 
     /// Uses up what was presented.
     async fn take(self, app: &Arc<App>) -> Result<EmailAddress, ApiError> {
-        match app.take(subject_of(&self.address)?, self.presented).await? {
+        match app.take(self.subject, self.presented).await? {
             Ok(proven) => Ok(proven.address),
             Err(denial) if denial.is_misuse() => Err(Refusal::server_error().into()),
             Err(_) => Err(refused().into()),
