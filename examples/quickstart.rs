@@ -14,14 +14,14 @@ use std::{
 };
 
 use countersign::{
-    Account, BindingCode, BlockingStore, ChallengeRequest, Denial, Effect, EmailAddress, Entropy,
-    FirstFactor, Key, KeyRing, NewFactor, Policy, Session, Step, Subject, Swap, Verifier, Write,
+    Account, BindingCode, BlockingStore, ChallengeRequest, Denial, Effect, Elevation, EmailAddress, Entropy,
+    Key, KeyRing, NewFactor, Policy, Session, Step, Subject, Swap, Verifier, Write,
     code::RecoveryCode,
     command::Recovered,
     effect::{Content, Delivery, Message},
     factor::{Prompt, Sent, Setup},
     policy::{RecoveryUse, Settings},
-    session::{Audience, ClientId, ElevatedScopes, Scope, TransactionId},
+    session::{ClientId, ElevatedScopes, Scope},
     store::drive_blocking,
 };
 use getrandom::SysRng;
@@ -59,6 +59,8 @@ struct Host {
     rows: Rows,
     mailbox: Vec<BindingCode>,
     tokens: usize,
+    /// What the host keeps with the session that it opened last, in its cookie's row or its token's claims.
+    kept: Option<Elevation>,
     subject: Subject,
     client: ClientId,
     /// Whether it plays both sides by itself.
@@ -78,6 +80,7 @@ impl Host {
             rows: Rows::default(),
             mailbox: Vec::new(),
             tokens: 0,
+            kept: None,
             subject: Subject::new("user-1")?,
             client: ClientId::new("terminal")?,
             script,
@@ -103,22 +106,34 @@ impl Host {
                 self.tokens += 1;
                 println!(
                     "  │ a token is issued to {} for {}, {:?}",
-                    token.client,
+                    self.client,
                     token.subject,
                     token.evidence.amr().collect::<Vec<_>>()
                 );
+                self.kept = Some(token.elevation);
             }
             Effect::Notify(notify) => println!("  │ the account's holder is told: {}", notify.notice.kind()),
+            Effect::EndSessions(end) => {
+                println!("  │ sessions from before epoch {} end: {}", end.epoch, end.reason.as_str());
+            }
             other => println!("  │ {other:?}"),
         }
     }
 
-    /// The host accepted a password: a transaction begins, as with Auth0's `mfa_required`.
+    fn account(&self) -> Result<Account, Error> {
+        Ok(self.rows.load(&self.subject)?.unwrap_or_else(|| Account::new(&self.subject)))
+    }
+
+    /// A password is checked: a transaction begins, as with Auth0's `mfa_required`.
     fn password_accepted(&self) -> Result<Session, Error> {
-        let (audience, scope) = (Audience::new("")?, Scope::new("openid")?);
-        let first_factor = FirstFactor::new(self.subject.clone(), self.client.clone(), audience, scope);
-        let mfa_token = self.verifier.begin(&first_factor, now(), &Entropy::draw(&mut SysRng)?);
-        Ok(self.verifier.open(mfa_token.expose(), Some(&self.client), now())?)
+        // Before the password is looked at: one that is changed meanwhile lets nobody in.
+        let first_factor = self.verifier.prepare(&self.account()?);
+        let first_factor = first_factor.client(self.client.clone()).scope(Scope::new("openid")?);
+        // Here a real host checks the password.
+        let entropy = Entropy::draw(&mut SysRng)?;
+        let begun = self.verifier.begin(first_factor, &self.account()?, now(), &entropy)?;
+        // A client that comes back later presents the token.
+        Ok(self.verifier.open(begun.token.expose(), Some(&self.client), now())?)
     }
 
     fn enroll(&mut self) -> Result<Vec<RecoveryCode>, Error> {
@@ -228,7 +243,7 @@ impl Host {
     }
 
     fn list(&self, session: &Session, expected: usize) -> Result<(), Error> {
-        let account = self.rows.load(&self.subject)?.ok_or("nothing is stored")?;
+        let account = self.account()?;
         let rows = self.verifier.authenticators(session, &account, now())?;
         for row in &rows {
             println!(
@@ -246,15 +261,17 @@ impl Host {
 
     fn remove(&mut self) -> Result<(), Error> {
         println!("\n5. Signed in with both factors, the user removes the address.");
-        // The host checked an access token of its own that allows this; `jti-1` is its id.
-        let transaction = TransactionId::from_token_id("jti-1");
-        let (subject, client, scopes) = (self.subject.clone(), self.client.clone(), ElevatedScopes::ALL);
-        let until = now() + Duration::minutes(10);
-        let session = Session::elevated(subject, client, transaction, scopes, now(), until);
-        let account = self.rows.load(&self.subject)?.ok_or("nothing is stored")?;
-        let id = account.authenticators().first().ok_or("nothing is enrolled")?.id();
-        self.step(|verifier, account| verifier.remove(&session, account, id, now()))??;
-        self.list(&session, 0)
+        // The host checked an access token of its own that allows this, and hands back what it kept with it.
+        let kept = self.kept.clone().ok_or("nobody is signed in")?;
+        let elevate = |kept| Session::elevated(kept, ElevatedScopes::ALL, now() + Duration::minutes(10));
+        let session = elevate(kept.clone());
+        let id = self.account()?.authenticators().first().ok_or("nothing is enrolled")?.id();
+        let other = self.password_accepted()?;
+        let new = self.step(|verifier, account| verifier.remove(&session, account, id, now()))??;
+        expect(self.account()?.epoch() == new.epoch(), "the session that acts goes on with a new elevation")?;
+        let ended = self.verifier.authenticators(&other, &self.account()?, now());
+        expect(ended == Err(Denial::ExpiredToken), "every other session ends")?;
+        self.list(&elevate(new), 0)
     }
 
     fn last_code(&self) -> Result<String, Error> {

@@ -17,10 +17,11 @@ pub(crate) mod recovery_codes;
 pub(crate) mod remove;
 pub(crate) mod render;
 pub(crate) mod report_delivery;
+pub(crate) mod revoke_sessions;
 pub(crate) mod send;
 pub(crate) mod verifier;
 pub(crate) mod verify_oob;
 pub(crate) mod verify_recovery;
 
-pub use self::{challenge::ChallengeTypes, verify_recovery::Recovered};
+pub use self::{challenge::ChallengeTypes, recovery_codes::Regenerated, verify_recovery::Recovered};
 pub use crate::value::{name::Label, purpose::Purpose};

@@ -49,7 +49,7 @@
 //! | the step, for a loop of your own | [`Step`], [`Write`], [`Swap`], [`step`] |
 //! | what a host carries out, and its outbox | [`Effect`], [`effect`] |
 //! | factors, and what their enrollment answers | [`factor`] |
-//! | who asks | [`Session`], [`session`] |
+//! | who asks, and what a host keeps of it | [`FirstFactor`], [`Session`], [`Elevation`], [`session`] |
 //! | codes and tokens | [`BindingCode`], [`code`] |
 //! | what was proven | [`Evidence`], [`evidence`] |
 //! | what to log | [`audit`] |
@@ -119,6 +119,7 @@ pub use time;
 pub use command::{
     associate::Associated,
     authenticators::Requirements,
+    begin::Begun,
     challenge::{ChallengeRequest, Challenged},
     verifier::Verifier,
     verify_oob::Verified,
@@ -133,13 +134,16 @@ pub use outcome::{
     denial::Denial,
     drive::drive,
     effect::Effect,
-    evidence::Evidence,
     step::{Outcome, Step, Swap, Write},
     store::{BlockingStore, LocalStore, Store},
 };
 pub use policy::policy::Policy;
 pub use record::account::Account;
-pub use session::session::{FirstFactor, Session};
+pub use session::{
+    elevation::Elevation,
+    evidence::Evidence,
+    session::{FirstFactor, Session},
+};
 pub use value::{
     binding_code::BindingCode, email_address::EmailAddress, id::AuthenticatorId, name::Subject,
     revision::Revision,
@@ -165,6 +169,7 @@ pub mod effect {
         },
         outcome::{
             effect_id::EffectId,
+            end_sessions::{EndReason, EndSessions},
             issue_token::IssueToken,
             notify::{Notice, Notify},
             send::{Content, Descriptor, LinkDescriptor, Message, MessageDescriptor},
@@ -205,7 +210,7 @@ pub mod code {
 
 /// What was proven, and how.
 pub mod evidence {
-    pub use crate::outcome::evidence::Method;
+    pub use crate::session::evidence::Method;
 }
 
 /// What a host logs of each decision.

@@ -6,7 +6,7 @@ pub(crate) mod denial;
 pub(crate) mod drive;
 pub(crate) mod effect;
 pub(crate) mod effect_id;
-pub(crate) mod evidence;
+pub(crate) mod end_sessions;
 pub(crate) mod issue_token;
 pub(crate) mod notify;
 pub(crate) mod send;

@@ -8,6 +8,7 @@
 //! | email | authenticates | authenticates | confirms only |
 //! | code: digits, lifetime, attempts | 6, 300 s, 5 | 6, 300 s, 10 | 8, 300 s, 3 |
 //! | `mfa_token` lifetime | 600 s | 600 s | 600 s |
+//! | second factor of an elevated session that changes factors | 900 s | 900 s | 900 s |
 //! | guess bucket | 10, +1 per 360 s | 10, +1 per 360 s | 5, +1 per 1,800 s |
 //! | long guess budget | 30, +1 per day | off | 30, +1 per day |
 //! | wrong codes in a row, then disabled | 50 | 100 | 20 |

@@ -3,6 +3,8 @@
 
 #![allow(clippy::module_inception, reason = "the room has the name of its main type")]
 
+pub(crate) mod elevation;
+pub(crate) mod evidence;
 pub(crate) mod mfa_token;
 pub(crate) mod oob_code;
 pub(crate) mod proof_handle;
@@ -10,6 +12,7 @@ pub(crate) mod session;
 
 pub use self::{oob_code::OobHandle, session::ElevatedScopes};
 pub use crate::value::{
+    epoch::Epoch,
     id::TransactionId,
     name::{Audience, ClientId, NameError, NameErrorKind, Scope},
 };

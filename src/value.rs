@@ -3,6 +3,7 @@
 pub(crate) mod binding_code;
 pub(crate) mod decimal_digit;
 pub(crate) mod email_address;
+pub(crate) mod epoch;
 pub(crate) mod id;
 pub(crate) mod instant;
 pub(crate) mod long_code;

@@ -65,7 +65,7 @@ fn a_bare_answer_allocates_nothing() {
 fn a_whole_verify_oob_allocates_little() {
     let login = Login::new(Fill::FULL);
     let whole = |account: Account, code: &BindingCode| {
-        let session = login.verifier.open(&login.token, Some(login.session.client()), login.now).unwrap();
+        let session = login.verifier.open(&login.token, login.session.client(), login.now).unwrap();
         let handle = login.verifier.open_oob_code(&session, &login.oob_code).unwrap();
         commit(login.verifier.verify_oob(&session, account, &handle, code, login.now))
     };
@@ -85,7 +85,7 @@ fn a_whole_verify_oob_allocates_little() {
 fn tokens_and_handles_are_opened_in_few_allocations() {
     let login = Login::new(Fill::FULL);
     let client = login.session.client();
-    let (count, session) = allocations(|| login.verifier.open(&login.token, Some(client), login.now));
+    let (count, session) = allocations(|| login.verifier.open(&login.token, client, login.now));
     assert_eq!((count, session.is_ok()), (expected::OPEN, true));
     let (count, handle) = allocations(|| login.verifier.open_oob_code(&login.session, &login.oob_code));
     assert_eq!((count, handle.is_ok()), (expected::OPEN_OOB_CODE, true));
@@ -96,7 +96,7 @@ fn a_challenge_allocates_little() {
     let login = Login::new(Fill::FULL);
     let now = login.now + Duration::seconds(60);
     let token = login.begin(now);
-    let session = login.verifier.open(&token, Some(login.session.client()), now).unwrap();
+    let session = login.verifier.open(&token, login.session.client(), now).unwrap();
     let (request, account) = (ChallengeRequest::default(), login.account.clone());
     let mut rng = ChaCha20Rng::seed_from_u64(9);
     let (count, (_, outcome)) = allocations(|| {

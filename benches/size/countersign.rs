@@ -1,6 +1,6 @@
 //! A minimal host: begins a login, sends a challenge, takes its answer. Nothing is known when it is compiled.
 use countersign::{
-    Account, BindingCode, ChallengeRequest, Entropy, FirstFactor, Key, KeyRing, Policy, Subject, Swap,
+    Account, BindingCode, ChallengeRequest, Entropy, Key, KeyRing, Policy, Subject, Swap,
     Verifier,
     session::{Audience, ClientId, Scope},
 };
@@ -22,10 +22,11 @@ fn run() -> Option<()> {
     let verifier = Verifier::new(keys, Policy::default());
     let (subject, client) = (Subject::new(&name).ok()?, ClientId::new(&name).ok()?);
     let scope = Scope::new(&name).ok()?;
-    let first_factor = FirstFactor::new(subject.clone(), client.clone(), Audience::new(&name).ok()?, scope);
-    let token = verifier.begin(&first_factor, now, &entropy);
-    let session = verifier.open(token.expose(), Some(&client), now).ok()?;
     let mut record = Some(Account::new(&subject));
+    let first_factor = verifier.prepare(record.as_ref()?).client(client.clone()).scope(scope);
+    let first_factor = first_factor.audience(Audience::new(&name).ok()?);
+    let begun = verifier.begin(first_factor, record.as_ref()?, now, &entropy).ok()?;
+    let session = verifier.open(begun.token.expose(), Some(&client), now).ok()?;
     let step = verifier.challenge(&session, record.take()?, &ChallengeRequest::default(), now, &entropy);
     let store = |record: &mut Option<Account>, write: countersign::Write| {
         *record = Some(write.record);

@@ -5,8 +5,9 @@ use crate::{
     command::{context::Context, verifier::Verifier, verify_oob::Verified},
     factor::destination::Channel,
     machine::enrollment::PendingRecovery,
-    outcome::{denial::Denial, evidence::Evidence, issue_token::IssueToken, notify::Notice},
+    outcome::{denial::Denial, end_sessions::EndReason, issue_token::IssueToken, notify::Notice},
     record::{account::AccountBody, record::Body as _, recovery::Recovery},
+    session::{elevation::Elevation, evidence::Evidence},
     value::{id::AuthenticatorId, purpose::Purpose},
 };
 
@@ -22,26 +23,34 @@ impl Verifier {
         let recovery_codes_live =
             if purpose == Purpose::Confirm { self.activate(account, id, pending, context)? } else { false };
         let evidence = Evidence::oob(id, channel, context.now);
-        let may_complete = self.policy.authenticates(id.kind());
-        let completed = may_complete && self.complete(account, (id, &evidence), context)?;
-        Ok(Verified { purpose, evidence, completed, recovery_codes_live })
+        let issued = if self.policy.authenticates(id.kind()) {
+            self.complete(account, (id, &evidence), context)?
+        } else {
+            None
+        };
+        let completed = issued.is_some();
+        let elevation = issued.or_else(|| context.session.elevation_at(account.epoch()));
+        Ok(Verified { purpose, evidence, completed, elevation, recovery_codes_live })
     }
 
-    /// Spends the transaction of a first-factor session and issues its token; of an elevated one it does neither.
+    /// Spends the transaction of a first-factor session and issues its token, and returns the elevation that comes with it;
+    /// of an elevated session it does neither.
     pub(crate) fn complete(
         &self,
         account: &mut AccountBody,
         (by, evidence): (AuthenticatorId, &Evidence),
         context: &mut Context<'_>,
-    ) -> Result<bool, Denial> {
-        let Some(token) = IssueToken::of(context.session, evidence) else { return Ok(false) };
+    ) -> Result<Option<Elevation>, Denial> {
+        let token = IssueToken::of(context.session, evidence, account.epoch());
+        let Some(token) = token else { return Ok(None) };
+        let elevation = token.elevation.clone();
         account.spend(context.session.transaction(), by, context.now).ok_or(Denial::ExpiredToken)?;
         context.draft.issue(token);
-        Ok(true)
+        Ok(Some(elevation))
     }
 
     /// What follows a confirmed enrollment: its recovery codes go live, and what other first-factor sessions had begun
-    /// lapses. Says whether recovery codes went live.
+    /// lapses. If it is the first that may authenticate, all other sessions end. Says whether recovery codes went live.
     fn activate(
         &self,
         account: &mut AccountBody,
@@ -54,7 +63,9 @@ impl Verifier {
         account.lapse_first_factor_enrollments();
         let mut recovery_codes_live = false;
         if self.policy.authenticates(id.kind()) {
-            account.enroll();
+            if account.enroll() {
+                context.end_other_sessions(account, EndReason::Enrolled);
+            }
             let pending = pending.filter(|_| account.recovery().is_none());
             if let Some(set) = pending.and_then(|pending| self.live_set(account, id, &pending)) {
                 account.replace_recovery(set);

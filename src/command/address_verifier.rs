@@ -129,7 +129,7 @@ impl AddressVerifier {
         let now = Millis::from(now);
         let (stamp, asked) = self.issue(proof.subject(), purpose, now, entropy);
         let audit = AuditEvent::new(Command::Ask, proof.subject().clone(), now);
-        decide_drawing(audit, proof, now, entropy, |proof, draws, draft| {
+        decide_drawing(&self.keys, audit, proof, now, entropy, |proof, draws, draft| {
             let Some(address) = proof.address().cloned() else {
                 draft.audit.withhold(ABSENT_ADDRESS);
                 return Ok(Decision::Unchanged(asked));
@@ -276,7 +276,7 @@ impl AddressVerifier {
         matches: impl FnOnce(&TransientKey, &LinkBinding<'_>) -> Choice,
     ) -> Step<ProvenAddress, AddressProof> {
         let now = Millis(audit.at);
-        decide(audit, proof, now, |proof: &mut AddressProofBody, draft| {
+        decide(&self.keys, audit, proof, now, |proof: &mut AddressProofBody, draft| {
             if proof.subject() != subject {
                 return Err(Denial::WrongRecord);
             }

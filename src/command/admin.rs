@@ -1,4 +1,5 @@
-//! What an administrator does with an account: unlock it, reset it, and find what depends on old keys.
+//! What an administrator does with an account: unlock it, reset it, remove an authenticator, and find
+//! what depends on old keys.
 
 use time::OffsetDateTime;
 
@@ -10,6 +11,8 @@ use crate::{
     machine::enrollment::Enrollment,
     outcome::{
         audit::{AuditEvent, Command},
+        denial::Denial,
+        end_sessions::EndReason,
         notify::Notice,
         step::Step,
     },
@@ -19,7 +22,7 @@ use crate::{
         recovery::Recovery,
         stale_keys::{KeyUse, StaleKeys},
     },
-    value::instant::Millis,
+    value::{id::AuthenticatorId, instant::Millis},
 };
 
 /// How many guesses `unlock` grants on the long budget.
@@ -32,7 +35,7 @@ impl Verifier {
     pub fn unlock(&self, account: Account, now: OffsetDateTime) -> Step<()> {
         let now = Millis::from(now);
         let audit = AuditEvent::new(Command::Unlock, account.subject().clone(), now);
-        decide(audit, account, now, |account, draft| {
+        decide(&self.keys, audit, account, now, |account, draft| {
             account.prune(now);
             account.ledger_mut().unlock(&self.policy, UNLOCK_GRANT, now);
             account.lower_wild_bounds(now);
@@ -42,16 +45,50 @@ impl Verifier {
     }
 
     /// Drops all factors, challenges and recovery codes, for an administrator who has proven the user's identity anew
-    /// (NIST SP 800-63B-4 section 4.2). The user is not enrolled; every session begun until now is refused; the ledger
-    /// stays.
+    /// (NIST SP 800-63B-4 section 4.2). The user is not enrolled; every session ends; the ledger stays.
     pub fn reset(&self, account: Account, now: OffsetDateTime) -> Step<()> {
         let now = Millis::from(now);
         let audit = AuditEvent::new(Command::Reset, account.subject().clone(), now);
-        decide(audit, account, now, |account, draft| {
+        decide(&self.keys, audit, account, now, |account, draft| {
             account.prune(now);
             account.forget_factors();
-            account.revoke_all_sessions_before(now);
+            draft.end_sessions(account, (None, EndReason::Reset), now);
             draft.notify(account, Notice::Reset, now);
+            Ok(Decision::Store(Ok(())))
+        })
+    }
+
+    /// Removes an authenticator, with its challenges, for an administrator. All sessions end, unless it had never been
+    /// confirmed. The user stays enrolled, even if it was the last one: losing a factor opens no door, and
+    /// [`reset`](Self::reset) is the way to begin anew. An authenticator that the host provisioned comes back if the
+    /// host provisions its address again.
+    ///
+    /// Denials: [`UnknownAuthenticator`](Denial::UnknownAuthenticator);
+    /// [`AuthenticatorDisabled`](Denial::AuthenticatorDisabled) if it was provisioned and is disabled, because its place
+    /// in the record is what keeps it disabled.
+    pub fn remove_authenticator(
+        &self,
+        account: Account,
+        authenticator: AuthenticatorId,
+        now: OffsetDateTime,
+    ) -> Step<()> {
+        let now = Millis::from(now);
+        let mut audit = AuditEvent::new(Command::RemoveAuthenticator, account.subject().clone(), now);
+        audit.authenticator = Some(authenticator);
+        decide(&self.keys, audit, account, now, |account, draft| {
+            account.prune(now);
+            let found = account.authenticator(authenticator).ok_or(Denial::UnknownAuthenticator)?;
+            if found.is_unconfirmed() {
+                account.lapse(authenticator);
+                return Ok(Decision::Store(Ok(())));
+            }
+            if found.is_provisioned() && !found.is_active() {
+                return Err(Denial::AuthenticatorDisabled);
+            }
+            let label = found.factor().label();
+            account.remove(authenticator);
+            draft.end_sessions(account, (None, EndReason::Removed), now);
+            draft.notify(account, Notice::Removed { authenticator, label }, now);
             Ok(Decision::Store(Ok(())))
         })
     }

@@ -43,8 +43,9 @@ use crate::{
 pub struct Associated {
     /// The new authenticator, unconfirmed.
     pub authenticator: AuthenticatorId,
-    /// The recovery codes, to be shown once. They go live when the authenticator is confirmed. Absent if the account
-    /// has recovery codes already, or if the factor may not authenticate.
+    /// The recovery codes, to be shown. They go live when the authenticator is confirmed. They are shown when the
+    /// enrollment begins, and again only while it is pending and only to the session that began it with its client named.
+    /// Absent otherwise, and if the account has recovery codes already, or if the factor may not authenticate.
     pub recovery_codes: Option<Vec<RecoveryCode>>,
     /// Until when it can be confirmed by what was handed out now.
     pub expires: OffsetDateTime,
@@ -56,10 +57,12 @@ impl Verifier {
     /// Begins the enrollment of a factor: a code is sent to it, and [`verify_oob`](Self::verify_oob) confirms it.
     ///
     /// First-factor sessions may enroll only while the user has no enrolled authenticator. Elevated sessions with the
-    /// scope `enroll` always may. A repeated request for the same factor in the same transaction sends again, with the
-    /// same handle and the same recovery codes.
+    /// scope `enroll`, and a second factor that is recent enough, always may. A repeated request for the same factor in
+    /// the same transaction sends again, with the same handle. It shows the same recovery codes again, but only while the
+    /// enrollment is pending, and only to the session that began it with its client named.
     ///
-    /// Denials: [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if the policy has the factor off,
+    /// Denials: [`InsufficientUserAuthentication`](Denial::InsufficientUserAuthentication),
+    /// [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if the policy has the factor off,
     /// [`AlreadyEnrolled`](Denial::AlreadyEnrolled), [`InsufficientScope`](Denial::InsufficientScope),
     /// [`AddressInUse`](Denial::AddressInUse), [`TooManyAuthenticators`](Denial::TooManyAuthenticators),
     /// [`Locked`](Denial::Locked), [`AttemptsExhausted`](Denial::AttemptsExhausted),
@@ -75,7 +78,7 @@ impl Verifier {
     ) -> Step<Associated> {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::Associate, session, now);
-        decide_drawing(audit, account, now, entropy, |account, draws, draft| {
+        decide_drawing(&self.keys, audit, account, now, entropy, |account, draws, draft| {
             self.try_associate(account, factor.factor(), draws, &mut Context { session, now, draft })
         })
     }
@@ -88,10 +91,11 @@ impl Verifier {
         context: &mut Context<'_>,
     ) -> Result<Decision<Associated>, Denial> {
         let (session, now) = (context.session, context.now);
-        if matches!(session.grant(), Grant::Elevated(scopes) if !scopes.enroll) {
+        if matches!(session.grant(), Grant::Elevated { scopes, .. } if !scopes.enroll) {
             return Err(Denial::InsufficientScope);
         }
         Self::check_session(session, account, now)?;
+        self.check_recent(session, now)?;
         account.prune(now);
         self.check_enrollment(session, account, factor)?;
         let channel = factor.channel().ok_or(Denial::UnsupportedChallengeType)?;
@@ -117,7 +121,9 @@ impl Verifier {
         let sending = self.send_code(account, (id, channel), Purpose::Confirm, draws, context)?;
         context.draft.audit.authenticator = Some(id);
         let delivery = sending.sent.delivery;
-        let answer = self.associated(account, id, sending).ok_or(Denial::ExpiredOobCode)?;
+        // The request that began the enrollment is shown them in any case: a client need not name itself for that.
+        let shown = known.is_none() || session.is_client_known();
+        let answer = self.associated(account, id, sending, shown).ok_or(Denial::ExpiredOobCode)?;
         Ok(delivery_decision(delivery, answer))
     }
 
@@ -169,10 +175,11 @@ impl Verifier {
         account: &AccountBody,
         id: AuthenticatorId,
         sending: SentCode,
+        shown: bool,
     ) -> Option<Associated> {
         let authenticator = account.authenticator(id)?;
         let Enrollment::Unconfirmed(state) = authenticator.enrollment() else { return None };
-        let recovery = state.recovery();
+        let recovery = state.recovery().filter(|_| shown);
         Some(Associated {
             authenticator: id,
             recovery_codes: recovery.and_then(|pending| self.pending_codes(account, id, pending)),

@@ -74,8 +74,13 @@ impl Verifier {
     ) -> Result<Vec<AuthenticatorView>, Denial> {
         let (account, now) = (account.body(), Millis::from(now));
         match session.grant() {
-            Grant::Elevated(scopes) if !scopes.read_authenticators => return Err(Denial::InsufficientScope),
-            Grant::Elevated(_) | Grant::FirstFactor { .. } => {}
+            Grant::Elevated { scopes, .. } if !scopes.read_authenticators => {
+                return Err(Denial::InsufficientScope);
+            }
+            Grant::Elevated { .. } | Grant::FirstFactor { .. } => {}
+        }
+        if !account.is_of(self.keys.tenant()) {
+            return Err(Denial::WrongRecord);
         }
         Self::check_session(session, account, now)?;
         let lapsed = |known: &Authenticator| match known.enrollment() {

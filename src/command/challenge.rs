@@ -150,7 +150,7 @@ impl Verifier {
     ) -> Step<Challenged> {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::Challenge, session, now);
-        decide_drawing(audit, account, now, entropy, |account, draws, draft| {
+        decide_drawing(&self.keys, audit, account, now, entropy, |account, draws, draft| {
             self.try_challenge(account, request, draws, &mut Context { session, now, draft })
         })
     }

@@ -4,19 +4,23 @@ use alloc::vec::Vec;
 
 use crate::{
     crypto::entropy::Entropy,
-    keys::draws::Draws,
+    keys::{draws::Draws, keyring::KeyRing},
     outcome::{
         audit::AuditEvent,
         denial::Denial,
         effect::Effect,
+        end_sessions::{EndReason, EndSessions},
         issue_token::IssueToken,
         notify::{Notice, Notify},
         send::{Descriptor, LinkDescriptor, Message, MessageDescriptor},
         step::{Outcome, Step, Write},
     },
     policy::bounds::CLOCK_LEEWAY_MS,
-    record::record::{Body, Internal},
-    value::{instant::Millis, revision::Revision},
+    record::{
+        account::AccountBody,
+        record::{Body, Internal},
+    },
+    value::{epoch::Epoch, id::TransactionId, instant::Millis, revision::Revision},
 };
 
 /// What a command decided.
@@ -49,6 +53,20 @@ impl StepBuilder {
         self.effects.push(Effect::IssueToken(token));
     }
 
+    /// Ends all sessions of the account but those of a transaction that acts, for a reason. Returns the epoch that begins.
+    pub(crate) fn end_sessions(
+        &mut self,
+        account: &mut AccountBody,
+        (by, reason): (Option<TransactionId>, EndReason),
+        now: Millis,
+    ) -> Epoch {
+        let epoch = account.raise_epoch(by, now);
+        let end = EndSessions::new(account.subject(), epoch, by, reason);
+        self.effects.push(Effect::EndSessions(end.clone()));
+        self.outbox.push(Descriptor::EndSessions(end));
+        epoch
+    }
+
     pub(crate) fn notify<B: Body>(&mut self, record: &B, notice: Notice, now: Millis) {
         let notify = Notify::new(record.subject(), notice, record.next_revision().get(), now);
         self.effects.push(Effect::Notify(notify.clone()));
@@ -64,6 +82,7 @@ impl StepBuilder {
 /// Runs a command that draws: what it draws hangs on the record as it was given.
 #[inline]
 pub(crate) fn decide_drawing<T, R: Internal>(
+    keys: &KeyRing,
     audit: AuditEvent,
     mut record: R,
     now: Millis,
@@ -74,11 +93,12 @@ pub(crate) fn decide_drawing<T, R: Internal>(
     if is_new(record.body()) {
         record.body_mut().begin_at(Revision::drawn(draws.bytes("revision")));
     }
-    decide(audit, record, now, |record, draft| command(record, &mut draws, draft))
+    decide(keys, audit, record, now, |record, draft| command(record, &mut draws, draft))
 }
 
-/// Runs a command.
+/// Runs a command, if the record is of the tenant whose keys these are.
 pub(crate) fn decide<T, R: Internal>(
+    keys: &KeyRing,
     audit: AuditEvent,
     mut record: R,
     now: Millis,
@@ -89,8 +109,11 @@ pub(crate) fn decide<T, R: Internal>(
     if is_new(body) {
         body.begin_at(Revision::at(now));
     }
-    match command(body, &mut draft) {
+    let decided =
+        if body.is_of(keys.tenant()) { command(body, &mut draft) } else { Err(Denial::WrongRecord) };
+    match decided {
         Ok(Decision::Store(result)) => {
+            body.settle_in(keys.tenant());
             let behind = body.note_write(now);
             if behind > CLOCK_LEEWAY_MS {
                 let notice = Notice::ClockDisagrees { behind_ms: behind };
@@ -119,14 +142,18 @@ fn is_new<B: Body>(record: &B) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{outcome::audit::Command, record::account::Account, value::name::Subject};
+    use crate::{
+        keys::keyring::Key, outcome::audit::Command, record::account::Account, value::name::Subject,
+    };
 
     #[test]
     fn a_refused_step_has_no_effects_whatever_the_command_had_gathered() {
         let Ok(subject) = Subject::new("user-1") else { unreachable!() };
+        let key = |byte| Key::new(&[byte; 32]).unwrap();
+        let keys = KeyRing::new("t", key(1), key(2)).unwrap();
         let now = Millis(1);
         let audit = AuditEvent::new(Command::Unlock, subject.clone(), now);
-        let step = decide::<(), _>(audit, Account::new(&subject), now, |record, draft| {
+        let step = decide::<(), _>(&keys, audit, Account::new(&subject), now, |record, draft| {
             draft.notify(record, Notice::Unlocked, now);
             Err(Denial::NotEnrolled)
         });

@@ -6,17 +6,33 @@ use crate::{
     outcome::denial::Denial,
     record::{account::AccountBody, record::Body as _},
     session::session::{Grant, Session},
-    value::instant::Millis,
+    value::instant::{self, Millis},
 };
 
 impl Verifier {
-    /// Whether the record is the session's and takes sessions of its kind and age.
+    /// Whether the record is the session's, and the session still stands.
     pub(super) fn check_session(session: &Session, account: &AccountBody, now: Millis) -> Result<(), Denial> {
         if session.subject() != account.subject() {
             return Err(Denial::WrongRecord);
         }
-        let too_old = account.has_revoked(session);
-        if too_old || now >= session.expires_ms() { Err(Denial::ExpiredToken) } else { Ok(()) }
+        if account.has_ended(session) || now >= session.expires_ms() {
+            Err(Denial::ExpiredToken)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether an elevated session may change factors: it must rest on a second factor that was used within the policy's
+    /// `elevated_max_age` (ASVS 5.0 requirement 7.5.1). A first-factor session has another gate, `check_enrollment`.
+    pub(super) fn check_recent(&self, session: &Session, now: Millis) -> Result<(), Denial> {
+        let Grant::Elevated { evidence, .. } = session.grant() else { return Ok(()) };
+        let max_age = self.policy.settings().elevated_max_age;
+        let recent = now.since(Millis::from(evidence.at)) <= instant::span(max_age);
+        if evidence.is_of_a_factor() && recent {
+            Ok(())
+        } else {
+            Err(Denial::InsufficientUserAuthentication { max_age })
+        }
     }
 
     /// Refuses everybody while the account is locked.
@@ -31,6 +47,6 @@ pub(crate) fn check_authenticating(session: &Session) -> Result<(), Denial> {
     match session.grant() {
         Grant::FirstFactor { client_named: true, .. } => Ok(()),
         Grant::FirstFactor { client_named: false, .. } => Err(Denial::ClientRequired),
-        Grant::Elevated(_) => Err(Denial::InsufficientScope),
+        Grant::Elevated { .. } => Err(Denial::InsufficientScope),
     }
 }

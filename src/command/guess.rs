@@ -89,8 +89,8 @@ impl Verifier {
     }
 }
 
-/// What follows a wrong code. At the cap the authenticator's challenges
-/// end as disabled, and so do the sessions that guessed. A lock ends every other challenge that waits. Returns the
+/// What follows a wrong code. At the cap the authenticator's challenges end as disabled; sessions do not, because a thief who
+/// guesses could end those of the owner. A lock ends every other challenge that waits. Returns the
 /// verdict.
 pub(crate) fn reject(
     record: &mut AccountBody,
@@ -102,7 +102,6 @@ pub(crate) fn reject(
     let capped = record.authenticators().iter().find(|known| wrong.disabled() && known.id() == id);
     if let Some(label) = capped.map(|known| known.factor().label()) {
         cancel(record, CancelReason::Disabled, |known| known.authenticator() == id);
-        record.revoke_sessions_before(now);
         draft.notify(record, Notice::Disabled { authenticator: id, label }, now);
     }
     if let Some(until) = wrong.locked_until() {

@@ -15,6 +15,7 @@ use crate::{
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
+        end_sessions::EndReason,
         notify::Notice,
         step::Step,
     },
@@ -31,7 +32,7 @@ impl Verifier {
     /// account has at most one such authenticator. A new address replaces the old one, inherits its failure count, and
     /// stays disabled if the old one was. An address that the account already has, active or disabled, does not change.
     /// If the user enrolled this address themselves, it replaces the active provisioned authenticator and inherits its
-    /// failure count.
+    /// failure count. Where one is replaced, all sessions end, a first factor that was prepared before included.
     ///
     /// Returns the id of the authenticator. Denials: [`TooManyAuthenticators`](Denial::TooManyAuthenticators),
     /// [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if the policy has the factor off.
@@ -44,7 +45,7 @@ impl Verifier {
     ) -> Step<AuthenticatorId> {
         let now = Millis::from(now);
         let audit = AuditEvent::new(Command::Provision, account.subject().clone(), now);
-        decide_drawing(audit, account, now, entropy, |account, draws, draft| {
+        decide_drawing(&self.keys, audit, account, now, entropy, |account, draws, draft| {
             self.try_provision(account, factor.factor(), now, draws, draft)
         })
     }
@@ -123,18 +124,19 @@ impl Verifier {
     ) {
         account.remove(former.id());
         let label = former.factor().label();
+        draft.end_sessions(account, (None, EndReason::Replaced), now);
         draft.notify(account, Notice::Removed { authenticator: former.id(), label }, now);
     }
 
     /// Takes back a provisioned address. To move it, call [`provision`](Self::provision) with the new one alone: that
     /// carries the failures over. The user stays enrolled, even if it was the last factor: losing an address opens
-    /// no door. A disabled one stays in the record, because its place there is what keeps it disabled.
+    /// no door. All sessions end. A disabled one stays in the record, because its place there is what keeps it disabled.
     ///
     /// Denials: [`UnknownAuthenticator`](Denial::UnknownAuthenticator).
     pub fn deprovision(&self, account: Account, factor: &NewFactor, now: OffsetDateTime) -> Step<()> {
         let now = Millis::from(now);
         let audit = AuditEvent::new(Command::Deprovision, account.subject().clone(), now);
-        decide(audit, account, now, |account, draft| {
+        decide(&self.keys, audit, account, now, |account, draft| {
             let mut provisioned = account.authenticators().iter().filter(|known| known.is_provisioned());
             let found = provisioned.find(|known| known.factor() == factor.factor());
             let found = found.ok_or(Denial::UnknownAuthenticator)?;
@@ -145,6 +147,7 @@ impl Verifier {
             }
             account.prune(now);
             account.remove(id);
+            draft.end_sessions(account, (None, EndReason::Deprovisioned), now);
             draft.notify(account, Notice::Removed { authenticator: id, label }, now);
             Ok(Decision::Store(Ok(())))
         })

@@ -15,6 +15,7 @@ use crate::{
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
+        end_sessions::EndReason,
         notify::Notice,
         step::Step,
     },
@@ -25,19 +26,30 @@ use crate::{
         recovery::Recovery,
     },
     session::{
+        elevation::Elevation,
         oob_code::OobHandle,
         session::{Grant, Session},
     },
     value::{id::AuthenticatorKind, instant::Millis, recovery_code::RecoveryCode},
 };
 
+/// The recovery codes were replaced.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Regenerated {
+    /// The new codes, to be shown once.
+    pub recovery_codes: Vec<RecoveryCode>,
+    /// What the host keeps with the acting session from now on, in the place of what it had.
+    pub elevation: Elevation,
+}
+
 impl Verifier {
     /// Replaces the recovery codes as a set: the old ones are dead, the new ones live at once and are shown once.
     ///
-    /// Takes an elevated session with the scope `enroll`. First-factor sessions begun until now are refused from now
-    /// on.
+    /// Takes an elevated session with the scope `enroll` and a second factor that is recent enough. All other sessions end.
     ///
-    /// Denials: [`InsufficientScope`](Denial::InsufficientScope), [`NotEnrolled`](Denial::NotEnrolled) if no active
+    /// Denials: [`InsufficientScope`](Denial::InsufficientScope),
+    /// [`InsufficientUserAuthentication`](Denial::InsufficientUserAuthentication), [`NotEnrolled`](Denial::NotEnrolled) if no active
     /// authenticator may authenticate, [`TooManySends`](Denial::TooManySends), [`ExpiredToken`](Denial::ExpiredToken),
     /// [`WrongRecord`](Denial::WrongRecord).
     pub fn regenerate_recovery_codes(
@@ -46,10 +58,10 @@ impl Verifier {
         account: Account,
         now: OffsetDateTime,
         entropy: &Entropy,
-    ) -> Step<Vec<RecoveryCode>> {
+    ) -> Step<Regenerated> {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::RegenerateRecoveryCodes, session, now);
-        decide_drawing(audit, account, now, entropy, |account, draws, draft| {
+        decide_drawing(&self.keys, audit, account, now, entropy, |account, draws, draft| {
             self.try_regenerate(account, draws, &mut Context { session, now, draft })
         })
     }
@@ -59,13 +71,14 @@ impl Verifier {
         account: &mut AccountBody,
         draws: &mut Draws,
         context: &mut Context<'_>,
-    ) -> Result<Decision<Vec<RecoveryCode>>, Denial> {
+    ) -> Result<Decision<Regenerated>, Denial> {
         let (session, now) = (context.session, context.now);
         match session.grant() {
-            Grant::Elevated(scopes) if scopes.enroll => {}
-            Grant::Elevated(_) | Grant::FirstFactor { .. } => return Err(Denial::InsufficientScope),
+            Grant::Elevated { scopes, .. } if scopes.enroll => {}
+            Grant::Elevated { .. } | Grant::FirstFactor { .. } => return Err(Denial::InsufficientScope),
         }
         Self::check_session(session, account, now)?;
+        self.check_recent(session, now)?;
         account.prune(now);
         let lets_in =
             |known: &Authenticator| known.is_active() && self.policy.authenticates(known.factor().kind());
@@ -85,10 +98,11 @@ impl Verifier {
             indexes.map(|index| derive::recovery_issue(&key.recovery_issue, subject, &id, &seed, index));
         let codes: Vec<_> = codes.collect();
         account.replace_recovery(Recovery::issue(id, key, subject, &codes));
-        account.revoke_sessions_before(now);
+        let epoch = context.end_other_sessions(account, EndReason::RecoveryRegenerated);
         context.draft.audit.authenticator = Some(id);
         context.notify(account, Notice::RecoveryRegenerated { recovery: id });
-        Ok(Decision::Store(Ok(codes)))
+        let elevation = session.elevation_at(epoch).ok_or(Denial::InsufficientScope)?;
+        Ok(Decision::Store(Ok(Regenerated { recovery_codes: codes, elevation })))
     }
 
     /// Gives up a waiting challenge. Its attempts stay spent and its cool-down stays.
@@ -108,11 +122,12 @@ impl Verifier {
     ) -> Step<()> {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::Cancel, session, now);
-        decide(audit, account, now, |account, draft| {
+        decide(&self.keys, audit, account, now, |account, draft| {
             Self::check_session(session, account, now)?;
             account.prune(now);
             let transaction = session.transaction();
-            if account.is_spent(transaction) {
+            // That of an elevated session is spent: by the sign-in that elevated it.
+            if !session.is_elevated() && account.is_spent(transaction) {
                 return Err(Denial::TransactionSpent);
             }
             if handle.transaction_tag != transaction.tag() {

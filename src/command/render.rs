@@ -26,7 +26,8 @@ pub enum RenderError {
     NotLive,
     /// Its key is not in the ring: drop it.
     KeyUnknown,
-    /// **Misuse.** It belongs to another subject, or to another kind of record, than the one that was given.
+    /// **Misuse.** It belongs to another subject, or to another kind of record, than the one that was given, or the record
+    /// to another tenant.
     WrongRecord,
 }
 
@@ -35,7 +36,9 @@ impl fmt::Display for RenderError {
         f.write_str(match self {
             Self::NotLive => "the message is not live any more",
             Self::KeyUnknown => "the key of the message's challenge is not in the ring",
-            Self::WrongRecord => "the message belongs to another subject",
+            Self::WrongRecord => {
+                "the message belongs to another subject than the record, or the record to another tenant"
+            }
         })
     }
 }
@@ -43,8 +46,8 @@ impl fmt::Display for RenderError {
 impl core::error::Error for RenderError {}
 
 impl Verifier {
-    /// Derives the effect that a descriptor stands for: [`Effect::Send`] or [`Effect::Notify`]. The code of a message is
-    /// the one that was promised, and never in a store.
+    /// Derives the effect that a descriptor stands for: [`Effect::Send`], [`Effect::Notify`] or
+    /// [`Effect::EndSessions`]. The code of a message is the one that was promised, and never in a store.
     ///
     /// # Errors
     /// [`RenderError`] if the message is not worth sending any more.
@@ -56,12 +59,13 @@ impl Verifier {
     ) -> Result<Effect, RenderError> {
         let record = account.body();
         let now = Millis::from(now);
-        if descriptor.subject() != record.subject() {
+        if descriptor.subject() != record.subject() || !record.is_of(self.keys.tenant()) {
             return Err(RenderError::WrongRecord);
         }
         let promised = match descriptor {
             Descriptor::Notify(notify) => return Ok(Effect::Notify(notify.clone())),
             Descriptor::Link(_) => return Err(RenderError::WrongRecord),
+            Descriptor::EndSessions(end) => return Ok(Effect::EndSessions(end.clone())),
             Descriptor::Send(promised) => promised,
         };
         let challenge =

@@ -41,7 +41,7 @@ impl Verifier {
     ) -> Step<bool> {
         let now = Millis::from(now);
         let audit = AuditEvent::new(Command::ReportDelivery, account.subject().clone(), now);
-        decide(audit, account, now, |record, draft| {
+        decide(&self.keys, audit, account, now, |record, draft| {
             record.prune(now);
             let is_latest =
                 |challenge: &Challenge| send::latest_send(record.subject(), challenge) == Some(message);

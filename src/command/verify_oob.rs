@@ -13,11 +13,12 @@ use crate::{
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
-        evidence::Evidence,
         step::Step,
     },
     record::account::{Account, AccountBody},
     session::{
+        elevation::Elevation,
+        evidence::Evidence,
         oob_code::OobHandle,
         session::{Grant, Session},
     },
@@ -32,11 +33,15 @@ pub struct Verified {
     pub purpose: Purpose,
     /// What it proves.
     pub evidence: Evidence,
-    /// Whether it completed the transaction: then [`IssueToken`](crate::Effect::IssueToken) is among the effects. If not, an enrollment was
-    /// confirmed and no more. To a first-factor session the host then answers `mfa_required` with the same
-    /// `mfa_token`; to an elevated one, with a token of that session's client, authentication time, scopes and
+    /// Whether it completed the transaction: then [`IssueToken`](crate::Effect::IssueToken) is among the effects. If not,
+    /// an enrollment was confirmed and no more. To a first-factor session the host then answers `mfa_required` with the
+    /// same `mfa_token`; to an elevated one, with a token of that session's client, authentication time, scopes and
     /// expiry, never more.
     pub completed: bool,
+    /// What the host keeps with the session from now on, in the place of what it had: that of the token to issue, or an
+    /// elevated session's own at the account's epoch after this step. Absent if a first-factor session confirmed an
+    /// enrollment that does not complete its transaction.
+    pub elevation: Option<Elevation>,
     /// Whether the recovery codes that were shown with the enrollment are live now. They are not if the account had a
     /// set by then, or if their key has left the ring: tell the user to throw them away.
     pub recovery_codes_live: bool,
@@ -45,8 +50,9 @@ pub struct Verified {
 impl Verifier {
     /// Takes a binding code: confirms the enrollment, or completes the login, that the handle's challenge stands for.
     ///
-    /// A first-factor session must have named its client; an elevated one with the scope `enroll` may confirm only. A
-    /// wrong code is charged in this step, and can exhaust the attempts, disable the authenticator or lock the account.
+    /// A first-factor session must have named its client; an elevated one with the scope `enroll`, and a second factor
+    /// that is recent enough, may confirm only. The first activation of a factor that may authenticate ends all other
+    /// sessions. A wrong code is charged in this step, and can exhaust the attempts, disable the authenticator or lock the account.
     ///
     /// Denials: [`InvalidBindingCode`](Denial::InvalidBindingCode),
     /// [`MalformedCode`](Denial::MalformedCode), [`ExpiredOobCode`](Denial::ExpiredOobCode),
@@ -54,6 +60,7 @@ impl Verifier {
     /// [`ChallengeCancelled`](Denial::ChallengeCancelled), [`AttemptsExhausted`](Denial::AttemptsExhausted),
     /// [`Locked`](Denial::Locked), [`TransactionSpent`](Denial::TransactionSpent),
     /// [`ClientRequired`](Denial::ClientRequired), [`InsufficientScope`](Denial::InsufficientScope),
+    /// [`InsufficientUserAuthentication`](Denial::InsufficientUserAuthentication),
     /// [`AlreadyEnrolled`](Denial::AlreadyEnrolled), [`AddressInUse`](Denial::AddressInUse),
     /// [`TooManyAuthenticators`](Denial::TooManyAuthenticators), [`ExpiredToken`](Denial::ExpiredToken),
     /// [`WrongRecord`](Denial::WrongRecord).
@@ -67,7 +74,7 @@ impl Verifier {
     ) -> Step<Verified> {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::VerifyOob, session, now);
-        decide(audit, account, now, |account, draft| {
+        decide(&self.keys, audit, account, now, |account, draft| {
             self.try_verify_oob(account, handle, code, &mut Context { session, now, draft })
         })
     }
@@ -83,10 +90,11 @@ impl Verifier {
         let confirm_only = match session.grant() {
             Grant::FirstFactor { client_named: false, .. } => return Err(Denial::ClientRequired),
             Grant::FirstFactor { .. } => false,
-            Grant::Elevated(scopes) if scopes.enroll => true,
-            Grant::Elevated(_) => return Err(Denial::InsufficientScope),
+            Grant::Elevated { scopes, .. } if scopes.enroll => true,
+            Grant::Elevated { .. } => return Err(Denial::InsufficientScope),
         };
         Self::check_session(session, account, now)?;
+        self.check_recent(session, now)?;
         account.prune(now);
         let transaction = session.transaction();
         if handle.transaction_tag != transaction.tag() {

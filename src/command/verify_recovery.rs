@@ -18,7 +18,6 @@ use crate::{
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
-        evidence::Evidence,
         issue_token::IssueToken,
         notify::Notice,
         step::Step,
@@ -30,7 +29,7 @@ use crate::{
         recovery::{LiveCode, Recovery},
         transaction::Transaction,
     },
-    session::session::Session,
+    session::{evidence::Evidence, session::Session},
     value::{instant::Millis, recovery_code::RecoveryCode},
 };
 
@@ -68,7 +67,7 @@ impl Verifier {
     ) -> Step<Recovered> {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::VerifyRecovery, session, now);
-        decide(audit, account, now, |account, draft| {
+        decide(&self.keys, audit, account, now, |account, draft| {
             self.try_verify_recovery(account, code, &mut Context { session, now, draft })
         })
     }
@@ -156,7 +155,9 @@ impl Verifier {
             }
         };
         let evidence = Evidence::recovery_code(recovery.id(), spent_at);
-        context.draft.issue(IssueToken::of(context.session, &evidence).ok_or(Denial::InsufficientScope)?);
+        context.draft.issue(
+            IssueToken::of(context.session, &evidence, account.epoch()).ok_or(Denial::InsufficientScope)?,
+        );
         Ok(Recovered { evidence, replacement, remaining: recovery.usable(&self.keys), repeated: true })
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     },
     value::{
         binding_code::BindingCode,
-        id::{AuthenticatorId, ChallengeId, DestinationKey, TransactionId, first_16},
+        id::{AuthenticatorId, ChallengeId, DestinationKey, TenantTag, TransactionId, first_16},
         long_code::LongCode,
         name::Subject,
         purpose::ProofPurpose,
@@ -163,6 +163,13 @@ pub(crate) fn destination_key(key: &MacKey, channel: &str, counting_form: &str) 
     let mut message = key.message();
     message.field(channel.as_bytes()).field(counting_form.as_bytes());
     DestinationKey(*message.tag().first())
+}
+
+/// What a record carries of the context of its keys: SHA-256 over the context, first 8 bytes. No key enters it.
+pub(crate) fn tenant_tag(context: &str) -> TenantTag {
+    let mut message = Transcript::new(Unkeyed);
+    message.fixed(b"countersign/v1/tenant").field(context.as_bytes());
+    TenantTag(*message.digest().first_chunk().unwrap_or(&[0; 8]))
 }
 
 /// The stable id of an effect: SHA-256 over public facts, first 16 bytes. The kind comes in two pieces, so that one

@@ -13,7 +13,12 @@ use crate::{
         mac::{MacKey, Tag, Transcript},
         wipe::{SecretArray, wipe},
     },
-    value::{id::KeyId, instant::Millis, text::Text},
+    keys::derive,
+    value::{
+        id::{KeyId, TenantTag},
+        instant::Millis,
+        text::Text,
+    },
 };
 
 /// One secret key. Its id is computed, in each class and context another one.
@@ -143,6 +148,7 @@ impl core::error::Error for KeyError {}
 #[derive(Clone)]
 pub struct KeyRing {
     context: Text,
+    tenant: TenantTag,
     transient: Class<TransientKey>,
     durable: Class<DurableKey>,
 }
@@ -152,7 +158,8 @@ impl KeyRing {
     pub const MAX_KEYS: usize = 3;
 
     /// A ring of one current key a class. The context, at most 255 bytes, is the issuer or tenant: rings with different
-    /// contexts share nothing, even with the same secrets.
+    /// contexts share nothing, even with the same secrets. A record that was written under another context is refused as
+    /// [`WrongRecord`](crate::Denial::WrongRecord): a context is for ever.
     ///
     /// # Errors
     /// [`KeyError`] if the context is too long or the same secret was given for both classes.
@@ -166,6 +173,7 @@ impl KeyRing {
         }
         Ok(Self {
             context: Text::from(context),
+            tenant: derive::tenant_tag(context),
             transient: Class { current: TransientKey::new(&transient, context, None), others: Vec::new() },
             durable: Class { current: DurableKey::new(&durable, context), others: Vec::new() },
         })
@@ -243,6 +251,11 @@ impl KeyRing {
         } else {
             Ok(())
         }
+    }
+
+    /// What a record carries of the context.
+    pub(crate) const fn tenant(&self) -> TenantTag {
+        self.tenant
     }
 
     /// The key that makes new tokens, handles and binding codes.

@@ -33,6 +33,8 @@ pub enum Command {
     ReportDelivery,
     Unlock,
     Reset,
+    RevokeSessions,
+    RemoveAuthenticator,
     Ask,
     VerifyLink,
     VerifyCode,
@@ -55,6 +57,8 @@ impl Command {
             Self::ReportDelivery => "report_delivery",
             Self::Unlock => "unlock",
             Self::Reset => "reset",
+            Self::RevokeSessions => "revoke_sessions",
+            Self::RemoveAuthenticator => "remove_authenticator",
             Self::Ask => "ask",
             Self::VerifyLink => "verify_link",
             Self::VerifyCode => "verify_code",
@@ -71,7 +75,7 @@ pub struct AuditEvent {
     pub command: Command,
     /// About whom.
     pub subject: Subject,
-    /// For which client; absent for the host's own commands.
+    /// For which client; absent for the host's own commands, and if the first factor named none.
     pub client: Option<ClientId>,
     /// In which transaction; absent for the host's own commands.
     pub transaction: Option<TransactionId>,
@@ -95,7 +99,7 @@ impl AuditEvent {
 
     pub(crate) fn of_session(command: Command, session: &Session, now: Millis) -> Self {
         let mut event = Self::new(command, session.subject().clone(), now);
-        event.client = Some(session.client().clone());
+        event.client = session.client().cloned();
         event.transaction = Some(session.transaction());
         event
     }

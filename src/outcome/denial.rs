@@ -6,7 +6,7 @@
 //! doing but the host's; [`Denial::is_misuse`] tells it apart.
 
 use core::fmt;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::{machine::challenge::CancelReason, value::user_input::Malformed};
 
@@ -18,7 +18,8 @@ pub enum Denial {
     /// The text is not a well-formed `mfa_token`, no key that was in use then authenticates it, or it lives longer than
     /// the policy allows.
     MalformedToken,
-    /// The `mfa_token` or the elevated session has expired, or the account refuses sessions of its age.
+    /// The `mfa_token` or the elevated session has expired, or something ended it: it is of another epoch than the account,
+    /// or its transaction is no longer known.
     ExpiredToken,
     /// The `mfa_token` was not issued to this client.
     WrongClient,
@@ -26,9 +27,16 @@ pub enum Denial {
     ClientRequired,
     /// The session is not of the kind, or lacks the scope, that the command takes.
     InsufficientScope,
+    /// The elevated session changes factors, and its second factor was used longer ago than the policy's
+    /// `elevated_max_age`: its holder signs in again (RFC 9470).
+    InsufficientUserAuthentication {
+        /// How old the second factor may be: the `max_age` of RFC 9470 section 3.
+        max_age: Duration,
+    },
     /// The transaction has issued its token.
     TransactionSpent,
-    /// **Misuse.** The record belongs to another subject than the session.
+    /// **Misuse.** The record belongs to another subject than the session, or it was written under another context than
+    /// that of the keys: it is another tenant's.
     WrongRecord,
 
     // Enrollment.
@@ -116,6 +124,7 @@ impl Denial {
             Self::WrongClient => "wrong_client",
             Self::ClientRequired => "client_required",
             Self::InsufficientScope => "insufficient_scope",
+            Self::InsufficientUserAuthentication { .. } => "insufficient_user_authentication",
             Self::TransactionSpent => "transaction_spent",
             Self::WrongRecord => "wrong_record",
             Self::AlreadyEnrolled => "already_enrolled",
@@ -160,9 +169,13 @@ impl Denial {
             Self::InsufficientScope => {
                 "the session is not of the kind, or lacks the scope, that the command takes"
             }
+            Self::InsufficientUserAuthentication { .. } => {
+                "the session's second factor was used longer ago than elevated_max_age: let its holder sign in again"
+            }
             Self::TransactionSpent => "the transaction has issued its token: begin another one",
             Self::WrongRecord => {
-                "the record belongs to another subject than the session: load the record of session.subject()"
+                "the record belongs to another subject or tenant: load the record of session.subject(), and use the keys \
+                 of its own context"
             }
             Self::AlreadyEnrolled => {
                 "the user is enrolled, so a first factor alone may not add an authenticator"
@@ -207,7 +220,7 @@ impl Denial {
         }
     }
 
-    /// Whether the host, and not a client, is at fault: it handed in another user's record.
+    /// Whether the host, and not a client, is at fault: it handed in another user's or tenant's record.
     #[must_use]
     pub const fn is_misuse(&self) -> bool {
         matches!(self, Self::WrongRecord)

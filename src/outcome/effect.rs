@@ -4,7 +4,7 @@
 //! the same effect is computed again, so that carrying one out twice can be noticed. A [`Message`] holds a code and so
 //! cannot be serialised; its [`Descriptor`](crate::effect::Descriptor) holds none and can be stored with the record.
 
-use crate::outcome::{issue_token::IssueToken, notify::Notify, send::Message};
+use crate::outcome::{end_sessions::EndSessions, issue_token::IssueToken, notify::Notify, send::Message};
 
 /// What the host has to do.
 #[derive(Clone, Debug)]
@@ -17,4 +17,6 @@ pub enum Effect {
     IssueToken(IssueToken),
     /// Tell the account's holder.
     Notify(Notify),
+    /// End the host's own sessions of this account.
+    EndSessions(EndSessions),
 }

@@ -6,6 +6,7 @@ use crate::{
     factor::destination::Channel,
     keys::derive,
     value::{
+        epoch::Epoch,
         id::{AuthenticatorId, ChallengeId, ProofId, TransactionId},
         name::Subject,
     },
@@ -33,6 +34,10 @@ impl EffectId {
 
     pub(super) fn token(subject: &Subject, transaction: &TransactionId) -> Self {
         Self(derive::effect_id(subject, ("issue-token", ""), &[&transaction.0], None))
+    }
+
+    pub(super) fn end_sessions(subject: &Subject, epoch: Epoch) -> Self {
+        Self(derive::effect_id(subject, ("end-sessions", ""), &[&epoch.0.to_be_bytes()], None))
     }
 
     pub(super) fn notify(

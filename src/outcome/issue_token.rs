@@ -2,10 +2,14 @@
 //! factor did not.
 
 use crate::{
-    outcome::{effect_id::EffectId, evidence::Evidence},
-    session::session::{Grant, Session},
+    outcome::effect_id::EffectId,
+    session::{
+        elevation::Elevation,
+        evidence::Evidence,
+        session::{Grant, Session},
+    },
     value::{
-        id::TransactionId,
+        epoch::Epoch,
         name::{Audience, ClientId, Scope, Subject},
     },
 };
@@ -16,28 +20,30 @@ use crate::{
 pub struct IssueToken {
     /// For whom.
     pub subject: Subject,
-    /// For which client.
-    pub client: ClientId,
+    /// For which client; absent if the first factor named none.
+    pub client: Option<ClientId>,
     /// For which audience; empty if none was asked for.
     pub audience: Audience,
     /// With which scope.
     pub scope: Scope,
     /// What was proven.
     pub evidence: Evidence,
-    transaction: TransactionId,
+    /// What the host keeps with its own session, and hands back with [`Session::elevated`]. It carries the epoch of the
+    /// account after this step.
+    pub elevation: Elevation,
 }
 
 impl IssueToken {
     /// The token of a first-factor session; an elevated one gets none.
-    pub(crate) fn of(session: &Session, evidence: &Evidence) -> Option<Self> {
+    pub(crate) fn of(session: &Session, evidence: &Evidence, epoch: Epoch) -> Option<Self> {
         let Grant::FirstFactor { audience, scope, .. } = session.grant() else { return None };
         Some(Self {
             subject: session.subject().clone(),
-            client: session.client().clone(),
+            client: session.client().cloned(),
             audience: audience.clone(),
             scope: scope.clone(),
             evidence: evidence.clone(),
-            transaction: session.transaction(),
+            elevation: session.elevated_by(evidence, epoch),
         })
     }
 
@@ -45,6 +51,6 @@ impl IssueToken {
     /// the same effect with the same id: a host that must not issue two tokens keeps the ids that it has carried out.
     #[must_use]
     pub fn id(&self) -> EffectId {
-        EffectId::token(&self.subject, &self.transaction)
+        EffectId::token(&self.subject, &self.elevation.transaction())
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         keyring::KeyRing,
     },
     machine::challenge::ChallengeState,
-    outcome::{effect_id::EffectId, notify::Notify},
+    outcome::{effect_id::EffectId, end_sessions::EndSessions, notify::Notify},
     record::{authenticator::Authenticator, challenge::Challenge},
     session::proof_handle::{self, Stamp},
     value::{
@@ -81,7 +81,7 @@ impl Content {
     }
 }
 
-/// A message or a notice without what is secret in it: what a host stores in its outbox, in the transaction that stores
+/// A message or another effect without what is secret in it: what a host stores in its outbox, in the transaction that stores
 /// the record, and later turns back into the effect with [`render`](crate::Verifier::render), or with
 /// [that](crate::address_proof::AddressVerifier::render) of the record it belongs to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -94,6 +94,8 @@ pub enum Descriptor {
     Notify(Notify),
     /// A [`Message`] of a [proof of an address](crate::address_proof), without its content.
     Link(LinkDescriptor),
+    /// An [`EndSessions`], whole.
+    EndSessions(EndSessions),
 }
 
 impl Descriptor {
@@ -104,6 +106,7 @@ impl Descriptor {
             Self::Send(message) => message.id,
             Self::Notify(notify) => notify.id,
             Self::Link(message) => message.id,
+            Self::EndSessions(end) => end.id,
         }
     }
 
@@ -114,6 +117,7 @@ impl Descriptor {
             Self::Send(message) => &message.subject,
             Self::Notify(notify) => &notify.subject,
             Self::Link(message) => &message.subject,
+            Self::EndSessions(end) => &end.subject,
         }
     }
 }

@@ -104,6 +104,9 @@ pub struct Settings {
     pub attempts: u8,
     /// How long an `mfa_token` lives, 1 to 600 s.
     pub token_lifetime: Duration,
+    /// How old the second factor of an elevated session may be where it changes factors, 1 to 86,400 s (ASVS 5.0
+    /// requirement 7.5.1).
+    pub elevated_max_age: Duration,
     /// Wrong codes of the whole account. When it is empty the account is locked.
     pub guess_bucket: Rate,
     /// Wrong codes of the whole account in the long run. When it is empty the account is locked. `None` is off.
@@ -143,6 +146,7 @@ impl Default for Settings {
             code_lifetime: Duration::seconds(300),
             attempts: 5,
             token_lifetime: Duration::seconds(600),
+            elevated_max_age: Duration::seconds(900),
             guess_bucket: Rate::new(10, Duration::seconds(360)),
             long_guess_budget: Some(Rate::new(30, Duration::days(1))),
             failure_cap: 50,
@@ -219,6 +223,11 @@ impl Settings {
             (seconds(self.code_lifetime, 1, 600), "code_lifetime", "1 to 600 s in whole milliseconds"),
             ((1..=MAX_ATTEMPTS).contains(&self.attempts), "attempts", "1 to 10"),
             (seconds(self.token_lifetime, 1, 600), "token_lifetime", "1 to 600 s in whole milliseconds"),
+            (
+                seconds(self.elevated_max_age, 1, 86_400),
+                "elevated_max_age",
+                "1 to 86,400 s in whole milliseconds",
+            ),
             (self.guess_bucket.is_bounded(), "guess_bucket", RATE),
             (self.long_guess_budget.is_none_or(Rate::is_bounded), "long_guess_budget", RATE),
             ((1..=MAX_FAILURES).contains(&self.failure_cap), "failure_cap", "1 to 100"),
@@ -286,7 +295,7 @@ mod tests {
         type Change = fn(&mut Settings);
         let long = Duration::days(367);
         assert!(!Rate::new(1, long).is_bounded());
-        let rows: [(&str, Change, Change); 15] = [
+        let rows: [(&str, Change, Change); 16] = [
             ("code_digits", |s| s.code_digits = 5, |s| s.code_digits = 10),
             (
                 "code_lifetime",
@@ -298,6 +307,11 @@ mod tests {
                 "token_lifetime",
                 |s| s.token_lifetime = Duration::ZERO,
                 |s| s.token_lifetime = Duration::seconds(601),
+            ),
+            (
+                "elevated_max_age",
+                |s| s.elevated_max_age = Duration::ZERO,
+                |s| s.elevated_max_age = Duration::seconds(86_401),
             ),
             (
                 "guess_bucket",
@@ -344,9 +358,10 @@ mod tests {
     #[test]
     fn a_fraction_of_a_millisecond_is_refused_by_name() {
         type Change = fn(&mut Settings, Duration);
-        let rows: [(&str, Change); 8] = [
+        let rows: [(&str, Change); 9] = [
             ("code_lifetime", |s, span| s.code_lifetime = span),
             ("token_lifetime", |s, span| s.token_lifetime = span),
+            ("elevated_max_age", |s, span| s.elevated_max_age = span),
             ("guess_bucket", |s, span| s.guess_bucket = Rate::new(1, span)),
             ("long_guess_budget", |s, span| s.long_guess_budget = Some(Rate::new(1, span))),
             ("recovery_bucket", |s, span| s.recovery_bucket = Rate::new(1, span)),

@@ -22,9 +22,10 @@ use crate::{
         recovery::Recovery,
         transaction::{AttemptCounter, Transaction},
     },
-    session::session::Session,
+    session::{elevation::Elevation, session::Session},
     value::{
-        id::{AuthenticatorId, TransactionId},
+        epoch::Epoch,
+        id::{AuthenticatorId, TenantTag, TransactionId},
         instant::Millis,
         name::Subject,
         revision::Revision,
@@ -43,8 +44,15 @@ pub struct Account(pub(super) Box<AccountBody>);
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct AccountBody {
+    /// Of the context of the keys that it was first written under; absent until then.
+    pub(super) tenant: Option<TenantTag>,
     pub(super) subject: Subject,
     pub(super) revision: Revision,
+    /// Sessions of another epoch are refused.
+    pub(super) epoch: Epoch,
+    /// The transaction that raised the epoch last, if one of the account did. It is spared: its sessions may be of an
+    /// earlier epoch.
+    pub(super) changed_by: Option<TransactionId>,
     /// The latch: set by the first active authenticator that may authenticate.
     pub(super) enrolled: bool,
     #[cfg_attr(
@@ -70,10 +78,9 @@ pub(crate) struct AccountBody {
     pub(super) transactions: Vec<Transaction>,
     pub(super) recovery: Option<Recovery>,
     pub(super) ledger: Ledger,
-    /// First-factor sessions begun at or before it are refused.
+    /// First-factor sessions begun at or before it are refused: those of spent transactions that the record no longer
+    /// holds.
     pub(super) not_before: Option<Millis>,
-    /// Elevated sessions authenticated at or before it are refused.
-    pub(super) elevated_not_before: Option<Millis>,
     /// When the record was last written, by the latest of the clocks that wrote it.
     pub(super) updated: Millis,
     /// Whether the store has it: a loaded record is replaced, a new one inserted.
@@ -86,8 +93,11 @@ impl Account {
     #[must_use]
     pub fn new(subject: &Subject) -> Self {
         Self(Box::new(AccountBody {
+            tenant: None,
             subject: subject.clone(),
             revision: Revision::NONE,
+            epoch: Epoch::FIRST,
+            changed_by: None,
             enrolled: false,
             authenticators: Vec::new(),
             challenges: Vec::new(),
@@ -95,7 +105,6 @@ impl Account {
             recovery: None,
             ledger: Ledger::default(),
             not_before: None,
-            elevated_not_before: None,
             updated: Millis(0),
             stored: false,
         }))
@@ -111,6 +120,20 @@ impl Account {
     #[must_use]
     pub const fn revision(&self) -> Revision {
         self.0.revision
+    }
+
+    /// The epoch. A session of another one is refused: see [`admits`](Self::admits).
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.0.epoch
+    }
+
+    /// Whether a session with this elevation still stands: it is of this account and of its epoch, or the account spares
+    /// its transaction, which made the latest change. A host may ask it before it serves anything of its own.
+    #[must_use]
+    pub fn admits(&self, elevation: &Elevation) -> bool {
+        *elevation.subject() == self.0.subject
+            && self.0.is_current(elevation.epoch(), elevation.transaction())
     }
 
     /// Whether a first factor alone is not enough, either to sign in or to enroll: some authenticator that may
@@ -167,13 +190,16 @@ impl AccountBody {
     pub(crate) fn lower_wild_bounds(&mut self, now: Millis) {
         let pairs = self.transactions.iter_mut().flat_map(|transaction| &mut transaction.pairs);
         pairs.for_each(|pair| pair.lower_cool_down(now));
-        for bound in [&mut self.not_before, &mut self.elevated_not_before] {
-            // A bound that is honest is left alone: lowering it would bring back what it ended.
-            if bound.is_some_and(|bound| bound.since(now) > LONGEST_SESSION_MS) {
-                *bound = Some(now.after(CLOCK_LEEWAY_MS));
-            }
+        // A bound that is honest is left alone: lowering it would bring back what it ended.
+        if self.not_before.is_some_and(|bound| bound.since(now) > LONGEST_SESSION_MS) {
+            self.not_before = Some(now.after(CLOCK_LEEWAY_MS));
         }
         self.updated = self.updated.min(now);
+    }
+
+    /// Whether the record is of this tenant, or of none yet.
+    pub(crate) fn is_of(&self, tenant: TenantTag) -> bool {
+        self.tenant.is_none_or(|own| own == tenant)
     }
 
     /// The authenticator of this id.
@@ -212,20 +238,31 @@ impl AccountBody {
         !core::mem::replace(&mut self.enrolled, true)
     }
 
-    /// Whether a session is as old as one of its kind that is refused.
-    pub(crate) fn has_revoked(&self, session: &Session) -> bool {
-        let bound = if session.is_elevated() { self.elevated_not_before } else { self.not_before };
-        bound.is_some_and(|bound| session.begun_ms() <= bound)
+    /// The epoch.
+    pub(crate) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether sessions of this epoch and transaction still stand.
+    fn is_current(&self, epoch: Epoch, transaction: TransactionId) -> bool {
+        epoch == self.epoch || self.changed_by == Some(transaction)
+    }
+
+    /// Whether a session has ended: it is of another epoch, or as old as a spent transaction that was evicted.
+    pub(crate) fn has_ended(&self, session: &Session) -> bool {
+        let evicted = |bound| !session.is_elevated() && session.begun_ms() <= bound;
+        !self.is_current(session.epoch(), session.transaction()) || self.not_before.is_some_and(evicted)
+    }
+
+    /// Ends all sessions but those of the transaction `by`, and returns the epoch that begins.
+    pub(crate) fn raise_epoch(&mut self, by: Option<TransactionId>, now: Millis) -> Epoch {
+        self.epoch = self.epoch.raised(now);
+        self.changed_by = by;
+        self.epoch
     }
 
     /// Refuses first-factor sessions begun until `instant`.
-    pub(crate) fn revoke_sessions_before(&mut self, instant: Millis) {
+    pub(super) fn refuse_begun_until(&mut self, instant: Millis) {
         self.not_before = self.not_before.max(Some(instant));
-    }
-
-    /// Refuses sessions of both kinds begun until `instant`.
-    pub(crate) fn revoke_all_sessions_before(&mut self, instant: Millis) {
-        self.revoke_sessions_before(instant);
-        self.elevated_not_before = self.elevated_not_before.max(Some(instant));
     }
 }

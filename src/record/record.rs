@@ -10,7 +10,7 @@ use crate::{
         account::{Account, AccountBody},
         address_proof::{AddressProof, AddressProofBody},
     },
-    value::{instant::Millis, name::Subject, revision::Revision},
+    value::{id::TenantTag, instant::Millis, name::Subject, revision::Revision},
 };
 
 /// A record that a [`Step`](crate::Step) writes: an [`Account`] or an [`AddressProof`]. It cannot be implemented
@@ -86,6 +86,14 @@ pub(crate) trait Body {
 
     fn revision(&self) -> Revision;
 
+    /// Whether the record is of this tenant, or of none yet.
+    fn is_of(&self, _tenant: TenantTag) -> bool {
+        true
+    }
+
+    /// Notes the tenant of a record that has none.
+    fn settle_in(&mut self, _tenant: TenantTag) {}
+
     /// Whether the store has it already.
     fn is_stored(&self) -> bool;
 
@@ -143,6 +151,14 @@ impl Body for AccountBody {
 
     fn revision(&self) -> Revision {
         self.revision
+    }
+
+    fn is_of(&self, tenant: TenantTag) -> bool {
+        Self::is_of(self, tenant)
+    }
+
+    fn settle_in(&mut self, tenant: TenantTag) {
+        self.tenant.get_or_insert(tenant);
     }
 
     fn is_stored(&self) -> bool {

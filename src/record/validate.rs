@@ -17,7 +17,9 @@ use crate::{
         recovery::Recovery,
         transaction::{AttemptCounter, Transaction},
     },
-    value::{binding_code::BindingCode, id::AuthenticatorKind, purpose::Purpose, revision::Revision},
+    value::{
+        binding_code::BindingCode, epoch::Epoch, id::AuthenticatorKind, purpose::Purpose, revision::Revision,
+    },
 };
 
 /// Why a stored record is refused.
@@ -46,6 +48,9 @@ fn distinct<T: PartialEq>(mut list: impl Iterator<Item = T> + Clone) -> bool {
 
 pub(super) fn check_account(account: &AccountBody) -> Result<(), Inconsistent> {
     check_revision(account.revision)?;
+    let unwritten = account.revision == Revision::NONE;
+    ensure(account.tenant.is_some() || unwritten, "a record that was written is of no tenant")?;
+    ensure(account.epoch <= Epoch::MAX, "the epoch is 2^53 or above")?;
     ensure(
         distinct(account.authenticators.iter().map(|known| known.id)),
         "an authenticator id is given twice",

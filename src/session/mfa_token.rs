@@ -20,6 +20,7 @@ use crate::{
     },
     session::session::FirstFactor,
     value::{
+        epoch::Epoch,
         id::{KeyId, TransactionId},
         instant::Millis,
         name::{Audience, ClientId, Scope, Subject},
@@ -38,6 +39,7 @@ const MAX_TOKEN_BYTES: usize = 1
     + 16
     + 8
     + 8
+    + 8
     + 32;
 
 /// What an `mfa_token` says.
@@ -51,17 +53,19 @@ pub(crate) struct TokenClaims {
 
 /// Makes an `mfa_token`.
 pub(crate) fn seal_token(key: &TransientKey, claims: &TokenClaims) -> MfaToken {
-    let FirstFactor { subject, client, audience, scope } = &claims.first_factor;
+    let FirstFactor { subject, client, audience, scope, epoch } = &claims.first_factor;
+    let client = client.as_ref().map_or("", ClientId::as_str);
     // The length of the payload stands before it as it is hashed, and not in the token.
     let mut token = Zeroizing::new(Vec::with_capacity(LENGTH + MAX_TOKEN_BYTES));
     token.extend([0; LENGTH]);
     token.push(VERSION);
     token.extend(key.id.0);
-    for text in [subject.as_str(), client.as_str(), audience.as_str(), scope.as_str()] {
+    for text in [subject.as_str(), client, audience.as_str(), scope.as_str()] {
         token.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
         token.extend(text.as_bytes());
     }
     token.extend(claims.transaction.0);
+    token.extend(epoch.0.to_be_bytes());
     token.extend(claims.begun.0.to_be_bytes());
     token.extend(claims.expires.0.to_be_bytes());
     let length = length_prefix(token.len().saturating_sub(LENGTH));
@@ -117,14 +121,17 @@ fn claims(payload: &[u8]) -> Option<TokenClaims> {
     let (audience, rest) = text_field(rest)?;
     let (scope, rest) = text_field(rest)?;
     let (transaction, rest) = rest.split_first_chunk::<16>()?;
+    let (epoch, rest) = rest.split_first_chunk::<8>()?;
     let (begun, rest) = rest.split_first_chunk::<8>()?;
     let expires: &[u8; 8] = rest.try_into().ok()?;
-    let first_factor = FirstFactor::new(
-        Subject::new(subject).ok()?,
-        ClientId::new(client).ok()?,
-        Audience::new(audience).ok()?,
-        Scope::new(scope).ok()?,
-    );
+    let first_factor = FirstFactor {
+        subject: Subject::new(subject).ok()?,
+        // None is written as the empty text, which is the name of no client.
+        client: if client.is_empty() { None } else { Some(ClientId::new(client).ok()?) },
+        audience: Audience::new(audience).ok()?,
+        scope: Scope::new(scope).ok()?,
+        epoch: Epoch(u64::from_be_bytes(*epoch)),
+    };
     Some(TokenClaims {
         first_factor,
         transaction: TransactionId(*transaction),
@@ -154,12 +161,10 @@ mod tests {
         for scope in (0..=Scope::MAX_BYTES).step_by(32) {
             for name in [1, 100, 255] {
                 let text = "x".repeat(name);
-                let first_factor = FirstFactor::new(
-                    Subject::new(&text).unwrap(),
-                    ClientId::new(&text).unwrap(),
-                    Audience::new(&text).unwrap(),
-                    Scope::new(&"s".repeat(scope)).unwrap(),
-                );
+                let first_factor = FirstFactor::new(Subject::new(&text).unwrap(), Epoch(9))
+                    .client(ClientId::new(&text).unwrap())
+                    .audience(Audience::new(&text).unwrap())
+                    .scope(Scope::new(&"s".repeat(scope)).unwrap());
                 let (begun, expires) = (Millis(1), Millis(2));
                 let transaction = TransactionId([3; 16]);
                 let claims = TokenClaims { first_factor: first_factor.clone(), transaction, begun, expires };
@@ -181,12 +186,9 @@ mod tests {
         let keys = keys();
         let wiped = |scope: usize| {
             let name = |length: usize| "x".repeat(length);
-            let first_factor = FirstFactor::new(
-                Subject::new(&name(1)).unwrap(),
-                ClientId::new(&name(1)).unwrap(),
-                Audience::new("").unwrap(),
-                Scope::new(&name(scope)).unwrap(),
-            );
+            let first_factor = FirstFactor::new(Subject::new(&name(1)).unwrap(), Epoch::FIRST)
+                .client(ClientId::new(&name(1)).unwrap())
+                .scope(Scope::new(&name(scope)).unwrap());
             let (begun, expires) = (Millis(1), Millis(2));
             let claims = TokenClaims { first_factor, transaction: TransactionId([3; 16]), begun, expires };
             let token = seal_token(keys.transient(), &claims);
@@ -197,5 +199,16 @@ mod tests {
         let (short, long) = (LENGTH + base64url::room(192), LENGTH + base64url::room(MAX_TOKEN_BYTES));
         assert!(wiped(0) >= short);
         assert_eq!(wiped(200) - wiped(0), long - short);
+    }
+
+    #[test]
+    fn a_token_without_a_client_opens_without_one() {
+        let keys = keys();
+        let first_factor = FirstFactor::new(Subject::new("user-1").unwrap(), Epoch::FIRST);
+        let (transaction, begun, expires) = (TransactionId([3; 16]), Millis(1), Millis(2));
+        let claims = TokenClaims { first_factor: first_factor.clone(), transaction, begun, expires };
+        let opened = open_token(&keys, seal_token(keys.transient(), &claims).expose()).unwrap();
+        assert_eq!(opened.first_factor, first_factor);
+        assert_eq!(opened.first_factor.client, None);
     }
 }

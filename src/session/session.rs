@@ -1,39 +1,65 @@
 //! Sessions: who asks, on the strength of what.
 //!
 //! A first-factor session comes from an `mfa_token` and has only the rights of a user who has passed the first factor.
-//! An elevated one is built by a host that checked an access token of its own. The two are one type, so that a
-//! command states which it takes in one place; neither can be forged from the other.
+//! An elevated one is built by a host that checked an access token of its own, from the elevation that it keeps with it.
+//! The two are one type, so that a command states which it takes in one place; neither can be forged from the other.
 
 use time::OffsetDateTime;
 
 use crate::{
     machine::enrollment::EnrolledBy,
+    session::{elevation::Elevation, evidence::Evidence},
     value::{
+        epoch::Epoch,
         id::TransactionId,
         instant::Millis,
         name::{Audience, ClientId, Scope, Subject},
     },
 };
 
-/// That the host accepted a first factor: what [`begin`](crate::Verifier::begin) turns into an `mfa_token`.
+/// A first factor under way: made by [`prepare`](crate::Verifier::prepare) before the password is checked, and turned
+/// into a session by [`begin`](crate::Verifier::begin) if it was right.
+///
+/// It remembers the epoch of the account. If the password is changed while it is being checked, the host calls
+/// [`revoke_sessions`](crate::Verifier::revoke_sessions), and this first factor begins nothing any more.
+///
+/// A plain cookie application names no client, audience or scope, and nothing then asks for one.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub struct FirstFactor {
-    /// Whose.
-    pub subject: Subject,
-    /// Through which client.
-    pub client: ClientId,
-    /// For which audience a token was asked.
-    pub audience: Audience,
-    /// With which scope.
-    pub scope: Scope,
+    pub(crate) subject: Subject,
+    pub(crate) client: Option<ClientId>,
+    pub(crate) audience: Audience,
+    pub(crate) scope: Scope,
+    pub(crate) epoch: Epoch,
 }
 
 impl FirstFactor {
-    /// A first factor that was accepted.
+    pub(crate) fn new(subject: Subject, epoch: Epoch) -> Self {
+        Self { subject, client: None, audience: Audience::default(), scope: Scope::default(), epoch }
+    }
+
+    /// Names the client that the user signs in through. Every later request must then name the same one.
     #[must_use]
-    pub const fn new(subject: Subject, client: ClientId, audience: Audience, scope: Scope) -> Self {
-        Self { subject, client, audience, scope }
+    pub fn client(self, client: ClientId) -> Self {
+        Self { client: Some(client), ..self }
+    }
+
+    /// Names the audience that a token was asked for.
+    #[must_use]
+    pub fn audience(self, audience: Audience) -> Self {
+        Self { audience, ..self }
+    }
+
+    /// Names the scope that was asked for.
+    #[must_use]
+    pub fn scope(self, scope: Scope) -> Self {
+        Self { scope, ..self }
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
     }
 }
 
@@ -69,8 +95,9 @@ impl ElevatedScopes {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Session {
     subject: Subject,
-    client: ClientId,
+    client: Option<ClientId>,
     transaction: TransactionId,
+    epoch: Epoch,
     begun: Millis,
     expires: Millis,
     grant: Grant,
@@ -81,28 +108,33 @@ pub(crate) enum Grant {
     FirstFactor {
         audience: Audience,
         scope: Scope,
-        /// Whether the request named the client itself.
+        /// Whether the request named the client itself, if there is one to name.
         client_named: bool,
     },
-    Elevated(ElevatedScopes),
+    Elevated {
+        scopes: ElevatedScopes,
+        evidence: Evidence,
+    },
 }
 
 impl Session {
-    /// A session that the host elevated, after checking an access token of its own: whose and which client's it is,
-    /// the transaction that is stable for that token ([`TransactionId::from_token_id`]), what it may do, when its
-    /// holder was last authenticated with a second factor, and when it expires.
+    /// A session that the host elevated, after checking an access token or a cookie of its own: the elevation that it
+    /// keeps with that, what the session may do, and when it expires. Its client is that of the elevation, which the
+    /// host has authenticated where there is one.
     #[must_use]
-    pub fn elevated(
-        subject: Subject,
-        client: ClientId,
-        transaction: TransactionId,
-        scopes: ElevatedScopes,
-        authenticated_at: OffsetDateTime,
-        expires: OffsetDateTime,
-    ) -> Self {
-        let begun = Millis::from(authenticated_at);
+    pub fn elevated(elevation: Elevation, scopes: ElevatedScopes, expires: OffsetDateTime) -> Self {
+        let Elevation { subject, client, transaction, epoch, evidence } = elevation;
+        let begun = Millis::from(evidence.at);
         let expires = Millis::from(expires).max(begun);
-        Self { subject, client, transaction, begun, expires, grant: Grant::Elevated(scopes) }
+        Self {
+            subject,
+            client,
+            transaction,
+            epoch,
+            begun,
+            expires,
+            grant: Grant::Elevated { scopes, evidence },
+        }
     }
 
     pub(crate) fn first_factor(
@@ -111,9 +143,9 @@ impl Session {
         (begun, expires): (Millis, Millis),
         client_named: bool,
     ) -> Self {
-        let FirstFactor { subject, client, audience, scope } = first_factor;
+        let FirstFactor { subject, client, audience, scope, epoch } = first_factor;
         let grant = Grant::FirstFactor { audience, scope, client_named };
-        Self { subject, client, transaction, begun, expires, grant }
+        Self { subject, client, transaction, epoch, begun, expires, grant }
     }
 
     /// Whose account.
@@ -122,10 +154,10 @@ impl Session {
         &self.subject
     }
 
-    /// Which client asks.
+    /// Which client asks; absent if the first factor named none.
     #[must_use]
-    pub const fn client(&self) -> &ClientId {
-        &self.client
+    pub const fn client(&self) -> Option<&ClientId> {
+        self.client.as_ref()
     }
 
     /// The transaction.
@@ -134,10 +166,16 @@ impl Session {
         self.transaction
     }
 
+    /// The epoch that the account had when the session was begun.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     /// Whether the host elevated it.
     #[must_use]
     pub const fn is_elevated(&self) -> bool {
-        matches!(self.grant, Grant::Elevated(_))
+        matches!(self.grant, Grant::Elevated { .. })
     }
 
     /// When it ends.
@@ -164,10 +202,37 @@ impl Session {
         &self.grant
     }
 
+    /// Whether the client that asks is known: the request named it, or the host authenticated it, or there is none.
+    pub(crate) const fn is_client_known(&self) -> bool {
+        match self.grant {
+            Grant::FirstFactor { client_named, .. } => client_named,
+            Grant::Elevated { .. } => true,
+        }
+    }
+
+    /// The elevation of an elevated session, at this epoch.
+    pub(crate) fn elevation_at(&self, epoch: Epoch) -> Option<Elevation> {
+        match &self.grant {
+            Grant::FirstFactor { .. } => None,
+            Grant::Elevated { evidence, .. } => Some(self.elevated_by(evidence, epoch)),
+        }
+    }
+
+    /// What the host keeps of this session once this evidence elevated it.
+    pub(crate) fn elevated_by(&self, evidence: &Evidence, epoch: Epoch) -> Elevation {
+        Elevation {
+            subject: self.subject.clone(),
+            client: self.client.clone(),
+            transaction: self.transaction,
+            epoch,
+            evidence: evidence.clone(),
+        }
+    }
+
     pub(crate) const fn opener(&self) -> EnrolledBy {
         match self.grant {
             Grant::FirstFactor { .. } => EnrolledBy::FirstFactor,
-            Grant::Elevated(_) => EnrolledBy::Elevated,
+            Grant::Elevated { .. } => EnrolledBy::Elevated,
         }
     }
 }

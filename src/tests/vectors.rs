@@ -18,6 +18,7 @@ use crate::{
         draws::Draws,
         keyring::{DurableKey, Key, KeyRing, TransientKey},
     },
+    outcome::end_sessions::{EndReason, EndSessions},
     session::{
         mfa_token::{self, TokenClaims},
         oob_code,
@@ -27,6 +28,7 @@ use crate::{
     value::{
         binding_code::BindingCode,
         email_address::EmailAddress,
+        epoch::Epoch,
         id::{AuthenticatorId, ChallengeId, ProofId, TransactionId, base62},
         instant::Millis,
         long_code::LongCode,
@@ -132,12 +134,13 @@ fn key_ids() {
 fn mfa_tokens() {
     for case in vectors!("mfa_token") {
         let claims = TokenClaims {
-            first_factor: FirstFactor::new(
-                case.subject(),
-                ClientId::new(case.text("client")).unwrap(),
-                Audience::new(case.text("audience")).unwrap(),
-                Scope::new(case.text("scope")).unwrap(),
-            ),
+            first_factor: FirstFactor {
+                subject: case.subject(),
+                client: ClientId::new(case.text("client")).ok(),
+                audience: Audience::new(case.text("audience")).unwrap(),
+                scope: Scope::new(case.text("scope")).unwrap(),
+                epoch: Epoch(case.number("epoch")),
+            },
             transaction: TransactionId(case.array("transaction")),
             begun: Millis(case.number("begun")),
             expires: Millis(case.number("expires")),
@@ -330,6 +333,10 @@ fn effect_ids() {
             derive::effect_id(&case.subject(), (case.text("kind"), ""), &[split.0, split.1], sends),
             output
         );
+        if let Some(epoch) = case.0["epoch"].as_u64() {
+            let end = EndSessions::new(&case.subject(), Epoch(epoch), None, EndReason::Revoked);
+            assert_eq!(end.id.as_bytes(), &output);
+        }
     }
 }
 
@@ -345,9 +352,12 @@ fn draws() {
 }
 
 #[test]
-fn elevated_transactions_and_device_ids() {
-    for case in vectors!("transaction") {
-        assert_eq!(TransactionId::from_token_id(case.text("token_id")).0.to_vec(), case.bytes("output"));
+fn tenant_tags_and_device_ids() {
+    for case in vectors!("tenant_tag") {
+        let context = case.text("context");
+        assert_eq!(derive::tenant_tag(context).0.to_vec(), case.bytes("output"));
+        let keys = KeyRing::new(context, Key::new(&[1; 32]).unwrap(), Key::new(&[2; 32]).unwrap());
+        assert_eq!(keys.unwrap().tenant(), derive::tenant_tag(context));
     }
     for case in vectors!("device_id") {
         let device = base62(case.array("random"));

@@ -2,7 +2,6 @@
 //! derived from, so this list only grows. An id must never hold anything that its holder may not know.
 
 use core::{fmt, str::FromStr};
-use sha2::{Digest as _, Sha256};
 
 /// What an id stands for: the `type` of an authenticator in Auth0's lists.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -170,11 +169,6 @@ impl fmt::Debug for ProofId {
     }
 }
 
-/// The transaction of a host's own access token: the first 16 bytes of SHA-256 of the token's id.
-pub(crate) fn elevated_transaction(token_id: &str) -> [u8; 16] {
-    first_16(&Sha256::digest(token_id.as_bytes()).into())
-}
-
 pub(crate) fn first_16(digest: &[u8; 32]) -> [u8; 16] {
     *digest.first_chunk().unwrap_or(&[0; 16])
 }
@@ -197,6 +191,11 @@ impl fmt::Debug for DestinationKey {
         write!(f, "DestinationKey({})", crate::crypto::base64url::encode(&self.0))
     }
 }
+
+/// What a record carries of the context of its keys, so that it is not used under another one. It is computed from the
+/// context alone: no key that comes or goes changes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct TenantTag(pub(crate) [u8; 8]);
 
 /// The id of a server key in one class and context: 4 bytes computed from the key, so that no two keys are ever given
 /// the same one by hand. It stands in every record, token and handle that depends on the key, and says nothing of it.
@@ -239,19 +238,15 @@ crate::crypto::stored_bytes::stored_as_bytes!(ProofId);
 #[cfg(feature = "serde")]
 crate::crypto::stored_bytes::stored_as_bytes!(TransactionId);
 
-/// The id of a transaction: 16 random bytes drawn by [`begin`](crate::Verifier::begin), or, for an elevated session, a
-/// hash of the host's access token. It is public and grants nothing.
+#[cfg(feature = "serde")]
+crate::crypto::stored_bytes::stored_as_bytes!(TenantTag);
+
+/// The id of a transaction, from a first factor to the sessions that its second factor opened: 16 random bytes drawn by
+/// [`begin`](crate::Verifier::begin). It is public and grants nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransactionId(pub(crate) [u8; 16]);
 
 impl TransactionId {
-    /// The transaction of an elevated session: the first 16 bytes of SHA-256 of the id of the host's access token (its
-    /// `jti`, RFC 7519 section 4.1.7), so that it is stable for that token and different for another.
-    #[must_use]
-    pub fn from_token_id(token_id: &str) -> Self {
-        Self(elevated_transaction(token_id))
-    }
-
     /// The bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {

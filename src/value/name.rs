@@ -108,6 +108,20 @@ name! {
     Scope, "scope", 0..=1024
 }
 
+impl Default for Audience {
+    /// The empty one: none was asked for.
+    fn default() -> Self {
+        Self(Text::from(""))
+    }
+}
+
+impl Default for Scope {
+    /// The empty one: none was asked for.
+    fn default() -> Self {
+        Self(Text::from(""))
+    }
+}
+
 /// A host handed in a name that the core does not take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NameError {

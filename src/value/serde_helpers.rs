@@ -63,6 +63,24 @@ where
     deserializer.deserialize_seq(List::<T, MAX>(PhantomData))
 }
 
+/// The stored form of a public time: whole milliseconds since the Unix epoch.
+pub(crate) mod millis {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use time::OffsetDateTime;
+
+    use crate::value::instant::Millis;
+
+    pub(crate) fn serialize<S: Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
+        Millis::from(*at).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<OffsetDateTime, D::Error> {
+        Millis::deserialize(deserializer).map(Millis::to_datetime)
+    }
+}
+
 /// What was read is in the store.
 pub(crate) const fn yes() -> bool {
     true

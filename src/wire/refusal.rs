@@ -159,6 +159,10 @@ pub fn refuse(endpoint: Endpoint, denial: &Denial) -> Refusal {
             ..Refusal::new(403, "insufficient_scope", "")
         },
         Denial::InsufficientScope => MALFORMED_TOKEN,
+        // RFC 9470 section 3.
+        Denial::InsufficientUserAuthentication { .. } => {
+            Refusal::new(401, "insufficient_user_authentication", "A more recent authentication is required.")
+        }
         Denial::WrongRecord => Refusal::server_error(),
         Denial::AlreadyEnrolled => Refusal::new(403, "access_denied", "User is already enrolled."),
         Denial::AddressInUse => Refusal::new(403, "access_denied", "The email address is already enrolled."),

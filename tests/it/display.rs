@@ -11,9 +11,9 @@ use countersign::{
     factor::{AddressError, InvalidAuthenticatorId},
     keys::KeyError,
     machine::{ChallengeState, Enrollment, IllegalTransition},
-    session::{ClientId, TransactionId},
+    session::ClientId,
 };
-use countersign_testkit::{Proving, START, World, address, client, code, json, keys, subject};
+use countersign_testkit::{Proving, START, World, address, client, code, elevation, json, keys, subject};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
@@ -57,9 +57,11 @@ fn ids_show_the_text_of_their_stored_form() {
     assert!(debug(&mail.destination_key).starts_with("DestinationKey("));
     assert_ne!(debug(&mail.id), debug(&world.mails[0].id));
 
-    let transaction = TransactionId::from_token_id("a token");
+    let [transaction, another] = [1, 2].map(|number| elevation(&account, number, START).transaction());
     assert_eq!(debug(&transaction).len(), 22);
-    assert_ne!(debug(&transaction), debug(&TransactionId::from_token_id("another token")));
+    assert_ne!(debug(&transaction), debug(&another));
+    let epoch = account.epoch();
+    assert_eq!((text(&epoch), epoch.as_i64()), (epoch.get().to_string(), START.unix_timestamp()));
     assert_eq!(text(&account.revision()), account.revision().get().to_string());
 }
 
@@ -115,7 +117,7 @@ fn a_session_says_whose_it_is_and_how_long() {
     let mut world = World::new(Policy::default());
     let session = world.login();
     assert_eq!(session.subject(), &subject());
-    assert_eq!(session.client(), &client());
+    assert_eq!(session.client(), Some(&client()));
     assert!(!session.is_elevated());
     assert_eq!(session.begun(), START);
     assert!(session.expires() > session.begun());

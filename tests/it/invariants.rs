@@ -419,7 +419,7 @@ impl Run {
                     return;
                 };
                 let step = self.world.verifier.remove(&session, account, id, now);
-                if let Came::Done(Ok(()), _) = self.commit(step, lose, false, true) {
+                if let Came::Done(Ok(_), _) = self.commit(step, lose, false, true) {
                     assert!(session.is_elevated());
                 }
             }
@@ -433,9 +433,9 @@ impl Run {
                     now,
                     &countersign_testkit::entropy(rng),
                 );
-                if let Came::Done(Ok(codes), _) = self.commit(step, lose, false, false) {
+                if let Came::Done(Ok(new), _) = self.commit(step, lose, false, false) {
                     assert!(session.is_elevated());
-                    self.recovery = codes;
+                    self.recovery = new.recovery_codes;
                 }
             }
             Operation::Provision { address } => {

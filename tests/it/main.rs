@@ -8,6 +8,7 @@ mod budgets;
 mod command;
 mod display;
 mod drive;
+mod epoch;
 mod fields;
 mod formats;
 mod guess_probability;

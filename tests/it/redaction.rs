@@ -3,16 +3,15 @@
 use std::{collections::BTreeSet, fmt::Debug, fs, path::Path};
 
 use countersign::{
-    Account, BindingCode, ChallengeRequest, Effect, FirstFactor, Key, KeyRing, NewFactor, Policy, Swap,
+    Account, BindingCode, ChallengeRequest, Effect, Key, KeyRing, NewFactor, Policy, Swap,
     address_proof::{ProofPolicy, ProofPurpose},
     code::{MfaToken, RecoveryCode},
     effect::Descriptor,
     machine::{ChallengeState, Enrollment},
-    session::{Audience, Scope},
     step::Committed,
     wire,
 };
-use countersign_testkit::{Proving, World, address, client, subject};
+use countersign_testkit::{Proving, World, address, subject};
 
 /// The secrets of a world, in every spelling in which one could slip out.
 #[derive(Default)]
@@ -146,8 +145,12 @@ fn nothing_public_shows_a_secret() {
     secrets.check("EmailAddress", &address("user@example.com"));
     secrets.check("NewFactor", &NewFactor::from(address("user@example.com")));
     secrets.check("ChallengeRequest", &ChallengeRequest::default());
-    let scope = Scope::new("openid").unwrap();
-    secrets.check("FirstFactor", &FirstFactor::new(subject(), client(), Audience::new("").unwrap(), scope));
+    let first_factor = world.prepare();
+    secrets.check("FirstFactor", &first_factor);
+    let begun = world.begin_with(first_factor).unwrap();
+    secrets.text(begun.token.expose());
+    secrets.check("Begun", &begun);
+    secrets.check("Elevation", &countersign_testkit::elevation(&pending, 1, world.now));
     secrets.check("OobHandle", &handle);
     secrets.check("Session", &session);
     secrets.check("MfaToken", &token);
@@ -212,7 +215,8 @@ fn nothing_public_shows_a_secret() {
     let id = account.authenticators()[0].id();
     let (_, sealed) = world.verifier.remove(&session, account, id, world.now).into_parts();
     let outcome = sealed.open(Swap::Stored).done().unwrap();
-    let Some(Effect::Notify(notify)) = outcome.effects().first() else { panic!() };
+    let [Effect::EndSessions(end), Effect::Notify(notify), ..] = outcome.effects() else { panic!() };
+    secrets.check("EndSessions", end);
     secrets.check("Notify", notify);
 
     // What is logged and what waits in the outbox holds none in its stored form, either.

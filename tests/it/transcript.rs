@@ -206,7 +206,7 @@ fn accounts() -> Vec<(&'static str, Value)> {
             world.verifier.regenerate_recovery_codes(&elevated, account, world.now, &entropy)
         });
         let codes = played.result.unwrap();
-        json!([played.told, codes.iter().map(RecoveryCode::expose).collect::<Vec<_>>()])
+        json!([played.told, codes.recovery_codes.iter().map(RecoveryCode::expose).collect::<Vec<_>>()])
     });
     tell("cancel", &mut |scene| {
         scene.play(|scene, account| {

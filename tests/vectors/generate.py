@@ -120,13 +120,14 @@ def key_id(master_key, key_class, context):
     return sub_key(master_key, "id/" + key_class, context)[:4]
 
 
-def token_payload(key_id, subject, client, audience, scope, transaction, begun, expires):
+def token_payload(key_id, subject, client, audience, scope, transaction, epoch, begun, expires):
     """The readable part of an mfa_token."""
     return (
         u8(VERSION)
         + key_id
         + fields(utf8(subject), utf8(client), utf8(audience), utf8(scope))
         + transaction
+        + u64(epoch)
         + u64(begun)
         + u64(expires)
     )
@@ -289,9 +290,14 @@ def notify_reference(authenticator_id, revision):
     return utf8(authenticator_id) + u64(revision)
 
 
-def elevated_transaction(digest):
-    """The first 16 bytes of the digest of the token id text."""
-    return digest[:16]
+def tenant_message(context):
+    """What is hashed for the tag that a record carries of its context."""
+    return fields(utf8("countersign/v1/tenant"), utf8(context))
+
+
+def tenant_tag(digest):
+    """The first 8 bytes of the digest."""
+    return digest[:8]
 
 
 def device_id(random):
@@ -367,6 +373,7 @@ SEED = sample("seed", 16)
 SEED_OTHER = sample("another seed", 16)
 
 # 2024-01-01T00:00:00Z and five minutes later, in milliseconds.
+EPOCH = 1704067100
 BEGUN = 1704067200000
 EXPIRES = BEGUN + 300000
 
@@ -526,6 +533,7 @@ TOKEN_DEFAULTS = {
     "audience": "https://api.example.com/",
     "scope": "openid profile",
     "transaction": TRANSACTION,
+    "epoch": EPOCH,
     "begun": BEGUN,
     "expires": EXPIRES,
 }
@@ -541,6 +549,7 @@ def token_case(name, **changes):
 def mfa_token_cases():
     cases = [
         token_case("typical"),
+        token_case("absent client", client=""),
         token_case("absent audience", audience=""),
         token_case("absent audience and empty scope", audience="", scope=""),
         token_case(
@@ -575,19 +584,21 @@ def mfa_token_cases():
         token_case(
             "all-zero transaction, begun at 0",
             transaction=ZEROS_16,
+            epoch=0,
             begun=0,
             expires=300000,
         ),
         token_case(
             "all-ff transaction, expires at 2^53-1",
             transaction=ONES_16,
+            epoch=EXACT_MAX,
             begun=EXACT_MAX - 300000,
             expires=EXACT_MAX,
         ),
     ]
     require_distinct(cases)
     # The pairs hold the same bytes in the same order; only the framing differs.
-    for first, second in ((cases[3], cases[4]), (cases[5], cases[6])):
+    for first, second in ((cases[4], cases[5]), (cases[6], cases[7])):
         texts = ("subject", "client", "audience", "scope")
         joined = ["".join(entry[name] for name in texts[:2]) for entry in (first, second)]
         require(joined[0] == joined[1], "a boundary pair differs in subject and client")
@@ -1041,6 +1052,7 @@ def effect_case(
     transaction=None,
     authenticator_id=None,
     revision=None,
+    epoch=None,
     sends=None,
 ):
     message = effect_message(subject, kind, reference, sends)
@@ -1053,6 +1065,7 @@ def effect_case(
         transaction=transaction,
         authenticator_id=authenticator_id,
         revision=revision,
+        epoch=epoch,
         reference=reference,
         sends=sends,
         message=message,
@@ -1071,6 +1084,11 @@ def send_email_case(name, challenge_id, sends, subject=SUBJECT):
 def issue_token_case(name, transaction, subject=SUBJECT):
     """The reference is the transaction; sends is absent."""
     return effect_case(name, "issue-token", transaction, subject, transaction=transaction)
+
+
+def end_sessions_case(name, epoch, subject=SUBJECT):
+    """The reference is the epoch; sends is absent."""
+    return effect_case(name, "end-sessions", u64(epoch), subject, epoch=epoch)
 
 
 def notify_case(name, kind, authenticator_id, revision, subject=SUBJECT):
@@ -1096,6 +1114,9 @@ def effect_id_cases():
         issue_token_case("issue-token", TRANSACTION),
         issue_token_case("issue-token, all-zero transaction", ZEROS_16),
         issue_token_case("issue-token, subject of 255 bytes", TRANSACTION, SUBJECT_255),
+        end_sessions_case("end-sessions", EPOCH),
+        end_sessions_case("end-sessions, epoch 1", 1),
+        end_sessions_case("end-sessions, epoch 2^53-1", EXACT_MAX, SUBJECT_UNICODE),
         notify_case("notify-added, revision 1", "notify-added", EMAIL_ID, 1),
         notify_case("notify-added, revision 0", "notify-added", EMAIL_ID, 0),
         notify_case("notify-added, revision 2^53-1", "notify-added", RECOVERY_ID, EXACT_MAX),
@@ -1108,38 +1129,23 @@ def effect_id_cases():
     return cases
 
 
-# ---- transaction.json
+# ---- tenant_tag.json
 
 
-def transaction_case(name, token_id):
-    message = utf8(token_id)
+def tenant_tag_case(name, context):
+    message = tenant_message(context)
     digest = sha256(message)
-    return case(
-        name,
-        token_id=token_id,
-        message=message,
-        digest=digest,
-        output=elevated_transaction(digest),
-    )
+    return case(name, context=context, message=message, digest=digest, output=tenant_tag(digest))
 
 
-def token_id_of(length):
-    """A token id of lower-case hex digits."""
-    return sample("token id", (length + 1) // 2).hex()[:length]
-
-
-def transaction_cases():
+def tenant_tag_cases():
     cases = [
-        transaction_case("token id of 32 bytes", token_id_of(32)),
-        transaction_case("a short text with a well-known digest", "abc"),
-        transaction_case("token id of 1 byte", "t"),
-        transaction_case("UUID", "123e4567-e89b-42d3-a456-426614174000"),
-        transaction_case("token id of 55 bytes", token_id_of(55)),
-        transaction_case("token id of 56 bytes", token_id_of(56)),
-        transaction_case("token id of 64 bytes", token_id_of(64)),
-        transaction_case("token id of 255 bytes", token_id_of(255)),
-        transaction_case("base64url text", base64url(sample("token id", 16))),
-        transaction_case("unicode text", "b\u00fccher/\u65e5\u672c\u8a9e"),
+        tenant_tag_case("typical", CONTEXT),
+        tenant_tag_case("empty context", ""),
+        tenant_tag_case("context of 1 byte", "t"),
+        tenant_tag_case("a URL with another path", CONTEXT + "a"),
+        tenant_tag_case("context of 255 bytes", "t" * 255),
+        tenant_tag_case("unicode context", CONTEXT_UNICODE),
     ]
     require_distinct(cases)
     return cases
@@ -1288,9 +1294,9 @@ FILES = (
         effect_id_cases,
     ),
     (
-        "transaction.json",
-        "output = first 16 bytes of SHA-256(token_id)",
-        transaction_cases,
+        "tenant_tag.json",
+        'output = first 8 bytes of SHA-256(F("countersign/v1/tenant") || F(context))',
+        tenant_tag_cases,
     ),
     (
         "device_id.json",

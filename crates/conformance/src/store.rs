@@ -201,7 +201,7 @@ impl<'a> StoreUnderTest<'a> {
     pub(crate) fn fresh(&self, subject: &Subject, mark: u64) -> Result<Account, Finding> {
         // As the core draws first revisions: below 2^52, and never 0.
         let revision = u64::from_be_bytes(self.run().rng(&format!("{subject} {mark}")).bytes()) >> 12;
-        writes::first(subject, revision.max(1), mark)
+        writes::first(self.verifier(), subject, revision.max(1), mark)
     }
 
     /// An insert of a record that is not stored.

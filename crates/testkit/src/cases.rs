@@ -4,8 +4,8 @@
 use std::{convert::Infallible, hint::black_box};
 
 use countersign::{
-    Account, BindingCode, ChallengeRequest, Denial, FirstFactor, Outcome, Step, Swap, Verified,
-    code::RecoveryCode, command::Recovered, step::Committed,
+    Account, BindingCode, ChallengeRequest, Denial, Outcome, Step, Swap, Verified, code::RecoveryCode,
+    command::Recovered, step::Committed,
 };
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use time::Duration;
@@ -48,7 +48,7 @@ impl<T, R> Row<T, R> {
 
 /// A whole `verify_oob`, as a host's handler does it: the token, the handle, the step and the commit.
 pub fn whole(login: &Login, row: &mut Row<Verified>, code: &BindingCode) {
-    let session = login.verifier.open(black_box(&login.token), Some(login.session.client()), login.now);
+    let session = login.verifier.open(black_box(&login.token), login.session.client(), login.now);
     let session = session.expect("the token is good");
     let handle = login.verifier.open_oob_code(&session, black_box(&login.oob_code)).expect("the handle, too");
     row.step(|account| login.verifier.verify_oob(&session, account, &handle, black_box(code), login.now));
@@ -143,7 +143,7 @@ fn refused(meter: &mut impl Meter) {
     let late = login.now + Duration::seconds(600);
     let token = forged(&login.token, 20);
     let client = login.session.client();
-    let open = |token: &str, now| login.verifier.open(black_box(token), Some(client), now);
+    let open = |token: &str, now| login.verifier.open(black_box(token), client, now);
     assert_eq!(open(&token, login.now).unwrap_err(), Denial::MalformedToken);
     assert_eq!(open(&login.token, late).unwrap_err(), Denial::ExpiredToken);
     meter.call("token/forged", || open(&token, login.now));
@@ -163,13 +163,13 @@ pub fn issue(meter: &mut impl Meter) {
     let mut rng = ChaCha20Rng::seed_from_u64(5);
     let verifier = countersign::Verifier::new(world::keys(), countersign::Policy::default());
     let scope = countersign::session::Scope::new("openid").unwrap();
-    let audience = countersign::session::Audience::new("").unwrap();
-    let first_factor = FirstFactor::new(world::subject(), world::client(), audience, scope);
-    meter.call("begin", || verifier.begin(black_box(&first_factor), world::START, &crate::entropy(&mut rng)));
-    let token =
-        verifier.begin(&first_factor, world::START, &crate::entropy(&mut ChaCha20Rng::seed_from_u64(5)));
-    let session = verifier.open(token.expose(), Some(&world::client()), world::START).unwrap();
     let fresh = Account::new(&world::subject());
+    let first_factor = || verifier.prepare(black_box(&fresh)).client(world::client()).scope(scope.clone());
+    meter.call("begin", || {
+        verifier.begin(first_factor(), black_box(&fresh), world::START, &crate::entropy(&mut rng))
+    });
+    let entropy = crate::entropy(&mut ChaCha20Rng::seed_from_u64(5));
+    let session = verifier.begin(first_factor(), &fresh, world::START, &entropy).unwrap().session;
     let factor = world::email("user-0@example.com");
     let mut rng = ChaCha20Rng::seed_from_u64(7);
     meter.case(

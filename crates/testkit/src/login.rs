@@ -3,10 +3,10 @@
 //! own commands under its own clock and budgets.
 
 use countersign::{
-    Account, BindingCode, FirstFactor, Session, Subject, Verifier,
+    Account, BindingCode, Session, Subject, Verifier,
     address_proof::{AddressProof, AddressVerifier, ProofHandle, ProofPolicy, ProofPurpose},
     code::{LongCode, RecoveryCode},
-    session::{Audience, OobHandle, Scope},
+    session::{OobHandle, Scope},
 };
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use serde_json::Value;
@@ -100,10 +100,11 @@ impl Login {
 
     /// A token of another login that begins at `now`.
     pub fn begin(&self, now: OffsetDateTime) -> String {
-        let (audience, scope) = (Audience::new("").unwrap(), Scope::new("openid").unwrap());
-        let first_factor = FirstFactor::new(world::subject(), world::client(), audience, scope);
+        let scope = Scope::new("openid").unwrap();
+        let first_factor = self.verifier.prepare(&self.account).client(world::client()).scope(scope);
         let mut rng = ChaCha20Rng::seed_from_u64(8);
-        self.verifier.begin(&first_factor, now, &crate::entropy(&mut rng)).expose().to_owned()
+        let begun = self.verifier.begin(first_factor, &self.account, now, &crate::entropy(&mut rng));
+        begun.unwrap().token.expose().to_owned()
     }
 
     /// The HMAC of the `mfa_token`.

@@ -5,15 +5,15 @@
 use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
 
 use countersign::{
-    Account, Associated, AuthenticatorId, BindingCode, ChallengeRequest, Challenged, Denial, Effect,
-    EmailAddress, Entropy, FirstFactor, Key, KeyRing, NewFactor, Outcome, Policy, Session, Step, Subject,
-    Swap, Verified, Verifier, Write,
+    Account, Associated, AuthenticatorId, Begun, BindingCode, ChallengeRequest, Challenged, Denial, Effect,
+    Elevation, EmailAddress, Entropy, FirstFactor, Key, KeyRing, NewFactor, Outcome, Policy, Session, Step,
+    Subject, Swap, Verified, Verifier, Write,
     audit::AuditEvent,
     code::{MfaToken, RecoveryCode},
-    command::Recovered,
-    effect::{Descriptor, IssueToken, Notice},
+    command::{Recovered, Regenerated},
+    effect::{Descriptor, EndSessions, IssueToken, Notice},
     policy::Settings,
-    session::{Audience, ClientId, ElevatedScopes, Scope, TransactionId},
+    session::{ClientId, ElevatedScopes, Scope},
     step::Committed,
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
@@ -89,6 +89,22 @@ pub fn edited<R: serde::Serialize + serde::de::DeserializeOwned>(
     serde_json::from_value(stored)
 }
 
+/// What a host keeps of a session that signed in to this account with a recovery code, in a transaction that the number
+/// stands for.
+pub fn elevation(account: &Account, transaction: i128, at: OffsetDateTime) -> Elevation {
+    let evidence = serde_json::json!({
+        "method": "recovery_code", "authenticator": null, "channel": null, "at": millis(at),
+    });
+    let stored = serde_json::json!({
+        "subject": account.subject(),
+        "client": client(),
+        "transaction": transaction.to_be_bytes(),
+        "epoch": account.epoch(),
+        "evidence": evidence,
+    });
+    serde_json::from_value(stored).unwrap()
+}
+
 /// The stored instant of one bucket of the ledger, in milliseconds since the Unix epoch.
 pub fn bucket(account: &Account, name: &str) -> u64 {
     json(account)["ledger"][name].as_u64().expect("a bucket of the ledger")
@@ -138,6 +154,7 @@ pub struct World {
     pub mails: Vec<Mail>,
     pub tokens: Vec<IssueToken>,
     pub events: Vec<Notice>,
+    pub ends: Vec<EndSessions>,
     pub audits: Vec<AuditEvent>,
 }
 
@@ -151,6 +168,7 @@ impl World {
             mails: Vec::new(),
             tokens: Vec::new(),
             events: Vec::new(),
+            ends: Vec::new(),
             audits: Vec::new(),
         }
     }
@@ -181,16 +199,28 @@ impl World {
                 Effect::Send(message) => self.mails.push(message.into()),
                 Effect::IssueToken(token) => self.tokens.push(token),
                 Effect::Notify(notify) => self.events.push(notify.notice),
+                Effect::EndSessions(end) => self.ends.push(end),
                 other => panic!("unknown effect {other:?}"),
             }
         }
         result
     }
 
+    /// What a host prepares before it looks at a password.
+    pub fn prepare(&mut self) -> FirstFactor {
+        let account = self.account();
+        self.verifier.prepare(&account).client(client()).scope(Scope::new("openid").unwrap())
+    }
+
+    /// Begins a transaction, or says why not.
+    pub fn begin_with(&mut self, first_factor: FirstFactor) -> Result<Begun, Denial> {
+        let account = self.account();
+        self.verifier.begin(first_factor, &account, self.now, &entropy(&mut self.rng))
+    }
+
     pub fn begin(&mut self) -> MfaToken {
-        let scope = Scope::new("openid").unwrap();
-        let first_factor = FirstFactor::new(subject(), client(), Audience::new("").unwrap(), scope);
-        self.verifier.begin(&first_factor, self.now, &entropy(&mut self.rng))
+        let first_factor = self.prepare();
+        self.begin_with(first_factor).unwrap().token
     }
 
     /// A first-factor session that named its client.
@@ -205,9 +235,15 @@ impl World {
     }
 
     pub fn elevated_with(&mut self, scopes: ElevatedScopes) -> Session {
-        let transaction = TransactionId::from_token_id(&format!("jti-{}", self.now.unix_timestamp_nanos()));
-        let until = self.now.saturating_add(Duration::hours(1));
-        Session::elevated(subject(), client(), transaction, scopes, self.now, until)
+        // A handle carries the front half of its transaction.
+        let transaction = self.now.unix_timestamp_nanos().rotate_left(64);
+        let elevation = elevation(&self.account(), transaction, self.now);
+        self.elevated_by(elevation, scopes)
+    }
+
+    /// A session that the host elevated with what it kept, for an hour.
+    pub fn elevated_by(&self, elevation: Elevation, scopes: ElevatedScopes) -> Session {
+        Session::elevated(elevation, scopes, self.now.saturating_add(Duration::hours(1)))
     }
 
     pub fn mail(&self) -> Mail {
@@ -255,7 +291,20 @@ impl World {
     pub fn remove(&mut self, session: &Session, id: AuthenticatorId) -> Result<(), Denial> {
         let account = self.account();
         let step = self.verifier.remove(session, account, id, self.now);
+        self.run(step).map(drop)
+    }
+
+    pub fn regenerate(&mut self, session: &Session) -> Result<Regenerated, Denial> {
+        let account = self.account();
+        let entropy = entropy(&mut self.rng);
+        let step = self.verifier.regenerate_recovery_codes(session, account, self.now, &entropy);
         self.run(step)
+    }
+
+    pub fn revoke_sessions(&mut self) {
+        let account = self.account();
+        let step = self.verifier.revoke_sessions(account, self.now);
+        self.run(step).unwrap();
     }
 
     pub fn provision(&mut self, to: &str) -> Result<AuthenticatorId, Denial> {

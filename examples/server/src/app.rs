@@ -84,7 +84,7 @@ impl App {
         }
         let mut messages = false;
         for effect in outcome.effects() {
-            messages |= matches!(effect, Effect::Send(_) | Effect::Notify(_));
+            messages |= matches!(effect, Effect::Send(_) | Effect::Notify(_) | Effect::EndSessions(_));
             if let Effect::Notify(notify) = effect
                 && let Notice::ClockDisagrees { behind_ms } = notify.notice
             {

@@ -162,13 +162,18 @@ fn effect(effect: &Effect) -> Value {
         Effect::IssueToken(token) => json!({
             "kind": "issue_token",
             "id": token.id().to_string(),
-            "client": token.client.as_str(),
+            "client": token.client.as_ref().map(countersign::session::ClientId::as_str),
         }),
         Effect::Notify(notify) => {
             let event = notify.notice.kind();
             let event = event.strip_prefix("notify-").unwrap_or(event).replace('-', "_");
             json!({ "kind": "notify", "id": notify.id.to_string(), "event": event })
         }
+        Effect::EndSessions(end) => json!({
+            "kind": "end_sessions",
+            "id": end.id.to_string(),
+            "reason": end.reason.as_str(),
+        }),
         _ => json!({ "kind": "other" }),
     }
 }

@@ -48,6 +48,8 @@ pub(crate) enum BearerError {
     InvalidToken,
     /// It is good, and for less than this scope.
     InsufficientScope(&'static str),
+    /// It is good, and its second factor was used longer ago than this many seconds (RFC 9470 section 3).
+    InsufficientUserAuthentication(i64),
 }
 
 impl BearerError {
@@ -58,6 +60,9 @@ impl BearerError {
             Self::InsufficientScope(scope) => {
                 format!("Bearer realm=\"countersign\", error=\"insufficient_scope\", scope=\"{scope}\"")
             }
+            Self::InsufficientUserAuthentication(max_age) => format!(
+                "Bearer realm=\"countersign\", error=\"insufficient_user_authentication\", max_age=\"{max_age}\""
+            ),
         };
         HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Bearer"))
     }

@@ -12,7 +12,7 @@ use argon2::{
 };
 use aws_lc_rs::{constant_time, digest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::Subject;
+use countersign::{Account, FirstFactor, Subject};
 
 use crate::{
     hashing::{Busy, Hashing, Memory, Turn},
@@ -37,9 +37,13 @@ pub(crate) enum FirstFactorError {
     Name(#[from] countersign::session::NameError),
 }
 
+/// The subject of no user: theirs begin with `usr_`.
+const NOBODY: &str = "nobody";
+
 /// What came of a name and a password. Only the log may tell the two refusals apart.
 pub(crate) enum Checked {
-    Right(User),
+    /// With the first factor that was prepared before the password was read.
+    Right(User, FirstFactor),
     WrongPassword(User),
     UnknownUser,
 }
@@ -77,19 +81,30 @@ impl FirstFactors {
     }
 
     /// Whether name and password are right. A right password is hashed anew if it has other parameters than today's.
+    ///
+    /// `prepare` gets the account as it is before the password is read, and the password is read after that: one that is
+    /// changed meanwhile is the one that is checked, or what was prepared begins nothing.
     pub(crate) async fn check(
         &self,
         database: &dyn Database,
         turn: Turn,
-        email: &str,
-        password: &str,
+        (email, password): (&str, &str),
+        prepare: impl FnOnce(&Account) -> FirstFactor,
     ) -> Result<Checked, FirstFactorError> {
         // PostgreSQL takes no NUL in a text, and nobody's name has one.
         let named = Some(email.to_lowercase()).filter(|email| !email.contains('\0'));
-        let user = match named {
+        let named = match named {
             Some(email) => database.user_by_email(&email).await?,
             None => None,
         };
+        // A name that nobody has costs as many questions.
+        let subject = named.map_or_else(|| Subject::new(NOBODY), |user| Ok(user.subject))?;
+        let account = database.load(&subject).await;
+        let prepared = match &account {
+            Ok(Some(account)) => prepare(account),
+            Ok(None) | Err(_) => prepare(&Account::new(&subject)),
+        };
+        let user = database.user(&subject).await?;
         // A row that was edited to something else than a hash is nobody's password, and looks like a name that nobody
         // has.
         let own = user.as_ref().map(|user| user.password_hash.clone()).filter(|own| is_computable(own));
@@ -119,7 +134,11 @@ impl FirstFactors {
             database.rehash_password(&user.subject, &user.password_hash, &anew).await?;
         }
         Ok(match user {
-            Some(user) if right => Checked::Right(user),
+            Some(user) if right => {
+                // A record that cannot be read is no matter of whoever does not know the password.
+                account?;
+                Checked::Right(user, prepared)
+            }
             Some(user) => Checked::WrongPassword(user),
             None => Checked::UnknownUser,
         })
@@ -156,6 +175,8 @@ impl FirstFactors {
             email_verified,
             password_hash,
             sessions_end_ms: None,
+            epoch: 0,
+            spared: None,
         })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The database keeps the id of each durable key that a server was started with. The library computes it from the key,
 //! so no two keys have one id. A server that lacks a key that recovery codes still hang on would refuse codes that are
-//! right, so it does not start. Files that are rolled out from server to server pass:
+//! right, so it does not start. The context of the keys is for ever: every record carries a tag of it. Files that are rolled out from server to server pass:
 //! a staged key counts as known, and a key that nothing hangs on may go.
 //!
 //! This module must never make a key file beside a database that hangs on another, unless it was told that the keys are
@@ -35,6 +35,11 @@ pub(crate) enum KeyCheckError {
         if it is lost for good"
     )]
     Others(String),
+    #[error(
+        "the context in the key file is not that of the data, {0:?}: give the right key file, or write this context into \
+        the file if its keys are new"
+    )]
+    Context(String),
 }
 
 /// The keys to start with. With `lost`, what is wrong about them is logged and forgotten instead of refused.
@@ -70,6 +75,10 @@ pub(crate) async fn settle(found: Found, database: &dyn Database, lost: bool) ->
     if !wrong.is_empty() && !lost {
         return Err(KeyCheckError::Others(wrong.join("; ")));
     }
+    let context = database.settle_context(keys.context()).await?;
+    if context != keys.context() {
+        return Err(KeyCheckError::Context(context));
+    }
     for key in forgotten {
         database.forget_durable_key(key).await?;
     }
@@ -102,7 +111,7 @@ async fn make(
 ) -> Result<(Keys, Vec<String>), KeyCheckError> {
     let is_new = recorded.is_empty() && database.records("", 1).await?.is_empty();
     if is_new {
-        return Ok((Keys::make(path)?, Vec::new()));
+        return Ok((Keys::make(path, None)?, Vec::new()));
     }
     let counted = Probe::new()?.count(database).await?;
     let (codes, users) = counted.durable.values().fold((0_u64, 0_u64), |(codes, users), on| {
@@ -112,5 +121,5 @@ async fn make(
     if !lost {
         return Err(KeyCheckError::Missing(path.display().to_string(), what));
     }
-    Ok((Keys::make(path)?, vec![what]))
+    Ok((Keys::make(path, database.context().await?)?, vec![what]))
 }

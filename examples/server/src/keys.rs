@@ -179,9 +179,13 @@ impl Keys {
         }
     }
 
-    /// Makes a file for the first start.
-    pub(crate) fn make(path: &Path) -> Result<Self, KeysError> {
-        let keys = Self::generate()?;
+    /// Makes a file for the first start, or, for data whose keys are lost, one with the context of the data.
+    pub(crate) fn make(path: &Path, context: Option<String>) -> Result<Self, KeysError> {
+        let mut keys = Self::generate()?;
+        if let Some(context) = context {
+            keys.context = context;
+            keys.compute_ids()?;
+        }
         match keys.create(path) {
             Ok(()) => tracing::info!(file = %path.display(), "made a new key file"),
             // Another server on the same file was faster.
@@ -223,6 +227,11 @@ impl Keys {
         };
         keys.compute_ids()?;
         Ok(keys)
+    }
+
+    /// What separates this tenant from every other. It is no secret.
+    pub(crate) fn context(&self) -> &str {
+        &self.context
     }
 
     fn compute_ids(&mut self) -> Result<(), KeysError> {

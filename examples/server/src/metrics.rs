@@ -15,7 +15,7 @@ use strum::VariantArray as _;
 use crate::audit::{Act, ActResult, Audit};
 
 /// The kinds of messages.
-const MESSAGE_KINDS: [&str; 3] = ["code", "notice", "unknown"];
+const MESSAGE_KINDS: [&str; 4] = ["code", "notice", "end_sessions", "unknown"];
 /// What becomes of a message.
 const MESSAGE_RESULTS: [&str; 4] = ["sent", "dropped", "retried", "failed"];
 

@@ -1,4 +1,4 @@
-//! The worker that sends what the outbox holds.
+//! The worker that sends what the outbox holds, and ends the sessions that it says.
 //!
 //! A message is put into the outbox in the transaction that writes its record, so it survives a crash; its code is
 //! derived again here, and so is never stored. A message is claimed for a while, sent and settled. If the server dies
@@ -127,6 +127,12 @@ async fn send(app: &App, message: &Queued) -> Fate {
     let Some(descriptor) = &message.descriptor else {
         return Fate::Later("it is of another version".to_owned());
     };
+    if let Descriptor::EndSessions(end) = descriptor {
+        return match in_time(app.database.end_epoch(end)).await {
+            Ok(()) => Fate::Sent,
+            Err(error) => Fate::Later(error.to_string()),
+        };
+    }
     // Before the relay is asked, which may be away: what is dead is dropped at once.
     match in_time(write(app, message, descriptor)).await {
         Ok(Some(_)) => {}
@@ -175,15 +181,12 @@ async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
 async fn write(app: &App, queued: &Queued, descriptor: &Descriptor) -> Result<Option<Letter>, StoreError> {
     let subject = descriptor.subject();
     let now = OffsetDateTime::now_utc();
-    let rendered = match descriptor {
-        Descriptor::Link(link) => {
-            let proof = app.database.load_proof(subject).await?.ok_or(RenderError::NotLive);
-            proof.and_then(|proof| app.core.prove(|verifier| verifier.render(&proof, link, now)))
-        }
-        Descriptor::Send(_) | Descriptor::Notify(_) | _ => {
-            let account = app.database.load(subject).await?.ok_or(RenderError::NotLive);
-            account.and_then(|account| app.core.call(|verifier| verifier.render(&account, descriptor, now)))
-        }
+    let rendered = if let Descriptor::Link(link) = descriptor {
+        let proof = app.database.load_proof(subject).await?.ok_or(RenderError::NotLive);
+        proof.and_then(|proof| app.core.prove(|verifier| verifier.render(&proof, link, now)))
+    } else {
+        let account = app.database.load(subject).await?.ok_or(RenderError::NotLive);
+        account.and_then(|account| app.core.call(|verifier| verifier.render(&account, descriptor, now)))
     };
     let effect = match rendered {
         Ok(effect) => effect,
@@ -196,7 +199,7 @@ async fn write(app: &App, queued: &Queued, descriptor: &Descriptor) -> Result<Op
         // This server has a mailer and no other channel.
         Effect::Send(Message { to: Destination::Email(address), .. }) => Some(address.as_str().to_owned()),
         Effect::Notify(_) => app.database.user(subject).await?.map(|user| user.email),
-        Effect::Send(_) | Effect::IssueToken(_) | _ => None,
+        Effect::Send(_) | Effect::IssueToken(_) | Effect::EndSessions(_) | _ => None,
     };
     let text = app.templates.write(&effect, queued.locale.as_deref(), now);
     Ok(to.zip(text).map(|(to, text)| Letter { id: queued.id.clone(), to, text }))
@@ -206,6 +209,7 @@ async fn conclude(app: &Arc<App>, message: &Queued, fate: Fate) -> Result<(), St
     let kind = match &message.descriptor {
         Some(Descriptor::Send(_)) => "code",
         Some(Descriptor::Link(_)) => "link",
+        Some(Descriptor::EndSessions(_)) => "end_sessions",
         Some(Descriptor::Notify(_) | _) => "notice",
         None => "unknown",
     };

@@ -19,7 +19,12 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::{Account, Subject, Swap, Write, effect::Descriptor, record::StoredVersion};
+use countersign::{
+    Account, Subject, Swap, Write,
+    effect::{Descriptor, EndSessions},
+    record::StoredVersion,
+    session::{Epoch, TransactionId},
+};
 use time::OffsetDateTime;
 
 use crate::{
@@ -69,6 +74,7 @@ pub(crate) trait Outbox: Send + Sync {
 /// Which sets of parameters there are among the stored hashes of passwords, on both databases.
 const PASSWORD_PARAMETERS: &str = "SELECT DISTINCT substr(password_hash, 1, length(password_hash) - $1) AS parameters \
     FROM users WHERE length(password_hash) > $1";
+const END_EPOCH: &str = "UPDATE users SET epoch = $2, spared = $3 WHERE subject = $1 AND epoch < $2";
 const REHASH_PASSWORD: &str = "UPDATE users SET password_hash = $3 WHERE subject = $1 AND password_hash = $2";
 
 /// The first factor: who signs in, and through which client.
@@ -80,6 +86,9 @@ pub(crate) trait Directory: Send + Sync {
     fn password_parameters(&self) -> Later<'_, Vec<String>>;
     /// Writes a hash of the same password in the place of this one, unless the password was changed meanwhile.
     fn rehash_password<'a>(&'a self, subject: &'a Subject, old: &'a str, new: &'a str) -> Later<'a, ()>;
+    /// Ends the sessions of a user as the core said: those of an earlier epoch, but for a transaction. What a later one
+    /// ended stays ended.
+    fn end_epoch<'a>(&'a self, end: &'a EndSessions) -> Later<'a, ()>;
     /// Adds a user; an address that is taken stays as it is, and the answer is `false`.
     fn add_user<'a>(&'a self, user: &'a User) -> Later<'a, bool>;
     /// Adds a client; a name that is taken stays as it is, and the answer is `false`.
@@ -185,12 +194,22 @@ pub(crate) struct User {
     pub(crate) password_hash: String,
     /// Sessions that began until then are refused, in milliseconds since 1970.
     pub(crate) sessions_end_ms: Option<i64>,
+    /// Sessions of an earlier epoch are refused.
+    pub(crate) epoch: i64,
+    /// But for those of this transaction.
+    pub(crate) spared: Option<String>,
 }
 
 impl User {
     /// Whether an administrator ended the sessions that began at this instant.
     pub(crate) fn has_ended(&self, begun: OffsetDateTime) -> bool {
         self.sessions_end_ms.is_some_and(|end| instant(begun) <= end)
+    }
+
+    /// Whether the core ended the sessions of this epoch and transaction. An epoch that is later than what is known here
+    /// is one whose message has not come yet.
+    pub(crate) fn has_ended_epoch(&self, epoch: Epoch, transaction: TransactionId) -> bool {
+        epoch.as_i64() < self.epoch && self.spared != Some(column(transaction))
     }
 
     /// When an administrator last did.
@@ -376,8 +395,13 @@ fn challenge(descriptor: &Descriptor) -> Option<String> {
     match descriptor {
         Descriptor::Send(message) => Some(URL_SAFE_NO_PAD.encode(message.challenge.as_bytes())),
         // A link is good whatever is sent after it: no message takes the place of another.
-        Descriptor::Link(_) | Descriptor::Notify(_) | _ => None,
+        Descriptor::Link(_) | Descriptor::Notify(_) | Descriptor::EndSessions(_) | _ => None,
     }
+}
+
+/// A transaction, as a column holds it.
+fn column(transaction: TransactionId) -> String {
+    URL_SAFE_NO_PAD.encode(transaction.as_bytes())
 }
 
 /// A time as the databases add it to their own.
@@ -390,7 +414,7 @@ mod tests {
     //! Claims, on both databases: what is taken, for how long, and by whom it may be put off.
 
     use countersign::{
-        EmailAddress, Entropy, Step,
+        Elevation, EmailAddress, Entropy, Step,
         address_proof::{AddressProof, AddressVerifier, Asked, ProofPolicy, ProofPurpose},
     };
     use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
@@ -570,6 +594,8 @@ mod tests {
                 email_verified: true,
                 password_hash: "hash".to_owned(),
                 sessions_end_ms: None,
+                epoch: 0,
+                spared: None,
             })
         };
         let (one, other) = (user("a")?, user("b%_c")?);
@@ -625,6 +651,26 @@ mod tests {
         assert!(database.set_password(&other.subject, "another", at(50)).await?);
         assert_eq!((ends(&one).await?, ends(&other).await?), (Some(40_000), Some(50_000)));
 
+        // The end that the core told of goes forward, whatever order its messages come in.
+        let (kept, thief) = (elevation(1)?, elevation(2)?);
+        for (epoch, spared, stands) in [(20, &kept, 20), (10, &thief, 20), (20, &thief, 20), (30, &thief, 30)]
+        {
+            database.end_epoch(&end(&one.subject, epoch, spared)?).await?;
+            let user = database.user(&one.subject).await?.ok_or(StoreError::Silent)?;
+            assert_eq!(user.epoch, stands, "{epoch}");
+            let ended = |epoch, of: &Elevation| {
+                Ok::<_, StoreError>(user.has_ended_epoch(epoch_of(epoch)?, of.transaction()))
+            };
+            let other = if stands == 20 { &thief } else { &kept };
+            let survivor = if stands == 20 { &kept } else { &thief };
+            assert!(ended(19, other)? && !ended(19, survivor)?);
+            assert!(!ended(30, other)? && !ended(30, survivor)?);
+        }
+        assert_eq!(
+            database.user(&other.subject).await?.map(|user| (user.epoch, user.spared)),
+            Some((0, None))
+        );
+
         // A key is known once, until it is forgotten.
         let times = |known: Vec<String>| known.iter().filter(|id| *id == "-_test").count();
         for _ in 0..2 {
@@ -642,5 +688,25 @@ mod tests {
             assert!(database.messages(&user.subject).await?.is_empty());
         }
         Ok(())
+    }
+
+    fn epoch_of(epoch: i64) -> Result<Epoch, StoreError> {
+        Ok(serde_json::from_value(epoch.into())?)
+    }
+
+    fn elevation(transaction: u8) -> Result<Elevation, StoreError> {
+        let evidence =
+            serde_json::json!({ "method": "oob", "authenticator": null, "channel": null, "at": 0 });
+        let transaction = [transaction; 16];
+        Ok(serde_json::from_value(serde_json::json!({
+            "subject": "usr_1", "client": null, "transaction": transaction, "epoch": 0, "evidence": evidence,
+        }))?)
+    }
+
+    fn end(subject: &Subject, epoch: i64, spared: &Elevation) -> Result<EndSessions, StoreError> {
+        let id = URL_SAFE_NO_PAD.encode([0; 16]);
+        Ok(serde_json::from_value(serde_json::json!({
+            "id": id, "subject": subject, "epoch": epoch, "except": spared.transaction(), "reason": "removed",
+        }))?)
     }
 }

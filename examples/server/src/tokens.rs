@@ -7,7 +7,11 @@
 
 use aws_lc_rs::{rand::SystemRandom, rsa::KeyPair, signature::RSA_PKCS1_SHA256};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::{effect::IssueToken, session::ElevatedScopes};
+use countersign::{
+    Elevation,
+    effect::IssueToken,
+    session::{ClientId, ElevatedScopes},
+};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header,
     errors::ErrorKind,
@@ -58,6 +62,9 @@ pub(crate) struct Claims {
     pub(crate) jti: String,
     pub(crate) scope: String,
     pub(crate) amr: Vec<String>,
+    /// What this server keeps with the session, and hands back to the core. A token for another service has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) elevation: Option<Elevation>,
 }
 
 #[derive(Serialize)]
@@ -143,17 +150,19 @@ impl Signer {
         let mut amr = vec!["pwd".to_owned()];
         amr.extend(due.evidence.amr().map(str::to_owned));
         amr.push("mfa".to_owned());
+        let client_id = due.client.as_ref().map_or("", ClientId::as_str);
         let claims = Claims {
             iss: self.issuer.clone(),
             sub: due.subject.as_str().to_owned(),
             aud: audience.to_owned(),
-            client_id: due.client.as_str().to_owned(),
+            client_id: client_id.to_owned(),
             iat: at,
             exp: at.saturating_add(lifetime),
             auth_time: at,
             jti: due.id().to_string(),
             scope: scope.clone(),
             amr,
+            elevation: for_mfa.then(|| due.elevation.clone()),
         };
         let has = |wanted: &str| scope.split(' ').any(|word| word == wanted);
         let id_token = has("openid").then(|| {

@@ -338,7 +338,7 @@ fn an_administrator_removes_one_authenticator() {
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect();
-    let step = log.iter().find(|line| line["command"] == "deprovision").unwrap();
+    let step = log.iter().find(|line| line["command"] == "remove_authenticator").unwrap();
     assert_eq!((&step["denial"], &step["authenticator"]), (&Value::Null, &json!(provisioned)));
     let act = log.iter().find(|line| line["event"] == "administrator").unwrap();
     assert_eq!((&act["span"]["act"], &act["reason"]), (&json!("users_remove_authenticator"), &json!("done")));

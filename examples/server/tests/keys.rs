@@ -134,6 +134,9 @@ fn a_key_file_that_is_gone_is_not_made_anew_beside_a_full_database() {
     let shown = run(directory.path(), &["users", "show", "user@example.com", "--json"]);
     let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!((&shown["keys"][0]["state"], &shown["recovery_codes_left"]), (&json!("missing"), &json!(0)));
+    // The context is for ever: the records are of no other.
+    let context = file(&directory)["context"].clone();
+    assert_eq!(serde_json::from_str::<Value>(&kept).unwrap()["context"], context);
     // Should the former file turn up, it is the right one still: nothing hangs on the new key yet.
     drop(server);
     write(&path(&directory), &kept);
@@ -179,7 +182,9 @@ fn a_database_has_nothing_of_a_key() {
     let has = |text: &str| database.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(has("durable_keys"));
     let file = file(&directory);
-    for secret in [&file["durable"][0]["secret"], &file["transient"][0]["secret"], &file["context"]] {
+    // The context is no secret: a new key file needs it, if the old one is lost.
+    assert!(has(file["context"].as_str().unwrap()));
+    for secret in [&file["durable"][0]["secret"], &file["transient"][0]["secret"]] {
         assert!(!has(secret.as_str().unwrap()));
     }
 }

@@ -78,3 +78,37 @@ fn a_password_that_is_set_meanwhile_stays() {
     assert_eq!(attempt(&server, "user@example.com", "another long password"), "mfa_required");
     assert!(run(directory.path(), &["users", "show", "user@example.com"]).status.success());
 }
+
+/// L2: the check of the old password is held up while an administrator sets another one. The old one is what was read,
+/// so it is right, and lets nobody in all the same.
+#[test]
+fn a_sign_in_that_is_under_way_with_the_old_password_is_refused() {
+    let directory = Arc::new(Directory::new());
+    let slow = ["--argon2-memory", "200000", "--password-hashes", "1", "--password-queue", "1000"];
+    let server = Server::start_in(&directory, &[&slow[..], &["--password-wait", "600"]].concat());
+    let waiting = || {
+        let text = server.get("/metrics").text;
+        let line =
+            text.lines().find(|line| line.starts_with("countersign_password_hash_queue_length ")).unwrap();
+        line.rsplit(' ').next().unwrap().parse::<u32>().unwrap()
+    };
+    std::thread::scope(|scope| {
+        // One hash at a time, and each takes a while: those in front hold up the one behind them.
+        let ahead: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| attempt(&server, "nobody@example.com", PASSWORD))).collect();
+        common::eventually("a line", || (waiting() >= 5).then_some(()));
+        let held = scope.spawn(|| attempt(&server, "user@example.com", PASSWORD));
+        // It has read the password when it stands in the line, which takes it no time beside a hash.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let set = ["users", "set-password", "user@example.com", "--argon2-memory", "64"];
+        let mut child =
+            common::command(directory.path(), &set).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"another long password\n").unwrap();
+        assert!(child.wait().unwrap().success());
+        assert!(waiting() >= 1, "the sign-in was held up while the password was set");
+        assert_eq!(held.join().unwrap(), "invalid_grant");
+        ahead.into_iter().for_each(|asked| assert_eq!(asked.join().unwrap(), "invalid_grant"));
+    });
+    server.expect_log("ended");
+    assert_eq!(attempt(&server, "user@example.com", "another long password"), "mfa_required");
+}

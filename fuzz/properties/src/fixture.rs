@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use countersign::{
-    Account, EmailAddress, FirstFactor, Key, KeyRing, Outcome, Policy, Session, Step, Subject, Swap,
-    Verifier,
-    session::{Audience, ClientId, ElevatedScopes, Scope, TransactionId},
+    Account, Begun, Elevation, EmailAddress, FirstFactor, Key, KeyRing, Outcome, Policy, Session, Step,
+    Subject, Swap, Verifier,
+    session::{Audience, ClientId, ElevatedScopes, Scope},
     step::Committed,
 };
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
@@ -34,8 +34,15 @@ pub fn client() -> ClientId {
     ClientId::new("client-1").unwrap()
 }
 
-pub fn first_factor(subject: &Subject) -> FirstFactor {
-    FirstFactor::new(subject.clone(), client(), Audience::new("api").unwrap(), Scope::new("openid").unwrap())
+/// What a host prepares before it looks at a password.
+pub fn first_factor(verifier: &Verifier, account: &Account) -> FirstFactor {
+    let (audience, scope) = (Audience::new("api").unwrap(), Scope::new("openid").unwrap());
+    verifier.prepare(account).client(client()).audience(audience).scope(scope)
+}
+
+/// Begins a transaction on an account whose password is right.
+pub fn begin(verifier: &Verifier, account: &Account, now: OffsetDateTime, rng: &mut ChaCha20Rng) -> Begun {
+    verifier.begin(first_factor(verifier, account), account, now, &entropy(rng)).unwrap()
 }
 
 pub fn address(number: u8) -> EmailAddress {
@@ -54,10 +61,25 @@ pub fn verifier(policy: Policy) -> Verifier {
     Verifier::new(ring("fuzz"), policy)
 }
 
-pub fn elevated(subject: &Subject, token: &str, now: OffsetDateTime) -> Session {
-    let transaction = TransactionId::from_token_id(token);
+/// What a host keeps of a session that signed in to this account in the transaction that the number stands for.
+pub fn elevation(account: &Account, transaction: u32, now: OffsetDateTime) -> Elevation {
+    let at = crate::budgets::millis(now);
+    let evidence =
+        serde_json::json!({ "method": "recovery_code", "authenticator": null, "channel": null, "at": at });
+    let stored = serde_json::json!({
+        "subject": account.subject(),
+        "client": client(),
+        // A handle carries the front half of it.
+        "transaction": u128::from(transaction).rotate_left(64).to_be_bytes(),
+        "epoch": account.epoch(),
+        "evidence": evidence,
+    });
+    serde_json::from_value(stored).unwrap()
+}
+
+pub fn elevated(account: &Account, transaction: u32, now: OffsetDateTime) -> Session {
     let until = now.saturating_add(Duration::hours(1));
-    Session::elevated(subject.clone(), client(), transaction, ElevatedScopes::ALL, now, until)
+    Session::elevated(elevation(account, transaction, now), ElevatedScopes::ALL, until)
 }
 
 pub fn account(subject: &Subject) -> Account {

@@ -7,7 +7,7 @@ use countersign::wire::{TokenBody, TokenGrant};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    fixture::{START, client, first_factor, rng, subject, verifier},
+    fixture::{START, client, rng, subject, verifier},
     wire::decoded,
 };
 
@@ -65,8 +65,8 @@ fn bearer(text: &[u8]) {
     assert_eq!(host::credentials(&text, "Bearer"), expected, "the token of {text:?}");
     // Any spelling of the scheme gives the token whole, and no other scheme does.
     let token = verifier(countersign::Policy::default());
-    let issued =
-        token.begin(&first_factor(&subject()), START, &crate::fixture::entropy(&mut rng(u64::from(*cases))));
+    let record = crate::fixture::account(&subject());
+    let issued = crate::fixture::begin(&token, &record, START, &mut rng(u64::from(*cases))).token;
     let scheme: String = "bearer"
         .chars()
         .enumerate()

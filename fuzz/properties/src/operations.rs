@@ -17,7 +17,7 @@ use countersign::{
     command::{ChallengeTypes, Purpose},
     effect::{Delivery, DeliveryReport, Descriptor, EffectId, RenderError},
     policy::{Rate, RecoveryThrottle, RecoveryUse, Resend, Settings},
-    session::{ElevatedScopes, TransactionId},
+    session::ElevatedScopes,
     step::Committed,
 };
 use rand::rngs::ChaCha20Rng;
@@ -25,7 +25,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{
     budgets::{Budgets, instant, millis},
-    fixture::{START, SUBJECT, account, address, client, first_factor, rng, subject, verifier},
+    fixture::{START, SUBJECT, account, address, client, rng, subject, verifier},
     model::{Code, Model},
     outcome::{self, Expected, Seen},
     reference_model::{About, Login, Recovery, ReferenceModel, Sending},
@@ -299,6 +299,12 @@ impl Run {
             let updated = if expected.command == "unlock" { 0 } else { before.updated };
             expected.told.extend(outcome::clock(updated, expected.at));
         }
+        // An epoch begins with what ends sessions, and with nothing else.
+        let raised = (before.epoch + 1).max(expected.at / 1_000);
+        let epoch = if expected.ends.is_some() { raised } else { before.epoch };
+        if seen.outbox.is_some() {
+            assert_eq!(self.snapshot.epoch, epoch, "the epoch after {}", expected.command);
+        }
         let mut secrets: Vec<&str> = vec!["@example.com"];
         secrets.extend(self.given.iter().map(|given| given.oob_code.as_str()));
         secrets.extend(self.tokens.iter().map(String::as_str));
@@ -380,6 +386,8 @@ impl Run {
             DEPROVISION => self.deprovision(on, how),
             REPORT => self.report(on, how),
             UNLOCK => self.unlock(how),
+            _ if variant & 1 != 0 => self.revoke_sessions(how),
+            _ if variant & 2 != 0 => self.remove_authenticator(on, how),
             _ => self.reset(how),
         }
     }
@@ -387,8 +395,8 @@ impl Run {
     fn begin(&mut self, variant: u8) {
         let own = variant & 2 == 0;
         let whose = if own { subject() } else { Subject::new("user-2").unwrap() };
-        let token =
-            self.verifier.begin(&first_factor(&whose), self.now, &crate::fixture::entropy(&mut self.rng));
+        let record = if own { self.record.clone() } else { account(&whose) };
+        let token = crate::fixture::begin(&self.verifier, &record, self.now, &mut self.rng).token;
         let named = variant & 1 == 0;
         let client = client();
         let session = self.verifier.open(token.expose(), named.then_some(&client), self.now).unwrap();
@@ -409,9 +417,10 @@ impl Run {
         scopes.enroll &= variant & 1 == 0;
         scopes.read_authenticators &= variant & 2 == 0;
         scopes.remove_authenticators &= variant & 4 == 0;
+        let record = if own { self.record.clone() } else { account(&whose) };
         let until = self.now.saturating_add(Duration::hours(1));
-        let transaction = TransactionId::from_token_id(&format!("jti-{}", self.elevations));
-        let session = Session::elevated(whose, client(), transaction, scopes, self.now, until);
+        let elevation = crate::fixture::elevation(&record, self.elevations, self.now);
+        let session = Session::elevated(elevation, scopes, until);
         self.login(session, (own, true), Some(scopes), (millis(self.now), millis(until)));
     }
 
@@ -424,7 +433,8 @@ impl Run {
     ) {
         let transaction = serde_json::to_value(session.transaction()).unwrap();
         let transaction = transaction.as_str().unwrap().to_owned();
-        self.logins.push(Login { session, own, named, scopes, transaction, begun, expires });
+        let epoch = session.epoch().get();
+        self.logins.push(Login { session, own, named, scopes, transaction, epoch, begun, expires });
     }
 }
 
@@ -491,6 +501,7 @@ pub(crate) fn host_expected<T>(
         evaluated: false,
         told: Vec::new(),
         tokens: 0,
+        ends: None,
         at: millis(now),
     }
 }

@@ -4,6 +4,7 @@ use countersign::{
     Denial, Effect, Outcome, Subject,
     audit::AuditEvent,
     effect::{Descriptor, EffectId, FactorLabel, Notice},
+    session::ClientId,
     step::Effects,
 };
 use serde_json::json;
@@ -28,6 +29,8 @@ pub(crate) struct Expected<'a> {
     pub(crate) told: Vec<String>,
     /// How many tokens are to be issued.
     pub(crate) tokens: usize,
+    /// Why sessions end, if they do, and whether those of the transaction that asked stay.
+    pub(crate) ends: Option<(&'static str, bool)>,
     pub(crate) at: u64,
 }
 
@@ -107,11 +110,20 @@ pub(crate) fn check<T>(seen: &Seen<T>, expected: Expected, secrets: &[&str]) {
     assert_eq!(told, expected.told, "what is told after {}", expected.command);
     let tokens = seen.effects.iter().filter(|effect| matches!(effect, Effect::IssueToken(_))).count();
     assert_eq!(tokens, expected.tokens, "tokens after {}", expected.command);
+    let ends = seen.effects.iter().filter_map(|effect| match effect {
+        Effect::EndSessions(end) => Some(end),
+        _ => None,
+    });
+    let ended: Vec<_> = ends.map(|end| (end.reason.as_str(), end.except, &end.subject)).collect();
+    let spared = expected.login.map(|login| login.session.transaction());
+    let ends = expected.ends.map(|(reason, stays)| (reason, spared.filter(|_| stays), expected.subject));
+    assert_eq!(ended, ends.into_iter().collect::<Vec<_>>(), "what ends after {}", expected.command);
     // The outbox is the messages among the effects, less what is the operator's alone; a step that writes nothing sends
     // nothing.
     let messages = seen.effects.iter().filter_map(|effect| match effect {
         Effect::Send(mail) => Some(mail.id),
         Effect::Notify(notify) if !matches!(notify.notice, Notice::ClockDisagrees { .. }) => Some(notify.id),
+        Effect::EndSessions(end) => Some(end.id),
         _ => None,
     });
     let messages: Vec<EffectId> = messages.collect();
@@ -133,7 +145,7 @@ fn audit(event: &AuditEvent, expected: &Expected, secrets: &[&str]) {
     let documented = json!({
         "command": expected.command,
         "subject": expected.subject.as_str(),
-        "client": expected.login.map(|login| login.session.client().as_str()),
+        "client": expected.login.and_then(|login| login.session.client()).map(ClientId::as_str),
         "transaction": expected.login.map(|login| login.transaction.as_str()),
         "authenticator": expected.about,
         "denial": denial,

@@ -143,10 +143,14 @@ fn drive(record: Account) {
 
 fn drive_at(verifier: &Verifier, mut record: Account, now: time::OffsetDateTime) {
     let mut rng = rng(9);
-    let subject = record.subject().clone();
-    let token = verifier.begin(&first_factor(&subject), now, &crate::fixture::entropy(&mut rng));
-    let first = verifier.open(token.expose(), Some(&client()), now).unwrap();
-    let elevated = elevated(&subject, "jti", now);
+    let first_factor = first_factor(verifier, &record);
+    // A record that was edited to another tenant's takes nobody.
+    let Ok(begun) = verifier.begin(first_factor, &record, now, &crate::fixture::entropy(&mut rng)) else {
+        let step = verifier.unlock(record, now);
+        return assert!(!step.writes());
+    };
+    let first = verifier.open(begun.token.expose(), Some(&client()), now).unwrap();
+    let elevated = elevated(&record, 1, now);
     let (_, known) = &*JOURNEY;
     let code = BindingCode::parse("000000").unwrap();
     let recovery = RecoveryCode::parse("222222222222222222222222").unwrap();

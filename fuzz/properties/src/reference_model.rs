@@ -28,6 +28,8 @@ pub(crate) struct Login {
     /// Those of an elevated session; a first factor has none.
     pub(crate) scopes: Option<ElevatedScopes>,
     pub(crate) transaction: String,
+    /// That of the account when it began.
+    pub(crate) epoch: u64,
     pub(crate) begun: u64,
     pub(crate) expires: u64,
 }
@@ -87,14 +89,23 @@ fn span(duration: time::Duration) -> u64 {
 }
 
 impl ReferenceModel {
-    /// The record is the session's, and takes sessions of its age.
+    /// The record is the session's, and takes sessions of its epoch; of a first factor, none as old as a spent
+    /// transaction that it forgot.
     fn admits(login: &Login, snapshot: &Snapshot, now: u64) -> Verdict<()> {
         if !login.own {
             return Err(Denial::WrongRecord);
         }
-        let bound = if login.is_elevated() { snapshot.elevated_not_before } else { snapshot.not_before };
-        let too_old = bound.is_some_and(|bound| login.begun <= bound);
-        if too_old || now >= login.expires { Err(Denial::ExpiredToken) } else { Ok(()) }
+        let spared = snapshot.changed_by.as_ref() == Some(&login.transaction);
+        let stands = login.epoch == snapshot.epoch || spared;
+        let forgotten = snapshot.not_before.is_some_and(|bound| !login.is_elevated() && login.begun <= bound);
+        if !stands || forgotten || now >= login.expires { Err(Denial::ExpiredToken) } else { Ok(()) }
+    }
+
+    /// Who changes factors in an elevated session has used the second one lately.
+    fn recent(&self, login: &Login, now: u64) -> Verdict<()> {
+        let max_age = self.settings.elevated_max_age;
+        let old = login.is_elevated() && now > login.begun && now - login.begun > span(max_age);
+        if old { Err(Denial::InsufficientUserAuthentication { max_age }) } else { Ok(()) }
     }
 
     /// A login takes a first factor whose client was named.
@@ -138,6 +149,7 @@ impl ReferenceModel {
             return Err(Denial::InsufficientScope);
         }
         Self::admits(login, snapshot, now)?;
+        self.recent(login, now)?;
         let snapshot = snapshot.clone().at(now);
         self.may_enroll(login, &snapshot, address)?;
         self.unlocked(now)?;
@@ -271,6 +283,7 @@ impl ReferenceModel {
             Some(_) | None => {}
         }
         Self::admits(login, snapshot, now)?;
+        self.recent(login, now)?;
         let snapshot = snapshot.clone().at(now);
         if made_in != login.transaction {
             return Err(Denial::ForeignOobCode);
@@ -333,7 +346,7 @@ impl ReferenceModel {
     ) -> Verdict<()> {
         Self::admits(login, snapshot, now)?;
         let snapshot = snapshot.clone().at(now);
-        if snapshot.is_spent(&login.transaction) {
+        if !login.is_elevated() && snapshot.is_spent(&login.transaction) {
             return Err(Denial::TransactionSpent);
         }
         if made_in != login.transaction {
@@ -380,11 +393,12 @@ impl ReferenceModel {
     }
 
     /// Elevated `remove:authenticators`.
-    pub(crate) fn remove(login: &Login, snapshot: &Snapshot, id: &str, now: u64) -> Verdict<()> {
+    pub(crate) fn remove(&self, login: &Login, snapshot: &Snapshot, id: &str, now: u64) -> Verdict<()> {
         if !login.has(|scopes| scopes.remove_authenticators) {
             return Err(Denial::InsufficientScope);
         }
         Self::admits(login, snapshot, now)?;
+        self.recent(login, now)?;
         let snapshot = snapshot.clone().at(now);
         let known = snapshot.known(id).ok_or(Denial::UnknownAuthenticator)?;
         if known.is_provisioned() { Err(Denial::ProvisionedAuthenticator) } else { Ok(()) }
@@ -396,6 +410,7 @@ impl ReferenceModel {
             return Err(Denial::InsufficientScope);
         }
         Self::admits(login, snapshot, now)?;
+        self.recent(login, now)?;
         let usable = crate::fixture::email_authenticates(&self.settings)
             && snapshot.authenticators.iter().any(Known::is_active);
         if !snapshot.enrolled || !usable {
@@ -439,6 +454,14 @@ impl ReferenceModel {
         let found = found.ok_or(Denial::UnknownAuthenticator)?;
         *about = Some(found.id.clone());
         Ok(())
+    }
+
+    /// An administrator. One that is provisioned and disabled stays.
+    pub(crate) fn remove_authenticator(snapshot: &Snapshot, id: &str, now: u64) -> Verdict<()> {
+        let snapshot = snapshot.clone().at(now);
+        let known = snapshot.known(id).ok_or(Denial::UnknownAuthenticator)?;
+        let stays = known.is_provisioned() && known.is_disabled();
+        if stays { Err(Denial::AuthenticatorDisabled) } else { Ok(()) }
     }
 
     /// The host. Whether a cool-down is lifted: that of a failed message which is its waiting challenge's latest, once.

@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use crate::fixture::{START, account, client, first_factor, ring, rng, store, subject};
+use crate::fixture::{START, account, client, ring, rng, store, subject};
 
 pub(crate) fn check(kind: u8, data: &[u8]) {
     let [choice, a, b, c, d, text @ ..] = data else { return };
@@ -240,9 +240,8 @@ struct Client {
 
 impl Client {
     fn login(&mut self) -> (String, Session) {
-        let token =
-            self.verifier.begin(&first_factor(&subject()), self.now, &crate::fixture::entropy(&mut self.rng));
-        let requirements = self.verifier.requirements(&self.record);
+        let countersign::Begun { token, requirements, .. } =
+            crate::fixture::begin(&self.verifier, &self.record, self.now, &mut self.rng);
         let reply = read(&MfaRequired::new(&token, &requirements));
         let (field, kinds) = if requirements.enrolled {
             ("challenge", &requirements.challenge)

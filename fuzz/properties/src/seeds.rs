@@ -9,7 +9,7 @@ use countersign::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::fixture::{START, account, address, client, elevated, first_factor, ring, rng, subject, verifier};
+use crate::fixture::{START, account, address, client, elevated, ring, rng, subject, verifier};
 
 /// What somebody who took part in a journey holds.
 #[derive(Default)]
@@ -53,8 +53,7 @@ impl Player {
     }
 
     fn login(&mut self) -> Session {
-        let token =
-            self.verifier.begin(&first_factor(&subject()), self.now, &crate::fixture::entropy(&mut self.rng));
+        let token = crate::fixture::begin(&self.verifier, &self.record, self.now, &mut self.rng).token;
         self.verifier.open(token.expose(), Some(&client()), self.now).unwrap()
     }
 
@@ -127,7 +126,7 @@ pub fn journey() -> (Vec<Account>, Known) {
     player.challenge(&second);
     player.verify(&second, &wrong);
     player.pass(61);
-    let elevated = elevated(&subject(), "seed", player.now);
+    let elevated = elevated(&player.record, 1, player.now);
     player.associate(&elevated, address(1));
     let step = player.verifier.provision(
         player.record.clone(),

@@ -14,8 +14,9 @@ pub(crate) struct Snapshot {
     pub(crate) transactions: Vec<Entry>,
     pub(crate) recovery: Option<Set>,
     pub(crate) ledger: Buckets,
+    pub(crate) epoch: u64,
+    pub(crate) changed_by: Option<String>,
     pub(crate) not_before: Option<u64>,
-    pub(crate) elevated_not_before: Option<u64>,
     pub(crate) updated: u64,
 }
 

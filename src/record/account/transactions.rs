@@ -57,7 +57,7 @@ impl AccountBody {
     fn drop_transactions(&mut self, leaves: impl Fn(&Transaction) -> bool) {
         let spent = self.transactions.iter().filter(|known| known.is_spent() && leaves(known));
         if let Some(begun) = spent.map(|known| known.begun).max() {
-            self.revoke_sessions_before(begun);
+            self.refuse_begun_until(begun);
         }
         self.transactions.retain(|known| !leaves(known));
         let transactions = &self.transactions;

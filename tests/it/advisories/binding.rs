@@ -287,7 +287,8 @@ fn v31_a_changed_address_is_not_verified() {
     let new = world.provision("new@example.com").unwrap();
     assert_ne!(old, new);
     let late = world.verify(&session, first.oob_code.expose(), &right);
-    assert_eq!(late.unwrap_err(), Denial::ExpiredOobCode);
+    assert_eq!(late.unwrap_err(), Denial::ExpiredToken);
+    let session = world.login();
     world.challenge(&session).unwrap();
     assert_eq!(world.mail().to, address("new@example.com"));
     let request = ChallengeRequest::default().authenticator(old);
@@ -302,7 +303,8 @@ fn v31_a_changed_address_is_not_verified() {
     let confirming = world.mail().code;
     world.verify(&elevated, associated.oob_code.expose(), &confirming).unwrap();
     assert_eq!(world.provision("new@example.com").unwrap(), associated.authenticator);
-    assert!(world.verify(&session, first.oob_code.expose(), &right).is_err());
+    assert_eq!(world.verify(&session, first.oob_code.expose(), &right).unwrap_err(), Denial::ExpiredToken);
+    let session = world.login();
     assert_eq!(world.challenge(&session).unwrap().authenticator, associated.authenticator);
     let request = ChallengeRequest::default().authenticator(old);
     assert_eq!(world.challenge_with(&session, &request).unwrap_err(), Denial::UnknownAuthenticator);
@@ -327,6 +329,8 @@ fn v32_an_unproven_address_is_no_factor() {
     let (mine, _) = world.enroll(ADDRESS);
     assert!(world.verify(&thief, begun.oob_code.expose(), &thiefs_code).is_err());
     assert_eq!(world.account().authenticators().len(), 1);
+    assert_eq!(world.recover(&thief, &shown[0]).unwrap_err(), Denial::ExpiredToken);
+    let thief = world.login();
     assert_eq!(world.recover(&thief, &shown[0]).unwrap_err(), Denial::InvalidRecoveryCode);
     assert_eq!(world.associate(&thief, "thief@example.com").unwrap_err(), Denial::AlreadyEnrolled);
 

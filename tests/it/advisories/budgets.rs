@@ -1,13 +1,13 @@
 //! Limits that were missing, split or refilled: V8, V9, V11, V13 to V21.
 
 use countersign::{
-    Account, BindingCode, ChallengeRequest, Denial, FirstFactor, Policy, Session, Step, Subject, Swap,
+    Account, BindingCode, ChallengeRequest, Denial, Policy, Step, Subject, Swap,
     address_proof::{ProofPolicy, ProofPurpose},
     code::LongCode,
     effect::Notice,
     machine::{CancelReason, ChallengeState},
     policy::{FactorUse, Rate, Resend, Settings},
-    session::{Audience, ClientId, ElevatedScopes, Scope},
+    session::{ClientId, ElevatedScopes},
 };
 use time::Duration;
 
@@ -15,7 +15,7 @@ use super::{
     ADDRESS, challenged, charged_guesses, charged_recoveries, enrolled, guess_in_logins, guess_out,
     near_miss, roomy, session_of, stored, tampered,
 };
-use countersign_testkit::{Proving, World, client, code, subject, wrong};
+use countersign_testkit::{Proving, World, client, code, elevation, wrong};
 
 /// CVE-2024-32868 (ZITADEL): one budget stands before every code: to confirm, to authenticate, on its own, to recover.
 #[test]
@@ -227,14 +227,9 @@ fn v16_nothing_that_a_caller_varies_splits_a_budget() {
     assert_eq!(evaluated, 10);
 
     // A token has one spelling.
-    let first_factor = FirstFactor::new(
-        subject(),
-        ClientId::new("client-10").unwrap(),
-        Audience::new("").unwrap(),
-        Scope::new("openid").unwrap(),
-    );
-    let token = world.verifier.begin(&first_factor, world.now, &countersign_testkit::entropy(&mut world.rng));
-    let token = token.expose();
+    let first_factor = world.prepare().client(ClientId::new("client-100").unwrap());
+    let begun = world.begin_with(first_factor).unwrap();
+    let token = begun.token.expose();
     assert_eq!(token.len() % 4, 2, "the last symbol has bits to spare");
     let (body, _) = token.split_at(token.len() - 1);
     let symbols = (b'A'..=b'Z').chain(b'a'..=b'z').chain(b'0'..=b'9').chain(*b"-_");
@@ -258,14 +253,8 @@ fn v17_another_spelling_of_a_name_opens_no_second_budget() {
     let id = record.authenticators()[0].id();
     for spelling in ["USER-1", "User-1", "user-1 ", " user-1", "user-\u{ff11}"] {
         let session = session_of(&mut world, spelling, "client-1");
-        let elevated = Session::elevated(
-            Subject::new(spelling).unwrap(),
-            client(),
-            session.transaction(),
-            ElevatedScopes::ALL,
-            now,
-            now + Duration::hours(1),
-        );
+        let stranger = Account::new(&Subject::new(spelling).unwrap());
+        let elevated = world.elevated_by(elevation(&stranger, 1, now), ElevatedScopes::ALL);
         let (verifier, rng) = (world.verifier.clone(), &mut world.rng);
         fn refused<T: std::fmt::Debug>(step: Step<T>) {
             assert!(!step.writes());

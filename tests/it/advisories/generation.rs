@@ -94,14 +94,8 @@ fn v34_codes_are_uniform_over_their_whole_range() {
     for _ in 0..32 {
         // Each new set is told of by a message, and messages are budgeted.
         world.pass(4_320);
-        let (elevated, account) = (world.elevated(), world.account());
-        let step = world.verifier.regenerate_recovery_codes(
-            &elevated,
-            account,
-            world.now,
-            &countersign_testkit::entropy(&mut world.rng),
-        );
-        for code in world.run(step).unwrap() {
+        let elevated = world.elevated();
+        for code in world.regenerate(&elevated).unwrap().recovery_codes {
             drawn.iter_mut().zip(code.expose().chars()).for_each(|(drawn, symbol)| {
                 drawn.insert(symbol);
             });
@@ -229,7 +223,8 @@ fn v37_refusals_tell_nothing_apart() {
         let mut other = World::new(roomy(|_| {}));
         other.verifier = Verifier::new(keys.unwrap(), roomy(|_| {}));
         other.rng = ChaCha20Rng::seed_from_u64(8);
-        other.store.put(world.account());
+        other.enroll(ADDRESS);
+        other.pass(60);
         let session = other.login();
         handles.push(other.challenge(&session).unwrap().oob_code.expose().to_owned());
     }

@@ -19,10 +19,10 @@ mod replay;
 use std::fmt::Debug;
 
 use countersign::{
-    Account, BindingCode, Challenged, Denial, FirstFactor, Policy, Session, Step, Subject, Verifier,
+    Account, BindingCode, Challenged, Denial, Policy, Session, Step, Subject, Verifier,
     code::RecoveryCode,
     policy::{Rate, Settings},
-    session::{Audience, ClientId, Scope},
+    session::{ClientId, Scope},
     step::Committed,
 };
 use countersign_testkit::{Given, Need, World, edited, json};
@@ -62,10 +62,12 @@ fn challenged(world: &mut World, session: &Session) -> (Given<Challenged>, Bindi
 fn session_of(world: &mut World, subject: &str, client: &str) -> Session {
     let client = ClientId::new(client).unwrap();
     let subject = Subject::new(subject).unwrap();
-    let (audience, scope) = (Audience::new("").unwrap(), Scope::new("openid").unwrap());
-    let first_factor = FirstFactor::new(subject, client.clone(), audience, scope);
-    let token = world.verifier.begin(&first_factor, world.now, &countersign_testkit::entropy(&mut world.rng));
-    world.verifier.open(token.expose(), Some(&client), world.now).unwrap()
+    let account = world.store.load(&subject).unwrap_or_else(|| Account::new(&subject));
+    let scope = Scope::new("openid").unwrap();
+    let first_factor = world.verifier.prepare(&account).client(client.clone()).scope(scope);
+    let entropy = countersign_testkit::entropy(&mut world.rng);
+    let begun = world.verifier.begin(first_factor, &account, world.now, &entropy).unwrap();
+    world.verifier.open(begun.token.expose(), Some(&client), world.now).unwrap()
 }
 
 /// Servers that each hold one request. In every round all of them load the same record and take their step before any

@@ -50,8 +50,8 @@ fn v24_a_verdict_is_no_use_under_another_name() {
     let step = world.verifier.verify_oob(&session, renamed.clone(), &handle, &right, world.now);
     assert!(!step.writes());
     assert_eq!(world.run(step).unwrap_err(), Denial::WrongRecord);
-    let other = session_of(&mut world, "user-1 ", "client-1");
     world.store.put(renamed.clone());
+    let other = session_of(&mut world, "user-1 ", "client-1");
     assert_eq!(world.verifier.open_oob_code(&other, oob_code).unwrap_err(), Denial::MalformedOobCode);
     let step = world.verifier.verify_recovery(&other, renamed, &codes[0], world.now);
     assert_eq!(world.run(step).unwrap_err(), Denial::InvalidRecoveryCode, "a hash is bound to its subject");

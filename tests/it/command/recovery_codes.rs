@@ -17,14 +17,7 @@ fn regenerating_replaces_the_whole_set() {
     world.pass(1);
     let stale = world.login();
     let elevated = world.elevated();
-    let account = world.account();
-    let step = world.verifier.regenerate_recovery_codes(
-        &elevated,
-        account,
-        world.now,
-        &countersign_testkit::entropy(&mut world.rng),
-    );
-    let new = world.run(step).unwrap();
+    let new = world.regenerate(&elevated).unwrap().recovery_codes;
     assert_eq!(new.len(), 10);
     assert!(matches!(world.events.last(), Some(Notice::RecoveryRegenerated { .. })));
     assert_eq!(world.recover(&stale, &new[0]).unwrap_err(), Denial::ExpiredToken);
@@ -40,16 +33,7 @@ fn regenerating_recovery_codes_draws_on_the_budget_of_messages() {
     world.enroll("user@example.com");
     world.pass(3_600);
     let elevated = world.elevated();
-    let mut regenerate = || {
-        let account = world.account();
-        let step = world.verifier.regenerate_recovery_codes(
-            &elevated,
-            account,
-            world.now,
-            &countersign_testkit::entropy(&mut world.rng),
-        );
-        world.run(step).map(drop)
-    };
+    let mut regenerate = || world.regenerate(&elevated).map(drop);
     for _ in 0..5 {
         regenerate().unwrap();
     }

@@ -49,5 +49,8 @@ fn a_message_is_rendered_for_its_own_record_and_keeps_its_id() {
         [RenderError::NotLive, RenderError::KeyUnknown, RenderError::WrongRecord].map(|it| it.to_string());
     assert_eq!(said[0], "the message is not live any more");
     assert_eq!(said[1], "the key of the message's challenge is not in the ring");
-    assert_eq!(said[2], "the message belongs to another subject");
+    assert_eq!(
+        said[2],
+        "the message belongs to another subject than the record, or the record to another tenant"
+    );
 }

@@ -3,7 +3,7 @@
 use countersign::{
     BindingCode, Challenged, Denial, Policy, Session, policy::FactorUse, session::ElevatedScopes,
 };
-use countersign_testkit::{Given, World, client, code, edited, policy, wrong};
+use countersign_testkit::{Given, World, code, edited, policy, wrong};
 use time::Duration;
 
 #[test]
@@ -76,6 +76,7 @@ fn at_the_cap_an_unconfirmed_authenticator_has_no_attempts_left() {
 
 /// Two elevated sessions that each began to enroll an address.
 fn two_enrollments(world: &mut World, [one, two]: [&str; 2]) -> [(Session, String, BindingCode); 2] {
+    world.enroll("first@example.com");
     [one, two].map(|to| {
         world.pass(60);
         let session = world.elevated();
@@ -96,7 +97,7 @@ fn of_two_sessions_that_enroll_one_address_the_first_to_confirm_has_it() {
 
 #[test]
 fn no_two_sessions_confirm_more_authenticators_than_the_policy_allows() {
-    let mut world = World::new(policy(|settings| settings.max_authenticators = 1));
+    let mut world = World::new(policy(|settings| settings.max_authenticators = 2));
     let [one, two] = two_enrollments(&mut world, ["one@example.com", "two@example.com"]);
     world.verify(&one.0, &one.1, &one.2).unwrap();
     let before = world.account();
@@ -141,10 +142,10 @@ fn login_under_way() -> (World, Session, Given<Challenged>, BindingCode) {
 #[test]
 fn an_elevated_session_logs_nobody_in_even_with_a_login_s_own_transaction() {
     let (mut world, login, challenged, code) = login_under_way();
-    let (until, tokens) = (world.now + Duration::hours(1), world.tokens.len());
-    let (subject, client) = (countersign_testkit::subject(), client());
-    let elevated =
-        Session::elevated(subject, client, login.transaction(), ElevatedScopes::ALL, world.now, until);
+    let tokens = world.tokens.len();
+    let transaction = i128::from_be_bytes(*login.transaction().as_bytes());
+    let elevation = countersign_testkit::elevation(&world.account(), transaction, world.now);
+    let elevated = world.elevated_by(elevation, ElevatedScopes::ALL);
     assert_eq!(
         world.verify(&elevated, challenged.oob_code.expose(), &code).unwrap_err(),
         Denial::InsufficientScope

@@ -1,10 +1,7 @@
 //! Tampered records must be rejected on load; the core's own records must never be rejected.
 
-use countersign::{
-    Account, Denial, Policy, Session,
-    session::{ElevatedScopes, TransactionId},
-};
-use countersign_testkit::{World, client, edited, subject, wrong};
+use countersign::{Account, Denial, Policy, Session, session::ElevatedScopes};
+use countersign_testkit::{World, edited, elevation, wrong};
 use time::Duration;
 
 /// Each of them is refused when it is read; none may reach a command, where a place that is found twice is no place.
@@ -23,18 +20,17 @@ fn a_recovery_code_is_live_once() {
     }
 }
 
-/// A host may prolong the session whose hash is the transaction: what is written then can be read again, and the
+/// A host may prolong the session of an elevation: what is written then can be read again, and the
 /// attempts that are spent stay spent.
 #[test]
 fn a_prolonged_session_leaves_a_record_that_can_be_read() {
     let mut world = World::new(Policy::default());
     world.enroll("user@example.com");
     world.pass(60);
-    let authenticated_at = world.now;
+    let elevation = elevation(&world.account(), 1, world.now);
     let session = |world: &World| {
-        let transaction = TransactionId::from_token_id("session-1");
         let until = world.now + Duration::seconds(100);
-        Session::elevated(subject(), client(), transaction, ElevatedScopes::ALL, authenticated_at, until)
+        Session::elevated(elevation.clone(), ElevatedScopes::ALL, until)
     };
     for attempts_left in (0..5).rev() {
         let elevated = session(&world);

@@ -225,7 +225,7 @@ fn challenge(
 ) -> Result<Write, Finding> {
     let session = match label {
         "crash" => fixture.session.clone(),
-        _ => account::session_for(store, &fixture.subject, label)?,
+        _ => account::session_for(store, &account, label)?,
     };
     let entropy = store.run().rng(&format!("{} {label} {}", fixture.subject, account.revision())).entropy();
     let request = ChallengeRequest::default();

@@ -5,10 +5,9 @@
 use std::{error::Error, thread};
 
 use countersign::{
-    Account, BindingCode, BlockingStore, Effect, EmailAddress, Entropy, FirstFactor, Key, KeyRing, Policy,
-    Session, Step, Subject, Swap, Verifier, Write,
+    Account, BindingCode, BlockingStore, Effect, EmailAddress, Entropy, Key, KeyRing, Policy, Session, Step,
+    Subject, Swap, Verifier, Write,
     effect::{Content, Message},
-    session::{Audience, ClientId, Scope},
     store::{DriveError, drive_blocking},
     time::OffsetDateTime,
 };
@@ -52,7 +51,6 @@ impl BlockingStore for Rows {
 struct Host {
     verifier: Verifier,
     rows: Rows,
-    client: ClientId,
 }
 
 impl Host {
@@ -75,7 +73,7 @@ impl Host {
     fn session(&self, request: &Request, now: OffsetDateTime) -> Result<Session, Failure> {
         let header = request.headers().iter().find(|header| header.field.equiv("Authorization"));
         let token = header.and_then(|header| header.value.as_str().strip_prefix("Bearer "));
-        Ok(self.verifier.open(token.ok_or("no mfa_token")?, Some(&self.client), now)?)
+        Ok(self.verifier.open(token.ok_or("no mfa_token")?, None, now)?)
     }
 
     fn answer(&self, request: &mut Request) -> Result<String, Failure> {
@@ -84,9 +82,14 @@ impl Host {
         let (now, entropy) = (OffsetDateTime::now_utc(), Entropy::draw(&mut SysRng)?);
         match (request.method(), request.url()) {
             (Method::Post, "/login") => {
-                let (subject, client) = (Subject::new(&body)?, self.client.clone());
-                let who = FirstFactor::new(subject, client, Audience::new("")?, Scope::new("")?);
-                Ok(self.verifier.begin(&who, now, &entropy).expose().to_owned())
+                let subject = Subject::new(&body)?;
+                let account =
+                    || self.rows.load(&subject).map(|row| row.unwrap_or_else(|| Account::new(&subject)));
+                // Before the password is looked at: one that is changed meanwhile lets nobody in.
+                let first_factor = self.verifier.prepare(&account()?);
+                // Here a real host checks the password.
+                let begun = self.verifier.begin(first_factor, &account()?, now, &entropy)?;
+                Ok(begun.token.expose().to_owned())
             }
             (Method::Post, "/enroll") => {
                 let (session, factor) = (self.session(request, now)?, EmailAddress::parse(&body)?.into());
@@ -131,7 +134,7 @@ fn main() -> Result<(), Failure> {
     // A real host keeps its keys, and not beside the rows.
     let keys = KeyRing::new("blocking", Key::generate(&mut SysRng)?, Key::generate(&mut SysRng)?)?;
     let verifier = Verifier::new(keys, Policy::default());
-    let (host, server) = (Host { verifier, rows, client: ClientId::new("app")? }, Server::http(&listen)?);
+    let (host, server) = (Host { verifier, rows }, Server::http(&listen)?);
     println!("listening on {}", server.server_addr());
     thread::scope(|scope| {
         for _ in 0..4 {

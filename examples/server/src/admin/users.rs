@@ -6,24 +6,25 @@
 
 mod show;
 
+/// How many users are read at once.
+const PAGE: u16 = 500;
+
 use clap::ValueEnum as _;
 use countersign::{
-    Account, AuthenticatorId, Denial, NewFactor, Policy, Session, Step, Verifier,
+    Account, AuthenticatorId, Denial, Policy, Step, Subject, Verifier,
     machine::Enrollment,
     record::{Authenticator, Origin},
-    session::{ClientId, ElevatedScopes, TransactionId},
 };
 use serde_json::json;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
-use super::{ADMINISTRATOR, Answer, Failure, open, open_existing, terminal};
+use super::{Answer, Failure, open, open_existing, terminal};
 use crate::{
     audit::{self, administrator},
     first_factor::FirstFactors,
     hashing::Hashing,
     keys::Keys,
     options::{Data, Named, NewUser, Preset, UsersAction},
-    random,
     step::take,
     store::{Database, User},
 };
@@ -92,9 +93,11 @@ async fn set_password(data: &Data, Named { email }: &Named) -> Result<Answer, Fa
     let user = find(&*database, email).await?;
     let password = terminal::new_password()?;
     let hash = FirstFactors::new(data.argon2_memory, Hashing::for_a_command())?.hash(&password).await?;
+    // In this order: a sign-in that has read the former password was prepared before its sessions end.
     if !database.set_password(&user.subject, &hash, OffsetDateTime::now_utc()).await? {
         return Err(Failure::not_found(format!("there is no user {email}")));
     }
+    end_in_record(&*database, data, &user.subject).await?;
     Ok(done(&user, format!("{email} has a new password and signs in anew.")))
 }
 
@@ -102,6 +105,7 @@ async fn revoke(data: &Data, email: &str) -> Result<Answer, Failure> {
     let database = open_existing(data).await?;
     let user = find(&*database, email).await?;
     database.end_sessions(Some(&user.subject), OffsetDateTime::now_utc()).await?;
+    end_in_record(&*database, data, &user.subject).await?;
     let text = format!("{email} signs in anew. Tokens for other services are good until they expire.");
     Ok(done(&user, text))
 }
@@ -110,6 +114,15 @@ async fn revoke_all(data: &Data, yes: bool) -> Result<Answer, Failure> {
     let database = open_existing(data).await?;
     terminal::confirm("every user has to sign in anew", yes)?;
     let users = database.end_sessions(None, OffsetDateTime::now_utc()).await?;
+    let mut after = String::new();
+    loop {
+        let page = database.users(&after, "", PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after.clone_from(&last.user.email);
+        for listed in &page {
+            end_in_record(&*database, data, &listed.user.subject).await?;
+        }
+    }
     let text = format!("{users} users sign in anew. Tokens for other services are good until they expire.");
     Ok(Answer::new(text, json!({ "users": users })))
 }
@@ -117,7 +130,7 @@ async fn revoke_all(data: &Data, yes: bool) -> Result<Answer, Failure> {
 async fn unlock(data: &Data, Named { email }: &Named) -> Result<Answer, Failure> {
     let database = open_existing(data).await?;
     let user = find(&*database, email).await?;
-    step(&*database, data, &user, |verifier, account, now| verifier.unlock(account, now)).await?;
+    step(&*database, data, &user.subject, |verifier, account, now| verifier.unlock(account, now)).await?;
     Ok(done(
         &user,
         format!(
@@ -130,12 +143,11 @@ async fn reset(data: &Data, Named { email }: &Named) -> Result<Answer, Failure> 
     let database = open_existing(data).await?;
     let user = find(&*database, email).await?;
     database.end_sessions(Some(&user.subject), OffsetDateTime::now_utc()).await?;
-    step(&*database, data, &user, |verifier, account, now| verifier.reset(account, now)).await?;
+    step(&*database, data, &user.subject, |verifier, account, now| verifier.reset(account, now)).await?;
     Ok(done(&user, format!("{email} has no second factors any more.")))
 }
 
-/// One that the user enrolled is removed as the user would do it, in a session that the host elevates for this one
-/// step. One that the host provisioned is taken back.
+/// The user stays enrolled, also without the last one: losing a factor opens no door.
 async fn remove_authenticator(data: &Data, user: &Named, id: &str) -> Result<Answer, Failure> {
     let email = &user.email;
     let unknown =
@@ -147,34 +159,30 @@ async fn remove_authenticator(data: &Data, user: &Named, id: &str) -> Result<Ans
     let known = |account: &Account| -> Option<Authenticator> {
         account.authenticators().iter().find(|known| known.id() == id).cloned()
     };
-    let authenticator = account.as_ref().and_then(known).ok_or_else(unknown)?;
-    let provisioned = authenticator.origin() == Origin::Provisioned;
-    if provisioned && *authenticator.enrollment() == Enrollment::Disabled {
-        let sentence =
-            "it was provisioned and is disabled, and only its place in the record keeps it disabled";
-        return Err(format!("{id} stays: {sentence}. `users reset` drops it with all others").into());
-    }
-    let factor = NewFactor::from(authenticator.factor());
-    let client = ClientId::new(ADMINISTRATOR).map_err(|error| error.to_string())?;
-    let transaction = TransactionId::from_token_id(&format!("{:?}", random::<16>()?));
-    let scopes = ElevatedScopes::parse("remove:authenticators");
+    let provisioned = account.as_ref().and_then(known).ok_or_else(unknown)?.origin() == Origin::Provisioned;
     database.end_sessions(Some(&user.subject), OffsetDateTime::now_utc()).await?;
-    let outcome = step(&*database, data, &user, |verifier, account, now| {
-        if provisioned {
-            return verifier.deprovision(account, &factor, now);
-        }
-        let (subject, client) = (user.subject.clone(), client.clone());
-        let session = Session::elevated(subject, client, transaction, scopes, now, now + Duration::MINUTE);
-        verifier.remove(&session, account, id, now)
+    let outcome = step(&*database, data, &user.subject, |verifier, account, now| {
+        verifier.remove_authenticator(account, id, now)
     });
     match outcome.await {
         Err(StepFailure::Denied(Denial::UnknownAuthenticator)) => return Err(unknown()),
+        Err(StepFailure::Denied(Denial::AuthenticatorDisabled)) => {
+            let sentence =
+                "it was provisioned and is disabled, and only its place in the record keeps it disabled";
+            return Err(format!("{id} stays: {sentence}. `users reset` drops it with all others").into());
+        }
         other => other?,
     };
-    let enrolled = database.load(&user.subject).await?.is_some_and(|account| account.is_enrolled());
+    let account = database.load(&user.subject).await?;
+    let enrolled = account.as_ref().is_some_and(Account::is_enrolled);
+    let active = |known: &Authenticator| *known.enrollment() == Enrollment::Active;
+    let left = account.is_some_and(|account| account.authenticators().iter().any(active));
     let mut text = format!("{id} is removed, and {email} signs in anew.");
-    if !enrolled {
-        text.push_str(" It was the last one: a password alone lets its user enroll another.");
+    if enrolled && !left {
+        text.push_str(
+            " It was the last one: recovery codes are what is left to sign in with, and `users reset` lets its user \
+             begin anew.",
+        );
     }
     if provisioned {
         text.push_str(" A server with --implicit-email provisions the address again at the next sign-in.");
@@ -218,11 +226,21 @@ async fn running_policy(database: &dyn Database) -> Result<Policy, Failure> {
     Ok(preset.policy()?)
 }
 
+/// Ends the sessions of a user in the record, too. It needs the keys; without them no server has started, so that
+/// nobody who has no record is signing in.
+async fn end_in_record(database: &dyn Database, data: &Data, subject: &Subject) -> Result<(), Failure> {
+    if Keys::given(data).is_err() && database.load(subject).await?.is_none() {
+        return Ok(());
+    }
+    let revoke = |verifier: &Verifier, account, now| verifier.revoke_sessions(account, now);
+    Ok(step(database, data, subject, revoke).await?)
+}
+
 /// Takes one of the host's own steps. Its notices are in the outbox, for the server that runs.
 async fn step(
     database: &dyn Database,
     data: &Data,
-    user: &User,
+    subject: &Subject,
     step: impl Fn(&Verifier, Account, OffsetDateTime) -> Step<()>,
 ) -> Result<(), StepFailure> {
     let verifier = async {
@@ -230,7 +248,7 @@ async fn step(
     };
     let verifier = verifier.await.map_err(StepFailure::Other)?;
     let step = |account| step(&verifier, account, OffsetDateTime::now_utc());
-    let taken = take(database, &user.subject, step).await;
+    let taken = take(database, subject, step).await;
     let outcome = taken.map_err(|trouble| StepFailure::Other(trouble.into()))?;
     audit::log_step(outcome.audit());
     outcome.into_parts().0.map_err(StepFailure::Denied)

@@ -13,6 +13,8 @@ pub(crate) enum FirstFactor {
     Accepted,
     /// The user is known and the password is wrong.
     WrongPassword,
+    /// The password was changed while it was checked, or something else ended the user's sessions.
+    Ended,
     /// No user has the name.
     UnknownUser,
     /// The queue of the password hash is full.
@@ -225,7 +227,7 @@ pub(crate) enum ActResult {
 }
 
 /// The names of the core's commands that the host runs.
-pub(super) const COMMANDS: [&str; 15] = [
+pub(super) const COMMANDS: [&str; 17] = [
     "associate",
     "challenge",
     "verify_oob",
@@ -238,6 +240,8 @@ pub(super) const COMMANDS: [&str; 15] = [
     "report_delivery",
     "unlock",
     "reset",
+    "revoke_sessions",
+    "remove_authenticator",
     "ask",
     "verify_link",
     "verify_code",
@@ -245,13 +249,14 @@ pub(super) const COMMANDS: [&str; 15] = [
 
 /// How a command of the core can end: allowed, or refused with one of the names of
 /// [`Denial::code`](countersign::Denial::code). A test compares this list with the library's.
-pub(super) const DENIALS: [&str; 32] = [
+pub(super) const DENIALS: [&str; 33] = [
     "accepted",
     "malformed_token",
     "expired_token",
     "wrong_client",
     "client_required",
     "insufficient_scope",
+    "insufficient_user_authentication",
     "transaction_spent",
     "wrong_record",
     "already_enrolled",

@@ -27,7 +27,8 @@ pub(crate) async fn regenerate(
     let step = move |verifier: &Verifier, account, now, entropy: &_| {
         verifier.regenerate_recovery_codes(&session, account, now, entropy)
     };
-    let codes = app.step(subject, step).await?.into_parts().0.map_err(denied)?;
-    let recovery_codes = codes.iter().map(|code| code.expose().to_owned()).collect();
+    // The token of this request goes on: the core spares its transaction.
+    let new = app.step(subject, step).await?.into_parts().0.map_err(denied)?;
+    let recovery_codes = new.recovery_codes.iter().map(|code| code.expose().to_owned()).collect();
     Ok(Json(RecoveryCodesReply { recovery_codes }))
 }

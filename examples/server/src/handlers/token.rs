@@ -99,8 +99,10 @@ async fn password_grant(
     // The session begins before the password is looked at: one that is changed meanwhile ends it.
     let begun = OffsetDateTime::now_utc();
     let turn = Some(peer.network());
-    let checked = app.first_factors.check(&*app.database, turn, username.expose(), password.expose()).await;
-    let user = first_factor(app, &known.id, checked)?;
+    let presented = (username.expose(), password.expose());
+    let prepare = |account: &_| app.core.call(|verifier| verifier.prepare(account));
+    let checked = app.first_factors.check(&*app.database, turn, presented, prepare).await;
+    let (user, prepared) = first_factor(app, &known.id, checked)?;
     if app.implicit_email
         && user.email_verified
         && let Ok(address) = EmailAddress::parse(&user.email)
@@ -113,12 +115,26 @@ async fn password_grant(
         let _ = app.step(user.subject.clone(), step).await?;
     }
     let account = app.load(&user.subject).await?;
-    let first_factor = FirstFactor::new(user.subject, known.id.clone(), audience, scope);
+    let first_factor = prepared.client(known.id.clone()).audience(audience).scope(scope);
     let entropy = Entropy::draw(&mut SysRng)?;
-    let mfa_token = app.core.call(|verifier| verifier.begin(&first_factor, begun, &entropy));
-    issued(app, Issued::MfaToken, &first_factor.subject, &known.id);
-    let requirements = app.core.call(|verifier| verifier.requirements(&account));
-    Err(ApiError::MfaRequired(MfaRequired::new(&mfa_token, &requirements)))
+    let begun = app.core.call(|verifier| verifier.begin(first_factor, &account, begun, &entropy));
+    let begun = begun.map_err(|denial| {
+        // The password may be one that is not valid any more: whoever presented it is told no more than that.
+        record(app, Reason::Ended, Some(&user.subject), &known.id);
+        if denial == Denial::ExpiredToken {
+            Refusal::wrong_password()
+        } else {
+            refuse(Endpoint::Token, &denial)
+        }
+    })?;
+    record(app, Reason::Accepted, Some(&user.subject), &known.id);
+    issued(app, Issued::MfaToken, &user.subject, Some(&known.id));
+    Err(ApiError::MfaRequired(MfaRequired::new(&begun.token, &begun.requirements)))
+}
+
+fn record(app: &App, reason: Reason, subject: Option<&Subject>, client: &ClientId) {
+    let about = About { subject, client: Some(client.as_str()) };
+    app.metrics.audit.record(HostEvent::FirstFactor(reason), about);
 }
 
 /// The user whose first factor is right. Each other one is refused alike, and told apart in the log alone.
@@ -126,16 +142,10 @@ fn first_factor(
     app: &App,
     client: &ClientId,
     checked: Result<Checked, FirstFactorError>,
-) -> Result<User, ApiError> {
-    let record = |reason, subject| {
-        let about = About { subject, client: Some(client.as_str()) };
-        app.metrics.audit.record(HostEvent::FirstFactor(reason), about);
-    };
+) -> Result<(User, FirstFactor), ApiError> {
+    let record = |reason, subject| record(app, reason, subject, client);
     match checked {
-        Ok(Checked::Right(user)) => {
-            record(Reason::Accepted, Some(&user.subject));
-            Ok(user)
-        }
+        Ok(Checked::Right(user, prepared)) => Ok((user, prepared)),
         Ok(Checked::WrongPassword(user)) => {
             record(Reason::WrongPassword, Some(&user.subject));
             Err(Refusal::wrong_password().into())
@@ -180,7 +190,7 @@ async fn oob_grant(
         (Some(due), _) => issue(app, &known.client, due, asked, Issued::Oob).await,
         // An elevated session confirmed an enrollment: it has its token already, and gets no more than that.
         (None, Some(claims)) => {
-            issued(app, Issued::SameToken, &subject, &known.id);
+            issued(app, Issued::SameToken, &subject, Some(&known.id));
             Ok(same_token(mfa_token, &claims))
         }
         (None, None) if verification.completed => {
@@ -227,7 +237,7 @@ async fn recovery_grant(
         asked.audience.as_ref().is_none_or(|asked| asked.as_str() == app.signer.due_audience(due));
     let same_scope = asked.scope.as_ref().is_none_or(|asked| *asked == due.scope);
     if recovered.repeated && !(same_audience && same_scope) {
-        let about = About::subject(&due.subject).and_client(due.client.as_str());
+        let about = about(due);
         app.metrics.audit.record(HostEvent::TokenRequest(TokenRequest::OtherAudience), about);
         let description = "The recovery_code was accepted before. Ask for the audience and scope of the sign-in, or sign in again.";
         return Err(Refusal::new(400, "invalid_request", description).into());
@@ -239,7 +249,7 @@ async fn recovery_grant(
 fn token_due(effects: &[Effect]) -> Option<&IssueToken> {
     effects.iter().find_map(|effect| match effect {
         Effect::IssueToken(due) => Some(due),
-        Effect::Send(_) | Effect::Notify(_) => None,
+        Effect::Send(_) | Effect::Notify(_) | Effect::EndSessions(_) => None,
         _ => None,
     })
 }
@@ -251,7 +261,7 @@ async fn issue(
     asked: &Asked,
     grant: Issued,
 ) -> Result<TokenReply, ApiError> {
-    let about = About::subject(&due.subject).and_client(due.client.as_str());
+    let about = about(due);
     // A user can be removed while a code is judged.
     let user = app.database.user(&due.subject).await?;
     let user = user.ok_or_else(|| {
@@ -276,13 +286,20 @@ async fn issue(
     })?;
     let scope = still_allowed(client, asked.scope.as_ref().unwrap_or(&due.scope).as_str());
     let signed = app.signer.issue(due, &user, audience, &scope)?;
-    issued(app, grant, &due.subject, &due.client);
+    issued(app, grant, &due.subject, due.client.as_ref());
     let reply = TokenReply::new(signed.access_token.into(), signed.expires_in, &signed.scope);
     Ok(reply.with_id_token(signed.id_token.map(Into::into)))
 }
 
-fn issued(app: &App, grant: Issued, subject: &Subject, client: &ClientId) {
-    let about = About::subject(subject).and_client(client.as_str());
+/// Whom a token that is due is about.
+fn about(due: &IssueToken) -> About<'_> {
+    let about = About::subject(&due.subject);
+    due.client.as_ref().map_or(about, |client| about.and_client(client.as_str()))
+}
+
+fn issued(app: &App, grant: Issued, subject: &Subject, client: Option<&ClientId>) {
+    let about = About::subject(subject);
+    let about = client.map_or(about, |client| about.and_client(client.as_str()));
     app.metrics.audit.record(HostEvent::Issued(grant), about);
 }
 

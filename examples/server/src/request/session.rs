@@ -6,7 +6,7 @@
 use axum::http::HeaderMap;
 use countersign::{
     Denial, Session,
-    session::{ClientId, TransactionId},
+    session::ClientId,
     wire::{Endpoint, refuse},
 };
 use time::OffsetDateTime;
@@ -18,6 +18,7 @@ use crate::{
     cross_origin,
     error::{ApiError, BearerError},
     request::{Known, scheme},
+    store::User,
     tokens::Claims,
 };
 
@@ -48,7 +49,8 @@ pub(crate) async fn bearer_session(
         (elevated(app, &claims, id, &own).map_err(denied)?, own)
     } else {
         let session = first_factor(app, token, id).map_err(denied)?;
-        let own = registered(app, session.client().as_str(), endpoint).await?;
+        // Every sign-in here names its client.
+        let own = registered(app, session.client().map_or("", ClientId::as_str), endpoint).await?;
         (session, own)
     };
     cross_origin::note(&own);
@@ -77,11 +79,14 @@ pub(crate) async fn first_factor_session(
     Ok(session)
 }
 
-/// Refuses a session that an administrator ended, and the session of a user who was removed. Every session passes
+/// Refuses a session that an administrator or the core ended, and the session of a user who was removed. Every session passes
 /// here before its account is touched.
 pub(crate) async fn alive(app: &App, session: &Session, endpoint: Endpoint) -> Result<(), ApiError> {
     let user = app.database.user(session.subject()).await?;
-    let alive = user.is_some_and(|user| !user.has_ended(session.begun()));
+    let ended = |user: &User| {
+        user.has_ended(session.begun()) || user.has_ended_epoch(session.epoch(), session.transaction())
+    };
+    let alive = user.is_some_and(|user| !ended(&user));
     let reason = if alive { TokenCheck::Accepted } else { TokenCheck::Ended };
     record(app, reason, of(session));
     if alive { Ok(()) } else { Err(bearer_refused(endpoint, &Denial::ExpiredToken)) }
@@ -95,6 +100,10 @@ pub(crate) fn bearer_refused(endpoint: Endpoint, denial: &Denial) -> ApiError {
         Endpoint::Authenticators => "read:authenticators",
         Endpoint::Remove => "remove:authenticators",
     };
+    if let Denial::InsufficientUserAuthentication { max_age } = denial {
+        let challenge = BearerError::InsufficientUserAuthentication(max_age.whole_seconds());
+        return ApiError::RefusedBearer(refusal, challenge);
+    }
     match (refusal.status, refusal.error) {
         (401, _) => ApiError::RefusedBearer(refusal, BearerError::InvalidToken),
         (_, "insufficient_scope") => ApiError::RefusedBearer(refusal, BearerError::InsufficientScope(scope)),
@@ -141,18 +150,13 @@ fn elevated(app: &App, claims: &Claims, asking: Option<&ClientId>, own: &Client)
 
 fn elevated_session(claims: &Claims, asking: Option<&ClientId>, own: &Client) -> Result<Session, Denial> {
     let instant = |seconds| OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| Denial::MalformedToken);
+    // A token for another audience carries none, and is not taken here.
+    let elevation = claims.elevation.clone().ok_or(Denial::MalformedToken)?;
     let own_id = ClientId::new(&claims.client_id).map_err(|_| Denial::MalformedToken)?;
     if asking.is_some_and(|asking| *asking != own_id) {
         return Err(Denial::WrongClient);
     }
-    Ok(Session::elevated(
-        countersign::Subject::new(&claims.sub).map_err(|_| Denial::MalformedToken)?,
-        own_id,
-        TransactionId::from_token_id(&claims.jti),
-        claims.scopes(own),
-        instant(claims.auth_time)?,
-        instant(claims.exp)?,
-    ))
+    Ok(Session::elevated(elevation, claims.scopes(own), instant(claims.exp)?))
 }
 
 fn record(app: &App, reason: TokenCheck, about: About<'_>) {
@@ -165,5 +169,6 @@ fn about(client: Option<&ClientId>) -> About<'_> {
 
 /// Whom a session is about: its token was authentic, so both are known.
 fn of(session: &Session) -> About<'_> {
-    About::subject(session.subject()).and_client(session.client().as_str())
+    let about = About::subject(session.subject());
+    session.client().map_or(about, |client| about.and_client(client.as_str()))
 }

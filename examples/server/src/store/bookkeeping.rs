@@ -1,5 +1,5 @@
-//! What the server and the administrators' commands keep beside the users' data: the running policy and the counts of
-//! acts.
+//! What the server and the administrators' commands keep beside the users' data: the running policy, the context of the
+//! keys and the counts of acts.
 
 use super::Later;
 use crate::metrics::PoolSize;
@@ -17,6 +17,12 @@ pub(crate) trait Bookkeeping: Send + Sync {
     /// The name of the policy of the server that started last.
     fn policy(&self) -> Later<'_, Option<String>>;
 
+    /// Notes the context of the keys, unless one is known. Gives the one that is known then.
+    fn settle_context<'a>(&'a self, context: &'a str) -> Later<'a, String>;
+
+    /// The context of the keys that the first server was started with.
+    fn context(&self) -> Later<'_, Option<String>>;
+
     /// The connections to the database.
     fn pool_size(&self) -> PoolSize;
 }
@@ -27,4 +33,7 @@ pub(super) const COUNT_ACT: &str = "INSERT INTO administrator_acts (act, result,
 pub(super) const ACTS: &str = "SELECT act, result, count FROM administrator_acts";
 pub(super) const SET_POLICY: &str = "INSERT INTO running_policy (one, policy) VALUES (1, $1) \
     ON CONFLICT (one) DO UPDATE SET policy = excluded.policy";
+pub(super) const SETTLE_CONTEXT: &str =
+    "INSERT INTO key_context (one, context) VALUES (1, $1) ON CONFLICT (one) DO NOTHING";
+pub(super) const CONTEXT: &str = "SELECT context FROM key_context";
 pub(super) const POLICY: &str = "SELECT policy FROM running_policy";

@@ -12,7 +12,10 @@ mod proofs;
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use countersign::{Account, Subject, Swap, Write, effect::Descriptor};
+use countersign::{
+    Account, Subject, Swap, Write,
+    effect::{Descriptor, EndSessions},
+};
 use sqlx::{
     Connection as _, PgConnection, PgPool, Row as _, Transaction,
     pool::PoolConnection,
@@ -22,8 +25,9 @@ use sqlx::{
 
 use self::access::{ACQUIRE_LIMIT, Access};
 use super::{
-    ADD_CLIENT, Database, Directory, Form, Inspection, Later, Outbox, PASSWORD_PARAMETERS, Queued,
-    REHASH_PASSWORD, REPLACE_CLIENT, Registration, Store, StoreError, User, all_origins, challenge, millis,
+    ADD_CLIENT, Database, Directory, END_EPOCH, Form, Inspection, Later, Outbox, PASSWORD_PARAMETERS, Queued,
+    REHASH_PASSWORD, REPLACE_CLIENT, Registration, Store, StoreError, User, all_origins, challenge, column,
+    millis,
 };
 use crate::{
     client::{Client, Origin, to_column},
@@ -311,6 +315,14 @@ impl Directory for Postgres {
         })
     }
 
+    fn end_epoch<'a>(&'a self, end: &'a EndSessions) -> Later<'a, ()> {
+        bounded(async move {
+            let query = sqlx::query(END_EPOCH).bind(end.subject.as_str()).bind(end.epoch.as_i64());
+            self.execute(query.bind(end.except.map(column))).await?;
+            Ok(())
+        })
+    }
+
     fn rehash_password<'a>(&'a self, subject: &'a Subject, old: &'a str, new: &'a str) -> Later<'a, ()> {
         bounded(async move {
             let query = sqlx::query(REHASH_PASSWORD).bind(subject.as_str()).bind(old).bind(new);
@@ -425,6 +437,8 @@ fn user(row: &PgRow) -> Result<User, StoreError> {
         email_verified: row.try_get("email_verified")?,
         password_hash: row.try_get("password_hash")?,
         sessions_end_ms: row.try_get("sessions_end_ms")?,
+        epoch: row.try_get("epoch")?,
+        spared: row.try_get("spared")?,
     })
 }
 

@@ -18,7 +18,10 @@ use std::{
     time::Duration,
 };
 
-use countersign::{Account, Subject, Swap, Write, effect::Descriptor};
+use countersign::{
+    Account, Subject, Swap, Write,
+    effect::{Descriptor, EndSessions},
+};
 use sqlx::{
     Connection as _, Row as _, SqliteConnection, SqlitePool,
     query::Query,
@@ -29,8 +32,9 @@ use sqlx::{
 };
 
 use super::{
-    ADD_CLIENT, Database, Directory, Form, Inspection, Later, Outbox, PASSWORD_PARAMETERS, Queued,
-    REHASH_PASSWORD, REPLACE_CLIENT, Registration, Store, StoreError, User, all_origins, challenge, millis,
+    ADD_CLIENT, Database, Directory, END_EPOCH, Form, Inspection, Later, Outbox, PASSWORD_PARAMETERS, Queued,
+    REHASH_PASSWORD, REPLACE_CLIENT, Registration, Store, StoreError, User, all_origins, challenge, column,
+    millis,
 };
 use crate::{
     client::{Client, Origin, to_column},
@@ -272,6 +276,14 @@ impl Directory for Sqlite {
         })
     }
 
+    fn end_epoch<'a>(&'a self, end: &'a EndSessions) -> Later<'a, ()> {
+        Box::pin(async move {
+            let query = sqlx::query(END_EPOCH).bind(end.subject.as_str()).bind(end.epoch.as_i64());
+            query.bind(end.except.map(column)).execute(&self.writer).await?;
+            Ok(())
+        })
+    }
+
     fn rehash_password<'a>(&'a self, subject: &'a Subject, old: &'a str, new: &'a str) -> Later<'a, ()> {
         Box::pin(async move {
             let query = sqlx::query(REHASH_PASSWORD).bind(subject.as_str()).bind(old).bind(new);
@@ -388,6 +400,8 @@ fn user(row: &SqliteRow) -> Result<User, StoreError> {
         email_verified: row.try_get("email_verified")?,
         password_hash: row.try_get("password_hash")?,
         sessions_end_ms: row.try_get("sessions_end_ms")?,
+        epoch: row.try_get("epoch")?,
+        spared: row.try_get("spared")?,
     })
 }
 

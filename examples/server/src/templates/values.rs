@@ -60,7 +60,7 @@ impl Content {
         match effect {
             Effect::Send(message) => Self::of_message(message, issuer, locale, now),
             Effect::Notify(notify) => Self::of_notice(notify, locale),
-            Effect::IssueToken(_) | _ => None,
+            Effect::IssueToken(_) | Effect::EndSessions(_) | _ => None,
         }
     }
 

@@ -29,7 +29,7 @@ impl Run {
         let elsewhere = "email|dev_0000000000000000".parse().unwrap();
         let id = latest(&ids, how & 3).filter(|_| variant & 1 == 0).unwrap_or(elsewhere);
         let before = self.snapshot.clone();
-        let expected = ReferenceModel::remove(&login, &before, &id.to_string(), millis(now));
+        let expected = self.model.rules.remove(&login, &before, &id.to_string(), millis(now));
         let step = self.verifier.remove(&login.session, self.record.clone(), id, now);
         let Some(seen) = self.commit(step, how) else { return };
         let mut said = expected_of("remove", &login, Some(id.to_string()), &expected, now);
@@ -37,6 +37,7 @@ impl Run {
         if let (Ok(()), Some(known)) = (&expected, known) {
             let line = |known: &Known| format!("removed {} {}", known.id, known.address());
             if known.waits_in().is_none() {
+                said.ends = Some(("removed", true));
                 said.told.push(line(known));
                 let mut rest = before.authenticators.iter().filter(|other| other.id != known.id);
                 if !rest.clone().any(Known::is_active) {
@@ -64,11 +65,13 @@ impl Run {
         let Some(seen) = self.commit(step, how) else { return };
         let set = self.snapshot.recovery.as_ref().map(|set| set.id.clone()).filter(|_| expected.is_ok());
         let mut said = expected_of("regenerate_recovery_codes", &login, set.clone(), &expected, now);
+        said.ends = expected.is_ok().then_some(("recovery_regenerated", true));
         said.told.extend(set.map(|set| format!("regenerated {set}")));
         self.judge(&seen, &before, said);
-        if let Ok(codes) = seen.result {
-            self.model.regenerated(&codes, millis(now));
-            self.recovery = codes;
+        if let Ok(new) = seen.result {
+            assert_eq!(new.elevation.epoch(), self.record.epoch(), "the session that acts goes on");
+            self.model.regenerated(&new.recovery_codes, millis(now));
+            self.recovery = new.recovery_codes;
         }
     }
 
@@ -87,6 +90,7 @@ impl Run {
         let former = before.authenticators.iter().find(|known| known.is_provisioned());
         let present = about.clone();
         let mut told = Vec::new();
+        let mut ends = None;
         if let Ok(id) = &seen.result {
             let id = id.to_string();
             assert!(present.as_ref().is_none_or(|present| *present == id), "an address is there once");
@@ -95,6 +99,7 @@ impl Run {
             // One that is disabled keeps its place; only an address that is new moves it, and it stays disabled.
             let leaves = |former: &&Known| former.id != id && (present.is_none() || former.is_active());
             let left = former.filter(leaves);
+            ends = left.map(|_| ("replaced", false));
             told.extend(left.map(|former| format!("removed {} {}", former.id, former.address())));
             if present.is_none() {
                 assert!(after.is_provisioned());
@@ -103,7 +108,7 @@ impl Run {
             }
             about = Some(id);
         }
-        let said = Expected { told, ..host_expected("provision", about, &expected, now) };
+        let said = Expected { told, ends, ..host_expected("provision", about, &expected, now) };
         self.judge(&seen, &before, said);
         if let Ok(id) = seen.result {
             self.model.provisioned(&id.to_string(), &self.snapshot);
@@ -123,7 +128,8 @@ impl Run {
         if let Some(known) = left {
             assert!(self.snapshot.known(&known.id).is_none(), "it is gone");
         }
-        let said = Expected { told, ..host_expected("deprovision", about.clone(), &expected, now) };
+        let ends = left.map(|_| ("deprovisioned", false));
+        let said = Expected { told, ends, ..host_expected("deprovision", about.clone(), &expected, now) };
         self.judge(&seen, &before, said);
     }
 
@@ -153,12 +159,43 @@ impl Run {
         self.model.rules.budgets.unlocked(millis(now));
     }
 
+    pub(super) fn revoke_sessions(&mut self, how: u8) {
+        let now = self.now;
+        let before = self.snapshot.clone();
+        let step = self.verifier.revoke_sessions(self.record.clone(), now);
+        let Some(seen) = self.commit(step, how) else { return };
+        let ends = Some(("revoked", false));
+        let said = Expected { ends, ..host_expected("revoke_sessions", None, &Ok(()), now) };
+        self.judge(&seen, &before, said);
+    }
+
+    pub(super) fn remove_authenticator(&mut self, on: u8, how: u8) {
+        let now = self.now;
+        let ids: Vec<AuthenticatorId> = self.record.authenticators().iter().map(|known| known.id()).collect();
+        let elsewhere = "email|dev_0000000000000000".parse().unwrap();
+        let id = latest(&ids, on & 3).unwrap_or(elsewhere);
+        let before = self.snapshot.clone();
+        let expected = ReferenceModel::remove_authenticator(&before, &id.to_string(), millis(now));
+        let step = self.verifier.remove_authenticator(self.record.clone(), id, now);
+        let Some(seen) = self.commit(step, how) else { return };
+        let mut said = host_expected("remove_authenticator", Some(id.to_string()), &expected, now);
+        let left =
+            before.known(&id.to_string()).filter(|known| expected.is_ok() && known.waits_in().is_none());
+        said.ends = left.map(|_| ("removed", false));
+        said.told.extend(left.map(|known| format!("removed {} {}", known.id, known.address())));
+        self.judge(&seen, &before, said);
+        if expected.is_ok() {
+            assert!(self.snapshot.known(&id.to_string()).is_none(), "it is gone, and the latch stays");
+        }
+    }
+
     pub(super) fn reset(&mut self, how: u8) {
         let now = self.now;
         let before = self.snapshot.clone();
         let step = self.verifier.reset(self.record.clone(), now);
         let Some(seen) = self.commit(step, how) else { return };
         let mut said = host_expected("reset", None, &Ok(()), now);
+        said.ends = Some(("reset", false));
         said.told.push("reset".to_owned());
         self.judge(&seen, &before, said);
         self.model.reset(&self.snapshot);

@@ -28,6 +28,12 @@ impl Run {
             let shows =
                 counts && before.known(&id).is_none() && before.clone().at(millis(now)).recovery.is_none();
             assert!(!shows || answer.recovery_codes.is_some(), "the first enrollment shows recovery codes");
+            let again = before.clone().at(millis(now)).known(&id).is_some();
+            let hidden = again && !login.named && login.scopes.is_none();
+            assert!(
+                !hidden || answer.recovery_codes.is_none(),
+                "they are shown again to a named client alone"
+            );
         }
         self.judge(&seen, &before, expected_of("associate", &login, about, &expected, now));
         let Ok(answer) = seen.result else { return };
@@ -145,6 +151,8 @@ impl Run {
             let of = format!("{} {}", known.id, known.address());
             if right {
                 expected.tokens = usize::from(counts && login.scopes.is_none());
+                let first = waiting.confirms && counts && !before.enrolled;
+                expected.ends = first.then_some(("enrolled", true));
                 expected.told.extend(waiting.confirms.then(|| format!("added {of}")));
             } else {
                 let (denial, disables) = self.model.failed(&login, waiting, known.is_active(), millis(now));

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use super::{
     super::{
         Later,
-        bookkeeping::{ACTS, Bookkeeping, COUNT_ACT, POLICY, SET_POLICY},
+        bookkeeping::{ACTS, Bookkeeping, CONTEXT, COUNT_ACT, POLICY, SET_POLICY, SETTLE_CONTEXT},
     },
     Postgres, bounded,
 };
@@ -37,6 +37,21 @@ impl Bookkeeping for Postgres {
     fn policy(&self) -> Later<'_, Option<String>> {
         bounded(async move {
             let row = self.row(sqlx::query(POLICY)).await?;
+            Ok(row.map(|row| row.try_get(0)).transpose()?)
+        })
+    }
+
+    fn settle_context<'a>(&'a self, context: &'a str) -> Later<'a, String> {
+        bounded(async move {
+            self.execute(sqlx::query(SETTLE_CONTEXT).bind(context)).await?;
+            let row = self.row(sqlx::query(CONTEXT)).await?;
+            Ok(row.ok_or(sqlx::Error::RowNotFound)?.try_get(0)?)
+        })
+    }
+
+    fn context(&self) -> Later<'_, Option<String>> {
+        bounded(async move {
+            let row = self.row(sqlx::query(CONTEXT)).await?;
             Ok(row.map(|row| row.try_get(0)).transpose()?)
         })
     }

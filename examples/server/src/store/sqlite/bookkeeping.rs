@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use super::{
     super::{
         Later,
-        bookkeeping::{ACTS, Bookkeeping, COUNT_ACT, POLICY, SET_POLICY},
+        bookkeeping::{ACTS, Bookkeeping, CONTEXT, COUNT_ACT, POLICY, SET_POLICY, SETTLE_CONTEXT},
     },
     Sqlite,
 };
@@ -36,6 +36,17 @@ impl Bookkeeping for Sqlite {
 
     fn policy(&self) -> Later<'_, Option<String>> {
         Box::pin(async move { Ok(sqlx::query_scalar(POLICY).fetch_optional(&self.readers).await?) })
+    }
+
+    fn settle_context<'a>(&'a self, context: &'a str) -> Later<'a, String> {
+        Box::pin(async move {
+            sqlx::query(SETTLE_CONTEXT).bind(context).execute(&self.writer).await?;
+            Ok(sqlx::query_scalar(CONTEXT).fetch_one(&self.writer).await?)
+        })
+    }
+
+    fn context(&self) -> Later<'_, Option<String>> {
+        Box::pin(async move { Ok(sqlx::query_scalar(CONTEXT).fetch_optional(&self.readers).await?) })
     }
 
     fn pool_size(&self) -> PoolSize {

@@ -12,6 +12,7 @@ use crate::{
 
 /// How a second factor was proven.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Method {
     /// By the code of a message.
@@ -22,6 +23,7 @@ pub enum Method {
 
 /// That one second factor was proven at one time.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Evidence {
     /// How it was proven.
@@ -31,6 +33,7 @@ pub struct Evidence {
     /// How the code travelled; absent if no message took part. Two factors that reach one mailbox are one factor.
     pub channel: Option<Channel>,
     /// When the code was verified: the `auth_time` of this factor.
+    #[cfg_attr(feature = "serde", serde(with = "crate::value::serde_helpers::millis"))]
     pub at: OffsetDateTime,
 }
 
@@ -45,6 +48,14 @@ impl Evidence {
     pub(crate) fn recovery_code(recovery: AuthenticatorId, at: Millis) -> Self {
         let method = Method::RecoveryCode;
         Self { method, authenticator: Some(recovery), channel: None, at: at.to_datetime() }
+    }
+
+    /// Whether its holder used a second factor at [`at`](Self::at), and was not only recognized: what enrolling and
+    /// removing a factor rest on. A method that recognizes a remembered device is to answer `false` here.
+    pub(crate) const fn is_of_a_factor(&self) -> bool {
+        match self.method {
+            Method::Oob | Method::RecoveryCode => true,
+        }
     }
 
     /// The Authentication Method Reference values (RFC 8176 section 2) that this alone supports: for the code of a

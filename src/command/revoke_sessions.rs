@@ -1,0 +1,36 @@
+//! `revoke_sessions`: the host ends all sessions, because the first factor changed. Nothing else of the account may change
+//! with it.
+
+use time::OffsetDateTime;
+
+use crate::{
+    command::{
+        decide::{Decision, decide},
+        verifier::Verifier,
+    },
+    outcome::{
+        audit::{AuditEvent, Command},
+        end_sessions::EndReason,
+        step::Step,
+    },
+    record::account::Account,
+    value::instant::Millis,
+};
+
+impl Verifier {
+    /// Ends all sessions of the account, of both kinds and at once: for a host whose user has another password now, and
+    /// after a restored backup for every account.
+    ///
+    /// Call it **after** the new password is stored. A first factor that was [prepared](Self::prepare) before this step
+    /// begins nothing any more, so a sign-in that is under way with the old password fails. Factors, recovery codes and
+    /// budgets stay as they are.
+    pub fn revoke_sessions(&self, account: Account, now: OffsetDateTime) -> Step<()> {
+        let now = Millis::from(now);
+        let audit = AuditEvent::new(Command::RevokeSessions, account.subject().clone(), now);
+        decide(&self.keys, audit, account, now, |account, draft| {
+            account.prune(now);
+            draft.end_sessions(account, (None, EndReason::Revoked), now);
+            Ok(Decision::Store(Ok(())))
+        })
+    }
+}
