@@ -32,13 +32,34 @@
 //! | the database | no code, no handle, no token: all are derived with keys that are not there. Recovery codes are keyed hashes of 120 bits. Addresses are in clear |
 //! | a transient key | tokens and handles could be forged until it is retired or left out; binding codes not, without the record's seeds |
 //! | a durable key | no recovery code: 120 bits do not yield to guessing |
+//! | a session of a user, stolen | what the session may do, until its holder changes a factor or the password: see below |
 //! | both, database and keys | everything that is live |
 //! | the password | guesses, within the budgets; notifications reach the account's holder |
 //! | the mailbox | the email factor, which is why it bears no assurance level (NIST SP 800-63B-4 section 3.1.3.1) |
 //! | a page between the user and the server | the code, as it is typed: no factor here resists phishing |
 //!
+//! # Sessions end with what opened them
+//!
+//! Whoever loses a factor loses what it opened. Removing a factor, new recovery codes, an address that the host replaces or
+//! takes back, the first enrollment, a reset and [`revoke_sessions`](crate::Verifier::revoke_sessions) each raise the
+//! epoch of the account, and a session of another epoch is refused, whatever any clock says. The session that acts goes
+//! on. A factor that is disabled through guesses ends no session: a thief could bring that about.
+//!
+//! - A host calls [`prepare`](crate::Verifier::prepare) before it reads a password, and
+//!   [`revoke_sessions`](crate::Verifier::revoke_sessions) after it stored another one. A sign-in that is under way with
+//!   the old password then fails.
+//! - Enrolling and removing factors takes a second factor that was used within `elevated_max_age`.
+//! - Recovery codes are shown when an enrollment begins, and again only while it is pending and only to the session that
+//!   began it with its client named.
+//! - A row must not be deleted while tokens live, because a new record begins with epoch 0 like every other: use
+//!   [`reset`](crate::Verifier::reset). After a restored backup, call `revoke_sessions` for every account: the epochs in
+//!   it are older than those of the tokens.
+//! - A record carries a tag of the context of its keys. Under another context it is refused, so one tenant's record is
+//!   worth nothing to another. The tag is computed without a key: it is no proof of who wrote the record.
+//!
 //! # What the host must do
 //!
+//! - Carry out [`EndSessions`](crate::effect::EndSessions): end what it opened itself with an earlier epoch.
 //! - Store by compare-and-swap, on one row per user, and read what was written: a store in which the last write wins,
 //!   or that reads from a stale replica, undoes the budgets. The crate `countersign-conformance` tries the host's own
 //!   store.

@@ -34,6 +34,7 @@
 //! | unknown authenticator, challenged | 400 `invalid_authenticator` | the draft; tests have 404 |
 //! | unknown authenticator, removed | 404 `invalid_authenticator` | the documentation, which gives no error |
 //! | locked, or too many messages | 429 `invalid_request` | clients match on the text; the status is nowhere, and 429 is what the documentation uses for limits |
+//! | second factor used too long ago | 401 `insufficient_user_authentication` | RFC 9470 section 3; Auth0 has no such error |
 //! | wrong recovery code | 403 `invalid_grant` | clients match on the text; the status is nowhere, so that of the other wrong codes |
 //!
 //! # The refusals
@@ -51,6 +52,7 @@
 //! | `ClientRequired` | 400 | `invalid_request` | Missing required parameter: client_id |
 //! | `InsufficientScope`, bearer | 403 | `insufficient_scope` | Insufficient scope, expected: and the scope |
 //! | `InsufficientScope`, body | 403 | `invalid_grant` | Malformed mfa_token |
+//! | `InsufficientUserAuthentication` | 401 | `insufficient_user_authentication` | A more recent authentication is required. |
 //! | `WrongRecord` | 500 | `server_error` | Internal error. |
 //! | `AlreadyEnrolled` | 403 | `access_denied` | User is already enrolled. |
 //! | `AddressInUse` | 403 | `access_denied` | The email address is already enrolled. |

@@ -9,9 +9,9 @@ const LISTING: [&str; 3] = [
     include_str!("../../docs/api/wire.txt"),
 ];
 
-const ROOT: &str = "Account Associated AuthenticatorId BindingCode BlockingStore ChallengeRequest Challenged Denial Effect \
-    EmailAddress Entropy Evidence FirstFactor Key KeyRing LocalStore NewFactor Outcome Policy Requirements Revision Session \
-    Step Store Subject Swap Verified Verifier Write";
+const ROOT: &str = "Account Associated AuthenticatorId Begun BindingCode BlockingStore ChallengeRequest Challenged Denial Effect \
+    Elevation EmailAddress Entropy Evidence FirstFactor Key KeyRing LocalStore NewFactor Outcome Policy Requirements Revision \
+    Session Step Store Subject Swap Verified Verifier Write";
 
 /// The paths of each type and trait of a listing.
 fn paths<'a>(listing: impl IntoIterator<Item = &'a str>) -> BTreeMap<&'a str, Vec<&'a str>> {

@@ -44,6 +44,13 @@ fn refusals_are_exact_to_the_full_stop() {
             "Insufficient scope, expected: remove:authenticators",
         ),
         (Challenge, Denial::InsufficientScope, 403, "invalid_grant", "Malformed mfa_token"),
+        (
+            Remove,
+            Denial::InsufficientUserAuthentication { max_age: time::Duration::minutes(15) },
+            401,
+            "insufficient_user_authentication",
+            "A more recent authentication is required.",
+        ),
         (Token, Denial::WrongRecord, 500, "server_error", "Internal error."),
         (Associate, Denial::AlreadyEnrolled, 403, "access_denied", "User is already enrolled."),
         (Associate, Denial::AddressInUse, 403, "access_denied", "The email address is already enrolled."),

@@ -183,3 +183,17 @@ fn answered(refusal: &Refusal, mut response: Response) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 9470 section 3.
+    #[test]
+    fn a_second_factor_that_is_too_old_is_answered_with_the_age_that_it_may_have() {
+        let challenge = BearerError::InsufficientUserAuthentication(900).challenge();
+        let expected =
+            "Bearer realm=\"countersign\", error=\"insufficient_user_authentication\", max_age=\"900\"";
+        assert_eq!(challenge, expected);
+    }
+}

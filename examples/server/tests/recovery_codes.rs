@@ -40,6 +40,31 @@ fn new_recovery_codes_take_the_place_of_the_old_ones() {
     assert!(new.iter().all(|code| !server.log_mentions(code)), "a recovery code is in the log");
 }
 
+/// L1: what one session changes ends every other, in the core at once and in the server's own books by its outbox. The
+/// session that acts goes on.
+#[test]
+fn a_change_ends_all_other_sessions() {
+    let server = Server::with(&["--policy", "default"]);
+    server.enroll();
+    let (other, own) = (server.elevated(MFA_SCOPE), server.elevated(MFA_SCOPE));
+    let waiting = server.mfa_token();
+    assert_eq!(server.list(&other).status, 200);
+    codes(&regenerate(&server, &own));
+    for token in [&other, &waiting] {
+        assert_eq!(server.list(token).status, 401);
+    }
+    assert_eq!(regenerate(&server, &other).status, 401);
+    // The core looks at the scope first, the server's own books at the session.
+    common::eventually("the end of the sessions", || {
+        (server.remove(&waiting, "email|dev_0000000000000000").status == 401).then_some(())
+    });
+    assert_eq!(server.list(&own).status, 200);
+    let (_, claims) = common::claims(&json!(own));
+    assert_eq!(claims["elevation"]["subject"], claims["sub"]);
+    assert_eq!(claims["elevation"]["evidence"]["at"].as_u64().unwrap() / 1_000, claims["auth_time"]);
+    codes(&regenerate(&server, &own));
+}
+
 /// H21.
 #[test]
 fn the_number_of_recovery_codes_left_is_true() {

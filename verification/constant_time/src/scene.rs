@@ -6,13 +6,13 @@
 //! Outside valgrind marking does nothing, and the same scene serves the clock.
 
 use countersign::{
-    Account, Associated, BindingCode, ChallengeRequest, Challenged, Effect, EmailAddress, Entropy,
-    FirstFactor, Key, KeyRing, Outcome, Policy, Revision, Session, Step, Subject, Swap, Verifier,
+    Account, Associated, BindingCode, ChallengeRequest, Challenged, Effect, Elevation, EmailAddress, Entropy,
+    Key, KeyRing, Outcome, Policy, Revision, Session, Step, Subject, Swap, Verifier,
     address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
     code::{LinkToken, LongCode, OobCode, RecoveryCode},
     policy::{RecoveryUse, Settings},
     record::Record,
-    session::{Audience, ClientId, ElevatedScopes, Scope, TransactionId},
+    session::{ClientId, ElevatedScopes, Scope},
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Serialize, de::DeserializeOwned};
@@ -104,6 +104,10 @@ pub struct Scene {
     pub now: OffsetDateTime,
     pub subject: Subject,
     pub client: ClientId,
+    /// The account that sessions begin on.
+    latest: Account,
+    /// What the host keeps of the session that enrolled.
+    kept: Option<Elevation>,
     pub draws: Draws,
     /// Whether the seeds that a command draws are marked in its record. Marking reads the record, so what is observed
     /// while a command works goes without it; the keys are secret all the same.
@@ -127,9 +131,11 @@ impl Scene {
             proofs: AddressVerifier::new(keys([0x11, 0x22, 0x33, 0x44]), ProofPolicy::default()),
             now: start(),
             subject: Subject::new("user-1").unwrap(),
+            latest: Account::new(&Subject::new("user-1").unwrap()),
+            kept: None,
             // With this length the payload of a token is a multiple of six bytes, which are encoded as one word: no word
             // of its text holds bits of the payload, which is public, and of the tag.
-            client: ClientId::new("client-000001").unwrap(),
+            client: ClientId::new("client-0001").unwrap(),
             draws: Draws::new(7),
             marks_seeds: true,
         }
@@ -146,14 +152,11 @@ impl Scene {
 
     /// The text of a new `mfa_token`.
     pub fn token(&mut self) -> String {
-        let first_factor = FirstFactor::new(
-            self.subject.clone(),
-            self.client.clone(),
-            Audience::new("").unwrap(),
-            Scope::new("openid").unwrap(),
-        );
+        let first_factor = self.verifier.prepare(&self.latest).client(self.client.clone());
+        let first_factor = first_factor.scope(Scope::new("openid").unwrap());
         let entropy = Entropy::from_bytes(self.draws.bytes());
-        self.verifier.begin(&first_factor, self.now, &entropy).expose().to_owned()
+        let begun = self.verifier.begin(first_factor, &self.latest, self.now, &entropy);
+        begun.unwrap().token.expose().to_owned()
     }
 
     /// A first-factor session that named its client.
@@ -165,10 +168,8 @@ impl Scene {
     /// A session that the host elevated.
     #[must_use]
     pub fn elevated(&self) -> Session {
-        let transaction = TransactionId::from_token_id("jti-1");
-        let (subject, client) = (self.subject.clone(), self.client.clone());
         let until = self.now + Duration::hours(1);
-        Session::elevated(subject, client, transaction, ElevatedScopes::ALL, self.now, until)
+        Session::elevated(self.kept.clone().unwrap(), ElevatedScopes::ALL, until)
     }
 
     /// A user without anything.
@@ -211,7 +212,9 @@ impl Scene {
             .unwrap();
         let step = self.verifier.verify_oob(&session, account, &handle, &code, self.now);
         let (account, outcome) = stored(step);
-        assert!(outcome.into_parts().0.unwrap().recovery_codes_live);
+        let verified = outcome.into_parts().0.unwrap();
+        assert!(verified.recovery_codes_live);
+        (self.latest, self.kept) = (account.clone(), verified.elevation);
         (account, associated.recovery_codes.unwrap())
     }
 
@@ -232,7 +235,9 @@ impl Scene {
             self.draw("regenerate_recovery_codes", account.revision(), |verifier, now, entropy| {
                 verifier.regenerate_recovery_codes(&session, account, now, entropy)
             });
-        (account, outcome.into_parts().0.unwrap())
+        let new = outcome.into_parts().0.unwrap();
+        (self.latest, self.kept) = (account.clone(), Some(new.elevation));
+        (account, new.recovery_codes)
     }
 
     /// A proof of an address to reset a password, with a link and a code on their way.

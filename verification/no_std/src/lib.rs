@@ -12,11 +12,11 @@ use core::{
 };
 
 use countersign::{
-    Account, BindingCode, ChallengeRequest, Effect, EmailAddress, Entropy, FirstFactor, Key, KeyRing, Policy,
+    Account, BindingCode, ChallengeRequest, Effect, EmailAddress, Entropy, Key, KeyRing, Policy,
     Session, Step, Subject, Swap, Verifier,
     address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
     effect::DeliveryReport,
-    session::{Audience, ClientId, ElevatedScopes, Scope, TransactionId},
+    session::{ClientId, ElevatedScopes, Scope},
     step::{Committed, Effects},
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
@@ -102,18 +102,15 @@ fn journey(seed: u64, unix_seconds: i64) -> Option<()> {
     let (subject, client) = (Subject::new("user-1").ok()?, ClientId::new("client-1").ok()?);
     let address = EmailAddress::parse("user@example.com").ok()?;
     let row = &mut None;
-    let first_factor = FirstFactor::new(
-        subject.clone(),
-        client.clone(),
-        Audience::new("").ok()?,
-        Scope::new("openid").ok()?,
-    );
-    let login = |now, entropy: Entropy| {
-        let token = verifier.begin(&first_factor, now, &entropy);
-        verifier.open(token.expose(), Some(&client), now).ok()
+    let scope = Scope::new("openid").ok()?;
+    let login = |row: &Option<Account>, now, entropy: Entropy| {
+        let account = row.clone().unwrap_or_else(|| Account::new(&subject));
+        let first_factor = verifier.prepare(&account).client(client.clone()).scope(scope.clone());
+        let begun = verifier.begin(first_factor, &account, now, &entropy).ok()?;
+        verifier.open(begun.token.expose(), Some(&client), now).ok()
     };
 
-    let session = login(now, draw()?)?;
+    let session = login(row, now, draw()?)?;
     let account = Account::new(&subject);
     let (associated, effects) =
         commit(row, verifier.associate(&session, account, &address.clone().into(), now, &draw()?))?;
@@ -122,33 +119,46 @@ fn journey(seed: u64, unix_seconds: i64) -> Option<()> {
     let recovery = associated.recovery_codes?;
 
     now += Duration::minutes(1);
-    let session = login(now, draw()?)?;
+    let session = login(row, now, draw()?)?;
     let request = ChallengeRequest::default();
     let (challenged, effects) =
         commit(row, verifier.challenge(&session, row.clone()?, &request, now, &draw()?))?;
     let Some(Effect::Send(mail)) = effects.first() else { return None };
     commit(row, verifier.report_delivery(row.clone()?, mail.id, DeliveryReport::Failed, now))?;
     let handle = verifier.open_oob_code(&session, challenged.prompt.sent()?.oob_code.expose()).ok()?;
-    commit(row, verifier.verify_oob(&session, row.clone()?, &handle, &mailed(&effects)?, now))?;
+    let (verified, _) =
+        commit(row, verifier.verify_oob(&session, row.clone()?, &handle, &mailed(&effects)?, now))?;
     verifier.authenticators(&session, row.as_ref()?, now).ok()?;
 
-    let session = login(now, draw()?)?;
+    let session = login(row, now, draw()?)?;
     commit(row, verifier.verify_recovery(&session, row.clone()?, recovery.first()?, now))?;
-    let session = login(now, draw()?)?;
+    let session = login(row, now, draw()?)?;
     let (challenged, _) = commit(row, verifier.challenge(&session, row.clone()?, &request, now, &draw()?))?;
     let handle = verifier.open_oob_code(&session, challenged.prompt.sent()?.oob_code.expose()).ok()?;
     commit(row, verifier.cancel(&session, row.clone()?, &handle, now))?;
 
     let until = now + Duration::minutes(10);
-    let transaction = TransactionId::from_token_id("jti-1");
-    let elevated =
-        Session::elevated(subject.clone(), client.clone(), transaction, ElevatedScopes::ALL, now, until);
-    commit(row, verifier.regenerate_recovery_codes(&elevated, row.clone()?, now, &draw()?))?;
+    let elevated = Session::elevated(verified.elevation?, ElevatedScopes::ALL, until);
+    let (new, _) = commit(row, verifier.regenerate_recovery_codes(&elevated, row.clone()?, now, &draw()?))?;
     let other = EmailAddress::parse("other@example.com").ok()?;
     commit(row, verifier.provision(row.clone()?, &other.clone().into(), now, &draw()?))?;
     commit(row, verifier.deprovision(row.clone()?, &other.clone().into(), now))?;
+    let (third, _) = commit(row, verifier.provision(row.clone()?, &other.into(), now, &draw()?))?;
+    commit(row, verifier.remove_authenticator(row.clone()?, third, now))?;
+    // The host's own changes ended every session; the elevation of the last step of its own stands no more.
+    verifier
+        .authenticators(&Session::elevated(new.elevation, ElevatedScopes::ALL, until), row.as_ref()?, now)
+        .err()?;
+    let session = login(row, now, draw()?)?;
+    let (challenged, effects) =
+        commit(row, verifier.challenge(&session, row.clone()?, &request, now, &draw()?))?;
+    let handle = verifier.open_oob_code(&session, challenged.prompt.sent()?.oob_code.expose()).ok()?;
+    let (verified, _) =
+        commit(row, verifier.verify_oob(&session, row.clone()?, &handle, &mailed(&effects)?, now))?;
+    let elevated = Session::elevated(verified.elevation?, ElevatedScopes::ALL, until);
     commit(row, verifier.remove(&elevated, row.clone()?, associated.authenticator, now))?;
     commit(row, verifier.unlock(row.clone()?, now))?;
+    commit(row, verifier.revoke_sessions(row.clone()?, now))?;
     commit(row, verifier.reset(row.clone()?, now))?;
 
     let verifier = AddressVerifier::new(keys, ProofPolicy::default());
