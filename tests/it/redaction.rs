@@ -213,10 +213,19 @@ fn nothing_public_shows_a_secret() {
     secrets.check("AuditEvent", &world.audits);
     let session = world.elevated();
     let id = account.authenticators()[0].id();
-    let (_, sealed) = world.verifier.remove(&session, account, id, world.now).into_parts();
+    let (_, sealed) = world.verifier.remove(&session, account.clone(), id, world.now).into_parts();
     let outcome = sealed.open(Swap::Stored).done().unwrap();
     let [Effect::EndSessions(end), Effect::Notify(notify), ..] = outcome.effects() else { panic!() };
     secrets.check("EndSessions", end);
+    secrets.check("EndReason", &end.reason);
+    secrets.check("Epoch", &end.epoch);
+    let entropy = countersign_testkit::entropy(&mut world.rng);
+    let step = world.verifier.regenerate_recovery_codes(&session, account, world.now, &entropy);
+    let regenerated = step.into_parts().1.open(Swap::Stored).done().unwrap().into_parts().0.unwrap();
+    for code in &regenerated.recovery_codes {
+        secrets.text(code.expose());
+    }
+    secrets.check("Regenerated", &regenerated);
     secrets.check("Notify", notify);
 
     // What is logged and what waits in the outbox holds none in its stored form, either.
