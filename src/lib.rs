@@ -55,6 +55,7 @@
 //! | what to log | [`audit`] |
 //! | why a client was refused | [`Denial`] |
 //! | bounds, presets, guess probability | [`policy`], [`Policy`] |
+//! | what an attack does to its victim | [`threat_model`], [`Lane`](record::Lane) |
 //! | keys and their rotation | [`keys`], [`KeyRing`] |
 //! | the machines | [`machine`] |
 //! | proving an address without an account: sign-up, a forgotten password | [`address_proof`] |
@@ -201,6 +202,7 @@ pub mod address_proof {
 /// Codes and tokens: the texts that prove something.
 pub mod code {
     pub use crate::value::{
+        binding_code::CodeForm,
         long_code::LongCode,
         opaque::{LinkToken, MfaToken, OobCode},
         recovery_code::RecoveryCode,

@@ -26,3 +26,4 @@ pub use self::{
     record::Record,
     stale_keys::{KeyUse, StaleKeys},
 };
+pub use crate::value::lane::Lane;

@@ -1,3 +1,4 @@
 //! Tests of what no public function shows.
 
+mod factors;
 mod vectors;

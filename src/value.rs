@@ -6,6 +6,7 @@ pub(crate) mod email_address;
 pub(crate) mod epoch;
 pub(crate) mod id;
 pub(crate) mod instant;
+pub(crate) mod lane;
 pub(crate) mod long_code;
 pub(crate) mod name;
 pub(crate) mod opaque;

@@ -21,6 +21,8 @@
 //! | masked `name` | four characters of a side are kept, a local part of four or fewer none | both recorded samples |
 //! | `expires_in` on challenges | sent | the draft has it; the service does not send it, and clients ignore it |
 //! | `resend_in` on challenges | sent, in seconds, while a cool-down is on | an addition: the draft's `interval` is for polling |
+//! | long codes | the same `binding_code`; `binding_code_length` and `binding_code_description` in the answer that announces one | an addition: a client that knows nothing of it passes on what was typed |
+//! | clocks that disagree | 503 `temporarily_unavailable` | the name is RFC 6749's (section 4.1.2.1); no client and no user is at fault |
 //! | misspelt `authentication_types` | read as `authenticator_types` | one page of the documentation has it |
 //! | expired `mfa_token` in a body | 400 `expired_token` | the draft; tests have 401, the inventory 403 |
 //! | expired `mfa_token` as bearer | 401 `expired_token` | the clients' tests; the draft does not know these endpoints |
@@ -70,8 +72,10 @@
 //! | `CoolingDown` | 429 | `invalid_request` | An email was sent a moment ago. Wait for some seconds before retrying. |
 //! | `MalformedOobCode` | 403 | `invalid_grant` | Malformed oob_code |
 //! | `ForeignOobCode` | 400 | `invalid_request` | The oob_code doesn't match the mfa_token |
-//! | `ExpiredOobCode`, `OobCodeUsed`, `ChallengeCancelled` | 403 | `expired_token` | oob_code is expired |
-//! | `MalformedCode`, `InvalidBindingCode` | 403 | `invalid_grant` | Invalid binding_code. |
+//! | `ClockDisagrees` | 503 | `temporarily_unavailable` | The server's clocks disagree. Try again later. |
+//! | `ChallengeCancelled(Hardened)` | 403 | `expired_token` | oob_code is expired. Ask for a new one: its binding_code has 20 digits. |
+//! | `ExpiredOobCode`, `OobCodeUsed`, `ChallengeCancelled` otherwise | 403 | `expired_token` | oob_code is expired |
+//! | `MalformedCode`, `InvalidBindingCode`, `InvalidLongCode` | 403 | `invalid_grant` | Invalid binding_code. |
 //! | `NoRecoveryCode` | 403 | `unsupported_challenge_type` | User does not have a recovery-code. |
 //! | `InvalidRecoveryCode` | 403 | `invalid_grant` | MFA Authorization rejected. |
 //! | `InvalidAddressProof` | 403 | `invalid_grant` | Invalid link or code. |

@@ -29,8 +29,8 @@ use crate::{
 const UNLOCK_GRANT: u32 = 5;
 
 impl Verifier {
-    /// Lifts a lock, for an administrator: refills the guess bucket, grants five guesses on the long budget, and takes
-    /// back what a clock that was far ahead had put on the record. It revives no session, challenge, code or
+    /// Lifts a lock or a hardening, for an administrator: refills the guess buckets, grants five guesses on the long
+    /// budgets, of both lanes, and takes back what a clock that was far ahead had put on the record. It revives no session, challenge, code or
     /// authenticator: a bound on sessions is lowered only if it lies further ahead than any session lives.
     pub fn unlock(&self, account: Account, now: OffsetDateTime) -> Step<()> {
         let now = Millis::from(now);

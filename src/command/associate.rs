@@ -99,7 +99,7 @@ impl Verifier {
         account.prune(now);
         self.check_enrollment(session, account, factor)?;
         let channel = factor.channel().ok_or(Denial::UnsupportedChallengeType)?;
-        self.check_lock(account, now)?;
+        self.check_lock(account, account.lane(session), now)?;
         // Before anything of it is added: making room for the entry ends what belongs to entries that leave.
         account.open_transaction(session);
         let transaction = session.transaction();

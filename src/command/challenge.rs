@@ -172,7 +172,7 @@ impl Verifier {
             return Err(Denial::NotEnrolled);
         }
         account.prune(now);
-        self.check_lock(account, now)?;
+        self.check_lock(account, account.lane(session), now)?;
         if request.purpose != Purpose::Authenticate {
             return Err(Denial::UnsupportedChallengeType);
         }

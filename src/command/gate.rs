@@ -1,12 +1,17 @@
 //! The gates of the commands: whether a session may do this, on this record, at this time. A gate must never look at
 //! a code.
 
+use time::OffsetDateTime;
+
 use crate::{
     command::verifier::Verifier,
     outcome::denial::Denial,
-    record::{account::AccountBody, record::Body as _},
+    record::{account::AccountBody, ledger::Empty, record::Body as _},
     session::session::{Grant, Session},
-    value::instant::{self, Millis},
+    value::{
+        instant::{self, Millis},
+        lane::Lane,
+    },
 };
 
 impl Verifier {
@@ -35,11 +40,26 @@ impl Verifier {
         }
     }
 
-    /// Refuses everybody while the account is locked.
-    pub(super) fn check_lock(&self, account: &AccountBody, now: Millis) -> Result<(), Denial> {
-        let locked = account.ledger().locked_until(&self.policy, now);
-        locked.map_or(Ok(()), |until| Err(Denial::Locked { until: until.to_datetime() }))
+    /// Refuses everybody in a lane while it is locked.
+    pub(super) fn check_lock(&self, record: &AccountBody, lane: Lane, now: Millis) -> Result<(), Denial> {
+        let empty = record.ledger().no_guesses(lane, &self.policy, now);
+        let empty = empty.filter(|_| !self.policy.hardens_messages());
+        empty.map_or(Ok(()), |empty| {
+            Err(refused(empty, record.updated(), now, |until| Denial::Locked { until }))
+        })
     }
+}
+
+/// What a limit refuses with, in a record that was last written at `updated`. What lies further ahead than a full bucket,
+/// in a record whose last write lies ahead, too, can only be a clock: then that is said.
+pub(crate) fn refused(
+    empty: Empty,
+    updated: Millis,
+    now: Millis,
+    denial: impl FnOnce(OffsetDateTime) -> Denial,
+) -> Denial {
+    let until = empty.until().to_datetime();
+    if empty.is_beyond_full() && updated > now { Denial::ClockDisagrees { until } } else { denial(until) }
 }
 
 /// `challenge` and `verify_recovery` take a first-factor session whose client was named.

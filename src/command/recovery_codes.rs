@@ -7,6 +7,7 @@ use crate::{
     command::{
         context::Context,
         decide::{Decision, decide, decide_drawing},
+        gate::refused,
         verifier::Verifier,
     },
     crypto::entropy::Entropy,
@@ -22,6 +23,7 @@ use crate::{
     record::{
         account::{Account, AccountBody},
         authenticator::Authenticator,
+        ledger::SendBudget,
         record::Body as _,
         recovery::Recovery,
     },
@@ -86,10 +88,11 @@ impl Verifier {
             return Err(Denial::NotEnrolled);
         }
         // The account's holder is told of it by a message, and messages are budgeted.
-        if let Some(until) = account.ledger().sends_refused_until(&self.policy, now) {
-            return Err(Denial::TooManySends { until: until.to_datetime() });
+        let budget = SendBudget::Lane(account.lane(session));
+        if let Some(empty) = account.ledger().no_sends(budget, &self.policy, now) {
+            return Err(refused(empty, account.updated(), now, |until| Denial::TooManySends { until }));
         }
-        account.ledger_mut().charge_send(&self.policy, now);
+        account.ledger_mut().charge_send(budget, &self.policy, now);
         let id = draws.authenticator(AuthenticatorKind::RecoveryCode);
         let seed = draws.seed("recovery");
         let (key, subject) = (self.keys.durable(), account.subject());

@@ -2,13 +2,15 @@
 //!
 //! Resending is asking again. While a challenge is live with at least half of its lifetime left, asking returns the
 //! same handle and sends again, the same code or a new one as the policy says; with less left, a new challenge takes
-//! its place. Inside the cool-down nothing is sent. Whatever is sent was charged first, to the account; attempts
-//! carry over, always.
+//! its place. Inside the cool-down nothing is sent, and in the last half minute of a transaction nothing is either. Whatever
+//! is sent was charged first, to the account; attempts carry over, always. While the lane is hardened the code is long, and
+//! needs no attempt.
 
 use crate::{
     command::{
         context::Context,
         decide::{Decision, StepBuilder},
+        gate::refused,
         verifier::Verifier,
     },
     factor::{
@@ -17,10 +19,14 @@ use crate::{
     },
     keys::draws::Draws,
     outcome::{denial::Denial, send},
-    record::{account::AccountBody, challenge::Challenge, exchange::Exchange, record::Body as _},
+    policy::bounds::SHORTEST_CHALLENGE_MS,
+    record::{
+        account::AccountBody, challenge::Challenge, exchange::Exchange, ledger::SendBudget, record::Body as _,
+    },
     value::{
         id::{AuthenticatorId, TransactionId},
         instant::Millis,
+        lane::Lane,
         purpose::Purpose,
     },
 };
@@ -37,6 +43,8 @@ pub(crate) fn delivery_decision<T>(delivery: Delivery, answer: T) -> Decision<T>
 pub(crate) struct SendContext<'a> {
     pub(crate) exchange: Exchange<'a>,
     pub(crate) transaction: TransactionId,
+    pub(crate) lane: Lane,
+    pub(crate) budget: SendBudget,
     pub(crate) channel: Channel,
     pub(crate) purpose: Purpose,
     pub(crate) lifetime_ms: u64,
@@ -65,7 +73,10 @@ impl Verifier {
         context: &mut Context<'_>,
     ) -> Result<SentCode, Denial> {
         let (session, now) = (context.session, context.now);
-        let transaction = session.transaction();
+        if session.expires_ms().since(now) < SHORTEST_CHALLENGE_MS {
+            return Err(Denial::ExpiredToken);
+        }
+        let (transaction, lane) = (session.transaction(), account.lane(session));
         let pair = (transaction, id);
         account.open_pair(pair, self.policy.settings().attempts);
         let live = account.live_place(pair, now);
@@ -73,6 +84,8 @@ impl Verifier {
         let scene = SendContext {
             exchange,
             transaction,
+            lane,
+            budget: if session.is_elevated() { SendBudget::Enrollment } else { SendBudget::Lane(lane) },
             channel,
             lifetime_ms: self.policy.code_lifetime_ms(),
             purpose,
@@ -91,7 +104,7 @@ impl Verifier {
         let oob_code = current.handle(&self.keys, account.subject()).ok_or(Denial::ExpiredOobCode)?;
         Ok(SentCode {
             deadline: current.deadline_ms(),
-            sent: Sent { channel: current.channel(), oob_code, delivery },
+            sent: Sent { channel: current.channel(), oob_code, form: current.form(), delivery },
         })
     }
 
@@ -104,27 +117,33 @@ impl Verifier {
         draws: &mut Draws,
         draft: &mut StepBuilder,
     ) -> Result<SendDecision, Denial> {
-        let SendContext { mut exchange, transaction, channel, purpose, lifetime_ms, latest_deadline } = scene;
-        if exchange.attempts_left() == 0 {
+        let SendContext { mut exchange, transaction, lane, budget, channel, purpose, lifetime_ms, .. } =
+            scene;
+        let form = exchange.form(lane, &self.policy, now);
+        if !form.is_long() && exchange.attempts_left() == 0 {
             return Err(Denial::AttemptsExhausted);
         }
         let live = present.filter(|challenge| {
-            challenge.is_live(now) && *challenge.purpose() == purpose && challenge.key(&self.keys).is_some()
+            challenge.is_live(now)
+                && *challenge.purpose() == purpose
+                && challenge.key(&self.keys).is_some()
+                && challenge.lane() == lane
+                && (challenge.form().is_long() || !form.is_long())
         });
-        let next_send = exchange.next_send(&self.policy);
-        if let Some(until) = next_send.filter(|&until| now < until) {
+        let updated = exchange.updated();
+        if let Some(cooling) = exchange.cooling(&self.policy, now) {
             return match live {
-                Some(_) => Ok(SendDecision::CoolingDown { until }),
-                None => Err(Denial::CoolingDown { until: until.to_datetime() }),
+                Some(_) => Ok(SendDecision::CoolingDown { until: cooling.until() }),
+                None => Err(refused(cooling, updated, now, |until| Denial::CoolingDown { until })),
             };
         }
-        if let Some(until) = exchange.sends_refused_until(&self.policy, now) {
-            return Err(Denial::TooManySends { until: until.to_datetime() });
+        if let Some(empty) = exchange.no_sends(budget, &self.policy, now) {
+            return Err(refused(empty, updated, now, |until| Denial::TooManySends { until }));
         }
-        exchange.charge_send(&self.policy, now);
+        exchange.charge_send(budget, &self.policy, now);
 
         let (subject, authenticator) = (exchange.subject(), exchange.authenticator());
-        let deadline = now.after(lifetime_ms).min(latest_deadline);
+        let deadline = now.after(lifetime_ms).min(scene.latest_deadline);
         // A new challenge that would die no later than the present one would help nobody.
         let outlasts = |challenge: &Challenge| {
             challenge.deadline_ms().since(now).saturating_mul(2) >= lifetime_ms
@@ -137,7 +156,7 @@ impl Verifier {
             }
             Some(_) | None => {
                 let pair = (transaction, authenticator.id());
-                let terms = (channel, purpose, self.policy.settings().code_digits);
+                let terms = (channel, purpose, form, lane);
                 let new = Challenge::issue(self.keys.transient(), pair, terms, (now, deadline), draws);
                 let sent = send::message(&self.keys, subject, authenticator, &new);
                 (SendDecision::New(new), sent)

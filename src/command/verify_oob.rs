@@ -6,7 +6,7 @@ use crate::{
     command::{
         context::Context,
         decide::{Decision, decide},
-        guess::{CodeCheck, Readiness, reject},
+        guess::{CodeCheck, Readiness},
         verifier::Verifier,
     },
     machine::enrollment::Enrollment,
@@ -118,7 +118,8 @@ impl Verifier {
             CodeCheck::Accepted(pending) => {
                 Ok(self.accept(account, (id, channel, purpose), pending, context)?)
             }
-            CodeCheck::Rejected(wrong) => Err(reject(account, id, &wrong, now, context.draft)),
+            CodeCheck::RejectedLong => return Err(Denial::InvalidLongCode),
+            CodeCheck::Rejected(wrong) => Err(self.reject(account, id, &wrong, now, context.draft)),
         }))
     }
 

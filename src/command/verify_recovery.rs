@@ -1,7 +1,8 @@
 //! `verify_recovery`: completes a login with a recovery code (`POST /oauth/token`, grant `mfa-recovery-code`).
 //!
-//! Recovery stays open while the account is locked, so that guessing at the other factors starves nobody. Its own
-//! bounds are five wrong codes a transaction and the recovery bucket. Failure is uniform: a used code looks like a
+//! Recovery stays open while the account is locked or hardened, so that guessing at the other factors starves nobody. Its
+//! own bounds are five wrong codes a transaction and the recovery bucket. Once that is empty, a wrong code is counted
+//! nowhere, and nothing is written. Failure is uniform: a used code looks like a
 //! wrong one. A client that lost the answer may ask again with the same code in the same transaction and gets the
 //! same answer; anywhere else the code is wrong.
 
@@ -11,7 +12,7 @@ use crate::{
     command::{
         context::Context,
         decide::{Decision, decide},
-        gate::check_authenticating,
+        gate::{check_authenticating, refused},
         verifier::Verifier,
     },
     keys::derive,
@@ -98,16 +99,20 @@ impl Verifier {
         if attempts_left == 0 {
             return Err(Denial::TooManyRecoveryAttempts { until: None });
         }
-        if let (RecoveryThrottle::Refuse, Some(until)) = (
-            self.policy.settings().recovery_throttle,
-            account.ledger().recovery_empty_until(&self.policy, now),
-        ) {
-            return Err(Denial::TooManyRecoveryAttempts { until: Some(until.to_datetime()) });
+        let empty = account.ledger().no_recovery(&self.policy, now);
+        if let (RecoveryThrottle::Refuse, Some(empty)) = (self.policy.settings().recovery_throttle, empty) {
+            let denial = |until| Denial::TooManyRecoveryAttempts { until: Some(until) };
+            return Err(refused(empty, account.updated(), now, denial));
         }
         context.draft.audit.evaluated = true;
         let (id, subject) = (recovery.id(), account.subject());
         let Some(place) = recovery.find(&self.keys, subject, code) else {
-            if account.charge_recovery(transaction, &self.policy, now) {
+            if empty.is_some() {
+                // Nobody guesses 120 bits. What anybody with the password can repeat without end must not write.
+                return Err(Denial::InvalidRecoveryCode);
+            }
+            let emptied = account.charge_recovery(transaction, &self.policy, now);
+            if emptied && account.ledger_mut().tell_of_recovery(now) {
                 context.notify(account, Notice::RecoveryGuessed { recovery: id });
             }
             return Ok(Decision::Store(Err(Denial::InvalidRecoveryCode)));

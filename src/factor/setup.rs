@@ -2,7 +2,10 @@
 
 use time::OffsetDateTime;
 
-use crate::{factor::destination::Channel, value::opaque::OobCode};
+use crate::{
+    factor::destination::Channel,
+    value::{binding_code::CodeForm, opaque::OobCode},
+};
 
 /// How an enrollment goes on.
 #[derive(Clone, Debug)]
@@ -48,6 +51,8 @@ pub struct Sent {
     pub channel: Channel,
     /// The handle to answer with.
     pub oob_code: OobCode,
+    /// How long the code is. A page that knows asks for as many digits.
+    pub form: CodeForm,
     /// Whether a message is to be sent.
     pub delivery: Delivery,
 }

@@ -11,7 +11,7 @@ use crate::{
         seed::Seed,
     },
     value::{
-        binding_code::BindingCode,
+        binding_code::{BindingCode, CodeForm},
         id::{AuthenticatorId, ChallengeId, DestinationKey, TenantTag, TransactionId, first_16},
         long_code::LongCode,
         name::Subject,
@@ -38,13 +38,14 @@ pub(crate) struct Binding<'a> {
     /// The purpose in three pieces, so that an action needs no allocation.
     pub(crate) purpose: [&'a [u8]; 3],
     pub(crate) generation: u32,
-    pub(crate) digits: u8,
+    pub(crate) form: CodeForm,
     pub(crate) seed: &'a Seed,
 }
 
-/// The binding code: MAC(binding; everything it is bound to), its first 8 bytes as an integer modulo 10^digits.
+/// The binding code: MAC(binding; everything it is bound to, its form included). A short one is its first 8 bytes as an
+/// integer modulo 10^digits, a long one its first two times 8 bytes, each modulo 10^10.
 pub(crate) fn binding_code(key: &MacKey, binding: &Binding<'_>) -> BindingCode {
-    BindingCode::from_tag(&binding_tag(key, binding), binding.digits)
+    BindingCode::from_tag(&binding_tag(key, binding), binding.form)
 }
 
 fn binding_tag(key: &MacKey, binding: &Binding<'_>) -> Tag {
@@ -58,7 +59,7 @@ fn binding_tag(key: &MacKey, binding: &Binding<'_>) -> Tag {
         .fixed(&binding.challenge.0)
         .joined(&binding.purpose)
         .fixed(&binding.generation.to_be_bytes())
-        .fixed(&[binding.digits])
+        .fixed(&[binding.form.digits()])
         .fixed(&binding.seed.0);
     message.tag()
 }

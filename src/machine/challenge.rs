@@ -78,6 +78,8 @@ pub enum CancelReason {
     Superseded,
     /// Its authenticator was disabled.
     Disabled,
+    /// Its lane was hardened: a new challenge has a long code, and this one's was short.
+    Hardened,
 }
 
 /// What can happen to a challenge.

@@ -73,6 +73,12 @@ pub enum Denial {
         /// When the next message may be sent.
         until: OffsetDateTime,
     },
+    /// A limit refuses until then, but only because a clock that wrote the record was ahead of this step's by more than a
+    /// minute. **For the operator**: set the clocks right, and `unlock` the account, or wait.
+    ClockDisagrees {
+        /// When the limit has passed, by this step's clock.
+        until: OffsetDateTime,
+    },
     /// This authenticator has no attempt left in this transaction; only a new first factor helps.
     AttemptsExhausted,
 
@@ -90,6 +96,9 @@ pub enum Denial {
     /// The text cannot be the code: [`Malformed`] as typed, or with another number of digits than the challenge's. It
     /// was compared with nothing, so it costs no attempt.
     MalformedCode,
+    /// The code is wrong and has the 20 digits of a hardened lane. It was compared and counted nowhere: the record is as it
+    /// was.
+    InvalidLongCode,
     /// The code is wrong, and was counted.
     InvalidBindingCode {
         /// How many attempts this authenticator has left in this transaction.
@@ -99,7 +108,8 @@ pub enum Denial {
     // Recovery.
     /// The account has no recovery codes, or none whose key is in the ring.
     NoRecoveryCode,
-    /// The code is not a live one: never issued, used or replaced, which look alike. It was counted.
+    /// The code is not a live one: never issued, used or replaced, which look alike. It was counted, unless the bucket of
+    /// wrong recovery codes is empty.
     InvalidRecoveryCode,
     /// Too many wrong recovery codes: in this transaction, for good, or in the account, until the given time.
     TooManyRecoveryAttempts {
@@ -138,6 +148,7 @@ impl Denial {
             Self::Locked { .. } => "locked",
             Self::TooManySends { .. } => "too_many_sends",
             Self::CoolingDown { .. } => "cooling_down",
+            Self::ClockDisagrees { .. } => "clock_disagrees",
             Self::AttemptsExhausted => "attempts_exhausted",
             Self::MalformedOobCode => "malformed_oob_code",
             Self::ForeignOobCode => "foreign_oob_code",
@@ -145,6 +156,7 @@ impl Denial {
             Self::OobCodeUsed => "oob_code_used",
             Self::ChallengeCancelled(_) => "challenge_cancelled",
             Self::MalformedCode => "malformed_code",
+            Self::InvalidLongCode => "invalid_long_code",
             Self::InvalidBindingCode { .. } => "invalid_binding_code",
             Self::NoRecoveryCode => "no_recovery_code",
             Self::InvalidRecoveryCode => "invalid_recovery_code",
@@ -194,6 +206,9 @@ impl Denial {
             Self::CoolingDown { .. } => {
                 "the last message is too recent: the next one may be sent at retry_at"
             }
+            Self::ClockDisagrees { .. } => {
+                "a clock that wrote the record was far ahead: set the clocks right and unlock the account"
+            }
             Self::AttemptsExhausted => "no attempt is left in this transaction: begin another one",
             Self::MalformedOobCode => {
                 "the text is not a well-formed oob_code of this subject, or no known key authenticates it"
@@ -205,9 +220,10 @@ impl Denial {
             Self::MalformedCode => {
                 "the text cannot be the code, by its length or its characters; it cost no attempt"
             }
+            Self::InvalidLongCode => "the long code is wrong, and was not counted",
             Self::InvalidBindingCode { .. } => "the code is wrong, and was counted",
             Self::NoRecoveryCode => "the account has no recovery code that can be used",
-            Self::InvalidRecoveryCode => "the recovery code is not a live one, and was counted",
+            Self::InvalidRecoveryCode => "the recovery code is not a live one",
             Self::TooManyRecoveryAttempts { until: Some(_) } => {
                 "too many wrong recovery codes: the account takes another one at retry_at"
             }
@@ -226,7 +242,8 @@ impl Denial {
         matches!(self, Self::WrongRecord)
     }
 
-    /// Whether a presented code was compared and counted.
+    /// Whether a presented code was compared and counted. A wrong recovery code is while their bucket holds one more; a
+    /// wrong long code never is.
     #[must_use]
     pub const fn is_counted(&self) -> bool {
         matches!(self, Self::InvalidBindingCode { .. } | Self::InvalidRecoveryCode)
@@ -238,6 +255,7 @@ impl Denial {
         if let Self::Locked { until }
         | Self::TooManySends { until }
         | Self::CoolingDown { until }
+        | Self::ClockDisagrees { until }
         | Self::TooManyRecoveryAttempts { until: Some(until) } = self
         {
             Some(*until)

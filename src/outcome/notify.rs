@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use crate::{
     factor::destination::FactorLabel,
     outcome::effect_id::EffectId,
-    value::{id::AuthenticatorId, instant::Millis, name::Subject},
+    value::{id::AuthenticatorId, instant::Millis, lane::Lane, name::Subject},
 };
 
 /// Tell the account's holder that something happened. The host chooses the addresses: NIST SP 800-63B-4 section 4.6
@@ -87,6 +87,13 @@ pub enum Notice {
         /// Until when, in milliseconds since the Unix epoch.
         until: u64,
     },
+    /// So many wrong codes came that the account is hardened: until that calms down, codes of 20 digits are sent.
+    Hardened {
+        /// The authenticator that was guessed at last.
+        authenticator: AuthenticatorId,
+        /// The sessions that are concerned: those of somebody who knows the password, or elevated ones.
+        lane: Lane,
+    },
     /// The host lifted the lock.
     Unlocked,
     /// The host dropped all factors.
@@ -110,6 +117,7 @@ impl Notice {
             Self::RecoveryRegenerated { .. } => "notify-recovery-regenerated",
             Self::RecoveryGuessed { .. } => "notify-recovery-guessed",
             Self::Locked { .. } => "notify-locked",
+            Self::Hardened { .. } => "notify-hardened",
             Self::Unlocked => "notify-unlocked",
             Self::Reset => "notify-reset",
             Self::ClockDisagrees { .. } => "notify-clock-disagrees",
@@ -121,7 +129,8 @@ impl Notice {
             Self::Added { authenticator, .. }
             | Self::Removed { authenticator, .. }
             | Self::Disabled { authenticator, .. }
-            | Self::Locked { authenticator, .. } => Some(authenticator),
+            | Self::Locked { authenticator, .. }
+            | Self::Hardened { authenticator, .. } => Some(authenticator),
             Self::RecoveryUsed { recovery, .. }
             | Self::RecoveryRegenerated { recovery }
             | Self::RecoveryGuessed { recovery } => Some(recovery),

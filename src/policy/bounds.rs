@@ -1,22 +1,33 @@
 //! The hard bounds of the record, whatever the policy says. A record beyond one is refused when it is read, so a
 //! bound must never shrink.
 
+use time::Duration;
+
+use crate::policy::rate::Rate;
+
 /// The most authenticators that a record may hold, confirmed and unconfirmed.
 pub(crate) const MAX_AUTHENTICATORS: usize = 72;
 
+/// The most transactions that a record may hold for each lane.
+pub(crate) const LANE_TRANSACTIONS: usize = 16;
+
 /// The most transactions that a record may hold.
-pub(crate) const MAX_TRANSACTIONS: usize = 16;
+pub(crate) const MAX_TRANSACTIONS: usize = 2 * LANE_TRANSACTIONS;
 
 /// The most recovery codes a set may have.
 pub(crate) const MAX_RECOVERY_CODES: usize = 16;
 
+/// The most challenges that a record may hold for each lane.
+pub(crate) const LANE_CHALLENGES: u8 = 16;
+
 /// The most challenges a record may hold.
-pub(crate) const MAX_CHALLENGES: usize = 16;
+pub(crate) const MAX_CHALLENGES: usize = 32;
 
 /// The most attempts a stored pair may have left.
 pub(crate) const MAX_ATTEMPTS: u8 = 10;
 
-/// The most wrong codes in a row that a stored authenticator may have.
+/// The most wrong codes in a row that a stored authenticator may have in each lane. One that is disabled at the cap is
+/// disabled at this number of both lanes together, too (NIST SP 800-63B-4 section 3.2.2).
 pub(crate) const MAX_FAILURES: u8 = 100;
 
 /// How far ahead of a clock another may honestly be.
@@ -30,3 +41,13 @@ pub(crate) const LONGEST_PROOF_MS: u64 = 86_400_000;
 
 /// Wrong recovery codes that one transaction may present.
 pub(crate) const RECOVERY_ATTEMPTS: u8 = 5;
+
+/// A day, in milliseconds.
+pub(crate) const DAY_MS: u64 = 86_400_000;
+
+/// With less than this left of a transaction, no code is sent: nobody could type it in time.
+pub(crate) const SHORTEST_CHALLENGE_MS: u64 = 30_000;
+
+/// Notices that somebody without a second factor can cause: three, and one more each eight hours. Each is about a budget
+/// that ran empty; what a session with a second factor does is always told.
+pub(crate) const NOTICES: Rate = Rate::new(3, Duration::hours(8));

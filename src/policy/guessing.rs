@@ -2,24 +2,73 @@
 
 use time::Duration;
 
-use crate::policy::policy::Policy;
+use crate::{
+    policy::{policy::Policy, settings::FactorUse},
+    value::{id::AuthenticatorKind, lane::Lane},
+};
+
+/// How long the thief has.
+const YEAR: Duration = Duration::days(365);
+
+/// How many wrong answers a hardened lane takes: as many as a host answers to one account, which limits requests.
+const HARDENED_GUESSES_A_SECOND: f64 = 1_000.0;
 
 impl Policy {
-    /// The chance that somebody who holds the first factor for a whole year, and guesses as often as this policy lets
-    /// them, hits a binding code once: 1 − (1 − 10^−digits)^guesses, where guesses is what the tighter of the guess
-    /// bucket and the long budget admits in 365 days.
+    /// The chance that somebody who guesses for a whole year, as often as this policy lets them, hits a code once: the
+    /// worst that the policy allows. The thief has every factor that is on to guess at, and both lanes: the password, and a
+    /// session that is known.
     ///
-    /// The cap on wrong codes in a row is left out: the account's holder may clear it by logging in meanwhile. One code
-    /// is acceptable at a time, because a code is bound to its handle. For the presets this gives about 0.00039
-    /// (`default`), 0.084 (`auth0`) and 0.0000039 (`strict`).
+    /// For the presets this gives about 0.00079 (`default`), 0.16 (`auth0`) and 0.0000011 (`strict`), and half of that for
+    /// one lane, which is all that a password opens: see [`guess_probability_of`](Self::guess_probability_of). For a given
+    /// account, ask [`Verifier::guess_probability`](crate::Verifier::guess_probability).
     #[must_use]
     pub fn guess_probability(&self) -> f64 {
-        let year = Duration::days(365);
-        let long = self.0.long_guess_budget.map_or(u64::MAX, |rate| rate.admits(year));
-        let guesses = self.0.guess_bucket.admits(year).min(long);
-        let one_miss = 1.0 - (0..self.0.code_digits).fold(1.0, |chance, _| chance / 10.0);
-        1.0 - power(one_miss, guesses)
+        let kinds = AuthenticatorKind::ALL.into_iter().filter(|kind| kind.is_factor());
+        self.chance(kinds.filter(|&kind| self.admits(kind) != FactorUse::Off), 2)
     }
+
+    /// The same for somebody who has these kinds of factor to guess at, in these lanes; a kind that an account has twice
+    /// is named twice.
+    ///
+    /// In each lane the thief has as many short guesses as the tighter of the guess bucket and the long budget admits in
+    /// 365 days: 1 − (1 − p)^guesses, where p is the chance of one guess at the best of the kinds. Where the policy hardens
+    /// there are 1,000 long guesses a second beside them. The cap on wrong codes in a row is left out: the account's holder
+    /// may clear it by signing in meanwhile. One code is acceptable at a time, because a code is bound to its handle.
+    /// Recovery codes are left out: with 120 bits, a year of such guesses has a chance of 10^-25.
+    #[must_use]
+    pub fn guess_probability_of(&self, kinds: &[AuthenticatorKind], lanes: &[Lane]) -> f64 {
+        let lanes = Lane::ALL.iter().filter(|lane| lanes.contains(lane)).count();
+        self.chance(kinds.iter().copied(), u32::try_from(lanes).unwrap_or(2))
+    }
+
+    fn chance(&self, kinds: impl Iterator<Item = AuthenticatorKind>, lanes: u32) -> f64 {
+        let chances = kinds.filter_map(|kind| self.chances(kind));
+        let best = chances.reduce(|(short, long), other| (short.max(other.0), long.max(other.1)));
+        let Some((short, long)) = best.filter(|_| lanes > 0) else { return 0.0 };
+        let rates = self.guess_rates();
+        let guesses = rates.long.map_or(u64::MAX, |rate| rate.admits(YEAR)).min(rates.bucket.admits(YEAR));
+        let short = 1.0 - power(1.0 - short, guesses.saturating_mul(u64::from(lanes)));
+        // One in 10^20 vanishes beside 1, so here the chances of all guesses are added up, which is never too little.
+        let long = long * HARDENED_GUESSES_A_SECOND * YEAR.as_seconds_f64();
+        (short + long).min(1.0)
+    }
+
+    /// The chances of one short guess and of one long guess at a factor of this kind; the second is 0 where the policy
+    /// locks.
+    fn chances(&self, kind: AuthenticatorKind) -> Option<(f64, f64)> {
+        match kind {
+            AuthenticatorKind::Email => {
+                let long = if self.hardens_messages() { one_in_ten_to(20) } else { 0.0 };
+                Some((one_in_ten_to(self.0.code_digits), long))
+            }
+            AuthenticatorKind::RecoveryCode => None,
+        }
+    }
+}
+
+/// 10^−`digits`.
+fn one_in_ten_to(digits: u8) -> f64 {
+    (0..digits).fold(1.0, |chance, _| chance / 10.0)
 }
 
 /// `base` to the power of `exponent`, by squaring: `core` has no `powi`.
@@ -38,12 +87,61 @@ fn power(base: f64, exponent: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::settings::{Settings, WhenExhausted};
+
+    const EMAIL: [AuthenticatorKind; 1] = [AuthenticatorKind::Email];
+
+    fn near(value: f64, expected: f64) -> bool {
+        (value / expected - 1.0).abs() < 0.01
+    }
 
     #[test]
     fn guess_probability_is_the_published_arithmetic() {
-        let near = |value: f64, expected: f64| (value / expected - 1.0).abs() < 0.01;
-        assert!(near(Policy::default().guess_probability(), 3.95e-4));
-        assert!(near(Policy::auth0().guess_probability(), 0.0839));
-        assert!(near(Policy::strict().guess_probability(), 3.95e-6));
+        let rows = [
+            (Policy::default(), 3.95e-4, 7.90e-4),
+            (Policy::auth0(), 0.0839, 0.1607),
+            (Policy::strict(), 5.50e-7, 1.10e-6),
+        ];
+        for (policy, one, both) in rows {
+            for lane in Lane::ALL {
+                assert!(near(policy.guess_probability_of(&EMAIL, &[lane]), one));
+                assert!(near(policy.guess_probability_of(&EMAIL, &[lane, lane]), one), "a lane is one lane");
+            }
+            assert!(near(policy.guess_probability_of(&EMAIL, &Lane::ALL), both));
+            assert!(near(policy.guess_probability(), both));
+        }
+    }
+
+    #[test]
+    fn who_has_nothing_to_guess_at_hits_nothing() {
+        let policy = Policy::default();
+        assert!(policy.guess_probability_of(&[], &Lane::ALL) <= 0.0);
+        assert!(policy.guess_probability_of(&EMAIL, &[]) <= 0.0);
+        assert!(policy.guess_probability_of(&[AuthenticatorKind::RecoveryCode], &Lane::ALL) <= 0.0);
+        let mut settings = Settings::default();
+        settings.factors.email = FactorUse::Off;
+        assert!(Policy::unchecked(settings).guess_probability() <= 0.0);
+    }
+
+    #[test]
+    fn hardened_guesses_are_added_where_the_policy_hardens() {
+        let with = |when_exhausted| {
+            let mut settings = Settings::default();
+            settings.when_exhausted = when_exhausted;
+            Policy::new(settings).unwrap().guess_probability()
+        };
+        let (harden, messages, lock) =
+            (with(WhenExhausted::Harden), with(WhenExhausted::HardenMessages), with(WhenExhausted::Lock));
+        // 1,000 a second for a year, each with one chance in 10^20.
+        assert!(near(harden - lock, 3.1536e-10) && near(messages - lock, 3.1536e-10));
+    }
+
+    #[test]
+    fn no_chance_is_above_one() {
+        let mut settings = Settings::default();
+        settings.guess_bucket = crate::policy::rate::Rate::new(1_000, Duration::SECOND);
+        settings.long_guess_budget = None;
+        let policy = Policy::new(settings).unwrap();
+        assert!((0.999..=1.0).contains(&policy.guess_probability()));
     }
 }

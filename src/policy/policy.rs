@@ -1,7 +1,10 @@
 //! The checked policy. There must never be one that a setting out of range went into.
 
 use crate::{
-    policy::settings::{FactorUse, PolicyError, Settings},
+    policy::{
+        rate::Rates,
+        settings::{FactorUse, PolicyError, Settings, WhenExhausted},
+    },
     value::{id::AuthenticatorKind, instant},
 };
 
@@ -16,6 +19,12 @@ impl Policy {
     /// [`PolicyError`] names the first setting that is out of its range.
     pub fn new(settings: Settings) -> Result<Self, PolicyError> {
         settings.out_of_range().map_or(Ok(Self(settings)), Err)
+    }
+
+    /// Settings that are not checked: of a policy under which nobody could sign in, for the tests of what it refuses.
+    #[cfg(test)]
+    pub(crate) const fn unchecked(settings: Settings) -> Self {
+        Self(settings)
     }
 
     /// The preset of [`Settings::auth0`].
@@ -45,6 +54,24 @@ impl Policy {
     /// Whether an authenticator of this kind completes a login.
     pub(crate) fn authenticates(&self, kind: AuthenticatorKind) -> bool {
         self.admits(kind) == FactorUse::Authenticate
+    }
+
+    /// Whether an empty guess budget makes the codes of messages long. If not, it locks.
+    pub(crate) const fn hardens_messages(&self) -> bool {
+        match self.0.when_exhausted {
+            WhenExhausted::Harden | WhenExhausted::HardenMessages => true,
+            WhenExhausted::Lock => false,
+        }
+    }
+
+    /// How fast wrong codes may be spent in each lane.
+    pub(crate) const fn guess_rates(&self) -> Rates {
+        Rates { bucket: self.0.guess_bucket, long: self.0.long_guess_budget }
+    }
+
+    /// How fast messages may be spent in each lane, and on enrollments by elevated sessions.
+    pub(crate) const fn send_rates(&self) -> Rates {
+        Rates { bucket: self.0.send_bucket, long: self.0.long_send_budget }
     }
 
     /// How long a code lives, in milliseconds.

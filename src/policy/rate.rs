@@ -35,6 +35,11 @@ impl Rate {
         instant::span(self.every)
     }
 
+    /// How long an empty bucket takes to be full again.
+    pub(crate) fn span_ms(self) -> u64 {
+        self.every_ms().saturating_mul(u64::from(self.burst))
+    }
+
     pub(super) fn is_bounded(self) -> bool {
         (1..=1_000).contains(&self.burst)
             && self.every >= Duration::SECOND
@@ -47,4 +52,11 @@ impl Rate {
         let refilled = instant::span(span).checked_div(self.every_ms()).unwrap_or(u64::MAX);
         refilled.saturating_add(u64::from(self.burst))
     }
+}
+
+/// A bucket's rate, and that of its long budget, if there is one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rates {
+    pub(crate) bucket: Rate,
+    pub(crate) long: Option<Rate>,
 }

@@ -6,7 +6,7 @@ use time::Duration;
 
 use crate::{
     policy::{
-        bounds::{MAX_ATTEMPTS, MAX_AUTHENTICATORS, MAX_CHALLENGES, MAX_FAILURES, MAX_RECOVERY_CODES},
+        bounds::{LANE_CHALLENGES, MAX_ATTEMPTS, MAX_AUTHENTICATORS, MAX_FAILURES, MAX_RECOVERY_CODES},
         rate::Rate,
     },
     value::{binding_code::BindingCode, id::AuthenticatorKind, instant},
@@ -37,6 +37,12 @@ pub struct Factors {
 }
 
 impl Factors {
+    /// Whether any factor completes a login.
+    fn let_in(&self) -> bool {
+        let Self { email } = self;
+        [email].contains(&&FactorUse::Authenticate)
+    }
+
     /// What a kind is good for. A recovery code is not the policy's to switch off: it always authenticates.
     pub(super) const fn of(&self, kind: AuthenticatorKind) -> FactorUse {
         match kind {
@@ -76,6 +82,30 @@ pub enum RecoveryUse {
     Replace,
 }
 
+/// What an empty guess budget does to its lane.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "there is no fourth way")]
+pub enum WhenExhausted {
+    /// Every code grows longer: a message carries 20 digits. Wrong ones are counted nowhere, so the account's holder is
+    /// never kept out. It ends when both guess budgets hold a challenge's attempts again.
+    Harden,
+    /// The same for messages alone; any other code is refused until the budgets refill (NIST SP 800-63B-4 section 3.1.4
+    /// wants a limit for each output of less than 64 bits).
+    HardenMessages,
+    /// No code is taken and none sent until the budgets refill (Auth0).
+    Lock,
+}
+
+/// What the cap of wrong codes in a row does to an authenticator.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "there is no third way")]
+pub enum AtCap {
+    /// It gets long codes in that lane, until one of them is right.
+    Harden,
+    /// It is disabled for good. Devices and sessions stay as they are.
+    Disable,
+}
+
 /// What a [`Policy`](crate::Policy) is built from. Take a preset, change what you must, build.
 ///
 /// ```
@@ -94,7 +124,7 @@ pub enum RecoveryUse {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// What each factor is good for.
+    /// What each factor is good for. One at least must authenticate, or nobody could sign in.
     pub factors: Factors,
     /// Digits of a binding code, 6 to 9.
     pub code_digits: u8,
@@ -102,27 +132,31 @@ pub struct Settings {
     pub code_lifetime: Duration,
     /// Wrong codes for one authenticator in one transaction, 1 to 10.
     pub attempts: u8,
-    /// How long an `mfa_token` lives, 1 to 600 s.
+    /// How long an `mfa_token` lives, 60 to 600 s. In its last 30 s no code is sent.
     pub token_lifetime: Duration,
     /// How old the second factor of an elevated session may be where it changes factors, 1 to 86,400 s (ASVS 5.0
     /// requirement 7.5.1).
     pub elevated_max_age: Duration,
-    /// Wrong codes of the whole account. When it is empty the account is locked.
+    /// Wrong codes of the whole account, for each lane.
     pub guess_bucket: Rate,
-    /// Wrong codes of the whole account in the long run. When it is empty the account is locked. `None` is off.
+    /// Wrong codes of the whole account in the long run, for each lane. `None` is off.
     pub long_guess_budget: Option<Rate>,
-    /// Wrong codes in a row for one authenticator, after which it is disabled for good, 1 to 100 (NIST SP 800-63B-4
-    /// section 3.2.2).
+    /// What happens to a lane when one of the two is empty.
+    pub when_exhausted: WhenExhausted,
+    /// Wrong codes in a row for one authenticator in one lane, 1 to 100.
     pub failure_cap: u8,
+    /// What happens at that cap. If the authenticator is disabled, it also is at 100 in both lanes together (NIST SP
+    /// 800-63B-4 section 3.2.2).
+    pub at_cap: AtCap,
     /// Wrong recovery codes of the whole account.
     pub recovery_bucket: Rate,
     /// What an empty recovery bucket does.
     pub recovery_throttle: RecoveryThrottle,
-    /// Messages to the whole account.
+    /// Messages to the whole account, for each lane, and for what elevated sessions enroll.
     pub send_bucket: Rate,
     /// How long no second message goes to one authenticator in one transaction, 0 (off) to 600 s.
     pub cool_down: Duration,
-    /// Messages to the whole account in the long run. `None` is off.
+    /// The same in the long run. `None` is off.
     pub long_send_budget: Option<Rate>,
     /// What a resend does.
     pub resend: Resend,
@@ -134,7 +168,7 @@ pub struct Settings {
     pub max_authenticators: u8,
     /// How many unconfirmed ones beside them, 1 to 8.
     pub max_unconfirmed: u8,
-    /// How many challenges the record holds, 1 to 16.
+    /// How many challenges the record holds for each lane, 1 to 16.
     pub max_challenges: u8,
 }
 
@@ -149,7 +183,9 @@ impl Default for Settings {
             elevated_max_age: Duration::seconds(900),
             guess_bucket: Rate::new(10, Duration::seconds(360)),
             long_guess_budget: Some(Rate::new(30, Duration::days(1))),
+            when_exhausted: WhenExhausted::Harden,
             failure_cap: 50,
+            at_cap: AtCap::Harden,
             recovery_bucket: Rate::new(10, Duration::seconds(360)),
             recovery_throttle: RecoveryThrottle::Notify,
             send_bucket: Rate::new(5, Duration::seconds(60)),
@@ -167,14 +203,17 @@ impl Default for Settings {
 
 impl Settings {
     /// What Auth0 documents: one recovery code that is replaced on use, ten wrong codes and one more each six
-    /// minutes, twenty messages and one more each minute. Its lack of a long budget makes guessing likelier by two
-    /// hundred times: see [`Policy::guess_probability`](crate::Policy::guess_probability).
+    /// minutes, twenty messages and one more each minute. An account that was guessed at is locked, which somebody with the
+    /// password can do to it again and again. Its lack of a long budget makes guessing likelier by two hundred times: see
+    /// [`Policy::guess_probability`](crate::Policy::guess_probability).
     #[must_use]
     pub fn auth0() -> Self {
         Self {
             attempts: 10,
             long_guess_budget: None,
+            when_exhausted: WhenExhausted::Lock,
             failure_cap: 100,
+            at_cap: AtCap::Disable,
             recovery_throttle: RecoveryThrottle::Refuse,
             send_bucket: Rate::new(20, Duration::seconds(60)),
             cool_down: Duration::ZERO,
@@ -189,8 +228,10 @@ impl Settings {
 
     /// The verifier-side limits of NIST SP 800-63B-4 and OWASP ASVS 5.0 level 3. Email only confirms addresses.
     ///
-    /// **No factor of this preset completes a login**, since email is the only factor that the library has. Whoever
-    /// needs more than confirmed addresses sets [`factors`](Self::factors).
+    /// **No factor of this preset completes a login**, since email is the only factor that the library has. So
+    /// [`Policy::new`](crate::Policy::new) refuses these settings as they are, by the name `factors`, and
+    /// [`Policy::strict`](crate::Policy::strict) is good for confirming addresses alone. Whoever signs people in sets
+    /// [`factors`](Self::factors).
     #[must_use]
     pub fn strict() -> Self {
         Self {
@@ -198,7 +239,10 @@ impl Settings {
             code_digits: 8,
             attempts: 3,
             guess_bucket: Rate::new(5, Duration::seconds(1_800)),
+            long_guess_budget: Some(Rate::new(10, Duration::days(8))),
+            when_exhausted: WhenExhausted::HardenMessages,
             failure_cap: 20,
+            at_cap: AtCap::Disable,
             recovery_bucket: Rate::new(5, Duration::seconds(1_800)),
             send_bucket: Rate::new(3, Duration::seconds(300)),
             cool_down: Duration::seconds(60),
@@ -222,7 +266,7 @@ impl Settings {
             (digits.contains(&self.code_digits), "code_digits", "6 to 9"),
             (seconds(self.code_lifetime, 1, 600), "code_lifetime", "1 to 600 s in whole milliseconds"),
             ((1..=MAX_ATTEMPTS).contains(&self.attempts), "attempts", "1 to 10"),
-            (seconds(self.token_lifetime, 1, 600), "token_lifetime", "1 to 600 s in whole milliseconds"),
+            (seconds(self.token_lifetime, 60, 600), "token_lifetime", "60 to 600 s in whole milliseconds"),
             (
                 seconds(self.elevated_max_age, 1, 86_400),
                 "elevated_max_age",
@@ -242,7 +286,8 @@ impl Settings {
             ),
             ((1..=64).contains(&self.max_authenticators), "max_authenticators", "1 to 64"),
             ((1..=8).contains(&self.max_unconfirmed), "max_unconfirmed", "1 to 8"),
-            ((1..=MAX_CHALLENGES).contains(&usize::from(self.max_challenges)), "max_challenges", "1 to 16"),
+            ((1..=LANE_CHALLENGES).contains(&self.max_challenges), "max_challenges", "1 to 16"),
+            (self.factors.let_in(), "factors", "at least one factor that authenticates"),
         ];
         let row = rows.into_iter().find(|(in_range, ..)| !in_range);
         row.map(|(_, setting, range)| PolicyError::new(setting, range))
@@ -286,7 +331,23 @@ mod tests {
     #[test]
     fn the_presets_pass_their_own_checks() {
         for settings in [Settings::default(), Settings::auth0(), Settings::strict()] {
-            assert_eq!(settings.out_of_range(), None);
+            // A preset without a factor that lets anybody in is refused for that, and for nothing else.
+            let refused = (!settings.factors.let_in()).then_some("factors");
+            assert_eq!(settings.out_of_range().map(|error| error.setting()), refused);
+            let open = Settings { factors: Settings::default().factors, ..settings };
+            assert_eq!(open.out_of_range(), None);
+        }
+    }
+
+    /// L26: a policy under which nobody could sign in was accepted.
+    #[test]
+    fn l26_a_policy_without_a_factor_that_authenticates_is_refused_by_name() {
+        for email in [FactorUse::Off, FactorUse::ConfirmOnly] {
+            let settings = Settings { factors: Factors { email }, ..Settings::default() };
+            let error = Policy::new(settings).unwrap_err();
+            assert_eq!(error.setting(), "factors");
+            let told = "factors is out of range: it takes at least one factor that authenticates";
+            assert_eq!(alloc::format!("{error}"), told);
         }
     }
 
@@ -305,7 +366,7 @@ mod tests {
             ("attempts", |s| s.attempts = 0, |s| s.attempts = 11),
             (
                 "token_lifetime",
-                |s| s.token_lifetime = Duration::ZERO,
+                |s| s.token_lifetime = Duration::seconds(59),
                 |s| s.token_lifetime = Duration::seconds(601),
             ),
             (

@@ -27,6 +27,7 @@ use crate::{
         epoch::Epoch,
         id::{AuthenticatorId, TenantTag, TransactionId},
         instant::Millis,
+        lane::Lane,
         name::Subject,
         revision::Revision,
     },
@@ -174,6 +175,11 @@ impl AccountBody {
         &self.ledger
     }
 
+    /// When the record was last written, by the latest of the clocks that wrote it.
+    pub(crate) const fn updated(&self) -> Millis {
+        self.updated
+    }
+
     /// The budgets, to charge them.
     pub(crate) const fn ledger_mut(&mut self) -> &mut Ledger {
         &mut self.ledger
@@ -226,6 +232,11 @@ impl AccountBody {
     /// How many authenticators count against the policy's maximum: all but unconfirmed ones.
     pub(crate) fn confirmed_count(&self) -> usize {
         self.authenticators.iter().filter(|known| !known.is_unconfirmed()).count()
+    }
+
+    /// The lane of a session at this step.
+    pub(crate) const fn lane(&self, session: &Session) -> Lane {
+        if session.is_elevated() { Lane::Known } else { Lane::Unknown }
     }
 
     /// Whether a first factor alone is not enough.

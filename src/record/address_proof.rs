@@ -257,8 +257,8 @@ struct SendBudget {
 
 impl SendBudget {
     fn is_empty(&self, settings: &ProofSettings, now: Millis) -> bool {
-        self.send.empty_until(settings.send_bucket, now).is_some()
-            || self.long_send.empty_until(settings.long_send_budget, now).is_some()
+        self.send.empty(settings.send_bucket, now).is_some()
+            || self.long_send.empty(settings.long_send_budget, now).is_some()
     }
 
     fn charge(&mut self, settings: &ProofSettings, now: Millis) {

@@ -16,6 +16,7 @@ use crate::{
     value::{
         id::{AuthenticatorId, TransactionId},
         instant::Millis,
+        lane::{Lane, PerLane},
     },
 };
 
@@ -37,8 +38,8 @@ pub struct Authenticator {
     pub(super) id: AuthenticatorId,
     pub(super) factor: Factor,
     pub(super) enrollment: Enrollment,
-    /// Wrong codes since the last right one. No clock touches it.
-    pub(super) failures: u8,
+    /// Wrong codes since the last right one, once a lane. No clock touches it.
+    pub(super) failures: PerLane<u8>,
     origin: Origin,
     created: Millis,
     last_used: Option<Millis>,
@@ -63,10 +64,17 @@ impl Authenticator {
         &self.enrollment
     }
 
-    /// Wrong codes in a row.
+    /// Wrong codes in a row, of both lanes together.
     #[must_use]
-    pub const fn failures(&self) -> u8 {
-        self.failures
+    pub fn failures(&self) -> u8 {
+        let failures = Lane::ALL.map(|lane| *self.failures.of(lane));
+        failures.into_iter().fold(0, u8::saturating_add)
+    }
+
+    /// Wrong codes in a row in one lane: since the last right code of that lane.
+    #[must_use]
+    pub const fn failures_in(&self, lane: Lane) -> u8 {
+        *self.failures.of(lane)
     }
 
     /// How it came into the record.
@@ -88,18 +96,18 @@ impl Authenticator {
     }
 
     /// An authenticator that no code was presented for.
-    pub(super) const fn new(
+    pub(super) fn new(
         id: AuthenticatorId,
         factor: Factor,
         enrollment: Enrollment,
         origin: Origin,
         created: Millis,
     ) -> Self {
-        Self { id, factor, enrollment, failures: 0, origin, created, last_used: None }
+        Self { id, factor, enrollment, failures: PerLane::default(), origin, created, last_used: None }
     }
 
     /// An authenticator that waits for its confirmation.
-    pub(crate) const fn unconfirmed(
+    pub(crate) fn unconfirmed(
         id: AuthenticatorId,
         factor: Factor,
         state: Unconfirmed,
@@ -143,22 +151,26 @@ impl Authenticator {
         }
     }
 
-    /// Notes a right code: the failures in a row end.
-    pub(super) const fn note_right_code(&mut self, now: Millis) {
-        self.failures = 0;
+    /// Notes a right code: the failures in a row of its lane end.
+    pub(super) const fn note_right_code(&mut self, lane: Lane, now: Millis) {
+        *self.failures.of_mut(lane) = 0;
         self.last_used = Some(now);
     }
 
-    /// Counts a wrong code, and returns how many there are in a row.
-    pub(super) fn note_wrong_code(&mut self) -> u8 {
+    /// Counts a wrong code, and returns how many there are in a row in its lane.
+    pub(super) fn note_wrong_code(&mut self, lane: Lane) -> u8 {
+        let failures = self.failures.of_mut(lane);
         // No record holds more, or it would not load: one that was edited may be there already.
-        self.failures = self.failures.saturating_add(1).min(MAX_FAILURES);
-        self.failures
+        *failures = failures.saturating_add(1).min(MAX_FAILURES);
+        *failures
     }
 
     /// Takes over the failures of an authenticator that it replaces, if those are more.
     pub(super) fn inherit_failures(&mut self, former: &Self) {
-        self.failures = self.failures.max(former.failures);
+        for lane in Lane::ALL {
+            let failures = self.failures.of_mut(lane);
+            *failures = former.failures_in(lane).max(*failures);
+        }
     }
 
     /// Its place in the order of use: when it last verified a code, and when it came into the record.

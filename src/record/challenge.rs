@@ -18,9 +18,10 @@ use crate::{
     record::authenticator::Authenticator,
     session::oob_code::seal_handle,
     value::{
-        binding_code::BindingCode,
+        binding_code::{BindingCode, CodeForm},
         id::{AuthenticatorId, ChallengeId, KeyId, TransactionId},
         instant::Millis,
+        lane::Lane,
         name::Subject,
         opaque::OobCode,
         purpose::Purpose,
@@ -38,7 +39,8 @@ pub struct Challenge {
     /// The channel that its messages go by.
     channel: Channel,
     pub(super) purpose: Purpose,
-    pub(super) digits: u8,
+    pub(super) form: CodeForm,
+    pub(super) lane: Lane,
     /// When it was issued. The handle carries it.
     pub(super) issued: Millis,
     pub(super) deadline: Millis,
@@ -70,6 +72,18 @@ impl Challenge {
         self.channel
     }
 
+    /// How long its code is.
+    #[must_use]
+    pub const fn form(&self) -> CodeForm {
+        self.form
+    }
+
+    /// The lane that it was issued in, and whose limits its wrong codes are charged to.
+    #[must_use]
+    pub const fn lane(&self) -> Lane {
+        self.lane
+    }
+
     /// When its code dies, if nothing ends it before.
     #[must_use]
     pub fn deadline(&self) -> OffsetDateTime {
@@ -86,7 +100,7 @@ impl Challenge {
     pub(crate) fn issue(
         key: &TransientKey,
         (transaction, authenticator): (TransactionId, AuthenticatorId),
-        (channel, purpose, digits): (Channel, Purpose, u8),
+        (channel, purpose, form, lane): (Channel, Purpose, CodeForm, Lane),
         (issued, deadline): (Millis, Millis),
         draws: &mut Draws,
     ) -> Self {
@@ -99,16 +113,12 @@ impl Challenge {
             authenticator,
             channel,
             purpose,
-            digits,
+            form,
+            lane,
             issued,
             deadline,
             state: ChallengeState::issued(seed),
         }
-    }
-
-    /// How many digits its code has.
-    pub(crate) const fn digits(&self) -> u8 {
-        self.digits
     }
 
     /// When its code dies, if nothing ends it before.
@@ -191,7 +201,7 @@ impl Challenge {
             challenge: &self.id,
             purpose: self.purpose.parts(),
             generation: pending.generation(),
-            digits: self.digits,
+            form: self.form,
             seed: pending.seed(),
         };
         Some(derive::binding_code(&key.binding, &binding))

@@ -1,16 +1,19 @@
 //! The exchange of one code: the parts of a record that sending a code or taking one touches, and what either costs.
 //!
-//! A message is charged to the ledger and begins the cool-down of its pair. A wrong code is charged to the ledger, the pair and the
-//! authenticator's failures in a row; a right one charges nothing and ends only those failures. This module must never
-//! compare a code.
+//! A message is charged to the ledger and begins the cool-down of its pair. A wrong short code is charged to its lane's
+//! guesses, the pair and the authenticator's failures in a row in that lane; a right one charges nothing and ends only
+//! those failures. A wrong long code is charged to nothing. This module must never compare a code.
 
 use crate::{
     machine::{enrollment::PendingRecovery, transition::IllegalTransition},
-    policy::policy::Policy,
+    policy::{bounds::MAX_FAILURES, policy::Policy, settings::AtCap},
     record::{
-        authenticator::Authenticator, challenge::Challenge, ledger::Ledger, transaction::AttemptCounter,
+        authenticator::Authenticator,
+        challenge::Challenge,
+        ledger::{Empty, Ledger, SendBudget},
+        transaction::AttemptCounter,
     },
-    value::{instant::Millis, name::Subject, purpose::Purpose},
+    value::{binding_code::CodeForm, instant::Millis, lane::Lane, name::Subject, purpose::Purpose},
 };
 
 /// The parts of a record that one code touches, beside its challenge.
@@ -19,6 +22,8 @@ pub(crate) struct Exchange<'a> {
     pub(super) authenticator: &'a mut Authenticator,
     pub(super) pair: &'a mut AttemptCounter,
     pub(super) ledger: &'a mut Ledger,
+    /// When the record was last written.
+    pub(super) updated: Millis,
 }
 
 impl Exchange<'_> {
@@ -37,70 +42,97 @@ impl Exchange<'_> {
         self.pair.attempts_left
     }
 
-    /// When the cool-down of the pair's last message ends.
-    pub(crate) fn next_send(&self, policy: &Policy) -> Option<Millis> {
-        self.pair.next_send(policy)
+    /// Whether the cool-down of the pair's last message lasts.
+    pub(crate) fn cooling(&self, policy: &Policy, now: Millis) -> Option<Empty> {
+        self.pair.cooling(policy, now)
     }
 
-    /// Until when no message may be sent.
-    pub(crate) fn sends_refused_until(&self, policy: &Policy, now: Millis) -> Option<Millis> {
-        self.ledger.sends_refused_until(policy, now)
+    /// When the record was last written.
+    pub(crate) const fn updated(&self) -> Millis {
+        self.updated
     }
 
-    /// Charges one message, and begins the cool-down of the pair. The caller has seen that sends are not refused.
-    pub(crate) fn charge_send(&mut self, policy: &Policy, now: Millis) {
-        self.ledger.charge_send(policy, now);
+    /// The form of a code that is sent now: long while the lane is hardened, or the authenticator is at the cap of
+    /// failures in a row there.
+    pub(crate) fn form(&self, lane: Lane, policy: &Policy, now: Millis) -> CodeForm {
+        let settings = policy.settings();
+        let lane_is_hardened = policy.hardens_messages() && self.ledger.is_hardened(lane, policy, now);
+        let failures = self.authenticator.failures_in(lane);
+        let at_cap = settings.at_cap == AtCap::Harden && failures >= settings.failure_cap;
+        if lane_is_hardened || at_cap { CodeForm::Long } else { CodeForm::Short(settings.code_digits) }
+    }
+
+    /// Whether no message may be sent.
+    pub(crate) fn no_sends(&self, budget: SendBudget, policy: &Policy, now: Millis) -> Option<Empty> {
+        self.ledger.no_sends(budget, policy, now)
+    }
+
+    /// Charges one message, and begins the cool-down of the pair. The caller has seen that one may be sent.
+    pub(crate) fn charge_send(&mut self, budget: SendBudget, policy: &Policy, now: Millis) {
+        self.ledger.charge_send(budget, policy, now);
         self.pair.note_send(now);
     }
 
-    /// Notes a right code: the challenge is over, and the failures in a row end. If the code was for a confirmation, the
-    /// authenticator becomes active. Returns the recovery codes that were shown with its enrollment.
+    /// Notes a right code: the challenge is over, and the failures in a row of its lane end. If the code was for a
+    /// confirmation, the authenticator becomes active. Returns the recovery codes that were shown with its enrollment.
     pub(crate) fn accept(
         self,
         challenge: &mut Challenge,
         now: Millis,
     ) -> Result<Option<PendingRecovery>, IllegalTransition> {
         challenge.accept()?;
-        self.authenticator.note_right_code(now);
+        self.authenticator.note_right_code(challenge.lane, now);
         match challenge.purpose {
             Purpose::Confirm => self.authenticator.confirm(),
             Purpose::Authenticate | Purpose::Action { .. } | Purpose::Reset => Ok(None),
         }
     }
 
-    /// Charges a wrong code. The caller has seen that the pair has an attempt left, and that the record is not locked.
+    /// Charges a wrong short code. The caller has seen that the pair has an attempt left, and the lane a guess.
     pub(crate) fn reject(
         self,
         challenge: &mut Challenge,
         policy: &Policy,
         now: Millis,
     ) -> Result<WrongCode, IllegalTransition> {
-        let capped = self.authenticator.note_wrong_code() >= policy.settings().failure_cap;
+        let (lane, settings) = (challenge.lane, policy.settings());
+        let at_cap = self.authenticator.note_wrong_code(lane) >= settings.failure_cap;
+        let disables = match settings.at_cap {
+            AtCap::Harden => false,
+            AtCap::Disable => at_cap || self.authenticator.failures() >= MAX_FAILURES,
+        };
         self.pair.charge();
-        if capped && self.authenticator.is_unconfirmed() {
+        if disables && self.authenticator.is_unconfirmed() {
             // It has no cap to be disabled by: it has no attempts left instead.
             self.pair.exhaust();
         }
         let attempts_left = self.pair.attempts_left;
         challenge.reject(attempts_left)?;
-        let disabled = capped && self.authenticator.is_active();
+        let disabled = disables && self.authenticator.is_active();
         if disabled {
             self.authenticator.disable()?;
         }
-        self.ledger.charge_guess(policy, now);
-        let locked_until = self.ledger.locked_until(policy, now);
-        Ok(WrongCode { attempts_left, disabled, locked_until })
+        let empty_until = self.ledger.charge_guess(lane, policy, now);
+        let hardened = at_cap && settings.at_cap == AtCap::Harden;
+        Ok(WrongCode { lane, attempts_left, disabled, hardened, empty_until })
     }
 }
 
 /// What a wrong code was charged to, as far as something follows from it.
 pub(crate) struct WrongCode {
+    lane: Lane,
     attempts_left: u8,
     disabled: bool,
-    locked_until: Option<Millis>,
+    hardened: bool,
+    empty_until: Option<Millis>,
 }
 
 impl WrongCode {
+    /// Whose guess it was charged to.
+    pub(crate) const fn lane(&self) -> Lane {
+        self.lane
+    }
+
     /// How many wrong codes the pair may still present.
     pub(crate) const fn attempts_left(&self) -> u8 {
         self.attempts_left
@@ -111,8 +143,13 @@ impl WrongCode {
         self.disabled
     }
 
-    /// Until when the record is locked, if this code emptied a guess budget.
-    pub(crate) const fn locked_until(&self) -> Option<Millis> {
-        self.locked_until
+    /// Whether the authenticator reached the cap of wrong codes in a row in this lane, and gets long codes there.
+    pub(crate) const fn hardened(&self) -> bool {
+        self.hardened
+    }
+
+    /// Until when the lane has no guess left, if this code was the last.
+    pub(crate) const fn empty_until(&self) -> Option<Millis> {
+        self.empty_until
     }
 }

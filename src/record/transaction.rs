@@ -7,10 +7,15 @@
 use alloc::vec::Vec;
 
 use crate::{
-    policy::{bounds::RECOVERY_ATTEMPTS, policy::Policy},
+    policy::{
+        bounds::{CLOCK_LEEWAY_MS, RECOVERY_ATTEMPTS},
+        policy::Policy,
+    },
+    record::ledger::Empty,
     value::{
         id::{AuthenticatorId, TransactionId},
         instant::{self, Millis},
+        lane::Lane,
     },
 };
 
@@ -19,6 +24,8 @@ use crate::{
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(crate) struct Transaction {
     pub(super) id: TransactionId,
+    /// The lane of the session that opened the entry.
+    pub(super) lane: Lane,
     pub(super) begun: Millis,
     pub(super) expires: Millis,
     /// Set once a token was issued in it.
@@ -35,8 +42,9 @@ pub(crate) struct Transaction {
 
 impl Transaction {
     /// An entry that nothing was charged to.
-    pub(super) const fn new(id: TransactionId, begun: Millis, expires: Millis) -> Self {
-        Self { id, begun, expires, spent: None, recovery_attempts: RECOVERY_ATTEMPTS, pairs: Vec::new() }
+    pub(super) const fn new(id: TransactionId, lane: Lane, begun: Millis, expires: Millis) -> Self {
+        let recovery_attempts = RECOVERY_ATTEMPTS;
+        Self { id, lane, begun, expires, spent: None, recovery_attempts, pairs: Vec::new() }
     }
 
     /// Whether a token was issued in it.
@@ -111,9 +119,11 @@ impl AttemptCounter {
         Self { authenticator, attempts_left, last_send: None }
     }
 
-    /// When the cool-down of the last message ends.
-    pub(super) fn next_send(&self, policy: &Policy) -> Option<Millis> {
-        self.last_send.map(|sent| sent.after(instant::span(policy.settings().cool_down)))
+    /// Whether the cool-down of the last message lasts.
+    pub(super) fn cooling(&self, policy: &Policy, now: Millis) -> Option<Empty> {
+        let span = instant::span(policy.settings().cool_down);
+        let until = self.last_send?.after(span);
+        (now < until).then(|| Empty::new(until, until.since(now) > span.saturating_add(CLOCK_LEEWAY_MS)))
     }
 
     /// Begins the cool-down of a message.

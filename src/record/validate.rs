@@ -18,7 +18,12 @@ use crate::{
         transaction::{AttemptCounter, Transaction},
     },
     value::{
-        binding_code::BindingCode, epoch::Epoch, id::AuthenticatorKind, purpose::Purpose, revision::Revision,
+        binding_code::{BindingCode, CodeForm},
+        epoch::Epoch,
+        id::AuthenticatorKind,
+        lane::Lane,
+        purpose::Purpose,
+        revision::Revision,
     },
 };
 
@@ -111,7 +116,8 @@ fn check_revision(revision: Revision) -> Result<(), Inconsistent> {
 fn check_authenticator(authenticator: &Authenticator) -> Result<(), Inconsistent> {
     let kind = authenticator.id.kind();
     ensure(kind == authenticator.factor.kind(), "an authenticator's id is of another kind than its factor")?;
-    ensure(authenticator.failures <= MAX_FAILURES, "an authenticator has more than 100 failures")?;
+    let within = |lane| authenticator.failures_in(lane) <= MAX_FAILURES;
+    ensure(Lane::ALL.into_iter().all(within), "an authenticator has more than 100 failures in a lane")?;
     let unproven = authenticator.is_provisioned() && authenticator.is_unconfirmed();
     ensure(!unproven, "a provisioned authenticator is unconfirmed")
 }
@@ -124,8 +130,11 @@ fn check_pending_recovery(pending: &PendingRecovery) -> Result<(), Inconsistent>
 }
 
 fn check_challenge(challenge: &Challenge, authenticator: &Authenticator) -> Result<(), Inconsistent> {
-    let digits = BindingCode::MIN_DIGITS..=BindingCode::MAX_DIGITS;
-    ensure(digits.contains(&challenge.digits), "a challenge has not 6 to 9 digits")?;
+    let known = match challenge.form {
+        CodeForm::Short(digits) => (BindingCode::MIN_DIGITS..=BindingCode::MAX_DIGITS).contains(&digits),
+        CodeForm::Long => true,
+    };
+    ensure(known, "a challenge has not 6 to 9 digits, and is not long")?;
     ensure(challenge.issued <= challenge.deadline, "a challenge ends before it was issued")?;
     let fits = match &challenge.purpose {
         Purpose::Confirm => authenticator.is_unconfirmed(),

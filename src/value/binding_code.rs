@@ -15,11 +15,43 @@ use crate::{
     value::user_input::{self, Malformed, among},
 };
 
-/// The number that a message carries and a person types: `binding_code` in Auth0's API, 6 to 9 decimal digits.
+/// How long a binding code is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a code is short and needs a limit on guesses, or it is long and needs none"
+)]
+pub enum CodeForm {
+    /// So many digits, 6 to 9: a secret of less than 64 bits, whose guesses are limited (NIST SP 800-63B-4 section
+    /// 3.1.3.2).
+    Short(u8),
+    /// 20 digits, typed in groups of four: 66.4 bits, which nobody guesses. What is sent while a lane is hardened.
+    Long,
+}
+
+impl CodeForm {
+    /// How many digits a code of this form has.
+    #[must_use]
+    pub const fn digits(self) -> u8 {
+        match self {
+            Self::Short(digits) => digits,
+            Self::Long => BindingCode::LONG_DIGITS,
+        }
+    }
+
+    /// Whether wrong codes of this form are neither counted nor limited.
+    #[must_use]
+    pub const fn is_long(self) -> bool {
+        matches!(self, Self::Long)
+    }
+}
+
+/// The number that a message carries and a person types: `binding_code` in Auth0's API, 6 to 9 decimal digits, or 20.
 #[derive(Clone)]
 pub struct BindingCode {
     /// ASCII digits; zero bytes behind them.
-    digits: SecretArray<16>,
+    digits: SecretArray<{ Self::LONG }>,
     length: u8,
 }
 
@@ -28,39 +60,50 @@ impl BindingCode {
     pub const MIN_DIGITS: u8 = 6;
     /// The most digits (RFC 4226 appendix E.2 calls nine the practical maximum).
     pub const MAX_DIGITS: u8 = 9;
+    /// The digits of a long code: with 66.4 bits it needs no limit on guesses (NIST SP 800-63B-4 section 3.1.3.2: below 64
+    /// bits it would). Digits are on every keypad and can be read out in every language.
+    pub const LONG_DIGITS: u8 = 20;
+    const LONG: usize = 20;
 
-    /// Reads a typed code: 6 to 9 decimal digits of any script, with spaces, dashes and invisible characters anywhere.
+    /// Reads a typed code: 6 to 9 decimal digits of any script, or 20, with spaces, dashes and invisible characters
+    /// anywhere.
     ///
     /// # Errors
     /// [`Malformed`] if the text cannot be a binding code; that costs no attempt.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let mut code = Self { digits: SecretArray::new(), length: 0 };
-        let slots = code.digits.first_chunk_mut::<9>().ok_or(Malformed::Length)?;
-        let count = user_input::read(text, slots, |byte| (byte, among(byte, b'0', 10)))?;
+        let count = user_input::read(text, code.digits.as_mut_slice(), |byte| (byte, among(byte, b'0', 10)))?;
         code.length = u8::try_from(count).map_err(|_| Malformed::Length)?;
-        if (Self::MIN_DIGITS..=Self::MAX_DIGITS).contains(&code.length) {
-            Ok(code)
-        } else {
-            Err(Malformed::Length)
+        match code.length {
+            Self::MIN_DIGITS..=Self::MAX_DIGITS | Self::LONG_DIGITS => Ok(code),
+            _ => Err(Malformed::Length),
         }
     }
 
-    /// The first 8 bytes of `tag`, as an integer, modulo 10^`digits`. A code is likelier than another by a part of at
-    /// most 10^`digits` / 2^64, which is below 2^-34.
-    pub(crate) fn from_tag(tag: &Tag, digits: u8) -> Self {
+    /// The code of a tag.
+    ///
+    /// A short one is the tag's first 8 bytes, as an integer, modulo 10^digits: a code is likelier than another by a part
+    /// of at most 10^9 / 2^64, which is below 2^-34. A long one is two draws of 8 bytes, the first 16, each modulo 10^10.
+    pub(crate) fn from_tag(tag: &Tag, form: CodeForm) -> Self {
+        let [first, second] = draws(tag);
         // One arm a modulus: division by a constant compiles to a multiplication, whose time tells nothing.
-        let mut number = match digits {
-            9 => remainder::<1_000_000_000>(tag),
-            8 => remainder::<100_000_000>(tag),
-            7 => remainder::<10_000_000>(tag),
-            _ => remainder::<1_000_000>(tag),
+        let number = match form {
+            CodeForm::Long => return Self::long([first % LONG_MODULUS, second % LONG_MODULUS]),
+            CodeForm::Short(9) => first % 1_000_000_000,
+            CodeForm::Short(8) => first % 100_000_000,
+            CodeForm::Short(7) => first % 10_000_000,
+            CodeForm::Short(_) => first % 1_000_000,
         };
-        let length = digits.clamp(Self::MIN_DIGITS, Self::MAX_DIGITS);
+        let length = form.digits().clamp(Self::MIN_DIGITS, Self::MAX_DIGITS);
         let mut code = Self { digits: SecretArray::new(), length };
-        for slot in code.digits.iter_mut().take(usize::from(length)).rev() {
-            let [digit, ..] = (number % 10).to_le_bytes();
-            *slot = b'0'.wrapping_add(digit);
-            number /= 10;
+        write_digits(number, code.digits.iter_mut().take(usize::from(length)));
+        code
+    }
+
+    fn long(halves: [u64; 2]) -> Self {
+        let mut code = Self { digits: SecretArray::new(), length: Self::LONG_DIGITS };
+        for (half, slots) in halves.into_iter().zip(code.digits.chunks_exact_mut(Self::LONG / 2)) {
+            write_digits(half, slots.iter_mut());
         }
         code
     }
@@ -78,16 +121,41 @@ impl BindingCode {
         self.length
     }
 
+    /// Its digits in the groups that a person reads: four at a time if it is long, all at once if it is not.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        let size = if self.form().is_long() { 4 } else { usize::from(Self::MAX_DIGITS) };
+        let groups = self.expose().as_bytes().chunks(size);
+        groups.map(|group| core::str::from_utf8(group).unwrap_or(""))
+    }
+
+    /// Its form.
+    #[must_use]
+    pub const fn form(&self) -> CodeForm {
+        if self.length == Self::LONG_DIGITS { CodeForm::Long } else { CodeForm::Short(self.length) }
+    }
+
     /// Whether two codes are the same, in constant time.
     pub(crate) fn matches(&self, other: &Self) -> Choice {
         mac::ct_diff(&self.digits, &other.digits).ct_eq(&0)
     }
 }
 
-/// The first 8 bytes of `tag` modulo `M`.
-fn remainder<const M: u64>(tag: &Tag) -> u64 {
-    const { assert!(M > 0, "a modulus is not zero") };
-    u64::from_be_bytes(*tag.first()).checked_rem(M).unwrap_or(0)
+/// One more than the greatest half of a long code.
+const LONG_MODULUS: u64 = 10_000_000_000;
+
+/// The first 16 bytes of a tag, as two integers.
+fn draws(tag: &Tag) -> [u64; 2] {
+    let [a, b, c, d, e, f, g, h, rest @ ..] = *tag.first::<16>();
+    [u64::from_be_bytes([a, b, c, d, e, f, g, h]), u64::from_be_bytes(rest)]
+}
+
+/// Writes a number's last digits in ASCII, as many as there are slots.
+fn write_digits<'a>(mut number: u64, slots: impl DoubleEndedIterator<Item = &'a mut u8>) {
+    for slot in slots.rev() {
+        let [digit, ..] = (number % 10).to_le_bytes();
+        *slot = b'0'.wrapping_add(digit);
+        number /= 10;
+    }
 }
 
 impl fmt::Debug for BindingCode {
@@ -101,7 +169,7 @@ mod tests {
     use super::*;
     use crate::crypto::wipe::tests::wiped_with;
     use crate::value::{opaque::*, recovery_code::*};
-    use alloc::{borrow::ToOwned as _, format, string::String};
+    use alloc::{borrow::ToOwned as _, format, string::String, vec::Vec};
     use zeroize::Zeroizing;
 
     fn binding(text: &str) -> Result<String, Malformed> {
@@ -138,6 +206,8 @@ mod tests {
             ("", Malformed::Length),
             ("12345", Malformed::Length),
             ("1234567890", Malformed::Length),
+            ("1234567890123456789", Malformed::Length),
+            ("123456789012345678901", Malformed::Length),
             (" - \u{200b}", Malformed::Length),
             ("+12345", Malformed::Character),
             ("12345O", Malformed::Character),
@@ -159,24 +229,52 @@ mod tests {
             }
             Tag(bytes)
         };
-        assert_eq!(BindingCode::from_tag(&tag(0), 6).expose(), "000000");
-        assert_eq!(BindingCode::from_tag(&tag(7), 9).expose(), "000000007");
+        let short = CodeForm::Short;
+        assert_eq!(BindingCode::from_tag(&tag(0), short(6)).expose(), "000000");
+        assert_eq!(BindingCode::from_tag(&tag(7), short(9)).expose(), "000000007");
         // 2^64 - 1 is 18446744073709551615.
         for (digits, expected) in [(6, "551615"), (7, "9551615"), (8, "09551615"), (9, "709551615")] {
-            assert_eq!(BindingCode::from_tag(&Tag([0xff; 32]), digits).expose(), expected);
+            let code = BindingCode::from_tag(&Tag([0xff; 32]), short(digits));
+            assert_eq!((code.expose(), code.form()), (expected, short(digits)));
+            assert_eq!(code.groups().collect::<Vec<_>>(), [expected]);
         }
+    }
+
+    #[test]
+    fn a_long_code_is_two_draws_in_groups_of_four() {
+        let mut bytes = [0xff; 32];
+        bytes[8..16].copy_from_slice(&12_345_678_901_234_567_890_u64.to_be_bytes());
+        let code = BindingCode::from_tag(&Tag(bytes), CodeForm::Long);
+        assert_eq!(code.expose(), "37095516151234567890");
+        assert_eq!((code.form(), code.length()), (CodeForm::Long, 20));
+        assert_eq!(code.groups().collect::<Vec<_>>(), ["3709", "5516", "1512", "3456", "7890"]);
+        let typed = code.groups().collect::<Vec<_>>().join(" ");
+        assert!(bool::from(BindingCode::parse(&typed).unwrap().matches(&code)));
+        for place in 0..20 {
+            let mut other = code.clone();
+            other.digits[place] ^= 1;
+            assert!(!bool::from(other.matches(&code)), "digit {place}");
+        }
+        let last = code.expose().get(..19).unwrap();
+        assert_eq!(BindingCode::parse(last).err(), Some(Malformed::Length));
+    }
+
+    #[test]
+    fn forms_say_their_digits() {
+        assert_eq!((CodeForm::Short(7).digits(), CodeForm::Short(7).is_long()), (7, false));
+        assert_eq!((CodeForm::Long.digits(), CodeForm::Long.is_long()), (20, true));
     }
 
     #[test]
     fn codes_are_wiped_when_they_go() {
         let tag = Tag([0; 32]);
-        assert_eq!(wiped_with(BindingCode::from_tag(&tag, 6)), 16);
+        assert_eq!(wiped_with(BindingCode::from_tag(&tag, CodeForm::Short(6))), 20);
         assert_eq!(wiped_with(RecoveryCode::from_tag(&tag)), 24);
     }
 
     #[test]
     fn secrets_do_not_show() {
-        let code = BindingCode::from_tag(&Tag([0; 32]), 6);
+        let code = BindingCode::from_tag(&Tag([0; 32]), CodeForm::Short(6));
         assert_eq!(format!("{code:?}"), "BindingCode(..)");
         assert_eq!(format!("{:?}", OobCode(Zeroizing::new("x".into()))), "OobCode(..)");
     }

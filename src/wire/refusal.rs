@@ -6,7 +6,7 @@ use core::fmt;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::outcome::denial::Denial;
+use crate::{machine::challenge::CancelReason, outcome::denial::Denial};
 
 /// Where a request was refused: the same denial reads differently at different doors.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -209,12 +209,20 @@ pub fn refuse(endpoint: Endpoint, denial: &Denial) -> Refusal {
             "invalid_request",
             "An email was sent a moment ago. Wait for some seconds before retrying.",
         ),
+        Denial::ClockDisagrees { .. } => {
+            Refusal::new(503, "temporarily_unavailable", "The server's clocks disagree. Try again later.")
+        }
         Denial::MalformedOobCode => Refusal::new(403, "invalid_grant", "Malformed oob_code"),
         Denial::ForeignOobCode => Refusal::invalid_request("The oob_code doesn't match the mfa_token"),
+        Denial::ChallengeCancelled(CancelReason::Hardened) => Refusal::new(
+            403,
+            "expired_token",
+            "oob_code is expired. Ask for a new one: its binding_code has 20 digits.",
+        ),
         Denial::ExpiredOobCode | Denial::OobCodeUsed | Denial::ChallengeCancelled(_) => {
             Refusal::new(403, "expired_token", "oob_code is expired")
         }
-        Denial::MalformedCode | Denial::InvalidBindingCode { .. } => {
+        Denial::MalformedCode | Denial::InvalidBindingCode { .. } | Denial::InvalidLongCode => {
             Refusal::new(403, "invalid_grant", "Invalid binding_code.")
         }
         Denial::NoRecoveryCode => {

@@ -114,6 +114,12 @@ pub struct AssociateReply {
     /// After how many seconds asking again sends again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resend_in: Option<u64>,
+    /// How many digits the code has, if it is long. A page then shows them in groups of four.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding_code_length: Option<u8>,
+    /// The same in words, for a client that shows what it does not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding_code_description: Option<&'static str>,
 }
 
 impl AssociateReply {
@@ -131,6 +137,8 @@ impl AssociateReply {
             oob_code: Some(sent.oob_code.expose().into()),
             expires_in: seconds(answer.expires, now),
             resend_in: resend_in(sent, policy, now),
+            binding_code_length: long(sent).then_some(sent.form.digits()),
+            binding_code_description: long(sent).then_some(LONG_CODE),
         }
     }
 }
@@ -152,6 +160,12 @@ pub struct ChallengeReply {
     /// After how many seconds asking again sends again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resend_in: Option<u64>,
+    /// How many digits the code has, if it is long. A page then shows them in groups of four.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding_code_length: Option<u8>,
+    /// The same in words, for a client that shows what it does not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding_code_description: Option<&'static str>,
 }
 
 impl ChallengeReply {
@@ -165,6 +179,8 @@ impl ChallengeReply {
             binding_method: Some(BINDING_METHOD),
             expires_in: seconds(answer.expires, now),
             resend_in: resend_in(sent, policy, now),
+            binding_code_length: long(sent).then_some(sent.form.digits()),
+            binding_code_description: long(sent).then_some(LONG_CODE),
         }
     }
 }
@@ -276,6 +292,13 @@ pub fn timestamp(instant: OffsetDateTime) -> String {
 
 /// The `binding_method` of a code that the user types.
 const BINDING_METHOD: &str = "prompt";
+
+/// What a client may show beside the field for a long code.
+const LONG_CODE: &str = "The binding_code has 20 digits. They may be typed in groups of four.";
+
+const fn long(sent: &Sent) -> bool {
+    sent.form.is_long()
+}
 
 const fn authenticator_type(kind: AuthenticatorKind) -> &'static str {
     match kind {

@@ -5,7 +5,7 @@ use countersign::{
     code::RecoveryCode,
     effect::{Descriptor, EndReason, EndSessions},
     machine::Enrollment,
-    policy::FactorUse,
+    policy::AtCap,
     session::ElevatedScopes,
 };
 use countersign_testkit::{Given, World, edited, elevation, json, policy, subject, wrong};
@@ -146,7 +146,10 @@ fn l01_every_change_of_a_factor_ends_all_other_sessions() {
 /// L1: what a thief can bring about ends nothing: a factor that is disabled through guesses.
 #[test]
 fn l01_a_disabling_through_guesses_ends_no_session() {
-    let mut world = World::new(policy(|settings| settings.failure_cap = 1));
+    let mut world = World::new(policy(|settings| {
+        settings.failure_cap = 1;
+        settings.at_cap = AtCap::Disable;
+    }));
     let (_, codes) = world.enroll("user@example.com");
     world.pass(3_600);
     let owner = signed_in(&mut world, &codes[0]);
@@ -277,7 +280,7 @@ fn the_first_activation_ends_all_sessions_but_its_own() {
 /// An address that only confirms sets no latch, and ends nothing.
 #[test]
 fn an_activation_that_signs_nobody_in_ends_no_session() {
-    let mut world = World::new(policy(|settings| settings.factors.email = FactorUse::ConfirmOnly));
+    let mut world = World::new(Policy::strict());
     let (other, own) = (world.login(), world.login());
     let associated = world.associate(&own, "user@example.com").unwrap();
     let code = world.mail().code;

@@ -9,7 +9,7 @@ use countersign::{
     Account, AuthenticatorId, BindingCode, ChallengeRequest, Denial, Effect, Policy, Session, Step, Swap,
     code::RecoveryCode,
     effect::{DeliveryReport, IssueToken},
-    policy::{FactorUse, Rate, RecoveryThrottle, RecoveryUse, Resend, Settings},
+    policy::{AtCap, FactorUse, Rate, RecoveryThrottle, RecoveryUse, Resend, Settings, WhenExhausted},
     session::TransactionId,
     step::{Committed, Effects},
 };
@@ -75,9 +75,14 @@ fn operations() -> impl Strategy<Value = Vec<(Operation, bool)>> {
 }
 
 fn policies() -> impl Strategy<Value = Policy> {
-    let small = (1..=3_u8, 1..=4_u8, 1..=4_u32, any::<bool>(), any::<bool>(), any::<bool>(), 0..2_i64)
-        .prop_map(|(attempts, failure_cap, burst, rotate, replace, refuse, cool_down)| {
+    let exhausted =
+        prop::sample::select(vec![WhenExhausted::Harden, WhenExhausted::HardenMessages, WhenExhausted::Lock]);
+    let limits = (exhausted, any::<bool>(), 1..=4_u8, 1..=4_u32);
+    let small = (1..=3_u8, limits, any::<bool>(), any::<bool>(), any::<bool>(), 0..2_i64).prop_map(
+        |(attempts, (exhausted, disable, failure_cap, burst), rotate, replace, refuse, cool_down)| {
             let mut settings = Settings::default();
+            settings.when_exhausted = exhausted;
+            settings.at_cap = if disable { AtCap::Disable } else { AtCap::Harden };
             settings.attempts = attempts;
             settings.failure_cap = failure_cap;
             settings.guess_bucket = Rate::new(burst, Duration::seconds(60));
@@ -95,8 +100,14 @@ fn policies() -> impl Strategy<Value = Policy> {
             settings.send_bucket = Rate::new(20, Duration::seconds(10));
             settings.long_send_budget = None;
             Policy::new(settings).unwrap()
-        });
+        },
+    );
     prop_oneof![Just(Policy::default()), Just(Policy::auth0()), Just(Policy::strict()), small.clone(), small]
+}
+
+/// A bucket of a record that may not be there yet.
+fn bucket(record: &Value, name: &str) -> u64 {
+    if record.is_null() { 0 } else { countersign_testkit::bucket_of(record, name) }
 }
 
 /// A handle that was given out, with the code that was mailed last for it.
@@ -218,8 +229,11 @@ impl Run {
         let open = list("authenticators").iter().filter(unconfirmed).count();
         assert!(open <= usize::from(settings.max_unconfirmed));
         assert!(list("authenticators").len() - open <= usize::from(settings.max_authenticators));
-        assert!(list("challenges").len() <= usize::from(settings.max_challenges));
-        assert!(list("transactions").len() <= 16);
+        for lane in ["unknown", "known"] {
+            let of_lane = |name: &str| list(name).iter().filter(|row| row["lane"] == lane).count();
+            assert!(of_lane("challenges") <= usize::from(settings.max_challenges));
+            assert!(of_lane("transactions") <= 16);
+        }
 
         // Final states are final, and disabled stays disabled.
         for challenge in list("challenges") {
@@ -267,7 +281,6 @@ impl Run {
         if unlocks {
             return;
         }
-        let bucket = |record: &Value, name: &str| record["ledger"][name].as_u64().unwrap_or(0);
         let charged = |name: &str, rate: Option<Rate>, charge: bool| {
             let rate = rate.map_or(0, |rate| u64::try_from(rate.every().whole_milliseconds()).unwrap());
             let full = bucket(before, name).max(self.now_ms());
@@ -275,9 +288,13 @@ impl Run {
             assert_eq!(bucket(after, name), expected, "{name}");
         };
         let guessed = matches!(denied, Some(Denial::InvalidBindingCode { .. }));
-        charged("guess", Some(settings.guess_bucket), guessed);
-        charged("long_guess", settings.long_guess_budget, guessed);
-        for name in ["recovery", "send", "long_send"] {
+        let moved = ["guess", "known_guess"].map(|name| bucket(after, name) != bucket(before, name));
+        assert_eq!(moved.into_iter().filter(|&moved| moved).count(), usize::from(guessed), "one lane pays");
+        for (lane, moved) in ["", "known_"].into_iter().zip(moved) {
+            charged(&format!("{lane}guess"), Some(settings.guess_bucket), moved);
+            charged(&format!("{lane}long_guess"), settings.long_guess_budget, moved);
+        }
+        for name in ["recovery", "send", "long_send", "known_send", "known_long_send", "enrollment"] {
             assert!(bucket(after, name) >= bucket(before, name), "{name}");
         }
     }
@@ -308,11 +325,13 @@ impl Run {
         }
     }
 
-    fn is_locked(&self, record: &Value) -> bool {
+    /// Whether the lane has no guess left.
+    fn is_empty(&self, record: &Value, lane: &str) -> bool {
+        let prefix = if lane == "known" { "known_" } else { "" };
         let empty = |name: &str, rate: Option<Rate>| {
             rate.is_some_and(|rate| {
                 let every = u64::try_from(rate.every().whole_milliseconds()).unwrap();
-                let ahead = record["ledger"][name].as_u64().unwrap_or(0).saturating_sub(self.now_ms());
+                let ahead = bucket(record, &format!("{prefix}{name}")).saturating_sub(self.now_ms());
                 ahead > every * u64::from(rate.burst() - 1)
             })
         };
@@ -395,7 +414,11 @@ impl Run {
                 );
                 let before = self.json();
                 if let Came::Done(Ok(answer), effects) = self.commit(step, lose, false, false) {
-                    assert!(!session.is_elevated() && !self.is_locked(&before));
+                    assert!(!session.is_elevated());
+                    if self.is_empty(&before, "unknown") {
+                        assert_ne!(self.policy.settings().when_exhausted, WhenExhausted::Lock);
+                        assert!(answer.prompt.sent().unwrap().form.is_long());
+                    }
                     let sent = answer.prompt.sent().unwrap();
                     self.give(&session, sent.oob_code.expose().to_owned(), &effects);
                 }
@@ -491,8 +514,7 @@ impl Run {
         self.issued(&session, &effects);
         let Ok(verification) = result else { return };
         // A success needs a waiting challenge before its deadline, of this session, with attempts left, for an
-        // authenticator in the right state, in an unlocked account.
-        assert!(!self.is_locked(&before));
+        // authenticator in the right state, in a lane that has a guess left if the code is short or the policy locks.
         assert_eq!(session.transaction(), own.transaction());
         let id = verification.evidence.authenticator.unwrap().to_string();
         let challenges = before["challenges"].as_array().unwrap().iter();
@@ -500,6 +522,9 @@ impl Run {
             challenge["authenticator"] == id.as_str()
                 && challenge["state"].get("pending").is_some()
                 && challenge["deadline"].as_u64().unwrap() > self.now_ms()
+                && (!self.is_empty(&before, challenge["lane"].as_str().unwrap())
+                    || challenge["form"] == "long"
+                        && self.policy.settings().when_exhausted != WhenExhausted::Lock)
         });
         assert!(waiting.count() > 0);
         let row =
@@ -522,7 +547,7 @@ impl Run {
         let unknown = RecoveryCode::parse("222222222222222222222222").unwrap();
         let code = self.recovery.iter().rev().nth(code).filter(|_| right).cloned().unwrap_or(unknown);
         let account = self.account();
-        let before = self.json();
+        let (before, now_ms) = (self.json(), self.now_ms());
         let step = self.world.verifier.verify_recovery(&session, account, &code, now);
         let Came::Done(result, effects) = self.commit(step, lose, false, false) else { return };
         self.issued(&session, &effects);
@@ -543,8 +568,15 @@ impl Run {
                     let mut rows = record["transactions"].as_array().into_iter().flatten();
                     rows.find(|row| row["id"] == id).map(|row| row["recovery_attempts"].as_u64().unwrap())
                 };
-                let left = attempts(&before).unwrap_or(5);
-                assert_eq!(attempts(&self.json()), Some(left - 1));
+                let rate = self.policy.settings().recovery_bucket;
+                let every = u64::try_from(rate.every().whole_milliseconds()).unwrap();
+                let spare = every * u64::from(rate.burst() - 1);
+                if bucket(&before, "recovery").saturating_sub(now_ms) > spare {
+                    assert_eq!(self.json(), before, "an empty bucket counts nothing, and nothing is written");
+                } else {
+                    let left = attempts(&before).unwrap_or(5);
+                    assert_eq!(attempts(&self.json()), Some(left - 1));
+                }
             }
             Err(_) => {}
         }

@@ -13,7 +13,7 @@ use countersign::{
     session::OobHandle,
 };
 use countersign_testkit::schedule::{Move, Scene, State, Store};
-use countersign_testkit::{World, policy, wrong};
+use countersign_testkit::{World, locking, policy, wrong};
 use time::Duration;
 
 /// An enrolled account with a live challenge, under a policy of two attempts.
@@ -85,7 +85,7 @@ fn right_and_wrong_codes_share_the_attempts() {
 
 #[test]
 fn two_factors_at_once_share_the_account_and_complete_once() {
-    let mut world = World::new(policy(|settings| {
+    let mut world = World::new(locking(|settings| {
         settings.guess_bucket = Rate::new(2, Duration::seconds(360));
         settings.send_bucket = Rate::new(9, Duration::seconds(60));
     }));

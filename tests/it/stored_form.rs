@@ -43,13 +43,15 @@ fn full() -> World {
     world
 }
 
-/// A record with every optional part: an unconfirmed authenticator, a spent recovery code, all challenge states.
+/// A record with every optional part: an unconfirmed authenticator, a spent recovery code, all challenge states, a
+/// hardened lane and a long code.
 fn varied() -> Account {
     let mut world = World::new(countersign_testkit::policy(|settings| {
         settings.recovery_use = countersign::policy::RecoveryUse::Replace;
         settings.attempts = 2;
         settings.cool_down = time::Duration::ZERO;
         settings.code_lifetime = time::Duration::seconds(60);
+        settings.guess_bucket = countersign::policy::Rate::new(3, time::Duration::seconds(360));
     }));
     let (_, codes) = world.enroll("user@example.com");
     let provisioned = world.provision("provisioned@example.com").unwrap();
@@ -81,7 +83,10 @@ fn varied() -> Account {
     let denied = world.verify(&session, expired.oob_code.expose(), &code("000000"));
     assert_eq!(denied.unwrap_err(), Denial::ExpiredOobCode);
     let session = world.login();
-    world.challenge(&session).unwrap();
+    let hardened = world.challenge(&session).unwrap();
+    let bad = wrong(&world.mail().code);
+    world.verify(&session, hardened.oob_code.expose(), &bad).unwrap_err();
+    assert!(world.challenge(&session).unwrap().form.is_long());
     world.account()
 }
 
@@ -185,7 +190,7 @@ fn a_full_account_is_small() {
 
 #[test]
 fn corrupt_records_are_refused_with_what_is_wrong() {
-    let edits: [(&str, Edit); 40] = [
+    let edits: [(&str, Edit); 46] = [
         ("integer `1`, expected a text", |r| r["subject"] = json!(1)),
         ("integer `1`, expected 16 bytes", |r| r["challenges"][0]["id"] = json!(1)),
         ("map, expected a list of at most 72", |r| r["authenticators"] = json!({})),
@@ -214,7 +219,11 @@ fn corrupt_records_are_refused_with_what_is_wrong() {
         ("unknown variant `carrier_pigeon`", |r| {
             r["authenticators"][0]["factor"] = json!({"carrier_pigeon": "x"})
         }),
-        ("more than 100 failures", |r| r["authenticators"][0]["failures"] = json!(101)),
+        ("more than 100 failures", |r| r["authenticators"][0]["failures"]["unknown"] = json!(101)),
+        ("more than 100 failures", |r| r["authenticators"][0]["failures"]["known"] = json!(101)),
+        ("missing field `known`", |r| {
+            drop(r["authenticators"][0]["failures"].as_object_mut().unwrap().remove("known"))
+        }),
         ("unknown variant `superuser`", |r| r["authenticators"][0]["enrollment"] = json!("superuser")),
         ("unknown variant `self_made`", |r| r["authenticators"][0]["origin"] = json!("self_made")),
         ("more than one authenticator is provisioned", |r| {
@@ -231,7 +240,11 @@ fn corrupt_records_are_refused_with_what_is_wrong() {
             }
         }),
         ("a challenge belongs to no transaction", |r| r["transactions"] = json!([])),
-        ("has not 6 to 9 digits", |r| r["challenges"][0]["digits"] = json!(3)),
+        ("has not 6 to 9 digits", |r| r["challenges"][0]["form"] = json!({"short": 3})),
+        ("has not 6 to 9 digits", |r| r["challenges"][0]["form"] = json!({"short": 20})),
+        ("unknown variant `longer`", |r| r["challenges"][0]["form"] = json!("longer")),
+        ("unknown variant `other`", |r| r["challenges"][0]["lane"] = json!("other")),
+        ("unknown variant `other`", |r| r["transactions"][0]["lane"] = json!("other")),
         ("expected 16 bytes as base64url", |r| r["challenges"][0]["id"] = json!("AAAA")),
         ("a challenge ends before it was issued", |r| r["challenges"][0]["issued"] = json!(u64::MAX)),
         ("expected 4 bytes as base64url", |r| r["challenges"][0]["key_id"] = json!("AAAA")),
@@ -260,6 +273,33 @@ fn corrupt_records_are_refused_with_what_is_wrong() {
         }),
     ];
     refuses::<Account>("account-full.v1.json", &edits);
+}
+
+/// An absent budget is no full one: the ledger has exactly those of its version.
+#[test]
+fn a_ledger_without_one_of_its_budgets_is_refused() {
+    let golden: Value = serde_json::from_slice(&read("account-varied.v1.json")).unwrap();
+    fn tables(ledger: &Value, path: String, found: &mut Vec<String>) {
+        if let Value::Object(table) = ledger {
+            for (name, value) in table {
+                found.push(format!("{path}/{name}"));
+                tables(value, format!("{path}/{name}"), found);
+            }
+        }
+    }
+    let mut fields = Vec::new();
+    tables(&golden["v1"]["ledger"], "/v1/ledger".to_owned(), &mut fields);
+    assert_eq!(fields.len(), 4 + 2 + 1 + 2 * (1 + 4 + 4), "{fields:?}");
+    for field in fields {
+        let (table, name) = field.rsplit_once('/').unwrap();
+        let (mut without, mut beside) = (golden.clone(), golden.clone());
+        without.pointer_mut(table).unwrap().as_object_mut().unwrap().remove(name).unwrap();
+        let told = serde_json::from_value::<Account>(without).unwrap_err().to_string();
+        assert!(told.contains(&format!("missing field `{name}`")), "{field}: {told}");
+        beside.pointer_mut(table).unwrap()["more"] = json!(0);
+        let told = serde_json::from_value::<Account>(beside).unwrap_err().to_string();
+        assert!(told.contains("unknown field `more`"), "{field}: {told}");
+    }
 }
 
 type Edit = fn(&mut Value);
@@ -315,8 +355,12 @@ fn corrupt_records_with_pending_and_spent_parts_are_refused() {
                 r["transactions"][5]["id"] = r["transactions"][4]["id"].clone();
             }),
             ("two challenges wait for one pair", |r| {
-                r["challenges"][3]["state"] = r["challenges"][6]["state"].clone();
-                r["challenges"][4]["state"] = r["challenges"][6]["state"].clone();
+                let last = r["challenges"].as_array().unwrap().len() - 1;
+                for other in [last - 1, last - 2] {
+                    for part in ["state", "transaction", "authenticator"] {
+                        r["challenges"][other][part] = r["challenges"][last][part].clone();
+                    }
+                }
             }),
             ("a recovery code spent no transaction", |r| r["transactions"][1]["spent"] = Value::Null),
             ("a transaction spent two recovery codes", |r| {

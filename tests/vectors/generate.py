@@ -191,7 +191,12 @@ def binding_message(
 
 
 def binding_code(mac, digits):
-    """The first 8 bytes as a number, reduced to `digits` decimal digits."""
+    """A short code: the first 8 bytes as a number, reduced to `digits` decimal digits.
+
+    A long one has 20: the first two times 8 bytes, each reduced to 10.
+    """
+    if digits == LONG_DIGITS:
+        return binding_code(mac[:8], 10) + binding_code(mac[8:16], 10)
     number = int.from_bytes(mac[:8], "big") % 10**digits
     return str(number).zfill(digits)
 
@@ -674,6 +679,8 @@ def oob_code_cases():
 
 # ---- binding_code.json
 
+LONG_DIGITS = 20
+
 BINDING_DEFAULTS = {
     **KEY_DEFAULTS,
     "subject": SUBJECT,
@@ -724,6 +731,9 @@ def binding_code_cases():
         binding_case("9 digits, purpose confirm", digits=9, purpose="confirm"),
         binding_case_with_zeros("0", 6),
         binding_case_with_zeros("00", 9),
+        binding_case("a long code", digits=LONG_DIGITS),
+        binding_case("a long code that confirms", digits=LONG_DIGITS, purpose="confirm"),
+        binding_case_with_zeros("0", LONG_DIGITS),
         binding_case(
             "an action with a label of 32 bytes",
             purpose="action:",
@@ -1240,7 +1250,8 @@ FILES = (
     ),
     (
         "binding_code.json",
-        "output = first 16 bytes of mac modulo 10^digits, in decimal, zero-padded; "
+        "output = first 8 bytes of mac modulo 10^digits, in decimal, zero-padded; "
+        "20 digits are the first two times 8 bytes, each modulo 10^10; "
         "mac = MAC(binding; subject, authenticator_id, channel, address, transaction, "
         "challenge_id, purpose || purpose_digest || purpose_label, generation, digits, seed)",
         binding_code_cases,

@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use countersign::{
     Associated, BindingCode, Challenged, EmailAddress, Requirements,
-    code::OobCode,
+    code::{CodeForm, OobCode},
     effect::{Channel, Delivery, Destination, Message},
     factor::{AuthenticatorKind, Sent},
 };
@@ -40,13 +40,20 @@ pub struct Given<T> {
     pub answer: T,
     pub oob_code: OobCode,
     pub channel: Channel,
+    pub form: CodeForm,
     pub delivery: Delivery,
 }
 
 impl<T> Given<T> {
+    /// The same message with another answer.
+    pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Given<U> {
+        let Self { answer, oob_code, channel, form, delivery } = self;
+        Given { answer: map(answer), oob_code, channel, form, delivery }
+    }
+
     fn of(answer: T, sent: impl FnOnce(&T) -> Option<&Sent>) -> Self {
-        let Sent { oob_code, channel, delivery, .. } = sent(&answer).expect("a message").clone();
-        Self { answer, oob_code, channel, delivery }
+        let Sent { oob_code, channel, form, delivery, .. } = sent(&answer).expect("a message").clone();
+        Self { answer, oob_code, channel, form, delivery }
     }
 }
 

@@ -12,7 +12,7 @@ use countersign::{
     code::{MfaToken, RecoveryCode},
     command::{Recovered, Regenerated},
     effect::{Descriptor, EndSessions, IssueToken, Notice},
-    policy::Settings,
+    policy::{AtCap, Settings, WhenExhausted},
     session::{ClientId, ElevatedScopes, Scope},
     step::Committed,
 };
@@ -71,6 +71,20 @@ pub fn policy(change: impl FnOnce(&mut Settings)) -> Policy {
     Policy::new(settings).unwrap()
 }
 
+/// Lets an empty guess budget lock and the cap disable, as `auth0` does.
+pub fn lock(settings: &mut Settings) {
+    settings.when_exhausted = WhenExhausted::Lock;
+    settings.at_cap = AtCap::Disable;
+}
+
+/// A policy that locks and disables.
+pub fn locking(change: impl FnOnce(&mut Settings)) -> Policy {
+    policy(|settings| {
+        lock(settings);
+        change(settings);
+    })
+}
+
 /// What is stored of a record, below the version's name, to read what it says.
 pub fn json<R: serde::Serialize>(record: &R) -> serde_json::Value {
     serde_json::to_value(record).unwrap()["v1"].take()
@@ -105,9 +119,33 @@ pub fn elevation(account: &Account, transaction: i128, at: OffsetDateTime) -> El
     serde_json::from_value(stored).unwrap()
 }
 
+/// Where a bucket of the ledger is stored: `guess`, `long_guess`, `send` and `long_send` of the unknown lane, the same of
+/// the known one with `known_` before it, `enrollment`, `long_enrollment`, `recovery`.
+pub fn bucket_path(name: &str) -> &'static str {
+    match name {
+        "guess" => "/ledger/lanes/unknown/guesses/bucket",
+        "long_guess" => "/ledger/lanes/unknown/guesses/long",
+        "send" => "/ledger/lanes/unknown/sends/bucket",
+        "long_send" => "/ledger/lanes/unknown/sends/long",
+        "known_guess" => "/ledger/lanes/known/guesses/bucket",
+        "known_long_guess" => "/ledger/lanes/known/guesses/long",
+        "known_send" => "/ledger/lanes/known/sends/bucket",
+        "known_long_send" => "/ledger/lanes/known/sends/long",
+        "enrollment" => "/ledger/enrollment/bucket",
+        "long_enrollment" => "/ledger/enrollment/long",
+        "recovery" => "/ledger/recovery",
+        other => panic!("no bucket is named {other}"),
+    }
+}
+
 /// The stored instant of one bucket of the ledger, in milliseconds since the Unix epoch.
 pub fn bucket(account: &Account, name: &str) -> u64 {
-    json(account)["ledger"][name].as_u64().expect("a bucket of the ledger")
+    bucket_of(&json(account), name)
+}
+
+/// The same of a record that is stored as JSON, below the version's name.
+pub fn bucket_of(record: &serde_json::Value, name: &str) -> u64 {
+    record.pointer(bucket_path(name)).and_then(serde_json::Value::as_u64).expect("a bucket of the ledger")
 }
 
 pub fn millis(instant: OffsetDateTime) -> u64 {

@@ -469,11 +469,16 @@ pub fn wrong(code: &str) -> String {
 
 fn refusal(reply: &Reply) -> Stop {
     let said = format!("{} {}: {}", reply.status, reply.text("error"), reply.description());
-    if reply.status == 429 {
+    if reply.status == 429 || is_of_a_clock(&reply.description()) {
         Stop::Limited { said, wait: reply.retry_after.unwrap_or(u64::MAX) }
     } else {
         Stop::Refused(said)
     }
+}
+
+/// Whether a refusal blames a clock that was ahead: nothing was judged.
+fn is_of_a_clock(said: &str) -> bool {
+    said.starts_with("The server's clocks disagree")
 }
 
 /// What an answer means for a code.
@@ -483,6 +488,7 @@ fn answer(reply: &Reply) -> Answer {
     }
     match reply.description().as_str() {
         "Invalid binding_code." | "MFA Authorization rejected." => Answer::Wrong,
+        said if is_of_a_clock(said) => Answer::Refused(said.to_owned()),
         _ if reply.is_unavailable() => Answer::Unavailable,
         said => Answer::Refused(said.to_owned()),
     }

@@ -206,6 +206,7 @@ fn challenge(challenge: &Challenge) -> Value {
             CancelReason::Locked => "locked",
             CancelReason::Superseded => "superseded",
             CancelReason::Disabled => "disabled",
+            CancelReason::Hardened => "hardened",
             _ => "other",
         }}),
     };
@@ -213,6 +214,7 @@ fn challenge(challenge: &Challenge) -> Value {
         "id": format!("{:?}", challenge.id()),
         "authenticator": challenge.authenticator().to_string(),
         "purpose": purpose(challenge.purpose()),
+        "digits": challenge.form().digits(),
         "deadline": timestamp(challenge.deadline()),
     });
     if let (Value::Object(shown), Value::Object(state)) = (&mut shown, state) {

@@ -169,7 +169,7 @@ fn a_user_is_shown_with_lock_authenticators_codes_and_keys() {
     assert_eq!(shown["enrolled"], true);
     assert_eq!(shown["email_verified"], true);
     assert_eq!(shown["recovery_codes_left"], 1);
-    assert_eq!(shown["guessing"], json!({ "locked_until": null }));
+    assert_eq!(shown["guessing"], json!({ "locked_until": null, "hardened": false }));
     assert_eq!(shown["sessions_ended_at"], Value::Null);
     let status = done(&directory, &["keys", "status", "countersign.keys.json"], "");
     let durable = status["keys"].as_array().unwrap().iter().find(|key| key["class"] == "durable").unwrap();

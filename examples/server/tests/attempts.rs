@@ -4,7 +4,9 @@
 
 mod common;
 
-use common::{Server, json, wrong};
+use std::sync::Arc;
+
+use common::{Directory, Server, json, run, wrong};
 
 /// H20.
 #[test]
@@ -44,17 +46,13 @@ fn the_attempts_of_another_sign_in_are_not_told() {
 /// H20: a code that locks the account leaves no attempt, and says when the next is taken.
 #[test]
 fn the_code_that_locks_the_account_says_until_when() {
-    let server = Server::with(&["--policy", "default"]);
-    let mut sent = 0;
+    let server = Server::with(&["--policy", "auth0"]);
     let mut last = None;
-    for _ in 0..2 {
-        let token = server.mfa_token();
-        let associated = server.associate(&token, "user@example.com");
-        sent += 1;
-        let guess = wrong(&server.code(sent));
-        for _ in 0..5 {
-            last = Some(server.answer(&token, &associated.body["oob_code"], &guess));
-        }
+    let token = server.mfa_token();
+    let associated = server.associate(&token, "user@example.com");
+    let guess = wrong(&server.code(1));
+    for _ in 0..10 {
+        last = Some(server.answer(&token, &associated.body["oob_code"], &guess));
     }
     let last = last.unwrap();
     last.is_refused(403, "invalid_grant", "Invalid binding_code.");
@@ -74,4 +72,47 @@ fn only_a_code_that_was_compared_has_the_field() {
         refused.is_refused(403, "invalid_grant", "Invalid binding_code.");
         assert_eq!(refused.body.get("attempts_left"), None, "{code}");
     }
+}
+
+/// Guesses lock nobody out: after ten wrong codes the next one has 20 digits, and every answer says so.
+#[test]
+fn after_many_wrong_codes_the_next_has_twenty_digits() {
+    let directory = Arc::new(Directory::new());
+    let server = Server::start_in(&directory, &["--policy", "default", "--implicit-email"]);
+    let waiting = server.mfa_token();
+    let short = server.challenge(&waiting);
+    assert_eq!((short.status, short.body.get("binding_code_length")), (200, None));
+    let right = server.code(1);
+    for sent in 2..4 {
+        let token = server.mfa_token();
+        let oob_code = server.challenge(&token).body["oob_code"].clone();
+        let guess = wrong(&server.code(sent));
+        for _ in 0..5 {
+            server.answer(&token, &oob_code, &guess);
+        }
+    }
+    server.answer(&waiting, &short.body["oob_code"], &right).is_refused(
+        403,
+        "expired_token",
+        "oob_code is expired. Ask for a new one: its binding_code has 20 digits.",
+    );
+    // In spite of the cool-down of the message before.
+    let long = server.challenge(&waiting);
+    assert_eq!(long.body["binding_code_length"], json!(20), "{}", long.text);
+    assert!(long.body["binding_code_description"].as_str().unwrap().contains("20 digits"));
+    let code = server.code(4);
+    assert_eq!(code.split(' ').map(str::len).collect::<Vec<_>>(), [4; 5], "{code}");
+    let mut other = code.clone();
+    let last = if other.pop() == Some('0') { '1' } else { '0' };
+    other.push(last);
+    for _ in 0..20 {
+        let refused = server.answer(&waiting, &long.body["oob_code"], &other);
+        refused.is_refused(403, "invalid_grant", "Invalid binding_code.");
+        assert_eq!(refused.body.get("attempts_left"), None, "none is counted");
+    }
+    let shown =
+        run(directory.path(), &["users", "list", "--only", "hardened", "--json", "--argon2-memory", "64"]);
+    let shown: common::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["users"][0]["guessing"], json!({ "locked_until": null, "hardened": true }));
+    assert_eq!(server.answer(&waiting, &long.body["oob_code"], &code).status, 200);
 }

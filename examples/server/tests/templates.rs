@@ -242,7 +242,7 @@ fn a_preview_has_every_message_and_what_is_exported_is_taken_back() {
     }
 }
 
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 14] = [
     "confirm",
     "authenticate",
     "sign-up",
@@ -253,6 +253,7 @@ const KINDS: [&str; 13] = [
     "notify-recovery-used",
     "notify-recovery-regenerated",
     "notify-recovery-guessed",
+    "notify-hardened",
     "notify-locked",
     "notify-unlocked",
     "notify-reset",
@@ -295,6 +296,8 @@ fn the_built_in_messages_say_what_they_are_about() {
             }
         }
     }
+    assert!(read("authenticate-long.en.txt").contains("\n    4938 1720 5566 0193 8472\n"), "groups of four");
+    assert!(read("notify-hardened.en.txt").contains("codes have 20 digits"));
     assert!(read("confirm.en.txt").contains("valid for 5 minutes, until 14:05 UTC"));
     assert!(read("confirm-1.en.txt").contains("valid for 1 minute, until 14:01 UTC"));
     assert!(read("confirm.de.txt").contains("gilt 5 Minuten, bis 14:05 UTC"));

@@ -104,7 +104,7 @@ impl Model {
         let mut budgets = self.sends[purpose as usize].iter().zip(self.rates());
         if self.address.is_none() {
             Some("absent_address")
-        } else if budgets.any(|(bucket, rate)| bucket.empty_until(rate, now).is_some()) {
+        } else if budgets.any(|(bucket, rate)| bucket.refused(rate, now).is_some()) {
             Some("too_many_sends")
         } else {
             None

@@ -5,9 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign::{Denial, code::RecoveryCode, command::Recovered, policy::Settings};
+use countersign::{
+    Denial,
+    code::RecoveryCode,
+    command::Recovered,
+    policy::{AtCap, Settings, WhenExhausted},
+    record::Lane,
+};
 
 use crate::{
+    budgets::Sends,
     reference_model::{Login, ReferenceModel, Waiting},
     snapshot::{Known, Snapshot, State},
 };
@@ -17,7 +24,8 @@ pub(crate) struct Model {
     enrolled: bool,
     /// Attempts left by transaction and authenticator, as far as they were seen.
     pairs: BTreeMap<(String, String), u8>,
-    failures: BTreeMap<String, u8>,
+    /// Wrong codes in a row in each lane.
+    failures: BTreeMap<String, [u8; 2]>,
     disabled: BTreeSet<String>,
     finals: BTreeMap<String, State>,
     spent: BTreeSet<String>,
@@ -39,6 +47,11 @@ pub(crate) enum Code {
     Another,
     /// It hangs on a step that nobody saw.
     Unknown,
+}
+
+/// Where a lane's count is.
+fn place(lane: Lane) -> usize {
+    usize::from(lane == Lane::Known)
 }
 
 impl Model {
@@ -70,7 +83,9 @@ impl Model {
     ) {
         let counts = crate::fixture::email_authenticates(self.settings());
         assert!(!self.disabled.contains(&waiting.authenticator));
-        self.failures.insert(waiting.authenticator.clone(), 0);
+        let mut failures = waiting.failures;
+        failures[place(waiting.lane)] = 0;
+        self.failures.insert(waiting.authenticator.clone(), failures);
         self.enrolled |= waiting.confirms && counts;
         assert_eq!(completed, counts && login.scopes.is_none());
         if completed {
@@ -89,25 +104,60 @@ impl Model {
         }
     }
 
-    /// A wrong code was evaluated: gives the denial that must follow, and whether it disables the authenticator.
+    /// A wrong short code was evaluated: gives the denial that must follow, and what is told of it. `of` is the
+    /// authenticator and its address.
     pub(crate) fn failed(
         &mut self,
         login: &Login,
         waiting: &Waiting,
-        active: bool,
+        (active, of): (bool, &str),
         now: u64,
-    ) -> (Denial, bool) {
-        self.rules.budgets.guessed(now);
-        let failures = waiting.failures + 1;
-        let capped = failures >= self.settings().failure_cap;
+    ) -> (Denial, Vec<String>) {
+        let empty_until = self.rules.budgets.guessed(waiting.lane, now);
+        let mut failures = waiting.failures;
+        let own = &mut failures[place(waiting.lane)];
+        *own += 1;
+        let capped = *own >= self.settings().failure_cap;
+        let together = failures[0].saturating_add(failures[1]) >= 100;
+        let disables = self.settings().at_cap == AtCap::Disable && (capped || together);
+        let hardens = self.settings().at_cap == AtCap::Harden && capped;
         // An unconfirmed one has nothing to be disabled for: it has no attempts left instead.
-        let attempts_left = if capped && !active { 0 } else { waiting.attempts_left - 1 };
+        let attempts_left = if disables && !active { 0 } else { waiting.attempts_left - 1 };
         self.failures.insert(waiting.authenticator.clone(), failures);
         self.pairs.insert((login.transaction.clone(), waiting.authenticator.clone()), attempts_left);
-        if capped && active {
+        let mut told = Vec::new();
+        if disables && active {
             self.disabled.insert(waiting.authenticator.clone());
+            told.push(format!("disabled {of}"));
         }
-        (Denial::InvalidBindingCode { attempts_left }, capped && active)
+        let locks = self.settings().when_exhausted == WhenExhausted::Lock;
+        let id = &waiting.authenticator;
+        let notice = match empty_until {
+            Some(until) if locks => Some(format!("locked {id} {until}")),
+            _ if empty_until.is_some() || hardens => Some(format!("hardened {id} {:?}", waiting.lane)),
+            _ => None,
+        };
+        told.extend(notice.filter(|_| self.rules.budgets.tells_of_guesses(waiting.lane, now)));
+        (Denial::InvalidBindingCode { attempts_left }, told)
+    }
+
+    /// What a wrong short code must have ended: every challenge of a lane that is locked, every short one of a lane that is
+    /// hardened, and those of an authenticator that is at its cap.
+    pub(crate) fn ended(&self, after: &Snapshot, waiting: &Waiting, now: u64) {
+        let known = after.known(&waiting.authenticator).expect("it is there");
+        let at_cap = known.failures()[place(waiting.lane)] >= self.settings().failure_cap;
+        let locked = self.rules.budgets.locked(waiting.lane, now).is_some();
+        let hardened = self.rules.budgets.is_hardened(waiting.lane, now);
+        for asked in after.challenges.iter().filter(|asked| asked.is_pending() && asked.lane == waiting.lane)
+        {
+            assert!(!locked, "a lock ends what waits in its lane");
+            assert!(asked.is_long() || !hardened, "hardening ends the short codes of its lane");
+            let of_it = asked.authenticator == waiting.authenticator;
+            assert!(
+                !(of_it && at_cap) || asked.is_long(),
+                "the cap ends the short codes of its authenticator"
+            );
+        }
     }
 
     pub(crate) fn shown(&mut self, authenticator: &str, codes: &[RecoveryCode]) {
@@ -117,7 +167,7 @@ impl Model {
     }
 
     pub(crate) fn regenerated(&mut self, codes: &[RecoveryCode], now: u64) {
-        self.rules.budgets.sent(now);
+        self.rules.budgets.sent(Sends::Lane(Lane::Known), now);
         assert_eq!(codes.len(), usize::from(self.settings().recovery_codes));
         self.live = Some(codes.iter().map(|code| code.expose().to_owned()).collect());
     }
@@ -126,9 +176,10 @@ impl Model {
     pub(crate) fn provisioned(&mut self, id: &str, after: &Snapshot) {
         let known = after.known(id).expect("it is there");
         self.enrolled |= crate::fixture::email_authenticates(self.settings()) && known.is_active();
-        let failures = self.failures.entry(id.to_owned()).or_insert(0);
-        assert!(known.failures >= *failures);
-        *failures = known.failures;
+        let failures = self.failures.entry(id.to_owned()).or_insert([0; 2]);
+        let now = known.failures();
+        assert!(now[0] >= failures[0] && now[1] >= failures[1]);
+        *failures = now;
     }
 
     /// A removal of the last active one drops the disabled ones and the recovery set, too.
@@ -199,7 +250,7 @@ impl Model {
             }
         }
         for known in &snapshot.authenticators {
-            self.failures.insert(known.id.clone(), known.failures);
+            self.failures.insert(known.id.clone(), known.failures());
         }
     }
 
@@ -211,10 +262,11 @@ impl Model {
         let confirmed = snapshot.confirmed().count();
         assert!(confirmed <= usize::from(settings.max_authenticators));
         assert!(snapshot.authenticators.len() - confirmed <= usize::from(settings.max_unconfirmed));
-        assert!(
-            snapshot.challenges.len() <= usize::from(settings.max_challenges)
-                && snapshot.transactions.len() <= 16
-        );
+        for lane in Lane::ALL {
+            let challenges = snapshot.challenges.iter().filter(|asked| asked.lane == lane).count();
+            assert!(challenges <= usize::from(settings.max_challenges));
+            assert!(snapshot.transactions.iter().filter(|entry| entry.lane == lane).count() <= 16);
+        }
         let attempts = settings.attempts;
         for asked in &snapshot.challenges {
             match self.finals.get(&asked.id) {
@@ -232,8 +284,8 @@ impl Model {
                 assert!(!self.disabled.contains(&known.id), "disabled never returns");
             }
             // One that carries failures over from a changed address begins with them.
-            let counted = *self.failures.entry(known.id.clone()).or_insert(known.failures);
-            assert_eq!(known.failures, counted, "failures in a row");
+            let counted = *self.failures.entry(known.id.clone()).or_insert(known.failures());
+            assert_eq!(known.failures(), counted, "failures in a row");
         }
         for entry in &snapshot.transactions {
             assert_eq!(entry.is_spent(), self.spent.contains(&entry.id), "spent");

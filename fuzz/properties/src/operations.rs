@@ -16,7 +16,8 @@ use countersign::{
     code::RecoveryCode,
     command::{ChallengeTypes, Purpose},
     effect::{Delivery, DeliveryReport, Descriptor, EffectId, RenderError},
-    policy::{Rate, RecoveryThrottle, RecoveryUse, Resend, Settings},
+    policy::{AtCap, Rate, RecoveryThrottle, RecoveryUse, Resend, Settings, WhenExhausted},
+    record::Lane,
     session::ElevatedScopes,
     step::Committed,
 };
@@ -136,7 +137,7 @@ pub(crate) fn journeys() -> Vec<(&'static str, Vec<[u8; 3]>)> {
 }
 
 fn policy(choice: u8, shape: u8) -> Policy {
-    let small = |shape: u8| {
+    let small = |choice: u8, shape: u8| {
         let mut settings = Settings::default();
         let burst = u32::from(1 + (shape & 3));
         settings.attempts = 1 + (shape >> 2 & 1) * 2;
@@ -155,13 +156,19 @@ fn policy(choice: u8, shape: u8) -> Policy {
         settings.cool_down = Duration::seconds(i64::from(shape >> 7) * 10);
         settings.send_bucket = Rate::new(20, Duration::seconds(10));
         settings.long_send_budget = None;
+        settings.when_exhausted = match choice >> 2 & 3 {
+            0 => WhenExhausted::Harden,
+            1 => WhenExhausted::HardenMessages,
+            _ => WhenExhausted::Lock,
+        };
+        settings.at_cap = if choice & 0x10 == 0 { AtCap::Disable } else { AtCap::Harden };
         Policy::new(settings).unwrap()
     };
     match choice % 4 {
         0 => Policy::default(),
         1 => Policy::auth0(),
         2 => Policy::strict(),
-        _ => small(shape),
+        _ => small(choice, shape),
     }
 }
 
@@ -320,8 +327,12 @@ impl Run {
             self.model.check(&self.snapshot);
             self.checked = Some(self.record.revision());
         }
-        let locked = self.model.rules.budgets.locked_until(now).map(instant);
-        assert_eq!(self.verifier.locked_until(&self.record, self.now), locked, "locked until");
+        for lane in Lane::ALL {
+            let locked = self.model.rules.budgets.locked(lane, now).map(|locked| instant(locked.until()));
+            assert_eq!(self.verifier.locked_until(&self.record, lane, self.now), locked, "locked until");
+            let hardened = self.model.rules.budgets.is_hardened(lane, now);
+            assert_eq!(self.verifier.is_hardened(&self.record, lane, self.now), hardened, "hardened");
+        }
         self.check_requirements();
         if let Some(login) = self.logins.last() {
             let listed = self.verifier.authenticators(&login.session, &self.record, self.now);
@@ -458,7 +469,7 @@ fn presented(code: &BindingCode, how: u8, right: bool) -> String {
         digits.push(last);
     }
     if how & 0x20 != 0 && digits.len() > 6 {
-        digits.pop();
+        digits.truncate(digits.len().min(10) - 1);
     }
     digits
 }

@@ -62,6 +62,7 @@ fn line(notice: &Notice) -> String {
         Notice::RecoveryRegenerated { recovery } => format!("regenerated {recovery}"),
         Notice::RecoveryGuessed { recovery } => format!("guessed {recovery}"),
         Notice::Locked { authenticator, until } => format!("locked {authenticator} {until}"),
+        Notice::Hardened { authenticator, lane } => format!("hardened {authenticator} {lane:?}"),
         Notice::Unlocked => "unlocked".to_owned(),
         Notice::Reset => "reset".to_owned(),
         Notice::ClockDisagrees { behind_ms } => format!("clock {behind_ms}"),

@@ -156,8 +156,11 @@ fn drive_at(verifier: &Verifier, mut record: Account, now: time::OffsetDateTime)
     let recovery = RecoveryCode::parse("222222222222222222222222").unwrap();
 
     let before = record.clone();
-    let _ =
-        (verifier.requirements(&record), verifier.stale_keys(&record), verifier.locked_until(&record, now));
+    let _ = (
+        verifier.requirements(&record),
+        verifier.stale_keys(&record),
+        verifier.locked_until(&record, countersign::record::Lane::Unknown, now),
+    );
     for session in [&first, &elevated].into_iter().chain(&known.sessions) {
         let _ = verifier.authenticators(session, &record, now);
     }

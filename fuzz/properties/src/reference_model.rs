@@ -8,12 +8,16 @@
 //! own logic.
 
 use countersign::{
-    ChallengeRequest, Denial, Session, effect::DeliveryReport, machine::CancelReason, policy::Settings,
+    ChallengeRequest, Denial, Session,
+    effect::DeliveryReport,
+    machine::CancelReason,
+    policy::{AtCap, Settings},
+    record::Lane,
     session::ElevatedScopes,
 };
 
 use crate::{
-    budgets::{Budgets, instant},
+    budgets::{Budgets, Refused, Sends},
     snapshot::{Asked, Enrollment, Known, Snapshot, State},
 };
 
@@ -39,6 +43,16 @@ impl Login {
         self.scopes.is_some()
     }
 
+    /// Known is whom the host elevated.
+    pub(crate) fn lane(&self) -> Lane {
+        if self.is_elevated() { Lane::Known } else { Lane::Unknown }
+    }
+
+    /// On whose account its messages go: an elevated session enrolls, and no other message is its own.
+    pub(crate) fn sends(&self) -> Sends {
+        if self.is_elevated() { Sends::Enrollment } else { Sends::Lane(Lane::Unknown) }
+    }
+
     fn has(&self, scope: impl Fn(&ElevatedScopes) -> bool) -> bool {
         self.scopes.as_ref().is_some_and(scope)
     }
@@ -52,6 +66,7 @@ pub(crate) struct Sending {
     /// The challenge that holds on; a new one takes its place if there is none.
     pub(crate) same: Option<String>,
     pub(crate) deadline: u64,
+    pub(crate) digits: u8,
 }
 
 /// A code that must be compared.
@@ -60,7 +75,10 @@ pub(crate) struct Waiting {
     pub(crate) authenticator: String,
     pub(crate) confirms: bool,
     pub(crate) attempts_left: u8,
-    pub(crate) failures: u8,
+    pub(crate) lane: Lane,
+    pub(crate) failures: [u8; 2],
+    /// A wrong answer to it is counted nowhere.
+    pub(crate) is_long: bool,
     /// A right code makes the recovery codes live that were shown with the enrollment.
     pub(crate) brings_codes: bool,
 }
@@ -117,9 +135,18 @@ impl ReferenceModel {
         }
     }
 
-    fn unlocked(&self, now: u64) -> Verdict<()> {
-        let locked = self.budgets.locked_until(now);
-        locked.map_or(Ok(()), |until| Err(Denial::Locked { until: instant(until) }))
+    fn unlocked(&self, snapshot: &Snapshot, lane: Lane, now: u64) -> Verdict<()> {
+        let locked = self.budgets.locked(lane, now);
+        let denial = |locked: Refused| locked.denial(snapshot.updated, now, |until| Denial::Locked { until });
+        locked.map_or(Ok(()), |locked| Err(denial(locked)))
+    }
+
+    /// How many digits a new code for this authenticator has: 20 where the lane is hardened, or the authenticator at its cap
+    /// there.
+    fn digits(&self, lane: Lane, known: Option<&Known>, now: u64) -> u8 {
+        let failures = known.map_or(0, |known| known.failures()[usize::from(lane == Lane::Known)]);
+        let capped = self.settings.at_cap == AtCap::Harden && failures >= self.settings.failure_cap;
+        if capped || self.budgets.is_hardened(lane, now) { 20 } else { self.settings.code_digits }
     }
 
     /// The gates of an enrollment, at its beginning and again at its confirmation.
@@ -152,8 +179,8 @@ impl ReferenceModel {
         self.recent(login, now)?;
         let snapshot = snapshot.clone().at(now);
         self.may_enroll(login, &snapshot, address)?;
-        self.unlocked(now)?;
-        let snapshot = snapshot.with_room_for(&login.transaction);
+        self.unlocked(&snapshot, login.lane(), now)?;
+        let snapshot = snapshot.with_room_for(&login.transaction, login.lane());
         let own = |known: &&Known| known.waits_in() == Some(login.transaction.as_str());
         let same = snapshot.authenticators.iter().filter(own).find(|known| known.address() == address);
         *about = same.map(|known| known.id.clone());
@@ -192,7 +219,7 @@ impl ReferenceModel {
             return Err(Denial::NotEnrolled);
         }
         let snapshot = snapshot.clone().at(now);
-        self.unlocked(now)?;
+        self.unlocked(&snapshot, login.lane(), now)?;
         let offered = request.types.oob && crate::fixture::email_authenticates(&self.settings);
         let chosen = match request.authenticator {
             Some(id) => {
@@ -220,7 +247,7 @@ impl ReferenceModel {
         self.send(login, &snapshot, Some(&chosen.id), false, now)
     }
 
-    /// Asking again resends. Attempts, cool-down and budgets, in this order, say no.
+    /// Asking again resends. The end of the transaction, attempts, cool-down and budgets, in this order, say no.
     fn send(
         &self,
         login: &Login,
@@ -229,9 +256,14 @@ impl ReferenceModel {
         confirms: bool,
         now: u64,
     ) -> Verdict<Sending> {
+        if login.expires.saturating_sub(now) < 30_000 {
+            return Err(Denial::ExpiredToken);
+        }
+        let lane = login.lane();
+        let digits = self.digits(lane, authenticator.and_then(|id| snapshot.known(id)), now);
         let entry = snapshot.entry(&login.transaction);
         let pair = authenticator.and_then(|id| entry.and_then(|entry| entry.pair(id)));
-        if pair.is_some_and(|pair| pair.attempts_left == 0) {
+        if digits < 20 && pair.is_some_and(|pair| pair.attempts_left == 0) {
             return Err(Denial::AttemptsExhausted);
         }
         let of_pair = |asked: &&Asked| {
@@ -241,18 +273,22 @@ impl ReferenceModel {
             .challenges
             .iter()
             .filter(of_pair)
-            .find(|asked| asked.is_pending() && now < asked.deadline && asked.confirms() == confirms);
-        let cooled = pair.and_then(|pair| pair.last_send).map(|sent| sent + span(self.settings.cool_down));
-        if let Some(until) = cooled.filter(|until| now < *until) {
-            let live = live.ok_or(Denial::CoolingDown { until: instant(until) })?;
+            .find(|asked| asked.is_pending() && now < asked.deadline && asked.confirms() == confirms)
+            .filter(|asked| asked.lane == lane && (asked.is_long() || digits < 20));
+        let sent = pair.and_then(|pair| pair.last_send);
+        let cooling = sent.and_then(|sent| Refused::cooling(sent, span(self.settings.cool_down), now));
+        if let Some(cooling) = cooling {
+            let denied = || cooling.denial(snapshot.updated, now, |until| Denial::CoolingDown { until });
+            let live = live.ok_or_else(denied)?;
             return Ok(Sending {
-                cooling_until: Some(until),
+                cooling_until: Some(cooling.until()),
                 same: Some(live.id.clone()),
                 deadline: live.deadline,
+                digits: live.digits(),
             });
         }
-        if let Some(until) = self.budgets.sends_refused_until(now) {
-            return Err(Denial::TooManySends { until: instant(until) });
+        if let Some(refused) = self.budgets.no_sends(login.sends(), now) {
+            return Err(refused.denial(snapshot.updated, now, |until| Denial::TooManySends { until }));
         }
         let lifetime = span(self.settings.code_lifetime);
         let deadline = (now + lifetime).min(login.expires);
@@ -262,6 +298,7 @@ impl ReferenceModel {
             cooling_until: None,
             same: same.map(|asked| asked.id.clone()),
             deadline: same.map_or(deadline, |asked| asked.deadline),
+            digits: same.map_or(digits, Asked::digits),
         })
     }
 
@@ -292,10 +329,15 @@ impl ReferenceModel {
         *about = Some(asked.authenticator.clone());
         match &asked.state {
             State::Pending { .. } if now >= asked.deadline => return Err(Denial::ExpiredOobCode),
-            State::Pending { .. } => self.unlocked(now)?,
+            State::Pending { .. } => {
+                self.unlocked(&snapshot, asked.lane, now)?;
+                if !asked.is_long() && self.budgets.is_hardened(asked.lane, now) {
+                    return Err(Denial::ChallengeCancelled(CancelReason::Hardened));
+                }
+            }
             over => {
                 if *over == State::Cancelled("locked".to_owned()) {
-                    self.unlocked(now)?;
+                    self.unlocked(&snapshot, asked.lane, now)?;
                 }
                 return Err(over_denial(over));
             }
@@ -319,19 +361,21 @@ impl ReferenceModel {
             (false, Enrollment::Disabled) => return Err(Denial::AuthenticatorDisabled),
             (false, Enrollment::Unconfirmed { .. }) => return Err(Denial::UnknownAuthenticator),
         }
-        if digits != usize::from(asked.digits) {
+        if digits != usize::from(asked.digits()) {
             return Err(Denial::MalformedCode);
         }
         let pair = snapshot.entry(&login.transaction).and_then(|entry| entry.pair(&known.id));
         let attempts_left = pair.map_or(0, |pair| pair.attempts_left);
-        if attempts_left == 0 {
+        if attempts_left == 0 && !asked.is_long() {
             return Err(Denial::AttemptsExhausted);
         }
         Ok(Waiting {
             authenticator: known.id.clone(),
             confirms: asked.confirms(),
             attempts_left,
-            failures: known.failures,
+            lane: asked.lane,
+            failures: known.failures(),
+            is_long: asked.is_long(),
             brings_codes,
         })
     }
@@ -386,8 +430,9 @@ impl ReferenceModel {
         if snapshot.entry(&login.transaction).is_some_and(|entry| entry.recovery_attempts == 0) {
             return Err(Denial::TooManyRecoveryAttempts { until: None });
         }
-        if let Some(until) = self.budgets.recovery_refused_until(now) {
-            return Err(Denial::TooManyRecoveryAttempts { until: Some(instant(until)) });
+        if let Some(refused) = self.budgets.recovery_refused(now) {
+            let denial = |until| Denial::TooManyRecoveryAttempts { until: Some(until) };
+            return Err(refused.denial(snapshot.updated, now, denial));
         }
         Ok(Recovery::Compared)
     }
@@ -416,8 +461,10 @@ impl ReferenceModel {
         if !snapshot.enrolled || !usable {
             return Err(Denial::NotEnrolled);
         }
-        let refused = self.budgets.sends_refused_until(now);
-        refused.map_or(Ok(()), |until| Err(Denial::TooManySends { until: instant(until) }))
+        let refused = self.budgets.no_sends(Sends::Lane(login.lane()), now);
+        let denial =
+            |refused: Refused| refused.denial(snapshot.updated, now, |until| Denial::TooManySends { until });
+        refused.map_or(Ok(()), |refused| Err(denial(refused)))
     }
 
     /// First factor; elevated `read:authenticators`. Gives the ids that must be listed, in their order.
@@ -493,6 +540,7 @@ fn over_denial(state: &State) -> Denial {
             "locked" => CancelReason::Locked,
             "superseded" => CancelReason::Superseded,
             "disabled" => CancelReason::Disabled,
+            "hardened" => CancelReason::Hardened,
             other => panic!("no such cause: {other}"),
         }),
     }

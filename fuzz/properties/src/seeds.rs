@@ -166,7 +166,7 @@ fn with_most_failures(record: &Account) -> Vec<u8> {
     known
         .iter_mut()
         .filter(|known| known["enrollment"] == "active")
-        .for_each(|known| known["failures"] = 100.into());
+        .for_each(|known| known["failures"] = serde_json::json!({"unknown": 100, "known": 100}));
     serde_json::to_vec(&stored).unwrap()
 }
 

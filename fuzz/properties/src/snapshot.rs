@@ -1,6 +1,6 @@
 //! The record as plain data, read from its stored form: what the rules of the model speak of.
 
-use countersign::Account;
+use countersign::{Account, record::Lane};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -25,10 +25,16 @@ pub(crate) struct Known {
     pub(crate) id: String,
     factor: Factor,
     pub(crate) enrollment: Enrollment,
-    pub(crate) failures: u8,
+    failures: Failures,
     origin: String,
     pub(crate) created: u64,
     pub(crate) last_used: Option<u64>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+struct Failures {
+    unknown: u8,
+    known: u8,
 }
 
 #[derive(Clone, Deserialize)]
@@ -55,9 +61,17 @@ pub(crate) struct Asked {
     pub(crate) transaction: String,
     pub(crate) authenticator: String,
     purpose: Value,
-    pub(crate) digits: u8,
+    form: Form,
+    pub(crate) lane: Lane,
     pub(crate) deadline: u64,
     pub(crate) state: State,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Form {
+    Short(u8),
+    Long,
 }
 
 #[derive(Clone, Deserialize, PartialEq, Debug)]
@@ -73,6 +87,7 @@ pub(crate) enum State {
 #[derive(Clone, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) id: String,
+    pub(crate) lane: Lane,
     begun: u64,
     expires: u64,
     spent: Option<Value>,
@@ -97,6 +112,11 @@ pub(crate) struct Set {
 impl Known {
     pub(crate) fn address(&self) -> &str {
         &self.factor.email.address
+    }
+
+    /// Wrong codes in a row in each lane: the unknown one, the known one.
+    pub(crate) fn failures(&self) -> [u8; 2] {
+        [self.failures.unknown, self.failures.known]
     }
 
     pub(crate) fn is_active(&self) -> bool {
@@ -127,6 +147,18 @@ impl Known {
 impl Asked {
     pub(crate) fn is_pending(&self) -> bool {
         matches!(self.state, State::Pending { .. })
+    }
+
+    /// How many digits its code has.
+    pub(crate) fn digits(&self) -> u8 {
+        match self.form {
+            Form::Short(digits) => digits,
+            Form::Long => 20,
+        }
+    }
+
+    pub(crate) fn is_long(&self) -> bool {
+        matches!(self.form, Form::Long)
     }
 
     pub(crate) fn confirms(&self) -> bool {
@@ -162,18 +194,21 @@ impl Snapshot {
         self.without_orphans()
     }
 
-    /// With room for an entry of this transaction, if it has none: of sixteen, the oldest that is neither spent nor has
-    /// a challenge waiting leaves, then the oldest spent one, then the oldest.
-    pub(crate) fn with_room_for(mut self, transaction: &str) -> Self {
-        if self.entry(transaction).is_some() || self.transactions.len() < 16 {
+    /// With room for an entry of this transaction, if it has none: of sixteen of its lane, the oldest that is neither spent
+    /// nor has a challenge waiting leaves, then the oldest spent one, then the oldest.
+    pub(crate) fn with_room_for(mut self, transaction: &str, lane: Lane) -> Self {
+        let own = |entry: &Entry| entry.lane == lane;
+        if self.entry(transaction).is_some()
+            || self.transactions.iter().filter(|entry| own(entry)).count() < 16
+        {
             return self;
         }
         let waits = |entry: &Entry| {
             self.challenges.iter().any(|asked| asked.is_pending() && asked.transaction == entry.id)
         };
         let rank = |entry: &Entry| (waits(entry), entry.is_spent(), entry.begun);
-        let least = self.transactions.iter().map(rank).min().unwrap();
-        let leaves = self.transactions.iter().position(|entry| rank(entry) == least).unwrap();
+        let least = self.transactions.iter().filter(|entry| own(entry)).map(rank).min().unwrap();
+        let leaves = self.transactions.iter().position(|entry| own(entry) && rank(entry) == least).unwrap();
         self.transactions.remove(leaves);
         self.without_orphans()
     }

@@ -45,15 +45,15 @@ impl AccountBody {
         (transaction, id): (TransactionId, AuthenticatorId),
         place: Option<usize>,
     ) -> Option<(Exchange<'_>, Option<&mut Challenge>)> {
-        let Self { subject, authenticators, challenges, transactions, ledger, .. } = self;
+        let Self { subject, authenticators, challenges, transactions, ledger, updated, .. } = self;
         let authenticator = authenticators.iter_mut().find(|known| known.id == id)?;
         let entry = transactions.iter_mut().rev().find(|known| known.id == transaction)?;
         let pair = entry.pair_mut(id)?;
         let challenge = place.and_then(|place| challenges.get_mut(place));
-        Some((Exchange { subject, authenticator, pair, ledger }, challenge))
+        Some((Exchange { subject, authenticator, pair, ledger, updated: *updated }, challenge))
     }
 
-    /// Adds a challenge, which takes the place of every other of its pair. The list has at most `max`.
+    /// Adds a challenge, which takes the place of every other of its pair. The list has at most `max` of its lane.
     pub(crate) fn replace_challenge(&mut self, challenge: Challenge, max: u8, now: Millis) {
         let former = self.challenges.iter_mut();
         former
@@ -62,13 +62,14 @@ impl AccountBody {
         self.add_challenge(challenge, max);
     }
 
-    /// Adds a challenge; if there are `max` already, a finished one goes, or the oldest of the same transaction, or the
-    /// oldest. The list is in the order of issue.
+    /// Adds a challenge; if its lane has `max` already, a finished one of them goes, or the oldest of the same
+    /// transaction, or the oldest. The list is in the order of issue.
     fn add_challenge(&mut self, challenge: Challenge, max: u8) {
-        while self.challenges.len() >= usize::from(max) {
+        let own = |known: &Challenge| known.lane == challenge.lane;
+        while self.challenges.iter().filter(|known| own(known)).count() >= usize::from(max) {
             let rank = |known: &Challenge| (known.is_pending(), known.transaction != challenge.transaction);
-            let oldest =
-                self.challenges.iter().enumerate().min_by_key(|(place, known)| (rank(known), *place));
+            let places = self.challenges.iter().enumerate().filter(|(_, known)| own(known));
+            let oldest = places.min_by_key(|(place, known)| (rank(known), *place));
             let Some(place) = oldest.map(|(place, _)| place) else { break };
             self.challenges.remove(place);
         }
@@ -86,7 +87,7 @@ impl AccountBody {
     }
 
     /// Charges a wrong recovery code to its transaction and to the recovery bucket, and says whether that emptied the
-    /// bucket.
+    /// bucket. The caller has seen that the bucket is not empty.
     pub(crate) fn charge_recovery(
         &mut self,
         transaction: TransactionId,

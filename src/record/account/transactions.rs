@@ -4,12 +4,13 @@
 use alloc::vec::Vec;
 
 use crate::{
-    policy::bounds::MAX_TRANSACTIONS,
+    policy::bounds::LANE_TRANSACTIONS,
     record::{account::AccountBody, transaction::Transaction},
     session::session::Session,
     value::{
         id::{AuthenticatorId, TransactionId},
         instant::Millis,
+        lane::Lane,
     },
 };
 
@@ -30,10 +31,11 @@ impl AccountBody {
             known.prolong(session.expires_ms());
             return;
         }
-        if self.transactions.len() >= MAX_TRANSACTIONS {
-            self.make_room_for_transaction();
+        let lane = self.lane(session);
+        if self.transactions.iter().filter(|known| known.lane == lane).count() >= LANE_TRANSACTIONS {
+            self.make_room_for_transaction(lane);
         }
-        self.transactions.push(Transaction::new(id, session.begun_ms(), session.expires_ms()));
+        self.transactions.push(Transaction::new(id, lane, session.begun_ms(), session.expires_ms()));
     }
 
     /// The entry of a transaction, to change it.
@@ -41,14 +43,16 @@ impl AccountBody {
         self.transactions.iter_mut().rev().find(|known| known.id == id)
     }
 
-    /// The oldest unspent entry without a live challenge goes first, then the oldest spent one, then the oldest.
-    fn make_room_for_transaction(&mut self) {
+    /// The oldest unspent entry of the lane without a live challenge goes first, then its oldest spent one, then its
+    /// oldest.
+    fn make_room_for_transaction(&mut self, lane: Lane) {
         let rank = |transaction: &Transaction| {
             let live =
                 self.challenges.iter().any(|known| known.transaction == transaction.id && known.is_pending());
             (live, transaction.is_spent(), transaction.begun)
         };
-        if let Some(id) = self.transactions.iter().min_by_key(|known| rank(known)).map(|known| known.id) {
+        let own = self.transactions.iter().filter(|known| known.lane == lane);
+        if let Some(id) = own.min_by_key(|known| rank(known)).map(|known| known.id) {
             self.drop_transactions(|transaction| transaction.id == id);
         }
     }

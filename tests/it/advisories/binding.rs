@@ -151,7 +151,12 @@ fn v27_a_code_crosses_into_no_other_flow() {
             }
         }
     }
-    assert_eq!(charged_guesses(&mut world), 6);
+    assert_eq!(charged_guesses(&mut world), 2, "the login's");
+    assert_eq!(
+        super::charged(&mut world, "known_guess", time::Duration::seconds(360)),
+        4,
+        "the elevated session's"
+    );
     assert!(world.tokens.is_empty());
     // The waiting codes of two authenticators, exchanged in the store.
     let swapped = edited(&world.account(), |record| {

@@ -31,9 +31,9 @@ use time::{Duration, OffsetDateTime};
 
 const ADDRESS: &str = "user@example.com";
 
-/// A policy under which messages are no limit, so that a test meets the limit that it is about.
+/// A policy that locks, and under which messages are no limit, so that a test meets the limit that it is about.
 fn roomy(change: impl FnOnce(&mut Settings)) -> Policy {
-    countersign_testkit::policy(|settings| {
+    countersign_testkit::locking(|settings| {
         settings.send_bucket = Rate::new(1_000, Duration::SECOND);
         settings.long_send_budget = None;
         settings.cool_down = Duration::ZERO;
@@ -131,7 +131,7 @@ fn stored(world: &mut World) -> Value {
 
 /// How many were charged to a bucket that was full and has been charged at no other time than `now`.
 fn charged(world: &mut World, bucket: &str, every: Duration) -> u64 {
-    let full_at = stored(world)["ledger"][bucket].as_u64().unwrap();
+    let full_at = countersign_testkit::bucket_of(&stored(world), bucket);
     full_at.saturating_sub(millis(world.now)) / u64::try_from(every.whole_milliseconds()).unwrap()
 }
 

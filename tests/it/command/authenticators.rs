@@ -3,7 +3,7 @@
 use countersign::{
     Policy, Verifier, factor::AuthenticatorKind, policy::FactorUse, record::AuthenticatorStatus,
 };
-use countersign_testkit::{Need, World, keys, policy};
+use countersign_testkit::{Need, World, keys, locking};
 
 use crate::accounts::guess_wrong;
 
@@ -36,15 +36,15 @@ fn an_address_that_may_not_authenticate_is_no_way_to_complete_a_login() {
     let both = vec![AuthenticatorKind::Email, AuthenticatorKind::RecoveryCode];
     let account = world.account();
     assert_eq!(Need::from(world.verifier.requirements(&account)), Need::Challenge(both));
-    let confirm_only =
-        Verifier::new(keys(), policy(|settings| settings.factors.email = FactorUse::ConfirmOnly));
+    let confirm_only = Verifier::new(keys(), Policy::strict());
+    assert_eq!(confirm_only.policy().settings().factors.email, FactorUse::ConfirmOnly);
     let recovery = vec![AuthenticatorKind::RecoveryCode];
     assert_eq!(Need::from(confirm_only.requirements(&account)), Need::Challenge(recovery));
 }
 
 #[test]
 fn a_disabled_authenticator_is_no_way_to_complete_a_login() {
-    let mut world = World::new(policy(|settings| settings.failure_cap = 1));
+    let mut world = World::new(locking(|settings| settings.failure_cap = 1));
     world.enroll("user@example.com");
     guess_wrong(&mut world, 1);
     let account = world.account();

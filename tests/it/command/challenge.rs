@@ -5,7 +5,7 @@ use countersign::{
     command::{ChallengeTypes, Purpose},
     effect::Channel,
 };
-use countersign_testkit::{World, policy};
+use countersign_testkit::{World, locking};
 
 use crate::accounts::guess_wrong;
 
@@ -38,7 +38,7 @@ fn a_named_authenticator_is_no_way_around_the_types_that_were_asked_for() {
 
 #[test]
 fn a_disabled_authenticator_is_the_reason_where_the_client_could_have_used_it() {
-    let mut world = World::new(policy(|settings| settings.failure_cap = 1));
+    let mut world = World::new(locking(|settings| settings.failure_cap = 1));
     world.enroll("user@example.com");
     guess_wrong(&mut world, 1);
     world.pass(120);

@@ -49,7 +49,7 @@ fn last_two_notices(world: &World) -> ([&'static str; 2], bool) {
 
 #[test]
 fn notices_of_one_step_have_ids_of_their_own() {
-    let mut world = with_two_addresses(countersign_testkit::policy(|settings| {
+    let mut world = with_two_addresses(countersign_testkit::locking(|settings| {
         settings.failure_cap = 3;
         settings.guess_bucket = Rate::new(3, Duration::hours(1));
     }));

@@ -1,7 +1,7 @@
 //! `provision` and `deprovision`: what an address that the host has proven changes, ends and takes over.
 
 use countersign::{Denial, Policy, Verifier, effect::Notice};
-use countersign_testkit::{World, email, json, keys, policy, wrong};
+use countersign_testkit::{World, email, json, keys, locking, wrong};
 
 use crate::accounts::guess_wrong;
 
@@ -77,14 +77,14 @@ fn failures_move_to_the_address_that_takes_the_place_and_to_no_other() {
     let failures = |to: &str| {
         let all = account["authenticators"].as_array().unwrap();
         let found = all.iter().find(|known| known["factor"].to_string().contains(to)).unwrap();
-        found["failures"].as_u64().unwrap()
+        found["failures"]["unknown"].as_u64().unwrap()
     };
     assert_eq!((failures("new@example.com"), failures("other@example.com")), (2, 0));
 }
 
 #[test]
 fn a_disabled_address_is_not_announced_as_added_when_it_moves() {
-    let mut world = World::new(policy(|settings| settings.failure_cap = 2));
+    let mut world = World::new(locking(|settings| settings.failure_cap = 2));
     world.provision("old@example.com").unwrap();
     let session = world.login();
     let challenged = world.challenge(&session).unwrap();

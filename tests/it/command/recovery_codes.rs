@@ -5,7 +5,7 @@ use countersign::{
     effect::Notice,
     machine::{CancelReason, ChallengeState},
 };
-use countersign_testkit::{World, policy};
+use countersign_testkit::{World, locking};
 use time::Duration;
 
 use crate::accounts::{guess_wrong, with_two_addresses};
@@ -42,7 +42,7 @@ fn regenerating_recovery_codes_draws_on_the_budget_of_messages() {
 
 #[test]
 fn an_account_whose_only_factor_is_disabled_gets_no_new_recovery_codes() {
-    let mut world = World::new(policy(|settings| settings.failure_cap = 2));
+    let mut world = World::new(locking(|settings| settings.failure_cap = 2));
     world.enroll("user@example.com");
     guess_wrong(&mut world, 2);
     let session = world.elevated();

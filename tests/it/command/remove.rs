@@ -42,7 +42,7 @@ fn of_two_unconfirmed_addresses_the_one_that_is_named_goes() {
 
 #[test]
 fn a_removal_tells_of_everything_that_it_removed() {
-    let mut world = with_two_addresses(countersign_testkit::policy(|settings| settings.failure_cap = 2));
+    let mut world = with_two_addresses(countersign_testkit::locking(|settings| settings.failure_cap = 2));
     let ids: Vec<_> =
         world.account().authenticators().iter().map(countersign::record::Authenticator::id).collect();
     let [first, second] = ids[..] else { panic!("two") };

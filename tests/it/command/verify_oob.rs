@@ -60,7 +60,7 @@ fn a_code_lives_to_the_second() {
 
 #[test]
 fn at_the_cap_an_unconfirmed_authenticator_has_no_attempts_left() {
-    let mut world = World::new(countersign_testkit::policy(|settings| {
+    let mut world = World::new(countersign_testkit::locking(|settings| {
         settings.failure_cap = 2;
         settings.cool_down = Duration::ZERO;
     }));
@@ -158,7 +158,8 @@ fn an_elevated_session_logs_nobody_in_even_with_a_login_s_own_transaction() {
 #[test]
 fn a_login_under_way_ends_when_the_policy_no_longer_takes_mail_for_it() {
     let (mut world, login, challenged, code) = login_under_way();
-    let confirming = countersign_testkit::policy(|settings| settings.factors.email = FactorUse::ConfirmOnly);
+    let confirming = countersign::Policy::strict();
+    assert_eq!(confirming.settings().factors.email, FactorUse::ConfirmOnly);
     world.verifier = countersign::Verifier::new(countersign_testkit::keys(), confirming);
     assert_eq!(
         world.verify(&login, challenged.oob_code.expose(), &code).unwrap_err(),

@@ -318,7 +318,7 @@ fn a_write_is_seen_once_and_never_committed() {
     let report = report_with_uncommitted(|_| false);
     assert!(report.passed(), "{report}");
 
-    let wrong = |record: &Value| record["authenticators"][0]["failures"].as_u64() > Some(0);
+    let wrong = |record: &Value| record["authenticators"][0]["failures"]["unknown"].as_u64() > Some(0);
     let report = report_with_uncommitted(wrong);
     let words = [
         "a wrong code that should leave 3 attempts was answered Err(InvalidBindingCode { attempts_left: 4 })",

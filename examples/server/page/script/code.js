@@ -41,5 +41,8 @@ export function digitsIn(text) {
   return new RegExp(`^(?:\\d|${SEPARATOR})*$`).test(clean) ? clean.replace(/\D/g, '') : null;
 }
 
+/** The digits of a code as they are read: a long code in groups of four. */
+export const grouped = (code, digits) => (digits > 9 ? code.replace(/.{4}(?=.)/g, '$& ') : code);
+
 /** The digits of a text, whatever is around them: what is kept of single keystrokes. */
 export const digitsOf = (text) => plain(text).replace(/\D/g, '');

@@ -83,7 +83,7 @@ export async function associate(email) {
 function expectCode(answer, challenge, patch = {}) {
   // A resend for the same address keeps its count of attempts; another address has its own.
   const attemptsLeft = state.challenge?.name === challenge.name ? state.attemptsLeft : null;
-  go('code', { challenge: { ...challenge, oobCode: answer.oob_code, ...timers(answer) }, attemptsLeft, ...patch });
+  go('code', { challenge: { ...challenge, oobCode: answer.oob_code, digits: answer.binding_code_length ?? state.info.code_digits, ...timers(answer) }, attemptsLeft, ...patch });
 }
 
 /** Asking again is the resend; inside the cool-down the server sends nothing and says how long to wait. */

@@ -5,6 +5,7 @@ import { plural, whenOf, waitOf } from './time.js';
 const TEXTS = {
   'Wrong email or password.': 'That email and password do not match.',
   'oob_code is expired': 'That code is no longer valid. Ask for a new one.',
+  'oob_code is expired. Ask for a new one: its binding_code has 20 digits.': 'Many wrong codes were entered for this account, so that code no longer counts. Ask for a new one: it is longer.',
   'MFA Authorization rejected.': 'That recovery code is not right, or it was used before.',
   'User does not have a recovery-code.': 'This account has no recovery codes.',
   'User is already enrolled.': 'This account already has a second factor. Sign in with it first.',

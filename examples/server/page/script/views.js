@@ -20,9 +20,9 @@ const views = { signIn, enroll, choose, code, recovery, codes, account, ended };
 
 let mounted = null;
 
-/** Draws the view when it is another one. */
+/** Draws the view when it is another one, or one that was made for something else than what the state holds now. */
 export function drawView() {
-  if (mounted?.name !== state.view) mount();
+  if (mounted?.name !== state.view || mounted.isStale?.()) mount();
   mounted.update?.();
   $('who').textContent = state.session?.username || '';
 }

@@ -249,7 +249,7 @@ pub(super) const COMMANDS: [&str; 17] = [
 
 /// How a command of the core can end: allowed, or refused with one of the names of
 /// [`Denial::code`](countersign::Denial::code). A test compares this list with the library's.
-pub(super) const DENIALS: [&str; 33] = [
+pub(super) const DENIALS: [&str; 35] = [
     "accepted",
     "malformed_token",
     "expired_token",
@@ -270,6 +270,7 @@ pub(super) const DENIALS: [&str; 33] = [
     "locked",
     "too_many_sends",
     "cooling_down",
+    "clock_disagrees",
     "attempts_exhausted",
     "malformed_oob_code",
     "foreign_oob_code",
@@ -277,6 +278,7 @@ pub(super) const DENIALS: [&str; 33] = [
     "oob_code_used",
     "challenge_cancelled",
     "malformed_code",
+    "invalid_long_code",
     "invalid_binding_code",
     "no_recovery_code",
     "invalid_recovery_code",

@@ -103,6 +103,8 @@ pub(crate) struct NewUser {
 pub(crate) enum Filter {
     /// Those who can type no code now.
     Locked,
+    /// Those who get long codes now, after many wrong ones.
+    Hardened,
     /// Those who have a second factor.
     Enrolled,
     /// Those who have none.

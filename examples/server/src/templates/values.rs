@@ -81,7 +81,9 @@ impl Content {
             Purpose::Authenticate | _ => Kind::Authenticate,
         };
         let code = message.content.code()?;
-        Some(Self::code(kind, code.expose(), message.expires, now, locale))
+        // A long code is read in groups, so it is shown and copied in groups.
+        let groups: Vec<_> = code.groups().collect();
+        Some(Self::code(kind, &groups.join(" "), message.expires, now, locale))
     }
 
     fn link(
@@ -112,6 +114,7 @@ impl Content {
             Notice::Locked { until, .. } => about.until = Some(instant(*until)),
             Notice::RecoveryRegenerated { .. }
             | Notice::RecoveryGuessed { .. }
+            | Notice::Hardened { .. }
             | Notice::Unlocked
             | Notice::Reset => {}
             Notice::ClockDisagrees { .. } | _ => return None,
@@ -193,6 +196,7 @@ pub(super) fn samples(address: &str, locale: &Locale) -> Vec<(String, Content)> 
         notice("recovery-regenerated", About::default()),
         notice("recovery-guessed", About::default()),
         notice("locked", until(1)),
+        notice("hardened", About::default()),
         notice("unlocked", About::default()),
         notice("reset", About::default()),
     ];
@@ -207,6 +211,11 @@ pub(super) fn samples(address: &str, locale: &Locale) -> Vec<(String, Content)> 
     }
     let (name, content) = notice("locked", until(24));
     samples.push((format!("{name}-long"), content));
+    let expires = now + Duration::minutes(5);
+    for (name, kind) in [("confirm", Kind::Confirm), ("authenticate", Kind::Authenticate)] {
+        let content = Content::code(kind, "4938 1720 5566 0193 8472", expires, now, locale);
+        samples.push((format!("{name}-long"), content));
+    }
     samples
 }
 

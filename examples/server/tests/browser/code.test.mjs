@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { codeIn, digitsIn } from '../../page/script/code.js';
+import { codeIn, digitsIn, grouped } from '../../page/script/code.js';
 
 test('the one run of exactly n digits', () => {
   for (const [text, digits, wanted] of [
@@ -38,4 +38,16 @@ test('digits of other scripts, and invisible characters', () => {
 test('a part of a code is digits and separators alone', () => {
   assert.equal(digitsIn('49 8'), '498');
   assert.equal(digitsIn('1a2'), null);
+});
+
+test('a long code, in groups of four', () => {
+  const long = '49381720556601938472';
+  for (const text of [long, '4938 1720 5566 0193 8472', '4938-1720-5566-0193-8472', 'Your code, of 25.11.2026:\n\n    4938 1720 5566 0193 8472\n']) {
+    assert.equal(codeIn(text, 20), long, text);
+  }
+  assert.equal(codeIn('4938 1720 5566 0193', 20), null);
+  assert.equal(grouped(long, 20), '4938 1720 5566 0193 8472');
+  assert.equal(grouped('49381', 20), '4938 1');
+  assert.equal(grouped('4938', 20), '4938');
+  assert.equal(grouped('498923', 6), '498923');
 });

@@ -42,6 +42,7 @@ impl Run {
             self.recovery.extend(codes.iter().take(4).cloned());
         }
         let sent = answer.setup.sent().expect("a message");
+        assert_eq!(sent.form.digits(), expected.as_ref().unwrap().digits, "the form of the code");
         let given = (sent.oob_code.expose(), answer.expires, sent.delivery);
         self.hold(&login, given, &seen.effects, seen.outbox, &expected.unwrap());
     }
@@ -73,6 +74,7 @@ impl Run {
         let Ok(answer) = seen.result else { return };
         assert_eq!(Some(answer.authenticator.to_string()), about, "the chosen authenticator");
         let sent = answer.prompt.sent().expect("a message");
+        assert_eq!(sent.form.digits(), expected.as_ref().unwrap().digits, "the form of the code");
         let given = (sent.oob_code.expose(), answer.expires, sent.delivery);
         self.hold(&login, given, &seen.effects, seen.outbox, &expected.unwrap());
     }
@@ -101,11 +103,11 @@ impl Run {
         });
         assert_eq!(mailed.is_some(), until.is_none(), "a message is sent unless it is too soon");
         let Some(mail) = mailed else { return };
-        self.model.rules.budgets.sent(millis(self.now));
+        self.model.rules.budgets.sent(login.sends(), millis(self.now));
         let known = self.snapshot.known(&asked.authenticator).unwrap();
         assert_eq!((mail.to.as_str(), mail.expires), (known.address(), expires));
         let code = mail.content.code().expect("a code").clone();
-        assert_eq!(code.expose().len(), usize::from(asked.digits));
+        assert_eq!(code.expose().len(), usize::from(asked.digits()));
         self.mails.push(Mail { id: mail.id, oob_code: oob_code.to_owned(), sends });
         let written = outbox.unwrap_or_default().into_iter();
         let mut mails = written.filter(|descriptor| matches!(descriptor, Descriptor::Send(_)));
@@ -154,12 +156,15 @@ impl Run {
                 let first = waiting.confirms && counts && !before.enrolled;
                 expected.ends = first.then_some(("enrolled", true));
                 expected.told.extend(waiting.confirms.then(|| format!("added {of}")));
+            } else if waiting.is_long {
+                assert!(seen.outbox.is_none(), "a wrong long code writes nothing");
+                expected.verdict = Err(Denial::InvalidLongCode);
             } else {
-                let (denial, disables) = self.model.failed(&login, waiting, known.is_active(), millis(now));
+                let of = (known.is_active(), of.as_str());
+                let (denial, told) = self.model.failed(&login, waiting, of, millis(now));
                 expected.verdict = Err(denial);
-                expected.told.extend(disables.then(|| format!("disabled {of}")));
-                let locked = self.model.rules.budgets.locked_until(millis(now));
-                expected.told.extend(locked.map(|until| format!("locked {} {until}", known.id)));
+                expected.told.extend(told);
+                self.model.ended(&self.snapshot, waiting, millis(now));
             }
         }
         self.judge(&seen, &before, expected);
@@ -202,8 +207,10 @@ impl Run {
                 (said.evaluated, said.tokens) = (true, 1);
             }
             Ok(Recovery::Compared) => {
-                let emptied = self.model.rules.budgets.recovery_guessed(millis(now));
-                said.told.extend(emptied.then(|| format!("guessed {set}")));
+                let counted = self.model.rules.budgets.recovery_guessed(millis(now));
+                assert_eq!(seen.outbox.is_some(), counted.is_some(), "what is counted is written");
+                let tells = counted == Some(true) && self.model.rules.budgets.tells_of_recovery(millis(now));
+                said.told.extend(tells.then(|| format!("guessed {set}")));
                 (said.evaluated, said.verdict) = (true, Err(Denial::InvalidRecoveryCode));
             }
             Ok(Recovery::Repeated) if right => said.tokens = 1,

@@ -3,7 +3,7 @@
  * afterwards waits for the button, so that no edit costs an attempt by surprise.
  */
 
-import { codeIn, digitsIn, digitsOf } from '../code.js';
+import { codeIn, digitsIn, digitsOf, grouped } from '../code.js';
 import { h, icon, say } from '../dom.js';
 import { byMail, hasRecovery, isElevated, resend, verify } from '../journey.js';
 import { button, disable, field, form, heading, isDisabled, notice, run } from '../parts.js';
@@ -12,8 +12,8 @@ import { go, signOut, state } from '../state.js';
 import { clock } from '../time.js';
 
 export function code() {
-  const { purpose, name } = state.challenge;
-  const digits = state.info.code_digits;
+  const { purpose, name, digits } = state.challenge;
+  const long = digits > 9;
   const more = isElevated();
   const left = h('p', { class: 'hint', id: 'attempts', hidden: true });
   const entry = field({
@@ -22,6 +22,17 @@ export function code() {
   });
   const { input } = entry;
   input.classList.add('code-input');
+
+  /** Shows these digits, in groups if there are many, with the caret behind as many of them as before. */
+  const show = (code) => {
+    const ahead = digitsOf(input.value.slice(0, input.selectionStart ?? input.value.length)).length;
+    const text = grouped(code, digits);
+    if (text === input.value) return;
+    input.value = text;
+    const caret = grouped(code.slice(0, ahead), digits).length;
+    if (document.activeElement === input) input.setSelectionRange(caret, caret);
+  };
+  const entered = () => digitsOf(input.value);
 
   let wrong = new Set(); // codes that the server refused for this challenge
   let armed = true;      // whether the last digit submits
@@ -34,7 +45,7 @@ export function code() {
   /** Takes the one code of a text, or says that there is none. */
   const take = (text) => {
     const found = codeIn(text, digits);
-    input.value = found || '';
+    show(found || '');
     entry.setError(found ? null : none);
     if (found) submit();
   };
@@ -43,7 +54,7 @@ export function code() {
     const whole = !event.inputType?.startsWith('delete') && (event.data?.length ?? 2) > 1; // pasted, dropped or filled in
     const typed = whole ? digitsIn(text) : digitsOf(text);
     if (whole && (typed === null || typed.length > digits || (typed.length === digits && codeIn(text, digits)))) return take(text);
-    if (typed !== text) input.value = typed.slice(0, digits);
+    show(typed.slice(0, digits));
     if (typed.length <= 1) armed = true;
     if (armed && typed.length === digits) submit();
   });
@@ -72,15 +83,15 @@ export function code() {
   const { node, main } = form({
     fields: [entry], submit: purpose === 'confirm' ? 'Confirm the address' : 'Verify', busy: 'Checking…',
     check: () => {
-      if (input.value.length !== digits) return [entry, `Enter all ${digits} digits of the code.`];
-      if (wrong.has(input.value)) return [entry, `You tried that code already, and it was not right. ${state.attemptsLeft ? attemptsText(state.attemptsLeft) : ''}`.trim()];
+      if (entered().length !== digits) return [entry, `Enter all ${digits} digits of the code.`];
+      if (wrong.has(entered())) return [entry, `You tried that code already, and it was not right. ${state.attemptsLeft ? attemptsText(state.attemptsLeft) : ''}`.trim()];
       return null;
     },
     action: async () => {
       input.readOnly = true;
-      try { await verify(input.value); } finally { input.readOnly = false; }
+      try { await verify(entered()); } finally { input.readOnly = false; }
     },
-    refused: (refusal) => { if (refusal.message === 'Invalid binding_code.') wrong.add(input.value); },
+    refused: (refusal) => { if (refusal.message === 'Invalid binding_code.') wrong.add(entered()); },
     extra: [fresh, left, h('div', { class: 'timers' }, life, again), pause],
   });
 
@@ -90,6 +101,7 @@ export function code() {
     step: more ? 2 : 1, title: 'Enter the code', focus: input,
     body: [
       heading('Check your email', h('span', {}, 'We sent a code to ', h('strong', {}, name), '.')),
+      long && notice('info', `Many wrong codes were entered for this account, so this code has ${digits} digits, in groups of four.`),
       node,
       h('div', { class: 'options' },
         purpose === 'authenticate' && hasRecovery() && button('Use a recovery code', 'link', () => go('recovery')),
@@ -97,6 +109,7 @@ export function code() {
         purpose === 'confirm' && button('Use another address', 'link', () => go('enroll', { recoveryCodes: null, unsaved: false })),
         more ? button('Back to your account', 'link', () => go('account', { recoveryCodes: null, unsaved: false })) : button('Start again', 'link', () => signOut())),
     ],
+    isStale: () => Boolean(state.challenge) && state.challenge.digits !== digits,
     update() {
       left.hidden = state.attemptsLeft === null;
       if (state.attemptsLeft !== null) left.textContent = attemptsText(state.attemptsLeft);

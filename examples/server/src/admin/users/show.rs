@@ -3,9 +3,9 @@
 //! A user's addresses are masked unless the whole is asked for. This module must never show a seed, a hash or a code.
 
 use countersign::{
-    Account,
+    Account, Verifier,
     machine::Enrollment,
-    record::{Authenticator, Origin},
+    record::{Authenticator, Lane, Origin},
     wire::timestamp,
 };
 use serde_json::{Value, json};
@@ -45,12 +45,15 @@ pub(super) async fn list(data: &Data, page: &Page) -> Result<Answer, Failure> {
         for Listed { user, record } in read {
             let status = record.as_ref().map(|account| AccountStatus {
                 enrolled: account.as_ref().is_some_and(Account::is_enrolled),
-                locked_until: account.as_ref().and_then(|account| verifier.locked_until(account, now)),
+                guessing: account
+                    .as_ref()
+                    .map_or(Guessing::default(), |one| Guessing::of(&verifier, one, now)),
             });
             let shown = match (page.only, &status) {
                 (None, _) => true,
                 (Some(_), Err(_)) => false,
-                (Some(Filter::Locked), Ok(status)) => status.locked_until.is_some(),
+                (Some(Filter::Locked), Ok(status)) => status.guessing.locked_until.is_some(),
+                (Some(Filter::Hardened), Ok(status)) => status.guessing.hardened,
                 (Some(Filter::Enrolled), Ok(status)) => status.enrolled,
                 (Some(Filter::Unenrolled), Ok(status)) => !status.enrolled,
             };
@@ -84,19 +87,40 @@ pub(super) async fn list(data: &Data, page: &Page) -> Result<Answer, Failure> {
 /// Where a user stands: what limits guessing is one group, since there is more than one such limit.
 struct AccountStatus {
     enrolled: bool,
+    guessing: Guessing,
+}
+
+/// What many wrong codes brought upon an account, for whoever signs in with the password.
+#[derive(Default)]
+struct Guessing {
     locked_until: Option<OffsetDateTime>,
+    hardened: bool,
+}
+
+impl Guessing {
+    fn of(verifier: &Verifier, account: &Account, now: OffsetDateTime) -> Self {
+        Self {
+            locked_until: verifier.locked_until(account, Lane::Unknown, now),
+            hardened: verifier.is_hardened(account, Lane::Unknown, now),
+        }
+    }
 }
 
 impl AccountStatus {
     fn json(&self) -> Value {
-        json!({ "enrolled": self.enrolled, "guessing": { "locked_until": self.locked_until.map(timestamp) } })
+        let Guessing { locked_until, hardened } = self.guessing;
+        let guessing = json!({ "locked_until": locked_until.map(timestamp), "hardened": hardened });
+        json!({ "enrolled": self.enrolled, "guessing": guessing })
     }
 
     fn text(&self) -> String {
         let enrolled = if self.enrolled { "enrolled" } else { "not enrolled" };
-        match self.locked_until {
-            Some(until) => format!("{enrolled}, locked until {}", timestamp(until)),
-            None => enrolled.to_owned(),
+        match self.guessing {
+            Guessing { locked_until: Some(until), .. } => {
+                format!("{enrolled}, locked until {}", timestamp(until))
+            }
+            Guessing { hardened: true, .. } => format!("{enrolled}, hardened: gets long codes"),
+            Guessing { .. } => enrolled.to_owned(),
         }
     }
 }
@@ -110,9 +134,9 @@ pub(super) async fn one(data: &Data, email: &str, whole: bool) -> Result<Answer,
         Ok(Found::Keys(keys)) => Some(keys.view()),
         Ok(Found::Missing(_)) | Err(_) => None,
     };
-    let locked_until =
-        keyless(running_policy(&*database).await?)?.locked_until(&account, OffsetDateTime::now_utc());
-    let status = AccountStatus { enrolled: account.is_enrolled(), locked_until };
+    let verifier = keyless(running_policy(&*database).await?)?;
+    let guessing = Guessing::of(&verifier, &account, OffsetDateTime::now_utc());
+    let status = AccountStatus { enrolled: account.is_enrolled(), guessing };
     let keys = hanging(&account, known.as_deref())?;
     let usable = keys.iter().filter(|on| on.state != Some(MISSING));
     let recovery_codes_left: u64 = usable.map(|on| on.recovery_codes).sum();
