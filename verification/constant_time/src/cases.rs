@@ -55,6 +55,11 @@ pub const CASES: &[Case] = &[
     case("binding code", "wrong first digit", 1, || binding_code(First)),
     case("binding code", "wrong last digit", 1, || binding_code(Last)),
     case("binding code", "wrong digits", 1, || binding_code(Random)),
+    case("binding code", "long, right", 1, || long_binding_code(Right)),
+    case("binding code", "long, wrong first digit", 1, || long_binding_code(First)),
+    case("binding code", "long, wrong last digit", 1, || long_binding_code(Last)),
+    case("binding code", "long, wrong digits", 1, || long_binding_code(Random)),
+    case("binding code", "long, typed", 20, typed_long_binding_code),
     case("binding code", "right, too late", 0, late_binding_code),
     case("binding code", "right, used before", 0, used_binding_code),
     case("binding code", "confirms an enrollment", 1, confirmation),
@@ -114,6 +119,51 @@ fn binding_code(presented: Presented) -> Observation {
     let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
     let ((_, outcome), seen) = observe(work);
     judged(presented, outcome);
+    seen
+}
+
+/// The code of a lane that was hardened by ten wrong ones.
+fn long_binding_code(presented: Presented) -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (mut account, _) = scene.enroll();
+    for _ in 0..2 {
+        let session = scene.login();
+        let (challenged_account, challenged, code) = scene.challenge(&session, account);
+        account = challenged_account;
+        let code = altered_binding_code(&mut scene, &code, First);
+        let oob_code = &challenged.prompt.sent().unwrap().oob_code;
+        let handle = scene.verifier.open_oob_code(&session, oob_code.expose()).unwrap();
+        for _ in 0..5 {
+            (account, _) = stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
+        }
+    }
+    let session = scene.login();
+    let (account, challenged, code) = scene.challenge(&session, account);
+    assert!(challenged.prompt.sent().unwrap().form.is_long());
+    let code = altered_binding_code(&mut scene, &code, presented);
+    let handle =
+        scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
+    let now = scene.now;
+    let (outcome, seen) = if presented == Right {
+        let ((_, outcome), seen) =
+            observe(|| stored(scene.verifier.verify_oob(&session, account, &handle, &code, now)));
+        (outcome, seen)
+    } else {
+        // Nothing is stored of a wrong one.
+        observe(|| opened(scene.verifier.verify_oob(&session, account, &handle, &code, now)))
+    };
+    assert!(outcome.audit().evaluated);
+    match presented {
+        Right => assert!(outcome.into_parts().0.unwrap().completed),
+        First | Last | Random => assert_eq!(outcome.into_parts().0.unwrap_err(), Denial::InvalidLongCode),
+    }
+    seen
+}
+
+fn typed_long_binding_code() -> Observation {
+    let typed = typed("0123 4567 8901 2345 6789", |c| c.is_ascii_digit());
+    let (code, seen) = observe(|| BindingCode::parse(&typed));
+    assert!(code.unwrap().form().is_long());
     seen
 }
 

@@ -197,7 +197,9 @@ impl Scene {
                     verdict.sent =
                         handle.clone().zip(mail.content.code().map(|code| code.expose().to_owned()));
                 }
-                Effect::Notify(notify) => locks |= notify.notice.kind() == "notify-locked",
+                Effect::Notify(notify) => {
+                    locks |= matches!(notify.notice.kind(), "notify-locked" | "notify-hardened");
+                }
                 _ => {}
             }
         }

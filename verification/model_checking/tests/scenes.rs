@@ -2,9 +2,9 @@
 
 use countersign::{
     code::RecoveryCode,
-    policy::{Rate, RecoveryThrottle, Settings},
+    policy::{AtCap, Rate, RecoveryThrottle, Settings, WhenExhausted},
 };
-use countersign_testkit::{World, address, policy, wrong};
+use countersign_testkit::{World, address, lock, policy, wrong};
 use model::{Command, Scene, State, Store};
 use stateright::{Checker, Model, Property};
 use time::Duration;
@@ -31,6 +31,7 @@ fn end() -> Property<Scene> {
 /// A live challenge under two attempts, and guesses at it: one node each, with its clock's offset.
 fn guesses(codes: &[(i64, bool)], change: impl FnOnce(&mut Settings)) -> (World, Scene) {
     let mut world = World::new(policy(|settings| {
+        lock(settings);
         settings.attempts = 2;
         change(settings);
     }));
@@ -121,6 +122,40 @@ fn a_right_guess_after_a_lock_and_an_unlock() {
     scene.reached.extend([token(), end()]);
     holds("a right guess, a lock and an unlock", &scene);
     breaks("a right guess, a lock and an unlock", &scene, Store::LastWriteWins, END);
+}
+
+/// Where the policy hardens, the short code that is right is refused once two wrong ones used the guesses up, in any order
+/// of loads and swaps; and a wrong long one beside a right one costs no swap.
+#[test]
+fn a_right_guess_after_a_hardening() {
+    let small = |settings: &mut Settings| {
+        settings.when_exhausted = WhenExhausted::Harden;
+        settings.at_cap = AtCap::Harden;
+        settings.attempts = 3;
+        settings.guess_bucket = Rate::new(2, Duration::hours(1));
+    };
+    let (mut world, mut scene) = guesses(&[(0, false), (0, false), (0, true)], small);
+    scene.reached.extend([token(), end()]);
+    holds("a right guess and a hardening", &scene);
+    breaks("a right guess and a hardening", &scene, Store::LastWriteWins, END);
+
+    // The same login asks again, and gets a long code.
+    let Command::Verify(session, handle, code) = scene.nodes[0].1[0].clone() else { unreachable!() };
+    for _ in 0..2 {
+        let account = world.account();
+        let step = world.verifier.verify_oob(&session, account, &handle, &code, world.now);
+        world.run(step).unwrap_err();
+    }
+    let long = world.challenge(&session).unwrap();
+    assert!(long.form.is_long());
+    let handle = world.verifier.open_oob_code(&session, long.oob_code.expose()).unwrap();
+    let right = world.mail().code;
+    let node = |code| (0, vec![Command::Verify(session.clone(), handle.clone(), code)]);
+    let nodes = vec![node(wrong(&right)), node(right.clone()), node(wrong(&right))];
+    let mut scene = self::scene(&mut world, nodes);
+    // Of these three only the right one writes.
+    scene.reached = vec![token()];
+    holds("long guesses beside a right one", &scene);
 }
 
 #[test]
