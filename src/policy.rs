@@ -21,9 +21,9 @@
 //! | recovery codes | 10, consumed | 1, replaced on use | 10, each replaced on use |
 //! | authenticators, unconfirmed, challenges | 16, 3, 8 | 50, 5, 8 | 8, 2, 4 |
 //!
-//! A lane is one of the two parts of an account's limits: [`Lane`](crate::record::Lane). An account whose budget of guesses
-//! is empty is **hardened** and not locked, except by `auth0`: its messages carry codes of 20 digits, whose guesses need no
-//! limit, so nobody can keep its holder out by guessing.
+//! A lane is one of the two parts of an account's limits: [`Lane`](crate::record::Lane). An account whose
+//! budget of guesses is empty is **hardened** and not locked, except by `auth0`: its messages carry codes of
+//! 20 digits, whose guesses need no limit, so nobody can keep its holder out by guessing.
 //!
 //! `default` keeps email as a factor and claims no assurance level for it. `auth0` follows what Auth0 documents.
 //! `strict` enforces the verifier-side limits of NIST SP 800-63B-4 and OWASP ASVS 5.0 level 3: there email may

@@ -9,14 +9,15 @@
 //!    guess eight times as likely.
 //! 2. A wrong guess is charged in the same step that judges it, and the verdict is sealed until that is stored.
 //!    Parallel guesses cost what they cost in a row.
-//! 3. Guesses are charged to the account, in one of two lanes: that of whoever knows the password, or that of elevated
-//!    sessions. New challenges, resends, tokens, enrollments, factors and servers draw on the same buckets, and nothing but
-//!    time refills them.
-//! 4. The long budget admits 30 guesses and one more a day: a chance of 0.00039 a year against somebody who already has
-//!    the password and never stops, and 0.00079 if an elevated session is in the same hands.
-//!    [`Policy::guess_probability`](crate::Policy::guess_probability) computes it for any policy; without the long budget
-//!    (`auth0`) it is 0.084 and 0.16, for `strict` 0.00000055 and 0.0000011. `tests/it/guess_probability.rs` has thieves
-//!    with a year of time count their guesses at the real commands: 395, 87,610 and 55 in a lane.
+//! 3. Guesses are charged to the account, in one of two lanes: that of whoever knows the password, or that of
+//!    elevated sessions. New challenges, resends, tokens, enrollments, factors and servers draw on the same
+//!    buckets, and nothing but time refills them.
+//! 4. The long budget admits 30 guesses and one more a day: a chance of 0.00039 a year against somebody who
+//!    already has the password and never stops, and 0.00079 if an elevated session is in the same hands.
+//!    [`Policy::guess_probability`](crate::Policy::guess_probability) computes it for any policy; without the
+//!    long budget (`auth0`) it is 0.084 and 0.16, for `strict` 0.00000055 and 0.0000011.
+//!    `tests/it/guess_probability.rs` has thieves with a year of time count their guesses at the real
+//!    commands: 395, 87,610 and 55 in a lane.
 //! 5. Only somebody who passed a first factor can spend an attempt.
 //!
 //! Where no first factor stands in front, six digits are not enough: somebody who asks at a million addresses guesses one
@@ -27,21 +28,24 @@
 //!
 //! # When the guesses are used up
 //!
-//! A lane whose guesses are used up is **hardened**, unless the policy locks (`auth0`). Its short challenges end, and until
-//! both guess budgets hold the attempts of a challenge again its messages carry 20 digits: 66.4 bits. A limit on guesses is
-//! for secrets of less than 64 bits (NIST SP 800-63B-4 section 3.1.3.2), so a wrong long answer is counted nowhere, changes
-//! nothing and writes nothing. With 1,000 of them a second, a year has a chance of 3 × 10^-10. The same goes for wrong
-//! recovery codes once their bucket is empty: 120 bits need no limit either.
+//! A lane whose guesses are used up is **hardened**, unless the policy locks (`auth0`). Its short challenges
+//! end, and until both guess budgets hold the attempts of a challenge again its messages carry 20 digits:
+//! 66.4 bits. A limit on guesses is for secrets of less than 64 bits (NIST SP 800-63B-4 section 3.1.3.2), so
+//! a wrong long answer is counted nowhere, changes nothing and writes nothing. With 1,000 of them a second, a
+//! year has a chance of 3 × 10^-10. The same goes for wrong recovery codes once their bucket is empty: 120
+//! bits need no limit either.
 //!
-//! So guessing keeps nobody out, and costs nobody a swap. What remains is asking for messages: whoever has the password can
-//! use up the messages of the unknown lane, which bounds what the mailbox gets (5, +1 a minute; 20, +1 per 72 minutes). Its
-//! owner then signs in by a recovery code, and ends it by changing the password. `tests/it/under_attack.rs` plays 60 days of
-//! guesses, of messages and of both by the minute, and has the owner sign in at each of 2,074 sampled minutes: by mail
-//! under guesses, by a recovery code under floods. An elevated session enrolls and confirms an address at each of them.
+//! So guessing keeps nobody out, and costs nobody a swap. What remains is asking for messages: whoever has
+//! the password can use up the messages of the unknown lane, which bounds what the mailbox gets (5, +1 a
+//! minute; 20, +1 per 72 minutes). Its owner then signs in by a recovery code, and ends it by changing the
+//! password. `tests/it/under_attack.rs` plays 60 days of guesses, of messages and of both by the minute, and
+//! has the owner sign in at each of 2,074 sampled minutes: by mail under guesses, by a recovery code under
+//! floods. An elevated session enrolls and confirms an address at each of them.
 //!
-//! `strict` disables an authenticator at 20 wrong codes in a row (section 3.2.2), which its guess budget admits after 80
-//! days at the earliest, in which its owner never signs in. The notices that all this causes are bounded: one when a budget runs empty, the
-//! next after it was full or a day later, three and one more each eight hours in all.
+//! `strict` disables an authenticator at 20 wrong codes in a row (section 3.2.2), which its guess budget
+//! admits after 80 days at the earliest, in which its owner never signs in. The notices that all this causes
+//! are bounded: one when a budget runs empty, the next after it was full or a day later, three and one more
+//! each eight hours in all.
 //!
 //! One guess at each of a million accounts hits one of them, and no bound of one account can see that. Count the audit
 //! events with `evaluated` across accounts, and watch the share that is wrong.
@@ -86,9 +90,10 @@
 //!   or that reads from a stale replica, undoes the budgets. The crate `countersign-conformance` tries the host's own
 //!   store.
 //! - Commit the record even if the request fails: a wrong code that is rolled back was never charged.
-//! - Take the time from a clock that clients do not control, and randomness from a cryptographic generator. A clock that was
-//!   ahead leaves limits behind that last until then: those are refused as
-//!   [`ClockDisagrees`](crate::Denial::ClockDisagrees), which is for the operator, and `unlock` takes them back.
+//! - Take the time from a clock that clients do not control, and randomness from a cryptographic generator. A
+//!   clock that was ahead leaves limits behind that last until then: those are refused as
+//!   [`ClockDisagrees`](crate::Denial::ClockDisagrees), which is for the operator, and `unlock` takes them
+//!   back.
 //! - Keep the keys out of the database.
 //! - Think before letting email authenticate where it could only confirm addresses (from `strict` to another policy):
 //!   an address that somebody confirmed with a first factor alone becomes a factor with the account's first

@@ -29,9 +29,10 @@ use crate::{
 const UNLOCK_GRANT: u32 = 5;
 
 impl Verifier {
-    /// Lifts a lock or a hardening, for an administrator: refills the guess buckets, grants five guesses on the long
-    /// budgets, of both lanes, and takes back what a clock that was far ahead had put on the record. It revives no session, challenge, code or
-    /// authenticator: a bound on sessions is lowered only if it lies further ahead than any session lives.
+    /// Lifts a lock or a hardening, for an administrator: refills the guess buckets, grants five guesses on
+    /// the long budgets, of both lanes, and takes back what a clock that was far ahead had put on the record.
+    /// It revives no session, challenge, code or authenticator: a bound on sessions is lowered only if it
+    /// lies further ahead than any session lives.
     pub fn unlock(&self, account: Account, now: OffsetDateTime) -> Step<()> {
         let now = Millis::from(now);
         let audit = AuditEvent::new(Command::Unlock, account.subject().clone(), now);

@@ -50,8 +50,8 @@ impl Verifier {
     }
 }
 
-/// What a limit refuses with, in a record that was last written at `updated`. What lies further ahead than a full bucket,
-/// in a record whose last write lies ahead, too, can only be a clock: then that is said.
+/// What a limit refuses with, in a record that was last written at `updated`. What lies further ahead than a
+/// full bucket, in a record whose last write lies ahead, too, can only be a clock: then that is said.
 pub(crate) fn refused(
     empty: Empty,
     updated: Millis,

@@ -1,12 +1,12 @@
 //! Judging one presented binding code: the charge, the verdict and what follows a wrong one, in one step.
 //!
-//! Before anything is compared: the challenge must wait, its deadline lie ahead, its lane be unlocked, an attempt be left
-//! for a short code, and the code have the challenge's number of digits. A refused code is neither evaluated nor counted,
-//! right or wrong. A wrong short one that was evaluated is charged to its lane's guesses, the pair and the authenticator's
-//! failures in a row; a right one charges nothing and clears only those failures. The charge itself is in
-//! `record/exchange.rs`. A wrong long code changes nothing, and nothing is written: limits are for secrets below 64 bits
-//! (NIST SP 800-63B-4 section 3.1.3.2), and what nobody can use up keeps nobody out. This module must never compare a code
-//! before these gates.
+//! Before anything is compared: the challenge must wait, its deadline lie ahead, its lane be unlocked, an
+//! attempt be left for a short code, and the code have the challenge's number of digits. A refused code is
+//! neither evaluated nor counted, right or wrong. A wrong short one that was evaluated is charged to its
+//! lane's guesses, the pair and the authenticator's failures in a row; a right one charges nothing and clears
+//! only those failures. The charge itself is in `record/exchange.rs`. A wrong long code changes nothing, and
+//! nothing is written: limits are for secrets below 64 bits (NIST SP 800-63B-4 section 3.1.3.2), and what
+//! nobody can use up keeps nobody out. This module must never compare a code before these gates.
 
 use crate::{
     command::{decide::StepBuilder, verifier::Verifier},
@@ -110,11 +110,11 @@ impl Verifier {
 }
 
 impl Verifier {
-    /// What follows a wrong short code. At the cap the authenticator is disabled and its challenges end, or its short ones
-    /// of this lane do, and it gets long codes there. Sessions do not end, because a thief who guesses could end those of
-    /// the owner. An empty budget does the same for the whole lane: it locks and ends every challenge, or it hardens and
-    /// ends the short ones. The account's holder is told when a budget empties, within the bound of such notices. Returns
-    /// the verdict.
+    /// What follows a wrong short code. At the cap the authenticator is disabled and its challenges end, or
+    /// its short ones of this lane do, and it gets long codes there. Sessions do not end, because a thief who
+    /// guesses could end those of the owner. An empty budget does the same for the whole lane: it locks and
+    /// ends every challenge, or it hardens and ends the short ones. The account's holder is told when a
+    /// budget empties, within the bound of such notices. Returns the verdict.
     pub(crate) fn reject(
         &self,
         record: &mut AccountBody,
@@ -153,8 +153,8 @@ impl Verifier {
     }
 }
 
-/// Cancels the waiting challenges that `chosen` picks, and ends their cool-downs: whoever waited for such a code may ask
-/// for a long one at once.
+/// Cancels the waiting challenges that `chosen` picks, and ends their cool-downs: whoever waited for such a
+/// code may ask for a long one at once.
 fn harden(record: &mut AccountBody, chosen: impl Fn(&Challenge) -> bool) {
     for place in 0..record.challenges().len() {
         let challenge = record.challenges_mut().get_mut(place).filter(|known| chosen(known));

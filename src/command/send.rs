@@ -1,10 +1,10 @@
 //! Sending a code: for the first time, again, or not yet.
 //!
-//! Resending is asking again. While a challenge is live with at least half of its lifetime left, asking returns the
-//! same handle and sends again, the same code or a new one as the policy says; with less left, a new challenge takes
-//! its place. Inside the cool-down nothing is sent, and in the last half minute of a transaction nothing is either. Whatever
-//! is sent was charged first, to the account; attempts carry over, always. While the lane is hardened the code is long, and
-//! needs no attempt.
+//! Resending is asking again. While a challenge is live with at least half of its lifetime left, asking
+//! returns the same handle and sends again, the same code or a new one as the policy says; with less left, a
+//! new challenge takes its place. Inside the cool-down nothing is sent, and in the last half minute of a
+//! transaction nothing is either. Whatever is sent was charged first, to the account; attempts carry over,
+//! always. While the lane is hardened the code is long, and needs no attempt.
 
 use crate::{
     command::{

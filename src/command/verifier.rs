@@ -36,8 +36,8 @@ impl Verifier {
         &self.policy
     }
 
-    /// Until when sessions of this lane are given and asked for no binding code, if the lane is locked. It never is if the
-    /// policy hardens.
+    /// Until when sessions of this lane are given and asked for no binding code, if the lane is locked. It
+    /// never is if the policy hardens.
     #[must_use]
     pub fn locked_until(&self, account: &Account, lane: Lane, now: OffsetDateTime) -> Option<OffsetDateTime> {
         let empty = account.body().ledger().no_guesses(lane, &self.policy, Millis::from(now));
@@ -45,8 +45,8 @@ impl Verifier {
         empty.map(|empty| empty.until().to_datetime())
     }
 
-    /// The chance that somebody with the account's password, who guesses for a whole year as often as the policy lets them,
-    /// hits a code of one of its active authenticators. The worst of all accounts is
+    /// The chance that somebody with the account's password, who guesses for a whole year as often as the
+    /// policy lets them, hits a code of one of its active authenticators. The worst of all accounts is
     /// [`Policy::guess_probability`].
     #[must_use]
     pub fn guess_probability(&self, account: &Account) -> f64 {
@@ -55,8 +55,8 @@ impl Verifier {
         self.policy.guess_probability_of(&kinds, &[Lane::Unknown])
     }
 
-    /// Whether messages for sessions of this lane carry long codes: too many codes were wrong. It never is hardened if the
-    /// policy locks.
+    /// Whether messages for sessions of this lane carry long codes: too many codes were wrong. It never is
+    /// hardened if the policy locks.
     #[must_use]
     pub fn is_hardened(&self, account: &Account, lane: Lane, now: OffsetDateTime) -> bool {
         self.policy.hardens_messages()

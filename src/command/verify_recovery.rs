@@ -1,9 +1,9 @@
 //! `verify_recovery`: completes a login with a recovery code (`POST /oauth/token`, grant `mfa-recovery-code`).
 //!
-//! Recovery stays open while the account is locked or hardened, so that guessing at the other factors starves nobody. Its
-//! own bounds are five wrong codes a transaction and the recovery bucket. Once that is empty, a wrong code is counted
-//! nowhere, and nothing is written. Failure is uniform: a used code looks like a
-//! wrong one. A client that lost the answer may ask again with the same code in the same transaction and gets the
+//! Recovery stays open while the account is locked or hardened, so that guessing at the other factors starves
+//! nobody. Its own bounds are five wrong codes a transaction and the recovery bucket. Once that is empty, a
+//! wrong code is counted nowhere, and nothing is written. Failure is uniform: a used code looks like a wrong
+//! one. A client that lost the answer may ask again with the same code in the same transaction and gets the
 //! same answer; anywhere else the code is wrong.
 
 use time::OffsetDateTime;
@@ -108,7 +108,8 @@ impl Verifier {
         let (id, subject) = (recovery.id(), account.subject());
         let Some(place) = recovery.find(&self.keys, subject, code) else {
             if empty.is_some() {
-                // Nobody guesses 120 bits. What anybody with the password can repeat without end must not write.
+                // Nobody guesses 120 bits. What anybody with the password can repeat without end must not
+                // write.
                 return Err(Denial::InvalidRecoveryCode);
             }
             let emptied = account.charge_recovery(transaction, &self.policy, now);

@@ -42,8 +42,8 @@ pub(crate) struct Binding<'a> {
     pub(crate) seed: &'a Seed,
 }
 
-/// The binding code: MAC(binding; everything it is bound to, its form included). A short one is its first 8 bytes as an
-/// integer modulo 10^digits, a long one its first two times 8 bytes, each modulo 10^10.
+/// The binding code: MAC(binding; everything it is bound to, its form included). A short one is its first 8
+/// bytes as an integer modulo 10^digits, a long one its first two times 8 bytes, each modulo 10^10.
 pub(crate) fn binding_code(key: &MacKey, binding: &Binding<'_>) -> BindingCode {
     BindingCode::from_tag(&binding_tag(key, binding), binding.form)
 }

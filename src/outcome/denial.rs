@@ -73,8 +73,8 @@ pub enum Denial {
         /// When the next message may be sent.
         until: OffsetDateTime,
     },
-    /// A limit refuses until then, but only because a clock that wrote the record was ahead of this step's by more than a
-    /// minute. **For the operator**: set the clocks right, and `unlock` the account, or wait.
+    /// A limit refuses until then, but only because a clock that wrote the record was ahead of this step's by
+    /// more than a minute. **For the operator**: set the clocks right, and `unlock` the account, or wait.
     ClockDisagrees {
         /// When the limit has passed, by this step's clock.
         until: OffsetDateTime,
@@ -96,8 +96,8 @@ pub enum Denial {
     /// The text cannot be the code: [`Malformed`] as typed, or with another number of digits than the challenge's. It
     /// was compared with nothing, so it costs no attempt.
     MalformedCode,
-    /// The code is wrong and has the 20 digits of a hardened lane. It was compared and counted nowhere: the record is as it
-    /// was.
+    /// The code is wrong and has the 20 digits of a hardened lane. It was compared and counted nowhere: the
+    /// record is as it was.
     InvalidLongCode,
     /// The code is wrong, and was counted.
     InvalidBindingCode {
@@ -108,8 +108,8 @@ pub enum Denial {
     // Recovery.
     /// The account has no recovery codes, or none whose key is in the ring.
     NoRecoveryCode,
-    /// The code is not a live one: never issued, used or replaced, which look alike. It was counted, unless the bucket of
-    /// wrong recovery codes is empty.
+    /// The code is not a live one: never issued, used or replaced, which look alike. It was counted, unless
+    /// the bucket of wrong recovery codes is empty.
     InvalidRecoveryCode,
     /// Too many wrong recovery codes: in this transaction, for good, or in the account, until the given time.
     TooManyRecoveryAttempts {
@@ -242,8 +242,8 @@ impl Denial {
         matches!(self, Self::WrongRecord)
     }
 
-    /// Whether a presented code was compared and counted. A wrong recovery code is while their bucket holds one more; a
-    /// wrong long code never is.
+    /// Whether a presented code was compared and counted. A wrong recovery code is while their bucket holds
+    /// one more; a wrong long code never is.
     #[must_use]
     pub const fn is_counted(&self) -> bool {
         matches!(self, Self::InvalidBindingCode { .. } | Self::InvalidRecoveryCode)

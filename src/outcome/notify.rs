@@ -87,7 +87,8 @@ pub enum Notice {
         /// Until when, in milliseconds since the Unix epoch.
         until: u64,
     },
-    /// So many wrong codes came that the account is hardened: until that calms down, codes of 20 digits are sent.
+    /// So many wrong codes came that the account is hardened: until that calms down, codes of 20 digits are
+    /// sent.
     Hardened {
         /// The authenticator that was guessed at last.
         authenticator: AuthenticatorId,

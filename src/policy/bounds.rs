@@ -26,8 +26,8 @@ pub(crate) const MAX_CHALLENGES: usize = 32;
 /// The most attempts a stored pair may have left.
 pub(crate) const MAX_ATTEMPTS: u8 = 10;
 
-/// The most wrong codes in a row that a stored authenticator may have in each lane. One that is disabled at the cap is
-/// disabled at this number of both lanes together, too (NIST SP 800-63B-4 section 3.2.2).
+/// The most wrong codes in a row that a stored authenticator may have in each lane. One that is disabled at
+/// the cap is disabled at this number of both lanes together, too (NIST SP 800-63B-4 section 3.2.2).
 pub(crate) const MAX_FAILURES: u8 = 100;
 
 /// How far ahead of a clock another may honestly be.
@@ -48,6 +48,6 @@ pub(crate) const DAY_MS: u64 = 86_400_000;
 /// With less than this left of a transaction, no code is sent: nobody could type it in time.
 pub(crate) const SHORTEST_CHALLENGE_MS: u64 = 30_000;
 
-/// Notices that somebody without a second factor can cause: three, and one more each eight hours. Each is about a budget
-/// that ran empty; what a session with a second factor does is always told.
+/// Notices that somebody without a second factor can cause: three, and one more each eight hours. Each is
+/// about a budget that ran empty; what a session with a second factor does is always told.
 pub(crate) const NOTICES: Rate = Rate::new(3, Duration::hours(8));

@@ -10,31 +10,34 @@ use crate::{
 /// How long the thief has.
 const YEAR: Duration = Duration::days(365);
 
-/// How many wrong answers a hardened lane takes: as many as a host answers to one account, which limits requests.
+/// How many wrong answers a hardened lane takes: as many as a host answers to one account, which limits
+/// requests.
 const HARDENED_GUESSES_A_SECOND: f64 = 1_000.0;
 
 impl Policy {
-    /// The chance that somebody who guesses for a whole year, as often as this policy lets them, hits a code once: the
-    /// worst that the policy allows. The thief has every factor that is on to guess at, and both lanes: the password, and a
-    /// session that is known.
+    /// The chance that somebody who guesses for a whole year, as often as this policy lets them, hits a code
+    /// once: the worst that the policy allows. The thief has every factor that is on to guess at, and both
+    /// lanes: the password, and a session that is known.
     ///
-    /// For the presets this gives about 0.00079 (`default`), 0.16 (`auth0`) and 0.0000011 (`strict`), and half of that for
-    /// one lane, which is all that a password opens: see [`guess_probability_of`](Self::guess_probability_of). For a given
-    /// account, ask [`Verifier::guess_probability`](crate::Verifier::guess_probability).
+    /// For the presets this gives about 0.00079 (`default`), 0.16 (`auth0`) and 0.0000011 (`strict`), and
+    /// half of that for one lane, which is all that a password opens: see
+    /// [`guess_probability_of`](Self::guess_probability_of). For a given account, ask
+    /// [`Verifier::guess_probability`](crate::Verifier::guess_probability).
     #[must_use]
     pub fn guess_probability(&self) -> f64 {
         let kinds = AuthenticatorKind::ALL.into_iter().filter(|kind| kind.is_factor());
         self.chance(kinds.filter(|&kind| self.admits(kind) != FactorUse::Off), 2)
     }
 
-    /// The same for somebody who has these kinds of factor to guess at, in these lanes; a kind that an account has twice
-    /// is named twice.
+    /// The same for somebody who has these kinds of factor to guess at, in these lanes; a kind that an
+    /// account has twice is named twice.
     ///
-    /// In each lane the thief has as many short guesses as the tighter of the guess bucket and the long budget admits in
-    /// 365 days: 1 − (1 − p)^guesses, where p is the chance of one guess at the best of the kinds. Where the policy hardens
-    /// there are 1,000 long guesses a second beside them. The cap on wrong codes in a row is left out: the account's holder
-    /// may clear it by signing in meanwhile. One code is acceptable at a time, because a code is bound to its handle.
-    /// Recovery codes are left out: with 120 bits, a year of such guesses has a chance of 10^-25.
+    /// In each lane the thief has as many short guesses as the tighter of the guess bucket and the long
+    /// budget admits in 365 days: 1 − (1 − p)^guesses, where p is the chance of one guess at the best of the
+    /// kinds. Where the policy hardens there are 1,000 long guesses a second beside them. The cap on wrong
+    /// codes in a row is left out: the account's holder may clear it by signing in meanwhile. One code is
+    /// acceptable at a time, because a code is bound to its handle. Recovery codes are left out: with 120
+    /// bits, a year of such guesses has a chance of 10^-25.
     #[must_use]
     pub fn guess_probability_of(&self, kinds: &[AuthenticatorKind], lanes: &[Lane]) -> f64 {
         let lanes = Lane::ALL.iter().filter(|lane| lanes.contains(lane)).count();
@@ -48,13 +51,14 @@ impl Policy {
         let rates = self.guess_rates();
         let guesses = rates.long.map_or(u64::MAX, |rate| rate.admits(YEAR)).min(rates.bucket.admits(YEAR));
         let short = 1.0 - power(1.0 - short, guesses.saturating_mul(u64::from(lanes)));
-        // One in 10^20 vanishes beside 1, so here the chances of all guesses are added up, which is never too little.
+        // One in 10^20 vanishes beside 1, so here the chances of all guesses are added up, which is never too
+        // little.
         let long = long * HARDENED_GUESSES_A_SECOND * YEAR.as_seconds_f64();
         (short + long).min(1.0)
     }
 
-    /// The chances of one short guess and of one long guess at a factor of this kind; the second is 0 where the policy
-    /// locks.
+    /// The chances of one short guess and of one long guess at a factor of this kind; the second is 0 where
+    /// the policy locks.
     fn chances(&self, kind: AuthenticatorKind) -> Option<(f64, f64)> {
         match kind {
             AuthenticatorKind::Email => {
@@ -126,8 +130,7 @@ mod tests {
     #[test]
     fn hardened_guesses_are_added_where_the_policy_hardens() {
         let with = |when_exhausted| {
-            let mut settings = Settings::default();
-            settings.when_exhausted = when_exhausted;
+            let settings = Settings { when_exhausted, ..Settings::default() };
             Policy::new(settings).unwrap().guess_probability()
         };
         let (harden, messages, lock) =
@@ -138,9 +141,8 @@ mod tests {
 
     #[test]
     fn no_chance_is_above_one() {
-        let mut settings = Settings::default();
-        settings.guess_bucket = crate::policy::rate::Rate::new(1_000, Duration::SECOND);
-        settings.long_guess_budget = None;
+        let guess_bucket = crate::policy::rate::Rate::new(1_000, Duration::SECOND);
+        let settings = Settings { guess_bucket, long_guess_budget: None, ..Settings::default() };
         let policy = Policy::new(settings).unwrap();
         assert!((0.999..=1.0).contains(&policy.guess_probability()));
     }

@@ -21,7 +21,8 @@ impl Policy {
         settings.out_of_range().map_or(Ok(Self(settings)), Err)
     }
 
-    /// Settings that are not checked: of a policy under which nobody could sign in, for the tests of what it refuses.
+    /// Settings that are not checked: of a policy under which nobody could sign in, for the tests of what it
+    /// refuses.
     #[cfg(test)]
     pub(crate) const fn unchecked(settings: Settings) -> Self {
         Self(settings)

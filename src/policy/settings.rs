@@ -86,11 +86,11 @@ pub enum RecoveryUse {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(clippy::exhaustive_enums, reason = "there is no fourth way")]
 pub enum WhenExhausted {
-    /// Every code grows longer: a message carries 20 digits. Wrong ones are counted nowhere, so the account's holder is
-    /// never kept out. It ends when both guess budgets hold a challenge's attempts again.
+    /// Every code grows longer: a message carries 20 digits. Wrong ones are counted nowhere, so the account's
+    /// holder is never kept out. It ends when both guess budgets hold a challenge's attempts again.
     Harden,
-    /// The same for messages alone; any other code is refused until the budgets refill (NIST SP 800-63B-4 section 3.1.4
-    /// wants a limit for each output of less than 64 bits).
+    /// The same for messages alone; any other code is refused until the budgets refill (NIST SP 800-63B-4
+    /// section 3.1.4 wants a limit for each output of less than 64 bits).
     HardenMessages,
     /// No code is taken and none sent until the budgets refill (Auth0).
     Lock,
@@ -145,8 +145,8 @@ pub struct Settings {
     pub when_exhausted: WhenExhausted,
     /// Wrong codes in a row for one authenticator in one lane, 1 to 100.
     pub failure_cap: u8,
-    /// What happens at that cap. If the authenticator is disabled, it also is at 100 in both lanes together (NIST SP
-    /// 800-63B-4 section 3.2.2).
+    /// What happens at that cap. If the authenticator is disabled, it also is at 100 in both lanes together
+    /// (NIST SP 800-63B-4 section 3.2.2).
     pub at_cap: AtCap,
     /// Wrong recovery codes of the whole account.
     pub recovery_bucket: Rate,
@@ -203,9 +203,9 @@ impl Default for Settings {
 
 impl Settings {
     /// What Auth0 documents: one recovery code that is replaced on use, ten wrong codes and one more each six
-    /// minutes, twenty messages and one more each minute. An account that was guessed at is locked, which somebody with the
-    /// password can do to it again and again. Its lack of a long budget makes guessing likelier by two hundred times: see
-    /// [`Policy::guess_probability`](crate::Policy::guess_probability).
+    /// minutes, twenty messages and one more each minute. An account that was guessed at is locked, which
+    /// somebody with the password can do to it again and again. Its lack of a long budget makes guessing
+    /// likelier by two hundred times: see [`Policy::guess_probability`](crate::Policy::guess_probability).
     #[must_use]
     pub fn auth0() -> Self {
         Self {
@@ -228,10 +228,10 @@ impl Settings {
 
     /// The verifier-side limits of NIST SP 800-63B-4 and OWASP ASVS 5.0 level 3. Email only confirms addresses.
     ///
-    /// **No factor of this preset completes a login**, since email is the only factor that the library has. So
-    /// [`Policy::new`](crate::Policy::new) refuses these settings as they are, by the name `factors`, and
-    /// [`Policy::strict`](crate::Policy::strict) is good for confirming addresses alone. Whoever signs people in sets
-    /// [`factors`](Self::factors).
+    /// **No factor of this preset completes a login**, since email is the only factor that the library has.
+    /// So [`Policy::new`](crate::Policy::new) refuses these settings as they are, by the name `factors`, and
+    /// [`Policy::strict`](crate::Policy::strict) is good for confirming addresses alone. Whoever signs people
+    /// in sets [`factors`](Self::factors).
     #[must_use]
     pub fn strict() -> Self {
         Self {

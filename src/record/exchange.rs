@@ -1,8 +1,9 @@
 //! The exchange of one code: the parts of a record that sending a code or taking one touches, and what either costs.
 //!
-//! A message is charged to the ledger and begins the cool-down of its pair. A wrong short code is charged to its lane's
-//! guesses, the pair and the authenticator's failures in a row in that lane; a right one charges nothing and ends only
-//! those failures. A wrong long code is charged to nothing. This module must never compare a code.
+//! A message is charged to the ledger and begins the cool-down of its pair. A wrong short code is charged to
+//! its lane's guesses, the pair and the authenticator's failures in a row in that lane; a right one charges
+//! nothing and ends only those failures. A wrong long code is charged to nothing. This module must never
+//! compare a code.
 
 use crate::{
     machine::{enrollment::PendingRecovery, transition::IllegalTransition},
@@ -52,8 +53,8 @@ impl Exchange<'_> {
         self.updated
     }
 
-    /// The form of a code that is sent now: long while the lane is hardened, or the authenticator is at the cap of
-    /// failures in a row there.
+    /// The form of a code that is sent now: long while the lane is hardened, or the authenticator is at the
+    /// cap of failures in a row there.
     pub(crate) fn form(&self, lane: Lane, policy: &Policy, now: Millis) -> CodeForm {
         let settings = policy.settings();
         let lane_is_hardened = policy.hardens_messages() && self.ledger.is_hardened(lane, policy, now);
@@ -73,8 +74,9 @@ impl Exchange<'_> {
         self.pair.note_send(now);
     }
 
-    /// Notes a right code: the challenge is over, and the failures in a row of its lane end. If the code was for a
-    /// confirmation, the authenticator becomes active. Returns the recovery codes that were shown with its enrollment.
+    /// Notes a right code: the challenge is over, and the failures in a row of its lane end. If the code was
+    /// for a confirmation, the authenticator becomes active. Returns the recovery codes that were shown with
+    /// its enrollment.
     pub(crate) fn accept(
         self,
         challenge: &mut Challenge,
@@ -88,7 +90,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// Charges a wrong short code. The caller has seen that the pair has an attempt left, and the lane a guess.
+    /// Charges a wrong short code. The caller has seen that the pair has an attempt left, and the lane a
+    /// guess.
     pub(crate) fn reject(
         self,
         challenge: &mut Challenge,
@@ -143,7 +146,8 @@ impl WrongCode {
         self.disabled
     }
 
-    /// Whether the authenticator reached the cap of wrong codes in a row in this lane, and gets long codes there.
+    /// Whether the authenticator reached the cap of wrong codes in a row in this lane, and gets long codes
+    /// there.
     pub(crate) const fn hardened(&self) -> bool {
         self.hardened
     }

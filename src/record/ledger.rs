@@ -14,10 +14,10 @@ use crate::{
 
 /// The budgets of one account.
 ///
-/// Each bucket is one timestamp: the instant at which it will be full again (the generic cell rate algorithm). A bucket
-/// of burst *b* that refills one every *t* is empty while that instant is more than (*b* − 1)·*t* ahead. Charging moves
-/// it on by *t*; a stored instant never moves back, except through `unlock`. So a clock that jumps ahead gains at most
-/// one full bucket, and one that goes back gains nothing.
+/// Each bucket is one timestamp: the instant at which it will be full again (the generic cell rate
+/// algorithm). A bucket of burst *b* that refills one every *t* is empty while that instant is more than (*b*
+/// − 1)·*t* ahead. Charging moves it on by *t*; a stored instant never moves back, except through `unlock`.
+/// So a clock that jumps ahead gains at most one full bucket, and one that goes back gains nothing.
 ///
 /// No success, resend, new challenge, new token or new enrollment touches a bucket. That is what bounds guessing: the
 /// limit on one code is not a control, because codes can be asked for again (RFC 4226 section 7.3: throttling must span
@@ -71,7 +71,8 @@ impl Empty {
         self.until
     }
 
-    /// Whether it lies further ahead than charges by clocks that agree can put it, under the policy of this step.
+    /// Whether it lies further ahead than charges by clocks that agree can put it, under the policy of this
+    /// step.
     pub(crate) const fn is_beyond_full(self) -> bool {
         self.beyond
     }
@@ -94,13 +95,14 @@ impl Ledger {
         self.lane(lane).guesses.empty(policy.guess_rates(), now)
     }
 
-    /// Whether a lane is hardened: from when its guess budgets run empty until both hold a challenge's attempts again.
+    /// Whether a lane is hardened: from when its guess budgets run empty until both hold a challenge's
+    /// attempts again.
     pub(crate) fn is_hardened(&self, lane: Lane, policy: &Policy, now: Millis) -> bool {
         self.no_guesses(lane, policy, now).is_some() || self.lane(lane).stays_hardened(policy, now)
     }
 
-    /// Charges one evaluated wrong code, and says until when the lane has no guess left, if this was the last. The caller
-    /// has seen that there was one.
+    /// Charges one evaluated wrong code, and says until when the lane has no guess left, if this was the
+    /// last. The caller has seen that there was one.
     pub(crate) fn charge_guess(&mut self, lane: Lane, policy: &Policy, now: Millis) -> Option<Millis> {
         let (rates, own) = (policy.guess_rates(), self.lanes.of_mut(lane));
         if own.guesses.is_full(rates, now) {
@@ -127,7 +129,8 @@ impl Ledger {
         sends.take(policy.send_rates(), now);
     }
 
-    /// Charges one wrong recovery code and says whether that emptied the bucket. The caller has seen that it is not empty.
+    /// Charges one wrong recovery code and says whether that emptied the bucket. The caller has seen that it
+    /// is not empty.
     pub(crate) fn charge_recovery(&mut self, policy: &Policy, now: Millis) -> bool {
         let rate = policy.settings().recovery_bucket;
         if self.recovery.is_full(now) {
@@ -142,8 +145,8 @@ impl Ledger {
         self.recovery.empty(policy.settings().recovery_bucket, now)
     }
 
-    /// Whether the account's holder is to be told that a lane has no guess left: for the first time since the budgets
-    /// were full, or a day after the last time. Says so once.
+    /// Whether the account's holder is to be told that a lane has no guess left: for the first time since the
+    /// budgets were full, or a day after the last time. Says so once.
     pub(crate) fn tell_of_guesses(&mut self, lane: Lane, now: Millis) -> bool {
         self.lanes.of_mut(lane).guesses_told.tell(&mut self.notices, now)
     }
@@ -153,8 +156,8 @@ impl Ledger {
         self.recovery_told.tell(&mut self.notices, now)
     }
 
-    /// Refills the guess buckets, ends the hardening and grants `grant` guesses on the long budgets. The others only lose
-    /// what a clock that was ahead had put on them: they stay at most empty as of now.
+    /// Refills the guess buckets, ends the hardening and grants `grant` guesses on the long budgets. The
+    /// others only lose what a clock that was ahead had put on them: they stay at most empty as of now.
     pub(crate) fn unlock(&mut self, policy: &Policy, grant: u32, now: Millis) {
         for lane in Lane::ALL {
             let own = self.lanes.of_mut(lane);
@@ -175,23 +178,23 @@ impl Ledger {
 }
 
 impl LaneLedger {
-    /// Whether it was hardened, and its guess budgets do not hold a challenge's attempts again. A bucket that can never
-    /// hold as many must be full.
+    /// Whether it was hardened, and its guess budgets do not hold a challenge's attempts again. A bucket that
+    /// can never hold as many must be full.
     fn stays_hardened(&self, policy: &Policy, now: Millis) -> bool {
         let attempts = u32::from(policy.settings().attempts);
         self.hardened && !self.guesses.holds(attempts, policy.guess_rates(), now)
     }
 }
 
-/// When the account's holder was last told that a budget ran empty, unless it was full since; zero if never. It is no
-/// `Option`, which a stored record could leave out.
+/// When the account's holder was last told that a budget ran empty, unless it was full since; zero if never.
+/// It is no `Option`, which a stored record could leave out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 struct Told(Millis);
 
 impl Told {
-    /// Notes that the account's holder is told, and says whether: not again within a day, and not beyond the bound of all
-    /// such notices.
+    /// Notes that the account's holder is told, and says whether: not again within a day, and not beyond the
+    /// bound of all such notices.
     fn tell(&mut self, notices: &mut Bucket, now: Millis) -> bool {
         let too_soon = self.0 > Millis(0) && now.since(self.0) < DAY_MS;
         if too_soon || notices.empty(NOTICES, now).is_some() {

@@ -1,4 +1,5 @@
-//! A factor that is off. A checked policy has another one that authenticates, and this library has no other yet.
+//! A factor that is off. A checked policy has another one that authenticates, and this library has no other
+//! yet.
 
 use std::vec::Vec;
 

@@ -23,10 +23,11 @@ use crate::{
     reason = "a code is short and needs a limit on guesses, or it is long and needs none"
 )]
 pub enum CodeForm {
-    /// So many digits, 6 to 9: a secret of less than 64 bits, whose guesses are limited (NIST SP 800-63B-4 section
-    /// 3.1.3.2).
+    /// So many digits, 6 to 9: a secret of less than 64 bits, whose guesses are limited (NIST SP 800-63B-4
+    /// section 3.1.3.2).
     Short(u8),
-    /// 20 digits, typed in groups of four: 66.4 bits, which nobody guesses. What is sent while a lane is hardened.
+    /// 20 digits, typed in groups of four: 66.4 bits, which nobody guesses. What is sent while a lane is
+    /// hardened.
     Long,
 }
 
@@ -47,7 +48,8 @@ impl CodeForm {
     }
 }
 
-/// The number that a message carries and a person types: `binding_code` in Auth0's API, 6 to 9 decimal digits, or 20.
+/// The number that a message carries and a person types: `binding_code` in Auth0's API, 6 to 9 decimal
+/// digits, or 20.
 #[derive(Clone)]
 pub struct BindingCode {
     /// ASCII digits; zero bytes behind them.
@@ -60,13 +62,13 @@ impl BindingCode {
     pub const MIN_DIGITS: u8 = 6;
     /// The most digits (RFC 4226 appendix E.2 calls nine the practical maximum).
     pub const MAX_DIGITS: u8 = 9;
-    /// The digits of a long code: with 66.4 bits it needs no limit on guesses (NIST SP 800-63B-4 section 3.1.3.2: below 64
-    /// bits it would). Digits are on every keypad and can be read out in every language.
+    /// The digits of a long code: with 66.4 bits it needs no limit on guesses (NIST SP 800-63B-4 section
+    /// 3.1.3.2: below 64 bits it would). Digits are on every keypad and can be read out in every language.
     pub const LONG_DIGITS: u8 = 20;
     const LONG: usize = 20;
 
-    /// Reads a typed code: 6 to 9 decimal digits of any script, or 20, with spaces, dashes and invisible characters
-    /// anywhere.
+    /// Reads a typed code: 6 to 9 decimal digits of any script, or 20, with spaces, dashes and invisible
+    /// characters anywhere.
     ///
     /// # Errors
     /// [`Malformed`] if the text cannot be a binding code; that costs no attempt.
@@ -82,8 +84,9 @@ impl BindingCode {
 
     /// The code of a tag.
     ///
-    /// A short one is the tag's first 8 bytes, as an integer, modulo 10^digits: a code is likelier than another by a part
-    /// of at most 10^9 / 2^64, which is below 2^-34. A long one is two draws of 8 bytes, the first 16, each modulo 10^10.
+    /// A short one is the tag's first 8 bytes, as an integer, modulo 10^digits: a code is likelier than
+    /// another by a part of at most 10^9 / 2^64, which is below 2^-34. A long one is two draws of 8 bytes,
+    /// the first 16, each modulo 10^10.
     pub(crate) fn from_tag(tag: &Tag, form: CodeForm) -> Self {
         let [first, second] = draws(tag);
         // One arm a modulus: division by a constant compiles to a multiplication, whose time tells nothing.

@@ -1,10 +1,11 @@
-//! Lanes: the two parts of an account's limits, so that somebody who knows only the password cannot use up what a known
-//! person needs. A lane must never decide what its session may do.
+//! Lanes: the two parts of an account's limits, so that somebody who knows only the password cannot use up
+//! what a known person needs. A lane must never decide what its session may do.
 
 /// On which of an account's limits a session draws.
 ///
-/// Guesses, messages, hardening, failures in a row and the eviction of challenges are counted once a lane. What happens in
-/// one lane refuses nothing in the other. A challenge stays in the lane that it was issued in.
+/// Guesses, messages, hardening, failures in a row and the eviction of challenges are counted once a lane.
+/// What happens in one lane refuses nothing in the other. A challenge stays in the lane that it was issued
+/// in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[allow(clippy::exhaustive_enums, reason = "a session is known or it is not")]

@@ -1,5 +1,5 @@
-//! The yearly chance of a lucky guess, by simulation: a thief with a year of time and the real commands says how many
-//! guesses each preset admits, and seeded dice say how often that hits.
+//! The yearly chance of a lucky guess, by simulation: a thief with a year of time and the real commands says
+//! how many guesses each preset admits, and seeded dice say how often that hits.
 
 use countersign::{
     Denial, Policy, Session,
@@ -11,11 +11,12 @@ use countersign_testkit::{Given, World, wrong};
 use rand::{Rng as _, SeedableRng as _, rngs::ChaCha20Rng};
 use time::Duration;
 
-/// Each preset with email as a factor, how many guesses a lane admits in a year, and in which steps of seconds the thief
-/// tries: often enough to miss none.
+/// Each preset with email as a factor, how many guesses a lane admits in a year, and in which steps of
+/// seconds the thief tries: often enough to miss none.
 fn presets() -> [(Policy, u64, i64); 3] {
     let open = |mut settings: Settings| {
-        // The thief's messages are another limit, and the cap on wrong codes in a row ends only what nobody clears.
+        // The thief's messages are another limit, and the cap on wrong codes in a row ends only what nobody
+        // clears.
         settings.factors.email = FactorUse::Authenticate;
         settings.send_bucket = Rate::new(1_000, Duration::SECOND);
         settings.long_send_budget = None;

@@ -1,4 +1,5 @@
-//! Hardening: an account that is guessed at gets longer codes instead of a closed door, in the lane that is guessed in.
+//! Hardening: an account that is guessed at gets longer codes instead of a closed door, in the lane that is
+//! guessed in.
 
 use countersign::{
     AuthenticatorId, BindingCode, ChallengeRequest, Denial, Policy, Session,
@@ -28,7 +29,8 @@ fn enrolled(change: impl FnOnce(&mut Settings)) -> (World, AuthenticatorId, Vec<
     (world, id, codes)
 }
 
-/// Presents wrong codes in logins of their own until the lane of the password is hardened: how many that took.
+/// Presents wrong codes in logins of their own until the lane of the password is hardened: how many that
+/// took.
 fn harden(world: &mut World) -> u32 {
     let mut counted = 0;
     loop {
@@ -236,7 +238,8 @@ fn at_the_cap_an_authenticator_gets_long_codes_in_that_lane_until_one_is_right()
     assert!(!ask(&mut world, one).1.form.is_long());
 }
 
-/// NIST SP 800-63B-4 section 3.2.2: at most 100 in a row. The lanes count apart, so they are also counted together.
+/// NIST SP 800-63B-4 section 3.2.2: at most 100 in a row. The lanes count apart, so they are also counted
+/// together.
 #[test]
 fn a_hundred_failures_of_both_lanes_together_disable_as_the_cap_of_one_does() {
     for (known, disables) in [(99, true), (98, false)] {
@@ -316,8 +319,8 @@ fn what_one_lane_opens_pushes_nothing_of_the_other_out() {
     assert!(world.verify(&waiting, challenged.oob_code.expose(), &right).unwrap().completed);
 }
 
-/// A clock that was ahead charged the lane there. Here it is empty, and a short code that waits is no longer one to guess
-/// at; whoever asks again gets a long one.
+/// A clock that was ahead charged the lane there. Here it is empty, and a short code that waits is no longer
+/// one to guess at; whoever asks again gets a long one.
 #[test]
 fn a_short_code_that_waits_in_an_empty_lane_is_not_judged() {
     let (mut world, ..) = enrolled(|_| {});
@@ -392,7 +395,8 @@ fn l09_an_empty_budget_is_told_once_until_it_was_full_or_a_day_is_over() {
     let told = world.events.iter().filter(|event| matches!(event, Notice::RecoveryGuessed { .. })).count();
     assert_eq!((told, world.events.len()), (days, days), "one a day, of an attack that never stops");
 
-    // One that pauses until the bucket is full is told of again, but not more often than all such notices together may be.
+    // One that pauses until the bucket is full is told of again, but not more often than all such notices
+    // together may be.
     let mut world =
         World::new(policy(|settings| settings.recovery_bucket = Rate::new(1, Duration::seconds(1))));
     world.enroll("user@example.com");
@@ -467,8 +471,8 @@ fn wrong_recovery_codes_write_nothing_once_their_bucket_is_empty() {
     assert!(world.recover(&session, &codes[0]).is_ok(), "recovery stays open");
 }
 
-/// A sign-in and its swaps, while somebody answers a thousand times between any two of its steps. What the attacker does
-/// is given the session, the handle and a wrong code.
+/// A sign-in and its swaps, while somebody answers a thousand times between any two of its steps. What the
+/// attacker does is given the session, the handle and a wrong code.
 fn swaps_lost_beside(world: &mut World, attack: &mut dyn FnMut(&mut World)) -> u32 {
     let session = world.login();
     let mut lost = 0;

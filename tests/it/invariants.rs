@@ -513,8 +513,9 @@ impl Run {
         let Came::Done(result, effects) = self.commit(step, lose, false, false) else { return };
         self.issued(&session, &effects);
         let Ok(verification) = result else { return };
-        // A success needs a waiting challenge before its deadline, of this session, with attempts left, for an
-        // authenticator in the right state, in a lane that has a guess left if the code is short or the policy locks.
+        // A success needs a waiting challenge before its deadline, of this session, with attempts left, for
+        // an authenticator in the right state, in a lane that has a guess left if the code is short or the
+        // policy locks.
         assert_eq!(session.transaction(), own.transaction());
         let id = verification.evidence.authenticator.unwrap().to_string();
         let challenges = before["challenges"].as_array().unwrap().iter();

@@ -1,4 +1,5 @@
-//! What a policy lets a factor do: confirm alone, or authenticate. What it does to one that is off: `src/tests/factors.rs`.
+//! What a policy lets a factor do: confirm alone, or authenticate. What it does to one that is off:
+//! `src/tests/factors.rs`.
 
 use countersign::{Denial, Policy, factor::AuthenticatorKind, policy::FactorUse};
 use countersign_testkit::World;

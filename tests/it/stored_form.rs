@@ -43,8 +43,8 @@ fn full() -> World {
     world
 }
 
-/// A record with every optional part: an unconfirmed authenticator, a spent recovery code, all challenge states, a
-/// hardened lane and a long code.
+/// A record with every optional part: an unconfirmed authenticator, a spent recovery code, all challenge
+/// states, a hardened lane and a long code.
 fn varied() -> Account {
     let mut world = World::new(countersign_testkit::policy(|settings| {
         settings.recovery_use = countersign::policy::RecoveryUse::Replace;

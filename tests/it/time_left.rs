@@ -1,4 +1,5 @@
-//! Times that make a message pointless or a limit wrong: the end of a transaction, and a clock that was ahead.
+//! Times that make a message pointless or a limit wrong: the end of a transaction, and a clock that was
+//! ahead.
 
 use countersign::{
     Denial, Policy, Session, Verifier,
@@ -48,8 +49,8 @@ fn l15_nothing_is_sent_in_the_last_half_minute_of_a_transaction() {
     assert_eq!(world.associate(&elevated, "other@example.com").unwrap_err(), Denial::ExpiredToken);
 }
 
-/// L16: a clock an hour ahead signed in once. By the right time there were too many emails, for 56 minutes, and nobody was
-/// told why.
+/// L16: a clock an hour ahead signed in once. By the right time there were too many emails, for 56 minutes,
+/// and nobody was told why.
 #[test]
 fn l16_a_stamp_beyond_a_full_bucket_is_said_to_be_a_clock() {
     let mut world = World::new(Policy::default());
@@ -95,7 +96,8 @@ fn a_budget_that_honest_clocks_emptied_is_empty_and_no_more() {
     }
 }
 
-/// A policy that takes smaller buckets than the one that charged puts a stamp beyond full as well. No clock is to blame.
+/// A policy that takes smaller buckets than the one that charged puts a stamp beyond full as well. No clock
+/// is to blame.
 #[test]
 fn a_budget_that_a_policy_made_smaller_is_no_clock() {
     let mut world = World::new(policy(|settings| settings.send_bucket = Rate::new(100, Duration::MINUTE)));

@@ -1,9 +1,10 @@
-//! Sixty days of attack by somebody who knows the password, minute by minute, against the real commands. At every sampled
-//! minute the account's holder, who knows the password as well and has nothing else but a mailbox and recovery codes, tries
-//! to sign in on a copy of the record, so that a success ends nothing for the attacker.
+//! Sixty days of attack by somebody who knows the password, minute by minute, against the real commands. At
+//! every sampled minute the account's holder, who knows the password as well and has nothing else but a
+//! mailbox and recovery codes, tries to sign in on a copy of the record, so that a success ends nothing for
+//! the attacker.
 //!
-//! What is promised: guessing keeps nobody out. Asking for message after message can keep somebody from getting one, and
-//! then a recovery code still signs in. Neither reaches an elevated session.
+//! What is promised: guessing keeps nobody out. Asking for message after message can keep somebody from
+//! getting one, and then a recovery code still signs in. Neither reaches an elevated session.
 
 use countersign::{
     Account, Denial, Policy,
@@ -23,7 +24,8 @@ const MINUTES: u32 = 60 * 24 * 60;
 struct Thief {
     /// Guesses whenever a short code may be had; asks for one four times a day.
     guesses: bool,
-    /// Asks for a message whenever there may be one, and gives the last challenge up, so that its cool-down stays.
+    /// Asks for a message whenever there may be one, and gives the last challenge up, so that its cool-down
+    /// stays.
     drains: bool,
     /// Presents wrong recovery codes.
     recovers: bool,
@@ -134,15 +136,16 @@ fn play(policy: &Policy, thief: Thief) -> Seen {
     seen
 }
 
-/// L8: a password thief who guesses ten at once and then one a day kept the holder from every challenge of 60 days, and had
-/// the authenticator disabled after 21.
+/// L8: a password thief who guesses ten at once and then one a day kept the holder from every challenge of 60
+/// days, and had the authenticator disabled after 21.
 #[test]
 fn l08_the_holder_signs_in_by_mail_at_every_minute_of_sixty_days_of_guessing() {
     for policy in presets() {
         let disables = policy.settings().failure_cap == 20;
         let seen = play(&policy, Thief { guesses: true, drains: false, recovers: true });
         assert!(seen.guesses > 15, "{seen:?}");
-        // `strict` disables an authenticator at 20 failures in a row, which the guessing budget admits after 80 days.
+        // `strict` disables an authenticator at 20 failures in a row, which the guessing budget admits after
+        // 80 days.
         assert!(!disables || seen.guesses < 20);
         assert_eq!(seen.by_short + seen.by_long, seen.sampled, "{seen:?}");
         assert!(seen.by_long > seen.sampled / 2, "{seen:?}");

@@ -127,6 +127,21 @@ fn refusals_are_exact_to_the_full_stop() {
             "expired_token",
             "oob_code is expired",
         ),
+        (
+            Token,
+            Denial::ChallengeCancelled(CancelReason::Hardened),
+            403,
+            "expired_token",
+            "oob_code is expired. Ask for a new one: its binding_code has 20 digits.",
+        ),
+        (
+            Challenge,
+            Denial::ClockDisagrees { until: NOW },
+            503,
+            "temporarily_unavailable",
+            "The server's clocks disagree. Try again later.",
+        ),
+        (Token, Denial::InvalidLongCode, 403, "invalid_grant", "Invalid binding_code."),
         (Token, Denial::MalformedCode, 403, "invalid_grant", "Invalid binding_code."),
         (
             Token,
@@ -306,6 +321,45 @@ fn replies_count_whole_seconds_down_to_what_holds_and_up_to_what_helps() {
     assert_eq!(ChallengeReply::new(&again, &policy, over).resend_in, None, "it sends at once");
     let off = countersign_testkit::policy(|settings| settings.cool_down = Duration::ZERO);
     assert_eq!(AssociateReply::new(&associated, &off, later).resend_in, None);
+}
+
+/// A client that knows nothing of long codes passes on what was typed; one that does asks for 20 digits.
+#[test]
+fn an_answer_says_that_a_code_is_long_and_says_nothing_of_a_short_one() {
+    let hardened = |settings: &mut countersign::policy::Settings| {
+        settings.guess_bucket = countersign::policy::Rate::new(1, Duration::HOUR);
+    };
+    let mut world = World::new(countersign_testkit::policy(hardened));
+    let policy = world.verifier.policy().clone();
+    let session = world.login();
+    let short = world.associate(&session, "user@example.com").unwrap();
+    let reply = to_value(AssociateReply::new(&short, &policy, world.now)).unwrap();
+    assert_eq!((reply.get("binding_code_length"), reply.get("binding_code_description")), (None, None));
+    let code = world.mail().code;
+    let guess = countersign_testkit::wrong(&code);
+    world.verify(&session, short.oob_code.expose(), &guess).unwrap_err();
+    let long = world.associate(&session, "user@example.com").unwrap();
+    let in_words = "The binding_code has 20 digits. They may be typed in groups of four.";
+    let reply = to_value(AssociateReply::new(&long, &policy, world.now)).unwrap();
+    assert_eq!(
+        (&reply["binding_code_length"], &reply["binding_code_description"]),
+        (&json!(20), &json!(in_words))
+    );
+    let code = world.mail().code;
+    world.verify(&session, long.oob_code.expose(), &code).unwrap();
+    world.pass(60);
+    let session = world.login();
+    let asked = world.challenge(&session).unwrap();
+    let reply = to_value(ChallengeReply::new(&asked, &policy, world.now)).unwrap();
+    assert_eq!(
+        (&reply["binding_code_length"], &reply["binding_code_description"]),
+        (&json!(20), &json!(in_words))
+    );
+    world.pass(86_400);
+    let session = world.login();
+    let asked = world.challenge(&session).unwrap();
+    let reply = to_value(ChallengeReply::new(&asked, &policy, world.now)).unwrap();
+    assert_eq!((reply.get("binding_code_length"), reply.get("binding_code_description")), (None, None));
 }
 
 #[test]

@@ -30,7 +30,8 @@ pub struct Fill {
 impl Fill {
     pub const EMPTY: Self =
         Self { authenticators: 1, unconfirmed: 0, challenges: 1, transactions: 1, recovery_codes: 10 };
-    /// What the default policy lets an account grow to by logins and one enrollment; of transactions, what a lane holds.
+    /// What the default policy lets an account grow to by logins and one enrollment; of transactions, what a
+    /// lane holds.
     pub const FULL: Self =
         Self { authenticators: 16, unconfirmed: 3, challenges: 8, transactions: 16, recovery_codes: 10 };
 }

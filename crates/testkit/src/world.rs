@@ -119,8 +119,8 @@ pub fn elevation(account: &Account, transaction: i128, at: OffsetDateTime) -> El
     serde_json::from_value(stored).unwrap()
 }
 
-/// Where a bucket of the ledger is stored: `guess`, `long_guess`, `send` and `long_send` of the unknown lane, the same of
-/// the known one with `known_` before it, `enrollment`, `long_enrollment`, `recovery`.
+/// Where a bucket of the ledger is stored: `guess`, `long_guess`, `send` and `long_send` of the unknown lane,
+/// the same of the known one with `known_` before it, `enrollment`, `long_enrollment`, `recovery`.
 pub fn bucket_path(name: &str) -> &'static str {
     match name {
         "guess" => "/ledger/lanes/unknown/guesses/bucket",

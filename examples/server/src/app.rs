@@ -82,6 +82,13 @@ impl App {
         if let Some(panel) = &self.panel {
             panel.note(outcome.audit(), outcome.effects());
         }
+        if outcome.audit().denial == Some("clock_disagrees") {
+            let subject = outcome.audit().subject.as_str();
+            tracing::warn!(
+                subject,
+                "a clock that wrote this user's record was ahead: set it right, then users unlock"
+            );
+        }
         let mut messages = false;
         for effect in outcome.effects() {
             messages |= matches!(effect, Effect::Send(_) | Effect::Notify(_) | Effect::EndSessions(_));

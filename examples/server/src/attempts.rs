@@ -1,11 +1,11 @@
 //! The answer to a wrong binding code: how many attempts are left, and until when none is taken.
 //!
-//! Auth0's error is the same for each wrong code, and it stays: the count is a field beside it, which clients that do
-//! not know it ignore. The field must never tell more than the client can count by itself. The core counts attempts
-//! for one authenticator in one transaction, both of which the client holds; a lock and a disabled authenticator,
-//! which depend on other transactions, are what its next request is told anyway: they are told at once where the
-//! account's holder is, which is not each time. A short code that hardening ended is no attempt any more, either; that
-//! is what the next answer says.
+//! Auth0's error is the same for each wrong code, and it stays: the count is a field beside it, which clients
+//! that do not know it ignore. The field must never tell more than the client can count by itself. The core
+//! counts attempts for one authenticator in one transaction, both of which the client holds; a lock and a
+//! disabled authenticator, which depend on other transactions, are what its next request is told anyway: they
+//! are told at once where the account's holder is, which is not each time. A short code that hardening ended
+//! is no attempt any more, either; that is what the next answer says.
 
 use countersign::{
     Denial, Effect,

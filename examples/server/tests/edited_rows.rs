@@ -117,3 +117,26 @@ fn a_record_of_a_later_release_is_told_from_a_corrupt_one() {
     // The record itself is as it was, and the release that reads it goes on.
     assert_eq!(attempt(&server, "user@example.com").error(), "mfa_required");
 }
+
+/// L16: a limit that a clock ahead has left behind is no fault of the user, and the operator is told.
+#[test]
+fn a_limit_that_a_clock_left_behind_is_told_to_the_operator() {
+    let directory = Arc::new(Directory::new());
+    let server = Server::start_in(&directory, &["--policy", "default", "--implicit-email"]);
+    let token = server.mfa_token();
+    assert_eq!(server.challenge(&token).status, 200);
+    let ahead = "CAST(strftime('%s', 'now') AS INTEGER) * 1000 + 3600000";
+    let bucket = "'$.v1.ledger.lanes.unknown.sends.bucket'";
+    let record = format!("json_set(record, {bucket}, {ahead}, '$.v1.updated', {ahead})");
+    sql(&directory, &format!("UPDATE accounts SET record = {record}"));
+    let refused = server.challenge(&server.mfa_token());
+    let said = "The server's clocks disagree. Try again later.";
+    refused.is_refused(503, "temporarily_unavailable", said);
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((3_000..=3_600).contains(&wait), "{wait}");
+    server.expect_log("a clock that wrote this user's record was ahead");
+    let counted = server.get("/metrics").text;
+    assert!(counted.contains("command=\"challenge\",reason=\"clock_disagrees\"} 1"), "{counted}");
+    assert!(common::run(directory.path(), &["users", "unlock", "user@example.com"]).status.success());
+    assert_eq!(server.challenge(&server.mfa_token()).status, 429, "as empty as any may be, for a while");
+}

@@ -219,8 +219,8 @@ impl Budgets {
         self.buckets.lane(lane).guesses.refused(self.guesses, now).filter(|_| self.locks)
     }
 
-    /// Hardened: the policy does not lock, and one of the two is empty, or ran empty and they do not both hold the attempts
-    /// of a challenge again.
+    /// Hardened: the policy does not lock, and one of the two is empty, or ran empty and they do not both
+    /// hold the attempts of a challenge again.
     pub(crate) fn is_hardened(&self, lane: Lane, now: u64) -> bool {
         let own = self.buckets.lane(lane);
         let empty = own.guesses.refused(self.guesses, now).is_some();
@@ -292,8 +292,8 @@ impl Budgets {
         tells(&mut self.buckets.recovery_told, &mut self.buckets.notices, now)
     }
 
-    /// The guess buckets are full again, the long budgets have five more, nothing is hardened; the others lose what a wild
-    /// clock put on them.
+    /// The guess buckets are full again, the long budgets have five more, nothing is hardened; the others
+    /// lose what a wild clock put on them.
     pub(crate) fn unlocked(&mut self, now: u64) {
         let forget = |told: &mut u64| *told = if *told > now { 0 } else { *told };
         for lane in Lane::ALL {

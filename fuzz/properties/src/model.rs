@@ -104,8 +104,8 @@ impl Model {
         }
     }
 
-    /// A wrong short code was evaluated: gives the denial that must follow, and what is told of it. `of` is the
-    /// authenticator and its address.
+    /// A wrong short code was evaluated: gives the denial that must follow, and what is told of it. `of` is
+    /// the authenticator and its address.
     pub(crate) fn failed(
         &mut self,
         login: &Login,
@@ -141,8 +141,8 @@ impl Model {
         (Denial::InvalidBindingCode { attempts_left }, told)
     }
 
-    /// What a wrong short code must have ended: every challenge of a lane that is locked, every short one of a lane that is
-    /// hardened, and those of an authenticator that is at its cap.
+    /// What a wrong short code must have ended: every challenge of a lane that is locked, every short one of
+    /// a lane that is hardened, and those of an authenticator that is at its cap.
     pub(crate) fn ended(&self, after: &Snapshot, waiting: &Waiting, now: u64) {
         let known = after.known(&waiting.authenticator).expect("it is there");
         let at_cap = known.failures()[place(waiting.lane)] >= self.settings().failure_cap;

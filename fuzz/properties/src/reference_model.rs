@@ -141,8 +141,8 @@ impl ReferenceModel {
         locked.map_or(Ok(()), |locked| Err(denial(locked)))
     }
 
-    /// How many digits a new code for this authenticator has: 20 where the lane is hardened, or the authenticator at its cap
-    /// there.
+    /// How many digits a new code for this authenticator has: 20 where the lane is hardened, or the
+    /// authenticator at its cap there.
     fn digits(&self, lane: Lane, known: Option<&Known>, now: u64) -> u8 {
         let failures = known.map_or(0, |known| known.failures()[usize::from(lane == Lane::Known)]);
         let capped = self.settings.at_cap == AtCap::Harden && failures >= self.settings.failure_cap;
@@ -247,7 +247,8 @@ impl ReferenceModel {
         self.send(login, &snapshot, Some(&chosen.id), false, now)
     }
 
-    /// Asking again resends. The end of the transaction, attempts, cool-down and budgets, in this order, say no.
+    /// Asking again resends. The end of the transaction, attempts, cool-down and budgets, in this order, say
+    /// no.
     fn send(
         &self,
         login: &Login,

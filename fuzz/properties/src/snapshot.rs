@@ -194,8 +194,8 @@ impl Snapshot {
         self.without_orphans()
     }
 
-    /// With room for an entry of this transaction, if it has none: of sixteen of its lane, the oldest that is neither spent
-    /// nor has a challenge waiting leaves, then the oldest spent one, then the oldest.
+    /// With room for an entry of this transaction, if it has none: of sixteen of its lane, the oldest that is
+    /// neither spent nor has a challenge waiting leaves, then the oldest spent one, then the oldest.
     pub(crate) fn with_room_for(mut self, transaction: &str, lane: Lane) -> Self {
         let own = |entry: &Entry| entry.lane == lane;
         if self.entry(transaction).is_some()

@@ -53,7 +53,8 @@ impl AccountBody {
         Some((Exchange { subject, authenticator, pair, ledger, updated: *updated }, challenge))
     }
 
-    /// Adds a challenge, which takes the place of every other of its pair. The list has at most `max` of its lane.
+    /// Adds a challenge, which takes the place of every other of its pair. The list has at most `max` of its
+    /// lane.
     pub(crate) fn replace_challenge(&mut self, challenge: Challenge, max: u8, now: Millis) {
         let former = self.challenges.iter_mut();
         former
@@ -62,8 +63,8 @@ impl AccountBody {
         self.add_challenge(challenge, max);
     }
 
-    /// Adds a challenge; if its lane has `max` already, a finished one of them goes, or the oldest of the same
-    /// transaction, or the oldest. The list is in the order of issue.
+    /// Adds a challenge; if its lane has `max` already, a finished one of them goes, or the oldest of the
+    /// same transaction, or the oldest. The list is in the order of issue.
     fn add_challenge(&mut self, challenge: Challenge, max: u8) {
         let own = |known: &Challenge| known.lane == challenge.lane;
         while self.challenges.iter().filter(|known| own(known)).count() >= usize::from(max) {

@@ -43,8 +43,8 @@ impl AccountBody {
         self.transactions.iter_mut().rev().find(|known| known.id == id)
     }
 
-    /// The oldest unspent entry of the lane without a live challenge goes first, then its oldest spent one, then its
-    /// oldest.
+    /// The oldest unspent entry of the lane without a live challenge goes first, then its oldest spent one,
+    /// then its oldest.
     fn make_room_for_transaction(&mut self, lane: Lane) {
         let rank = |transaction: &Transaction| {
             let live =

@@ -20,7 +20,8 @@ use countersign_testkit::{Proving, World, client, code, elevation, wrong};
 /// CVE-2024-32868 (ZITADEL): one budget stands before every code: to confirm, to authenticate, on its own, to recover.
 #[test]
 fn v08_every_kind_of_code_is_budgeted() {
-    // Confirming and authenticating, by different authenticators: each lane has a bucket, and both are this large.
+    // Confirming and authenticating, by different authenticators: each lane has a bucket, and both are this
+    // large.
     let (mut world, codes) = enrolled(roomy(|settings| {
         settings.attempts = 10;
         settings.guess_bucket = Rate::new(5, Duration::seconds(360));

@@ -31,7 +31,8 @@ use time::{Duration, OffsetDateTime};
 
 const ADDRESS: &str = "user@example.com";
 
-/// A policy that locks, and under which messages are no limit, so that a test meets the limit that it is about.
+/// A policy that locks, and under which messages are no limit, so that a test meets the limit that it is
+/// about.
 fn roomy(change: impl FnOnce(&mut Settings)) -> Policy {
     countersign_testkit::locking(|settings| {
         settings.send_bucket = Rate::new(1_000, Duration::SECOND);

@@ -23,7 +23,8 @@ impl Preset {
         let settings = match self {
             Self::Default => Settings::default(),
             Self::Auth0 => Settings::auth0(),
-            // No factor of it lets anybody in, so its settings are refused: it is good for confirming addresses alone.
+            // No factor of it lets anybody in, so its settings are refused: it is good for confirming
+            // addresses alone.
             Self::Strict => return Ok(Policy::strict()),
         };
         Policy::new(settings).map_err(|error| error.to_string())
