@@ -282,15 +282,20 @@ fn wrong_codes_lock_the_account_and_recovery_stays_open() {
         "Too many failed codes. Sign in again.",
     );
     server.challenge(&token).is_refused(403, "access_denied", "Too many failed codes. Sign in again.");
-    let token = server.mfa_token();
-    let oob_code = server.challenge(&token).body["oob_code"].clone();
-    let right = server.code(2);
-    for _ in 0..5 {
-        server.answer(&token, &oob_code, &wrong(&right)).is_refused(
-            403,
-            "invalid_grant",
-            "Invalid binding_code.",
-        );
+
+    // Where the policy locks.
+    let server = Server::with(&["--policy", "auth0", "--implicit-email"]);
+    for sent in 1..=2 {
+        let token = server.mfa_token();
+        let oob_code = server.challenge(&token).body["oob_code"].clone();
+        let guess = wrong(&server.code(sent));
+        for _ in 0..5 {
+            server.answer(&token, &oob_code, &guess).is_refused(
+                403,
+                "invalid_grant",
+                "Invalid binding_code.",
+            );
+        }
     }
     // Locked: the right code and a new challenge are refused, and it is said for how long.
     let token = server.mfa_token();

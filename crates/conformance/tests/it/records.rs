@@ -89,7 +89,8 @@ fn the_largest_record_is_as_large_as_the_stored_form_allows() {
         read(edited)
     };
     for path in [
-        "/authenticators/0/failures",
+        "/authenticators/0/failures/unknown",
+        "/authenticators/0/failures/known",
         "/transactions/0/pairs/0/attempts_left",
         "/transactions/5/recovery_attempts",
     ] {
