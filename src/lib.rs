@@ -203,7 +203,6 @@ pub mod address_proof {
 pub mod code {
     pub use crate::value::{
         binding_code::CodeForm,
-        long_code::LongCode,
         opaque::{LinkToken, MfaToken, OobCode},
         recovery_code::RecoveryCode,
         user_input::Malformed,

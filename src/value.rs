@@ -7,7 +7,6 @@ pub(crate) mod epoch;
 pub(crate) mod id;
 pub(crate) mod instant;
 pub(crate) mod lane;
-pub(crate) mod long_code;
 pub(crate) mod name;
 pub(crate) mod opaque;
 pub(crate) mod purpose;

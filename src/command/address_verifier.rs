@@ -33,7 +33,7 @@ use crate::{
     },
     session::proof_handle::{self, ProofHandle, ProofLink, Stamp},
     value::{
-        email_address::EmailAddress, id::ProofId, instant::Millis, long_code::LongCode, name::Subject,
+        binding_code::BindingCode, email_address::EmailAddress, id::ProofId, instant::Millis, name::Subject,
         opaque::OobCode, purpose::ProofPurpose, revision::Revision,
     },
 };
@@ -217,7 +217,7 @@ impl AddressVerifier {
         &self,
         proof: AddressProof,
         handle: &ProofHandle,
-        code: &LongCode,
+        code: &BindingCode,
         now: OffsetDateTime,
     ) -> Step<ProvenAddress, AddressProof> {
         let audit = AuditEvent::new(Command::VerifyCode, proof.subject().clone(), Millis::from(now));

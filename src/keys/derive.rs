@@ -13,7 +13,6 @@ use crate::{
     value::{
         binding_code::{BindingCode, CodeForm},
         id::{AuthenticatorId, ChallengeId, DestinationKey, TenantTag, TransactionId, first_16},
-        long_code::LongCode,
         name::Subject,
         purpose::ProofPurpose,
         recovery_code::RecoveryCode,
@@ -108,9 +107,9 @@ pub(crate) fn link_tag(key: &MacKey, link: &LinkBinding<'_>) -> Tag {
     message.tag()
 }
 
-/// The long code beside a link: a MAC of the same under a key of its own, two draws of ten digits.
-pub(crate) fn link_code(key: &MacKey, link: &LinkBinding<'_>) -> LongCode {
-    LongCode::from_tag(&link_tag(key, link))
+/// The long code beside a link: from a MAC of the same under a key of its own.
+pub(crate) fn link_code(key: &MacKey, link: &LinkBinding<'_>) -> BindingCode {
+    BindingCode::from_tag(&link_tag(key, link), CodeForm::Long)
 }
 
 /// The tag of an `mfa_token` over its payload, which has its length before it.

@@ -19,7 +19,6 @@ use crate::{
         email_address::EmailAddress,
         id::{ChallengeId, DestinationKey},
         instant::Millis,
-        long_code::LongCode,
         name::Subject,
         opaque::LinkToken,
         purpose::{ProofPurpose, Purpose},
@@ -57,7 +56,7 @@ pub enum Content {
         /// The token, for the fragment of the link.
         token: LinkToken,
         /// The code.
-        code: LongCode,
+        code: BindingCode,
     },
 }
 
@@ -73,7 +72,7 @@ impl Content {
 
     /// The token of the link and the long code, if the message carries these.
     #[must_use]
-    pub const fn link(&self) -> Option<(&LinkToken, &LongCode)> {
+    pub const fn link(&self) -> Option<(&LinkToken, &BindingCode)> {
         match self {
             Self::Link { token, code } => Some((token, code)),
             Self::Code(_) => None,

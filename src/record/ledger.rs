@@ -1,4 +1,4 @@
-//! The ledger: the account-wide budgets. Nothing but time may give one back.
+//! The ledger: the account-wide budgets. No success may give one back.
 
 use crate::{
     policy::{
@@ -16,7 +16,8 @@ use crate::{
 ///
 /// Each bucket is one timestamp: the instant at which it will be full again (the generic cell rate
 /// algorithm). A bucket of burst *b* that refills one every *t* is empty while that instant is more than (*b*
-/// − 1)·*t* ahead. Charging moves it on by *t*; a stored instant never moves back, except through `unlock`.
+/// − 1)·*t* ahead. Charging moves it on by *t*; a stored instant never moves back, except through `unlock`
+/// and, for the messages of the unknown lane, through `revoke_sessions`.
 /// So a clock that jumps ahead gains at most one full bucket, and one that goes back gains nothing.
 ///
 /// No success, resend, new challenge, new token or new enrollment touches a bucket. That is what bounds guessing: the
@@ -156,16 +157,18 @@ impl Ledger {
         self.recovery_told.tell(&mut self.notices, now)
     }
 
+    /// Gives the unknown lane one burst of messages back, on the bucket and on the long budget.
+    pub(crate) fn give_sends_back(&mut self, policy: &Policy, now: Millis) {
+        let rates = policy.send_rates();
+        self.lanes.of_mut(Lane::Unknown).sends.refill(rates, rates.bucket.burst(), now);
+    }
+
     /// Refills the guess buckets, ends the hardening and grants `grant` guesses on the long budgets. The
     /// others only lose what a clock that was ahead had put on them: they stay at most empty as of now.
     pub(crate) fn unlock(&mut self, policy: &Policy, grant: u32, now: Millis) {
         for lane in Lane::ALL {
             let own = self.lanes.of_mut(lane);
-            own.guesses.bucket.0 = own.guesses.bucket.0.min(now);
-            if let Some(rate) = policy.guess_rates().long {
-                own.guesses.long.settle(rate, now);
-                own.guesses.long.grant(rate, grant);
-            }
+            own.guesses.refill(policy.guess_rates(), grant, now);
             own.hardened = false;
             own.sends.settle(policy.send_rates(), now);
             own.guesses_told.settle(now);
@@ -244,6 +247,15 @@ impl Limit {
         self.bucket.take(rates.bucket, now);
         if let Some(rate) = rates.long {
             self.long.take(rate, now);
+        }
+    }
+
+    /// Refills the bucket and grants `grant` on the long budget.
+    fn refill(&mut self, rates: Rates, grant: u32, now: Millis) {
+        self.bucket.0 = self.bucket.0.min(now);
+        if let Some(rate) = rates.long {
+            self.long.settle(rate, now);
+            self.long.grant(rate, grant);
         }
     }
 
@@ -424,6 +436,28 @@ mod tests {
                 }
                 assert_eq!(sends, 5, "{budget:?}");
             }
+        }
+    }
+
+    #[test]
+    fn one_burst_of_messages_comes_back_to_the_unknown_lane_alone() {
+        for policy in [Policy::default(), policy(|settings| settings.long_send_budget = None)] {
+            let wild = Bucket(Millis(u64::MAX));
+            let mut ledger = Ledger::default();
+            for lane in Lane::ALL {
+                ledger.lanes.of_mut(lane).sends = Limit { bucket: wild, long: wild };
+            }
+            ledger.give_sends_back(&policy, NOW);
+            let left = |budget| {
+                let (mut ledger, mut sends) = (ledger.clone(), 0);
+                while ledger.no_sends(budget, &policy, NOW).is_none() {
+                    ledger.charge_send(budget, &policy, NOW);
+                    sends += 1;
+                }
+                sends
+            };
+            assert_eq!(left(SendBudget::Lane(Lane::Unknown)), 5);
+            assert_eq!(left(SendBudget::Lane(Lane::Known)), 0);
         }
     }
 

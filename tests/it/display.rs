@@ -170,7 +170,10 @@ fn secrets_show_their_type_alone() {
     let mut proving = Proving::new(ProofPolicy::default());
     proving.ask(countersign::address_proof::ProofPurpose::Reset);
     let letter = proving.letter();
-    assert_eq!((debug(&letter.token), debug(&letter.code)), ("LinkToken(..)".into(), "LongCode(..)".into()));
+    assert_eq!(
+        (debug(&letter.token), debug(&letter.code)),
+        ("LinkToken(..)".into(), "BindingCode(..)".into())
+    );
     assert_eq!(debug(&countersign::wire::Secret::from("a token")), "Secret(..)");
     let (_, codes) = world.enroll("user@example.com");
     assert_eq!(debug(&codes[0]), "RecoveryCode(..)");

@@ -8,7 +8,7 @@ use countersign::{
     policy::AtCap,
     session::ElevatedScopes,
 };
-use countersign_testkit::{Given, World, edited, elevation, json, policy, subject, wrong};
+use countersign_testkit::{Given, World, bucket, edited, elevation, json, policy, subject, wrong};
 use time::Duration;
 
 /// What a session is told whose second factor was used too long ago to change another.
@@ -303,6 +303,31 @@ fn l02_a_change_of_the_password_ends_the_tokens_from_before() {
     assert_eq!(world.associate(&thief, "thief@example.com").unwrap_err(), Denial::ExpiredToken);
     assert!(!world.account().is_enrolled());
     world.enroll("owner@example.com");
+}
+
+/// Whoever knew the old password may have asked for every message there was. The owner has a burst of them with the new one,
+/// and no guess more than before.
+#[test]
+fn a_change_of_the_password_gives_one_burst_of_messages_back() {
+    let mut world = World::new(Policy::default());
+    world.enroll("user@example.com");
+    let drain = |world: &mut World| {
+        let sent = world.mails.len();
+        for _ in 0..7 {
+            let session = world.login();
+            world.challenge(&session).ok();
+        }
+        world.mails.len() - sent
+    };
+    for _ in 0..20 {
+        world.pass(300);
+        drain(&mut world);
+    }
+    assert_eq!(drain(&mut world), 0, "the long budget is used up");
+    let guesses = bucket(&world.account(), "guess");
+    world.revoke_sessions();
+    assert_eq!((drain(&mut world), bucket(&world.account(), "guess")), (5, guesses));
+    assert_eq!(drain(&mut world), 0);
 }
 
 /// L2, for a sign-in that is under way: the old password was read, and is judged after the change.

@@ -8,7 +8,6 @@ use std::{convert::Infallible, fmt::Debug, fs, path::PathBuf};
 use countersign::{
     Account, AuthenticatorId, BindingCode, ChallengeRequest, Denial, Effect, Policy, Session, Step, Swap,
     address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
-    code::LongCode,
     code::RecoveryCode,
     effect::DeliveryReport,
     record::Record,
@@ -265,7 +264,7 @@ fn proofs() -> Vec<(&'static str, Value)> {
         let handle = asked.result.unwrap().oob_code;
         let handle = verifier.open_handle(&subject(), purpose, handle.expose()).unwrap();
         let link = verifier.open_link(&subject(), purpose, token.expose()).unwrap();
-        let guess = LongCode::parse("12345678901234567890").unwrap();
+        let guess = BindingCode::parse("12345678901234567890").unwrap();
         for code in [&guess, code, code] {
             let step = verifier.verify_code(record.clone(), &handle, code, world.now);
             let played = play(&record, step);

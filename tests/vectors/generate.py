@@ -226,13 +226,6 @@ def link_text(stamp, outer_mac, mac):
     return base64url(stamp + outer_mac[:20] + mac[:16])
 
 
-def long_code(mac):
-    """Two draws of 8 bytes, each reduced to ten decimal digits, in groups of four."""
-    draws = (int.from_bytes(mac[start : start + 8], "big") % 10**10 for start in (0, 8))
-    digits = "".join(str(draw).zfill(10) for draw in draws)
-    return " ".join(digits[start : start + 4] for start in range(0, 20, 4))
-
-
 def recovery_symbols(mac):
     """The first 15 bytes as 24 symbols of five bits, most significant first."""
     number = int.from_bytes(mac[:15], "big")
@@ -864,7 +857,7 @@ def proof_link_case(name, **changes):
 
 def link_code_case(name, **changes):
     _, inputs, stamp, members, mac = link_members("link-code", changes)
-    return case(name, **members, **inputs, stamp=stamp, output=long_code(mac))
+    return case(name, **members, **inputs, stamp=stamp, output=binding_code(mac, LONG_DIGITS))
 
 
 def proof_handle_cases():

@@ -5,7 +5,7 @@
 use countersign::{
     Account, BindingCode, Session, Subject, Verifier,
     address_proof::{AddressProof, AddressVerifier, ProofHandle, ProofPolicy, ProofPurpose},
-    code::{LongCode, RecoveryCode},
+    code::RecoveryCode,
     session::{OobHandle, Scope},
 };
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
@@ -172,7 +172,7 @@ pub struct Bare {
     pub verifier: AddressVerifier,
     pub record: AddressProof,
     pub handle: ProofHandle,
-    pub code: LongCode,
+    pub code: BindingCode,
     pub now: OffsetDateTime,
     oob_code: String,
 }
@@ -187,10 +187,8 @@ impl Bare {
     }
 
     /// A well-formed code that is not the right one.
-    pub fn wrong(&self) -> LongCode {
-        let digits = self.code.expose();
-        let last = if digits.ends_with('0') { '1' } else { '0' };
-        LongCode::parse(&format!("{}{last}", &digits[..digits.len() - 1])).unwrap()
+    pub fn wrong(&self) -> BindingCode {
+        world::wrong(&self.code)
     }
 
     pub fn floor(&self) -> Floor {

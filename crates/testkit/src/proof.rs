@@ -1,10 +1,10 @@
 //! A world of one address that is proven without an account: its row, its clock, its mailbox.
 
 use countersign::{
-    Denial, Effect, Step, Swap,
+    BindingCode, Denial, Effect, Step, Swap,
     address_proof::{AddressProof, AddressVerifier, Asked, ProofPolicy, ProofPurpose, ProvenAddress},
     audit::AuditEvent,
-    code::{LinkToken, LongCode},
+    code::LinkToken,
     effect::{Descriptor, Message},
 };
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
@@ -16,7 +16,7 @@ use crate::world::{START, address, entropy, keys, subject};
 #[derive(Clone, Debug)]
 pub struct Letter {
     pub token: LinkToken,
-    pub code: LongCode,
+    pub code: BindingCode,
     pub message: Message,
 }
 
@@ -135,7 +135,7 @@ impl Proving {
         &mut self,
         purpose: ProofPurpose,
         handle: &Asked,
-        code: &LongCode,
+        code: &BindingCode,
     ) -> Result<ProvenAddress, Denial> {
         let handle = self.verifier.open_handle(&subject(), purpose, handle.oob_code.expose())?;
         let step = self.verifier.verify_code(self.record.clone(), &handle, code, self.now);

@@ -9,9 +9,8 @@ use std::{sync::Arc, time::Duration};
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{
-    Denial, EmailAddress, Entropy, Store, Subject, Swap, Write,
+    BindingCode, Denial, EmailAddress, Entropy, Store, Subject, Swap, Verifier, Write,
     address_proof::{AddressProof, Asked, ProofHandle, ProofLink, ProofPurpose, ProvenAddress},
-    code::LongCode,
     store::drive_with,
 };
 use getrandom::SysRng;
@@ -34,7 +33,7 @@ pub(crate) enum Presented {
     /// The link, and the handle of the browser if it asked.
     Link(ProofLink, Option<ProofHandle>),
     /// The long code, in the browser that asked.
-    Code(ProofHandle, LongCode),
+    Code(ProofHandle, BindingCode),
 }
 
 /// The key of an address's row: a hash, because a subject stands in the log.
@@ -73,7 +72,7 @@ impl App {
         subject: Subject,
         presented: Presented,
     ) -> Result<Result<ProvenAddress, Denial>, ServerError> {
-        let turn = Arc::clone(&self.steps).acquire_owned().await.map_err(|_| ServerError::Stopped)?;
+        let turn = self.turn().await?;
         let records = Records { app: Arc::clone(self), locale: None };
         let taken = async move {
             let step = |proof| {
@@ -91,9 +90,20 @@ impl App {
         tokio::spawn(taken.in_current_span()).await.map_err(|_| ServerError::Stopped)?
     }
 
-    /// Gives a user a new password, and ends whatever the former one opened: the sessions of this server.
-    pub(crate) async fn change_password(&self, user: &User, hash: &str) -> Result<bool, ServerError> {
-        Ok(self.database.set_password(&user.subject, hash, OffsetDateTime::now_utc()).await?)
+    /// Gives a user a new password, and ends whatever the former one opened: the sessions of this server, those of the
+    /// record, and a sign-in that is under way.
+    pub(crate) async fn change_password(
+        self: &Arc<Self>,
+        user: &User,
+        hash: &str,
+    ) -> Result<bool, ServerError> {
+        if !self.database.set_password(&user.subject, hash, OffsetDateTime::now_utc()).await? {
+            return Ok(false);
+        }
+        let revoke = |verifier: &Verifier, account, now, _: &Entropy| verifier.revoke_sessions(account, now);
+        let revoked = self.step(user.subject.clone(), revoke).await?.into_parts().0;
+        revoked.map_err(|_| ServerError::Misuse("the record is of another context"))?;
+        Ok(true)
     }
 }
 

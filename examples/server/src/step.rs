@@ -17,7 +17,7 @@ use countersign::{
 use getrandom::SysRng;
 use time::OffsetDateTime;
 use tokio::{
-    sync::watch,
+    sync::{OwnedSemaphorePermit, watch},
     time::{sleep, timeout},
 };
 use tracing::Instrument as _;
@@ -49,8 +49,7 @@ impl App {
         F: FnMut(&Verifier, Account, OffsetDateTime, &Entropy) -> Step<T> + Send + 'static,
         T: Send + 'static,
     {
-        let turn = timeout(TURN_WAIT, Arc::clone(&self.steps).acquire_owned()).await;
-        let turn = turn.map_err(|_| ServerError::Overloaded)?.map_err(|_| ServerError::Stopped)?;
+        let turn = self.turn().await?;
         let entropy = Entropy::draw(&mut SysRng)?;
         let (asked, _asks) = watch::channel(());
         let records = AskedRecords {
@@ -70,6 +69,12 @@ impl App {
             Ok(outcome)
         };
         tokio::spawn(taken.in_current_span()).await.map_err(|_| ServerError::Stopped)?
+    }
+
+    /// Waits for a turn, which bounds how many steps are taken at once, and no longer than a client would.
+    pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, ServerError> {
+        let turn = timeout(TURN_WAIT, Arc::clone(&self.steps).acquire_owned()).await;
+        turn.map_err(|_| ServerError::Overloaded)?.map_err(|_| ServerError::Stopped)
     }
 }
 

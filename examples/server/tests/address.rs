@@ -172,6 +172,22 @@ fn a_code_is_typed_in_the_browser_that_asked() {
     assert_eq!(password_grant(&server, USER, NEW).error(), "mfa_required");
 }
 
+/// Whoever knew the former password may have used up the messages; the new one brings a burst of them.
+#[test]
+fn a_reset_gives_messages_back() {
+    let server = Server::start();
+    let thief = server.mfa_token();
+    let drained = (0..30).map(|place| server.associate(&thief, &format!("{place}@example.com")).status);
+    assert_eq!(drained.last(), Some(429));
+    ask(&server, "/reset", USER);
+    let token = letter(&server, 1).token;
+    let reply = post(&server, "/reset", None, &json!({ "email": USER, "token": token, "password": NEW }));
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let signed_in = password_grant(&server, USER, NEW);
+    let owner = signed_in.body["mfa_token"].as_str().unwrap();
+    assert_eq!(server.associate(owner, USER).status, 200);
+}
+
 /// What somebody sees of an answer, without what is drawn anew for each.
 fn seen(reply: &Reply) -> (u16, Vec<(String, String)>, Value) {
     let drawn = ["set-cookie", "date", "x-request-id"];

@@ -6,9 +6,8 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use countersign::{
-    Denial, Effect, Step, Swap,
+    BindingCode, Denial, Effect, Step, Swap,
     address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose, ProofSettings, ProvenAddress},
-    code::LongCode,
     effect::{Descriptor, RenderError},
     policy::Rate,
     step::Committed,
@@ -132,7 +131,7 @@ struct Given {
 #[derive(Clone)]
 struct Sent {
     token: String,
-    code: LongCode,
+    code: BindingCode,
     descriptor: Descriptor,
     address: u8,
     generation: u32,
@@ -332,7 +331,7 @@ impl Run {
         // A code of another ask is as wrong as one that is none.
         let own = given.sent.as_ref().filter(|_| how & WRONG == 0);
         let other = self.given.iter().find(|other| other.oob_code != given.oob_code);
-        let none = LongCode::parse("12345678901234567890").unwrap();
+        let none = BindingCode::parse("12345678901234567890").unwrap();
         let other = other.and_then(|other| other.sent.as_ref()).map_or(&none, |sent| &sent.code);
         let code = own.map_or(other, |sent| &sent.code);
         let compared = ms < given.deadline;

@@ -10,7 +10,7 @@ use std::{fmt::Debug, sync::LazyLock};
 use countersign::{
     Account, BindingCode, ChallengeRequest, Effect, Policy, Session, Verifier,
     address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
-    code::{LongCode, RecoveryCode},
+    code::RecoveryCode,
     effect::{DeliveryReport, Descriptor},
     record::StoredVersion,
 };
@@ -244,7 +244,7 @@ fn run<T>(record: &mut Account, command: impl FnOnce(Account) -> countersign::St
 fn drive_proof(mut record: AddressProof) {
     let verifier = AddressVerifier::new(ring("fuzz"), ProofPolicy::default());
     let mut rng = rng(9);
-    let code = LongCode::parse("00000000000000000000").unwrap();
+    let code = BindingCode::parse("00000000000000000000").unwrap();
     for after in [0, 31, 400, 90_000] {
         let now = START + Duration::seconds(after);
         for purpose in [ProofPurpose::Confirm, ProofPurpose::Reset] {

@@ -7,7 +7,7 @@
 use countersign::{
     BindingCode, Effect, Session,
     address_proof::{ProofHandle, ProofLink},
-    code::{LinkToken, LongCode, MfaToken, OobCode, RecoveryCode},
+    code::{LinkToken, MfaToken, OobCode, RecoveryCode},
     session::OobHandle,
 };
 use static_assertions::{assert_eq_size, assert_impl_all, assert_not_impl_any};
@@ -35,7 +35,7 @@ assert_not_impl_any!(BindingCode: serde::Serialize);
 assert_not_impl_any!(RecoveryCode: serde::Serialize);
 assert_not_impl_any!(OobCode: serde::Serialize);
 assert_not_impl_any!(MfaToken: serde::Serialize);
-assert_not_impl_any!(LongCode: serde::Serialize);
+assert_not_impl_any!(BindingCode: serde::Serialize);
 assert_not_impl_any!(LinkToken: serde::Serialize);
 assert_not_impl_any!(ProofHandle: serde::Serialize, serde::de::DeserializeOwned);
 assert_not_impl_any!(ProofLink: serde::Serialize, serde::de::DeserializeOwned);
@@ -53,7 +53,7 @@ assert_eq_size!(countersign::address_proof::AddressProof, usize);
 // Nor can a code be compared by `==`, which stops at the first difference.
 assert_not_impl_any!(BindingCode: PartialEq, std::fmt::Display);
 assert_not_impl_any!(RecoveryCode: PartialEq, std::fmt::Display);
-assert_not_impl_any!(LongCode: PartialEq, std::fmt::Display);
+assert_not_impl_any!(BindingCode: PartialEq, std::fmt::Display);
 assert_not_impl_any!(LinkToken: PartialEq, std::fmt::Display);
 
 // A verifier is shared between threads.

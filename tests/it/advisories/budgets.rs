@@ -3,7 +3,6 @@
 use countersign::{
     Account, BindingCode, ChallengeRequest, Denial, Policy, Step, Subject, Swap,
     address_proof::{ProofPolicy, ProofPurpose},
-    code::LongCode,
     effect::Notice,
     machine::{CancelReason, ChallengeState},
     policy::{FactorUse, Rate, Resend, Settings},
@@ -54,13 +53,13 @@ fn v08_every_kind_of_code_is_budgeted() {
     for _ in 0..20 {
         let asked = proving.ask(ProofPurpose::Reset);
         for digits in ["00000000000000000000", "12345678901234567890"] {
-            let guess = LongCode::parse(digits).unwrap();
+            let guess = BindingCode::parse(digits).unwrap();
             let denial = proving.code(ProofPurpose::Reset, &asked, &guess).unwrap_err();
             assert_eq!((denial, denial.is_counted()), (Denial::InvalidAddressProof, false));
         }
     }
     assert_eq!((proving.letters.len(), proving.swaps), (5, 5));
-    assert_eq!(LongCode::DIGITS, 20);
+    assert_eq!(BindingCode::LONG_DIGITS, 20);
 }
 
 /// CVE-2025-64102 (ZITADEL): no limit is zero or absent, none is skipped by another path, and a lock shuts nobody out

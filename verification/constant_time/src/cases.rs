@@ -6,7 +6,7 @@
 use countersign::{
     BindingCode, Denial, Outcome, Session,
     address_proof::ProofPurpose,
-    code::{LongCode, RecoveryCode},
+    code::RecoveryCode,
     policy::RecoveryUse,
 };
 use time::Duration;
@@ -17,7 +17,7 @@ use crate::{
     presented::{
         LINK_TAG, MFA_TAG, OOB_TAG,
         Presented::{self, First, Last, Random, Right},
-        altered_binding_code, altered_long_code, altered_recovery_code, altered_text, conceal_digits,
+        altered_binding_code, altered_recovery_code, altered_text, conceal_digits,
         malformed, typed,
     },
     scene::{Scene, opened, stored},
@@ -211,7 +211,7 @@ fn confirmation() -> Observation {
 fn long_code(presented: Presented) -> Observation {
     let mut scene = Scene::new(RecoveryUse::Consume);
     let (proof, oob_code, _, code) = scene.ask();
-    let code = altered_long_code(&mut scene, &code, presented);
+    let code = altered_binding_code(&mut scene, &code, presented);
     let mut handle =
         scene.proofs.open_handle(&scene.subject, ProofPurpose::Reset, oob_code.expose()).unwrap();
     // What it says is public, and shares a word of its text with the tag.
@@ -260,7 +260,7 @@ fn link(presented: Presented) -> Observation {
 
 fn typed_long_code() -> Observation {
     let typed = typed("0123 4567-8901 2345 6789", |c| c.is_ascii_digit());
-    let (code, seen) = observe(|| LongCode::parse(&typed));
+    let (code, seen) = observe(|| BindingCode::parse(&typed));
     assert!(code.is_ok());
     seen
 }

@@ -6,7 +6,7 @@
 
 use countersign::{
     BindingCode,
-    code::{LongCode, RecoveryCode},
+    code::{RecoveryCode},
 };
 
 use crate::{
@@ -114,20 +114,6 @@ pub fn altered_recovery_code(scene: &mut Scene, right: &RecoveryCode, presented:
     uncover(&mut copy);
     let symbols = altered_symbols(scene, copy.expose(), RecoveryCode::ALPHABET, presented);
     let mut code = RecoveryCode::parse(&symbols).unwrap();
-    conceal(&mut code);
-    code
-}
-
-/// A long code, with other digits.
-pub fn altered_long_code(scene: &mut Scene, right: &LongCode, presented: Presented) -> LongCode {
-    if presented == Right {
-        return right.clone();
-    }
-    let mut copy = right.clone();
-    uncover(&mut copy);
-    let digits: String = copy.expose().split(' ').collect();
-    let symbols = altered_symbols(scene, &digits, "0123456789", presented);
-    let mut code = LongCode::parse(&symbols).unwrap();
     conceal(&mut code);
     code
 }

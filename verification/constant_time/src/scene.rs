@@ -9,7 +9,7 @@ use countersign::{
     Account, Associated, BindingCode, ChallengeRequest, Challenged, Effect, Elevation, EmailAddress, Entropy,
     Key, KeyRing, Outcome, Policy, Revision, Session, Step, Subject, Swap, Verifier,
     address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
-    code::{LinkToken, LongCode, OobCode, RecoveryCode},
+    code::{LinkToken, OobCode, RecoveryCode},
     policy::{RecoveryUse, Settings},
     record::Record,
     session::{ClientId, ElevatedScopes, Scope},
@@ -241,7 +241,7 @@ impl Scene {
     }
 
     /// A proof of an address to reset a password, with a link and a code on their way.
-    pub fn ask(&mut self) -> (AddressProof, OobCode, LinkToken, LongCode) {
+    pub fn ask(&mut self) -> (AddressProof, OobCode, LinkToken, BindingCode) {
         let address = EmailAddress::parse("user@example.com").unwrap();
         let proof = AddressProof::new(&self.subject, address);
         let verifier = self.proofs.clone();

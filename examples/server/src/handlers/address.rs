@@ -14,9 +14,8 @@ use axum::{
     response::{Html, IntoResponse as _, Response},
 };
 use countersign::{
-    Denial, EmailAddress, Subject,
+    BindingCode, Denial, EmailAddress, Subject,
     address_proof::{ProofHandle, ProofPurpose},
-    code::LongCode,
     wire::{Parameter, Refusal},
 };
 use serde::Deserialize;
@@ -205,7 +204,7 @@ impl Proof {
 
 /// A code that was typed in the browser that asked.
 fn typed(handle: Option<ProofHandle>, code: &str) -> Result<Presented, Refusal> {
-    let code = LongCode::parse(code).map_err(Denial::from).map_err(|_| refused())?;
+    let code = BindingCode::parse(code).map_err(Denial::from).map_err(|_| refused())?;
     handle.map(|handle| Presented::Code(handle, code)).ok_or_else(refused)
 }
 

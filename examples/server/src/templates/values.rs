@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use countersign::{
-    Effect,
+    BindingCode, Effect,
     command::Purpose,
     effect::{Message, Notice, Notify},
 };
@@ -74,16 +74,14 @@ impl Content {
             let email: String =
                 url::form_urlencoded::byte_serialize(message.to.as_str().as_bytes()).collect();
             let link = format!("{issuer}{page}#token={}&email={email}", token.expose());
-            return Some(Self::link(kind, &link, code.expose(), message.expires, now, locale));
+            return Some(Self::link(kind, &link, &typed(code), message.expires, now, locale));
         }
         let kind = match message.purpose {
             Purpose::Confirm => Kind::Confirm,
             Purpose::Authenticate | _ => Kind::Authenticate,
         };
-        let code = message.content.code()?;
-        // A long code is read in groups, so it is shown and copied in groups.
-        let groups: Vec<_> = code.groups().collect();
-        Some(Self::code(kind, &groups.join(" "), message.expires, now, locale))
+        let code = typed(message.content.code()?);
+        Some(Self::code(kind, &code, message.expires, now, locale))
     }
 
     fn link(
@@ -217,6 +215,11 @@ pub(super) fn samples(address: &str, locale: &Locale) -> Vec<(String, Content)> 
         samples.push((format!("{name}-long"), content));
     }
     samples
+}
+
+/// A code as a person reads and copies it: a long one in groups.
+fn typed(code: &BindingCode) -> String {
+    code.groups().collect::<Vec<_>>().join(" ")
 }
 
 /// A time of the core's, in milliseconds since 1970.
