@@ -126,7 +126,7 @@ fn forge(world: &mut World, at: OffsetDateTime) -> MfaToken {
 
 /// L20: a transient key that leaked was rotated away, and forged sessions until the third rotation.
 #[test]
-fn a_leaked_transient_key_forges_no_session_once_it_was_retired() {
+fn l20_a_leaked_transient_key_forges_no_session_once_it_was_retired() {
     let mut world = World::new(Policy::default());
     let honest = world.begin();
     // The last node switches within a minute.
@@ -230,7 +230,7 @@ fn another_secret_or_context_verifies_nothing() {
 
 /// L19: recovery codes whose key was lost were offered and counted, and all refused.
 #[test]
-fn recovery_codes_whose_key_is_lost_are_neither_offered_nor_counted() {
+fn l19_recovery_codes_whose_key_is_lost_are_neither_offered_nor_counted() {
     let mut world = World::new(Policy::default());
     let (_, codes) = world.enroll("user@example.com");
     let offered = |world: &mut World| {
