@@ -1,5 +1,5 @@
 //! The yearly chance of a lucky guess, by simulation: a thief with a year of time and the real commands says
-//! how many guesses each preset admits, and seeded dice say how often that hits.
+//! how many guesses each preset admits. How often as many hit is in `under_attack.rs`.
 
 use countersign::{
     Denial, Policy, Session,
@@ -8,7 +8,6 @@ use countersign::{
     record::Lane,
 };
 use countersign_testkit::{Given, World, wrong};
-use rand::{Rng as _, SeedableRng as _, rngs::ChaCha20Rng};
 use time::Duration;
 
 /// Each preset with email as a factor, how many guesses a lane admits in a year, and in which steps of
@@ -97,33 +96,6 @@ fn a_year_of_guessing_comes_to_what_the_formula_counts() {
             let chance = 1.0 - (1.0 - one).powf(admitted as f64);
             let published = policy.guess_probability_of(&[AuthenticatorKind::Email], &[lane]);
             assert!((published / chance - 1.0).abs() < 0.001, "{published} is not {chance}");
-        }
-    }
-}
-
-/// Of so many accounts that are guessed at for a year, how many are hit: by dice that are seeded.
-fn hits(dice: &mut ChaCha20Rng, accounts: u32, guesses: u64) -> u32 {
-    // One of a million codes; the bias of the remainder is below one in four thousand.
-    let mut hit = || (0..guesses).any(|_| dice.next_u32().is_multiple_of(1_000_000));
-    u32::try_from((0..accounts).filter(|_| hit()).count()).unwrap()
-}
-
-#[test]
-fn seeded_dice_agree_with_guess_probability() {
-    let mut dice = ChaCha20Rng::seed_from_u64(4226);
-    for (policy, guesses, accounts) in
-        [(Policy::auth0(), 87_610_u64, 300_u32), (Policy::default(), 395, 40_000)]
-    {
-        for lanes in [&Lane::ALL[..1], &Lane::ALL] {
-            let guesses = guesses * u64::try_from(lanes.len()).unwrap();
-            let hits = f64::from(hits(&mut dice, accounts, guesses));
-            let chance = policy.guess_probability_of(&[AuthenticatorKind::Email], lanes);
-            let expected = f64::from(accounts) * chance;
-            let spread = (expected * (1.0 - chance)).sqrt();
-            println!(
-                "{hits} of {accounts} accounts were hit; {expected:.1} expected, give or take {spread:.1}"
-            );
-            assert!((hits - expected).abs() <= 4.0 * spread);
         }
     }
 }

@@ -5,12 +5,16 @@
 //!
 //! What is promised: guessing keeps nobody out. Asking for message after message can keep somebody from
 //! getting one, and then a recovery code still signs in. Neither reaches an elevated session.
+//!
+//! And a year of guesses at many accounts, by dice that are seeded, beside the chance that the policy tells.
 
 use countersign::{
     Account, Denial, Policy,
     code::RecoveryCode,
     effect::Notice,
+    factor::AuthenticatorKind,
     policy::{FactorUse, Settings},
+    record::Lane,
 };
 use countersign_testkit::{World, wrong};
 use rand::{Rng as _, SeedableRng as _, rngs::ChaCha20Rng};
@@ -194,4 +198,31 @@ fn where_the_policy_locks_a_thief_keeps_the_holder_out() {
         world.store.put(before);
     }
     assert!(locked > 100, "{locked}");
+}
+
+/// Of so many accounts that are guessed at for a year, how many are hit: by dice that are seeded.
+fn hits(dice: &mut ChaCha20Rng, accounts: u32, guesses: u64) -> u32 {
+    // One of a million codes; the bias of the remainder is below one in four thousand.
+    let mut hit = || (0..guesses).any(|_| dice.next_u32().is_multiple_of(1_000_000));
+    u32::try_from((0..accounts).filter(|_| hit()).count()).unwrap()
+}
+
+#[test]
+fn seeded_dice_agree_with_guess_probability() {
+    let mut dice = ChaCha20Rng::seed_from_u64(4226);
+    for (policy, guesses, accounts) in
+        [(Policy::auth0(), 87_610_u64, 300_u32), (Policy::default(), 395, 40_000)]
+    {
+        for lanes in [&Lane::ALL[..1], &Lane::ALL] {
+            let guesses = guesses * u64::try_from(lanes.len()).unwrap();
+            let hits = f64::from(hits(&mut dice, accounts, guesses));
+            let chance = policy.guess_probability_of(&[AuthenticatorKind::Email], lanes);
+            let expected = f64::from(accounts) * chance;
+            let spread = (expected * (1.0 - chance)).sqrt();
+            println!(
+                "{hits} of {accounts} accounts were hit; {expected:.1} expected, give or take {spread:.1}"
+            );
+            assert!((hits - expected).abs() <= 4.0 * spread);
+        }
+    }
 }
