@@ -35,7 +35,7 @@ fn code(minima: &mut Minima) {
         "countersign",
         || Row::of(bare.record.clone()),
         |row| {
-            let code = countersign::code::BindingCode::parse(black_box(typed)).expect("20 digits");
+            let code = countersign::BindingCode::parse(black_box(typed)).expect("20 digits");
             row.step(|record| bare.verifier.verify_code(record, &bare.handle, &code, bare.now));
         },
     );

@@ -167,6 +167,14 @@ fn what_is_written_today_is_what_the_golden_files_hold() {
 }
 
 #[test]
+fn the_readme_says_what_a_full_account_weighs() {
+    let bytes = read("account-full.v1.postcard").len();
+    let said = format!("takes {},{:03} bytes in postcard", bytes / 1_000, bytes % 1_000);
+    let readme = include_str!("../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(readme.contains(&said), "README.md: a full account {said}");
+}
+
+#[test]
 fn a_golden_record_still_works() {
     let mut world = full();
     let golden: Account = postcard::from_bytes(&read("account-full.v1.postcard")).unwrap();

@@ -4,9 +4,7 @@
 //! it. What the work came to is asserted, so that no case can be about something else than it says.
 
 use countersign::{
-    BindingCode, Denial, Outcome, Session,
-    address_proof::ProofPurpose,
-    code::RecoveryCode,
+    BindingCode, Denial, Outcome, Session, address_proof::ProofPurpose, code::RecoveryCode,
     policy::RecoveryUse,
 };
 use time::Duration;
@@ -17,8 +15,7 @@ use crate::{
     presented::{
         LINK_TAG, MFA_TAG, OOB_TAG,
         Presented::{self, First, Last, Random, Right},
-        altered_binding_code, altered_recovery_code, altered_text, conceal_digits,
-        malformed, typed,
+        altered_binding_code, altered_recovery_code, altered_text, conceal_digits, malformed, typed,
     },
     scene::{Scene, opened, stored},
     valgrind::{conceal_ascii, uncover},

@@ -4,10 +4,7 @@
 //! To alter a code or a tag it must be read: that is done on a copy that is declassified, and what comes of it is
 //! marked as secret again. How long a code is, and which bytes of a token are its payload, is public.
 
-use countersign::{
-    BindingCode,
-    code::{RecoveryCode},
-};
+use countersign::{BindingCode, code::RecoveryCode};
 
 use crate::{
     scene::Scene,
