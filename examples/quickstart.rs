@@ -208,7 +208,7 @@ impl Host {
     ) -> Result<Result<(), Denial>, Error> {
         let handle = self.verifier.open_oob_code(session, oob_code)?;
         let result =
-            self.step(|verifier, account| verifier.verify_oob(session, account, &handle, code, now()))?;
+            self.step(|verifier, account| verifier.verify_oob(session, account, &handle, code, now(), None))?;
         match &result {
             Ok(verification) => println!("   right: {:?}", verification.purpose),
             Err(denial) => println!("   refused: {denial:?}"),

@@ -10,6 +10,7 @@ pub(crate) mod begin;
 pub(crate) mod challenge;
 pub(crate) mod context;
 pub(crate) mod decide;
+pub(crate) mod devices;
 pub(crate) mod gate;
 pub(crate) mod guess;
 pub(crate) mod provision;
@@ -20,8 +21,12 @@ pub(crate) mod report_delivery;
 pub(crate) mod revoke_sessions;
 pub(crate) mod send;
 pub(crate) mod verifier;
+pub(crate) mod verify_device;
 pub(crate) mod verify_oob;
 pub(crate) mod verify_recovery;
 
-pub use self::{challenge::ChallengeTypes, recovery_codes::Regenerated, verify_recovery::Recovered};
+pub use self::{
+    challenge::ChallengeTypes, recovery_codes::Regenerated, verify_device::Remembered,
+    verify_recovery::Recovered,
+};
 pub use crate::value::{name::Label, purpose::Purpose};

@@ -27,7 +27,7 @@
 //! {
 //!     let handle = verifier.open_oob_code(session, oob_code)?; // authentic, and of this transaction: no storage touched
 //!     let code = BindingCode::parse(typed)?; // malformed input costs no attempt
-//!     let step = |account| verifier.verify_oob(session, account, &handle, &code, now());
+//!     let step = |account| verifier.verify_oob(session, account, &handle, &code, now(), None);
 //!     // Loads, steps and swaps; if another step came first, nothing happened, and it begins anew.
 //!     Ok(drive(store, session.subject(), step).await?) // now carry out its effects and answer with its result
 //! }
@@ -55,6 +55,7 @@
 //! | what to log | [`audit`] |
 //! | why a client was refused | [`Denial`] |
 //! | bounds, presets, guess probability | [`policy`], [`Policy`] |
+//! | remembered devices | [`Verifier::recognize`], [`policy::Remember`] |
 //! | what an attack does to its victim | [`threat_model`], [`Lane`](record::Lane) |
 //! | keys and their rotation | [`keys`], [`KeyRing`] |
 //! | the machines | [`machine`] |
@@ -203,7 +204,7 @@ pub mod address_proof {
 pub mod code {
     pub use crate::value::{
         binding_code::CodeForm,
-        opaque::{LinkToken, MfaToken, OobCode},
+        opaque::{DeviceToken, LinkToken, MfaToken, OobCode},
         recovery_code::RecoveryCode,
         user_input::Malformed,
     };

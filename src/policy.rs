@@ -19,6 +19,7 @@
 //! | long send budget of a lane | 20, +1 per 4,320 s | off | 10, +1 per 8,640 s |
 //! | resend | repeat | repeat | rotate |
 //! | recovery codes | 10, consumed | 1, replaced on use | 10, each replaced on use |
+//! | remembered devices | 30 days, lane only | 30 days, complete logins | 90 days, lane only |
 //! | authenticators, unconfirmed, challenges | 16, 3, 8 | 50, 5, 8 | 8, 2, 4 |
 //!
 //! A lane is one of the two parts of an account's limits: [`Lane`](crate::record::Lane). An account whose
@@ -43,5 +44,6 @@ pub(crate) mod settings;
 
 pub use rate::Rate;
 pub use settings::{
-    AtCap, FactorUse, Factors, PolicyError, RecoveryThrottle, RecoveryUse, Resend, Settings, WhenExhausted,
+    AtCap, FactorUse, Factors, PolicyError, RecoveryThrottle, RecoveryUse, Remember, Resend, Settings,
+    WhenExhausted,
 };

@@ -6,6 +6,7 @@ pub(crate) mod account;
 pub(crate) mod address_proof;
 pub(crate) mod authenticator;
 pub(crate) mod challenge;
+pub(crate) mod device;
 pub(crate) mod exchange;
 pub(crate) mod ledger;
 pub(crate) mod record;
@@ -22,6 +23,7 @@ pub use self::stored::StoredVersion;
 pub use self::{
     authenticator::{Authenticator, AuthenticatorStatus, AuthenticatorView, Origin},
     challenge::Challenge,
+    device::{Device, DeviceView},
     ledger::Ledger,
     record::Record,
     stale_keys::{KeyUse, StaleKeys},

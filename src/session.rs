@@ -3,6 +3,7 @@
 
 #![allow(clippy::module_inception, reason = "the room has the name of its main type")]
 
+pub(crate) mod device_token;
 pub(crate) mod elevation;
 pub(crate) mod evidence;
 pub(crate) mod mfa_token;
@@ -13,6 +14,6 @@ pub(crate) mod session;
 pub use self::{oob_code::OobHandle, session::ElevatedScopes};
 pub use crate::value::{
     epoch::Epoch,
-    id::TransactionId,
+    id::{DeviceId, InvalidDeviceId, TransactionId},
     name::{Audience, ClientId, NameError, NameErrorKind, Scope},
 };

@@ -11,9 +11,11 @@
 //!    Parallel guesses cost what they cost in a row.
 //! 3. Guesses are charged to the account, in one of two lanes: that of whoever knows the password, or that of
 //!    elevated sessions. New challenges, resends, tokens, enrollments, factors and servers draw on the same
-//!    buckets, and nothing but time refills them.
+//!    buckets, and nothing but time refills them. A remembered device is in the lane of elevated sessions.
 //! 4. The long budget admits 30 guesses and one more a day: a chance of 0.00039 a year against somebody who
-//!    already has the password and never stops, and 0.00079 if an elevated session is in the same hands.
+//!    already has the password and never stops, and 0.00079 if an elevated session or a remembered device is
+//! in the
+//!    same hands.
 //!    [`Policy::guess_probability`](crate::Policy::guess_probability) computes it for any policy; without the
 //!    long budget (`auth0`) it is 0.084 and 0.16, for `strict` 0.00000055 and 0.0000011.
 //!    `tests/it/guess_probability.rs` has thieves with a year of time count their guesses at the real
@@ -40,7 +42,8 @@
 //! minute; 20, +1 per 72 minutes). Its owner then signs in by a recovery code, and ends it by changing the
 //! password. `tests/it/under_attack.rs` plays 60 days of guesses, of messages and of both by the minute, and
 //! has the owner sign in at each of 2,074 sampled minutes: by mail under guesses, by a recovery code under
-//! floods. An elevated session enrolls and confirms an address at each of them.
+//! floods. An elevated session enrolls and confirms an address at each of them, and somebody on a remembered
+//! device signs in by six digits (eight for `strict`) at each of them, whatever the attack.
 //!
 //! `strict` disables an authenticator at 20 wrong codes in a row (section 3.2.2), which its guess budget
 //! admits after 80 days at the earliest, in which its owner never signs in. The notices that all this causes
@@ -60,7 +63,8 @@
 //! | a session of a user, stolen | what the session may do, until its holder changes a factor or the password: see below |
 //! | both, database and keys | everything that is live |
 //! | the password | guesses, within the budgets of the unknown lane; then nothing but long codes. Notices reach the account's holder |
-//! | the password, and patience | all messages of the unknown lane: its owner needs a recovery code, or changes the password |
+//! | the password, and patience | all messages of the unknown lane: its owner needs a remembered device, a recovery code, or another password |
+//! | the token of a remembered device | nothing: it opens no session. With the password: see below |
 //! | the mailbox | the email factor, which is why it bears no assurance level (NIST SP 800-63B-4 section 3.1.3.1) |
 //! | a page between the user and the server | the code, as it is typed: no factor here resists phishing |
 //!
@@ -83,6 +87,27 @@
 //! - A record carries a tag of the context of its keys. Under another context it is refused, so one tenant's record is
 //!   worth nothing to another. The tag is computed without a key: it is no proof of who wrote the record.
 //!
+//! # What a stolen device token is worth
+//!
+//! A token of a [remembered device](crate::Verifier::recognize) is 20 bytes of a MAC under a durable key and
+//! a seed of the record, beside an outer tag. It is good for one account, and for at most 90 days (30 in
+//! `default` and `auth0`). It proves no factor: no `amr`, never `mfa`, and nothing enrolls or removes by it.
+//! `tests/it/devices.rs` holds what follows.
+//!
+//! | the thief has | in `default` and `strict` | in `auth0` |
+//! |---|---|---|
+//! | the token alone | nothing | nothing |
+//! | the token and the password | the known lane beside the unknown one: 20 guesses at once instead of 10, a chance of 0.00079 a year instead of 0.00039 (`strict`: 10 instead of 5, 0.0000011 instead of 0.00000055); and the messages of both lanes, so that its owner may need a recovery code | a session that may read, each time, until the token ends |
+//! | the token and the mailbox | nothing, without the password | nothing, without the password |
+//! | the database, without the keys | no token: the seed alone makes none | the same |
+//! | a durable key, without the record | no token that the record takes: the outer tag alone proves nothing | the same |
+//!
+//! It ends with the factor that vouched for it, with a change of the password
+//! ([`revoke_sessions`](crate::Verifier::revoke_sessions)), with [`reset`](crate::Verifier::reset), with
+//! [`forget`](crate::Verifier::forget), and when eight others are used later. `forget` ends the sessions that
+//! it opened as well. A factor that is disabled through guesses takes no device with it, since a thief could
+//! bring that about; it completes no login any more.
+//!
 //! # What the host must do
 //!
 //! - Carry out [`EndSessions`](crate::effect::EndSessions): end what it opened itself with an earlier epoch.
@@ -94,6 +119,8 @@
 //!   clock that was ahead leaves limits behind that last until then: those are refused as
 //!   [`ClockDisagrees`](crate::Denial::ClockDisagrees), which is for the operator, and `unlock` takes them
 //!   back.
+//! - Keep a device's token where no script reads it: in a cookie with `__Host-` before its name, `HttpOnly`, `Secure` and
+//!   `SameSite`, one for each subject.
 //! - Keep the keys out of the database.
 //! - Think before letting email authenticate where it could only confirm addresses (from `strict` to another policy):
 //!   an address that somebody confirmed with a first factor alone becomes a factor with the account's first

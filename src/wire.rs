@@ -22,6 +22,7 @@
 //! | `expires_in` on challenges | sent | the draft has it; the service does not send it, and clients ignore it |
 //! | `resend_in` on challenges | sent, in seconds, while a cool-down is on | an addition: the draft's `interval` is for polling |
 //! | long codes | the same `binding_code`; `binding_code_length` and `binding_code_description` in the answer that announces one | an addition: a client that knows nothing of it passes on what was typed |
+//! | remembered devices | `remember_device` in a token request, `device_token` and `device_expires_in` in its answer, `device_token` in later requests, `remembered_device` beside `mfa_requirements`, and a grant type of its own | an addition: Auth0 keeps this to its own pages. A client that asks for nothing sees none of it |
 //! | clocks that disagree | 503 `temporarily_unavailable` | the name is RFC 6749's (section 4.1.2.1); no client and no user is at fault |
 //! | misspelt `authentication_types` | read as `authenticator_types` | one page of the documentation has it |
 //! | expired `mfa_token` in a body | 400 `expired_token` | the draft; tests have 401, the inventory 403 |
@@ -78,6 +79,9 @@
 //! | `MalformedCode`, `InvalidBindingCode`, `InvalidLongCode` | 403 | `invalid_grant` | Invalid binding_code. |
 //! | `NoRecoveryCode` | 403 | `unsupported_challenge_type` | User does not have a recovery-code. |
 //! | `InvalidRecoveryCode` | 403 | `invalid_grant` | MFA Authorization rejected. |
+//! | `UnknownDevice`, remove | 404 | `invalid_request` | The device was not found. |
+//! | `UnknownDevice`, elsewhere | 403 | `invalid_grant` | The device is not remembered. |
+//! | `SecondFactorRequired` | 403 | `invalid_grant` | A remembered device is not enough. Use a second factor. |
 //! | `InvalidAddressProof` | 403 | `invalid_grant` | Invalid link or code. |
 //!
 //! Used, replaced and expired handles look alike, and so do malformed and wrong codes. A recovery code that is malformed
@@ -92,11 +96,11 @@ mod secret;
 pub use parameter::Parameter;
 pub use refusal::{Endpoint, Refusal, refuse};
 pub use reply::{
-    AssociateReply, AuthenticatorEntry, ChallengeReply, MfaRequired, MfaRequirements, RequiredType,
-    TokenReply, timestamp,
+    AssociateReply, AuthenticatorEntry, ChallengeReply, DeviceEntry, MfaRequired, MfaRequirements,
+    RequiredType, TokenReply, timestamp,
 };
 pub use request::{
-    AssociateBody, ChallengeBody, ClientCredentials, GRANT_MFA_OOB, GRANT_MFA_OTP, GRANT_MFA_RECOVERY_CODE,
-    GRANT_PASSWORD, TokenBody, TokenGrant,
+    AssociateBody, ChallengeBody, ClientCredentials, GRANT_MFA_DEVICE, GRANT_MFA_OOB, GRANT_MFA_OTP,
+    GRANT_MFA_RECOVERY_CODE, GRANT_PASSWORD, TokenBody, TokenGrant,
 };
 pub use secret::Secret;

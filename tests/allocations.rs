@@ -67,7 +67,7 @@ fn a_whole_verify_oob_allocates_little() {
     let whole = |account: Account, code: &BindingCode| {
         let session = login.verifier.open(&login.token, login.session.client(), login.now).unwrap();
         let handle = login.verifier.open_oob_code(&session, &login.oob_code).unwrap();
-        commit(login.verifier.verify_oob(&session, account, &handle, code, login.now))
+        commit(login.verifier.verify_oob(&session, account, &handle, code, login.now, None))
     };
     for (code, right, expected) in [
         (login.code.clone(), true, expected::WHOLE_VERIFY_OOB),

@@ -35,7 +35,7 @@ fn run() -> Option<()> {
     let challenged = step.commit(|write| store(&mut record, write)).ok()?.done()?.into_parts().0.ok()?;
     let handle = verifier.open_oob_code(&session, challenged.prompt.sent()?.oob_code.expose()).ok()?;
     let code = BindingCode::parse(&typed).ok()?;
-    let step = verifier.verify_oob(&session, record.take()?, &handle, &code, now);
+    let step = verifier.verify_oob(&session, record.take()?, &handle, &code, now, None);
     step.commit(|write| store(&mut record, write)).ok()?.done()?.into_parts().0.ok()?;
     Some(())
 }

@@ -4,20 +4,23 @@
 use crate::{
     command::{context::Context, verifier::Verifier, verify_oob::Verified},
     factor::destination::Channel,
+    keys::draws::Draws,
     machine::enrollment::PendingRecovery,
     outcome::{denial::Denial, end_sessions::EndReason, issue_token::IssueToken, notify::Notice},
-    record::{account::AccountBody, record::Body as _, recovery::Recovery},
+    record::{account::AccountBody, device::Device, record::Body as _, recovery::Recovery},
     session::{elevation::Elevation, evidence::Evidence},
     value::{id::AuthenticatorId, purpose::Purpose},
 };
 
 impl Verifier {
-    /// What a right code changes.
+    /// What a right code changes. If it completes a sign-in, and `remember` draws for it, the device is
+    /// remembered.
     pub(crate) fn accept(
         &self,
         account: &mut AccountBody,
         (id, channel, purpose): (AuthenticatorId, Channel, Purpose),
         pending: Option<PendingRecovery>,
+        remember: Option<Draws>,
         context: &mut Context<'_>,
     ) -> Result<Verified, Denial> {
         let recovery_codes_live =
@@ -29,8 +32,10 @@ impl Verifier {
             None
         };
         let completed = issued.is_some();
+        let remember = remember.filter(|_| completed);
+        let device = remember.and_then(|mut draws| self.remember(account, id, &mut draws, context));
         let elevation = issued.or_else(|| context.session.elevation_at(account.epoch()));
-        Ok(Verified { purpose, evidence, completed, elevation, recovery_codes_live })
+        Ok(Verified { purpose, evidence, completed, elevation, recovery_codes_live, device })
     }
 
     /// Spends the transaction of a first-factor session and issues its token, and returns the elevation that comes with it;
@@ -45,6 +50,10 @@ impl Verifier {
         let Some(token) = token else { return Ok(None) };
         let elevation = token.elevation.clone();
         account.spend(context.session.transaction(), by, context.now).ok_or(Denial::ExpiredToken)?;
+        let device = self.device_of(context.session, account, context.now).map(Device::id);
+        if let Some(id) = device {
+            account.note_device_use(id, context.now);
+        }
         context.draft.issue(token);
         Ok(Some(elevation))
     }

@@ -45,8 +45,9 @@ impl Verifier {
         })
     }
 
-    /// Drops all factors, challenges and recovery codes, for an administrator who has proven the user's identity anew
-    /// (NIST SP 800-63B-4 section 4.2). The user is not enrolled; every session ends; the ledger stays.
+    /// Drops all factors, challenges, devices and recovery codes, for an administrator who has proven the
+    /// user's identity anew (NIST SP 800-63B-4 section 4.2). The user is not enrolled; every session ends;
+    /// the ledger stays.
     pub fn reset(&self, account: Account, now: OffsetDateTime) -> Step<()> {
         let now = Millis::from(now);
         let audit = AuditEvent::new(Command::Reset, account.subject().clone(), now);
@@ -104,17 +105,20 @@ impl Verifier {
             Enrollment::Unconfirmed(state) => state.recovery(),
             Enrollment::Active | Enrollment::Disabled => None,
         });
-        let live = live.map(|key| (key, 1, 0));
-        let pending = pending.map(|set| (set.key_id(), 0, usize::from(set.count())));
+        let live = live.map(|key| (key, [1, 0, 0]));
+        let pending = pending.map(|set| (set.key_id(), [0, usize::from(set.count()), 0]));
+        let devices = account.devices().iter().map(|known| (known.key_id(), [0, 0, 1]));
         let mut found = StaleKeys::default();
-        for (key, live, pending) in live.chain(pending).filter(|(key, ..)| *key != self.keys.durable().id) {
+        let uses = live.chain(pending).chain(devices);
+        for (key, [live, pending, devices]) in uses.filter(|(key, _)| *key != self.keys.durable().id) {
             let known = self.keys.durable_by_id(key).is_some();
             let list = if known { &mut found.stale } else { &mut found.lost };
             if let Some(entry) = list.iter_mut().find(|entry| entry.key == key) {
                 entry.recovery_codes = entry.recovery_codes.saturating_add(live);
                 entry.pending_recovery_codes = entry.pending_recovery_codes.saturating_add(pending);
+                entry.devices = entry.devices.saturating_add(devices);
             } else {
-                list.push(KeyUse { key, recovery_codes: live, pending_recovery_codes: pending });
+                list.push(KeyUse { key, recovery_codes: live, pending_recovery_codes: pending, devices });
             }
         }
         found

@@ -99,9 +99,10 @@ impl Verifier {
         account.prune(now);
         self.check_enrollment(session, account, factor)?;
         let channel = factor.channel().ok_or(Denial::UnsupportedChallengeType)?;
-        self.check_lock(account, account.lane(session), now)?;
+        let lane = self.lane_of(session, account, now);
+        self.check_lock(account, lane, now)?;
         // Before anything of it is added: making room for the entry ends what belongs to entries that leave.
-        account.open_transaction(session);
+        account.open_transaction(session, lane);
         let transaction = session.transaction();
         let same = |known: &&Authenticator| known.is_opened_in(transaction) && known.factor() == factor;
         let known = account.authenticators().iter().find(same).map(Authenticator::id);

@@ -13,7 +13,7 @@ use crate::{
         record::Internal as _,
         recovery::Recovery,
     },
-    session::session::{Grant, Session},
+    session::session::Session,
     value::{id::AuthenticatorKind, instant::Millis},
 };
 
@@ -29,18 +29,21 @@ pub struct Requirements {
     /// The kinds that the user may enroll with the first factor alone, to complete the login by that. There is none for
     /// a user who is enrolled.
     pub enroll: Vec<AuthenticatorKind>,
+    /// Whether the session is on a remembered device that completes the login:
+    /// [`verify_device`](Verifier::verify_device) does, without anything to type.
+    pub remembered: bool,
 }
 
 impl Verifier {
-    /// What the user needs to complete a login.
+    /// What the user needs to complete the login of this session.
     #[must_use]
-    pub fn requirements(&self, account: &Account) -> Requirements {
+    pub fn requirements(&self, session: &Session, account: &Account, now: OffsetDateTime) -> Requirements {
         let recovery = self.recovery_codes_left(account) > 0;
         let account = account.body();
         let kinds = AuthenticatorKind::ALL.into_iter().filter(|&kind| self.policy.authenticates(kind));
         if !account.is_enrolled() {
             let enroll = kinds.filter(|kind| kind.is_factor()).collect();
-            return Requirements { enrolled: false, challenge: Vec::new(), enroll };
+            return Requirements { enroll, ..Requirements::default() };
         }
         let active = |kind| {
             let mut known = account.authenticators().iter();
@@ -49,7 +52,13 @@ impl Verifier {
         let has = |&kind: &AuthenticatorKind| {
             if kind.is_factor() { active(kind) } else { recovery }
         };
-        Requirements { enrolled: true, challenge: kinds.filter(has).collect(), enroll: Vec::new() }
+        let device = self.device_of(session, account, Millis::from(now)).filter(|_| !session.is_elevated());
+        Requirements {
+            enrolled: true,
+            challenge: kinds.filter(has).collect(),
+            enroll: Vec::new(),
+            remembered: device.is_some_and(|device| self.skips(account, device)),
+        }
     }
 
     /// How many recovery codes can still be used. Codes whose durable key is not in the ring are not among them.
@@ -73,16 +82,7 @@ impl Verifier {
         now: OffsetDateTime,
     ) -> Result<Vec<AuthenticatorView>, Denial> {
         let (account, now) = (account.body(), Millis::from(now));
-        match session.grant() {
-            Grant::Elevated { scopes, .. } if !scopes.read_authenticators => {
-                return Err(Denial::InsufficientScope);
-            }
-            Grant::Elevated { .. } | Grant::FirstFactor { .. } => {}
-        }
-        if !account.is_of(self.keys.tenant()) {
-            return Err(Denial::WrongRecord);
-        }
-        Self::check_session(session, account, now)?;
+        self.check_reading(session, account, now)?;
         let lapsed = |known: &Authenticator| match known.enrollment() {
             Enrollment::Unconfirmed(state) => {
                 account.transaction(state.transaction()).is_none_or(|entry| entry.has_expired(now))

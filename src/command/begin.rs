@@ -31,7 +31,9 @@ pub struct Begun {
     pub token: MfaToken,
     /// The session that the token opens, for a host that goes on at once.
     pub session: Session,
-    /// What the user needs to complete the login.
+    /// What the user needs to complete the login. If the browser presents the token of a remembered device,
+    /// [recognize](Verifier::recognize) it in the session, and ask for the
+    /// [requirements](Verifier::requirements) of that.
     pub requirements: Requirements,
 }
 
@@ -72,7 +74,8 @@ impl Verifier {
         let token = mfa_token::seal_token(self.keys.transient(), &claims);
         let TokenClaims { first_factor, transaction, begun, expires } = claims;
         let session = Session::first_factor(first_factor, transaction, (begun, expires), true);
-        Ok(Begun { token, session, requirements: self.requirements(account) })
+        let requirements = self.requirements(&session, account, now);
+        Ok(Begun { token, session, requirements })
     }
 
     /// Opens an `mfa_token`. No storage is touched.

@@ -172,13 +172,14 @@ impl Verifier {
             return Err(Denial::NotEnrolled);
         }
         account.prune(now);
-        self.check_lock(account, account.lane(session), now)?;
+        let lane = self.lane_of(session, account, now);
+        self.check_lock(account, lane, now)?;
         if request.purpose != Purpose::Authenticate {
             return Err(Denial::UnsupportedChallengeType);
         }
         let (id, channel) = self.choose(account, request)?;
         context.draft.audit.authenticator = Some(id);
-        account.open_transaction(session);
+        account.open_transaction(session, lane);
         let purpose = request.purpose.clone();
         let sending = self.send_code(account, (id, channel), purpose, draws, context)?;
         let delivery = sending.sent.delivery;

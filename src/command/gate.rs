@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use crate::{
     command::verifier::Verifier,
     outcome::denial::Denial,
-    record::{account::AccountBody, ledger::Empty, record::Body as _},
+    record::{account::AccountBody, device::Device, ledger::Empty, record::Body as _},
     session::session::{Grant, Session},
     value::{
         instant::{self, Millis},
@@ -27,6 +27,27 @@ impl Verifier {
         }
     }
 
+    /// Whether a session may read what an account has: any first-factor session, and an elevated one with the
+    /// scope
+    /// `read:authenticators`.
+    pub(super) fn check_reading(
+        &self,
+        session: &Session,
+        account: &AccountBody,
+        now: Millis,
+    ) -> Result<(), Denial> {
+        match session.grant() {
+            Grant::Elevated { scopes, .. } if !scopes.read_authenticators => {
+                return Err(Denial::InsufficientScope);
+            }
+            Grant::Elevated { .. } | Grant::FirstFactor { .. } => {}
+        }
+        if !account.is_of(self.keys.tenant()) {
+            return Err(Denial::WrongRecord);
+        }
+        Self::check_session(session, account, now)
+    }
+
     /// Whether an elevated session may change factors: it must rest on a second factor that was used within the policy's
     /// `elevated_max_age` (ASVS 5.0 requirement 7.5.1). A first-factor session has another gate, `check_enrollment`.
     pub(super) fn check_recent(&self, session: &Session, now: Millis) -> Result<(), Denial> {
@@ -38,6 +59,21 @@ impl Verifier {
         } else {
             Err(Denial::InsufficientUserAuthentication { max_age })
         }
+    }
+
+    /// The lane of a session at this step.
+    pub(super) fn lane_of(&self, session: &Session, account: &AccountBody, now: Millis) -> Lane {
+        account.lane(session, (&self.keys, &self.policy), now)
+    }
+
+    /// The remembered device that a session is on at this step.
+    pub(super) fn device_of<'a>(
+        &self,
+        session: &Session,
+        account: &'a AccountBody,
+        now: Millis,
+    ) -> Option<&'a Device> {
+        account.device_of(session, (&self.keys, &self.policy), now)
     }
 
     /// Refuses everybody in a lane while it is locked.
@@ -62,7 +98,7 @@ pub(crate) fn refused(
     if empty.is_beyond_full() && updated > now { Denial::ClockDisagrees { until } } else { denial(until) }
 }
 
-/// `challenge` and `verify_recovery` take a first-factor session whose client was named.
+/// `challenge`, `verify_recovery` and `verify_device` take a first-factor session whose client was named.
 pub(crate) fn check_authenticating(session: &Session) -> Result<(), Denial> {
     match session.grant() {
         Grant::FirstFactor { client_named: true, .. } => Ok(()),

@@ -88,7 +88,7 @@ impl Verifier {
             return Err(Denial::NotEnrolled);
         }
         // The account's holder is told of it by a message, and messages are budgeted.
-        let budget = SendBudget::Lane(account.lane(session));
+        let budget = SendBudget::Lane(self.lane_of(session, account, now));
         if let Some(empty) = account.ledger().no_sends(budget, &self.policy, now) {
             return Err(refused(empty, account.updated(), now, |until| Denial::TooManySends { until }));
         }

@@ -76,7 +76,7 @@ impl Verifier {
         if session.expires_ms().since(now) < SHORTEST_CHALLENGE_MS {
             return Err(Denial::ExpiredToken);
         }
-        let (transaction, lane) = (session.transaction(), account.lane(session));
+        let (transaction, lane) = (session.transaction(), self.lane_of(session, account, now));
         let pair = (transaction, id);
         account.open_pair(pair, self.policy.settings().attempts);
         let live = account.live_place(pair, now);

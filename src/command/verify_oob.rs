@@ -6,9 +6,12 @@ use crate::{
     command::{
         context::Context,
         decide::{Decision, decide},
+        devices::device_draws,
         guess::{CodeCheck, Readiness},
         verifier::Verifier,
     },
+    crypto::entropy::Entropy,
+    keys::draws::Draws,
     machine::enrollment::Enrollment,
     outcome::{
         audit::{AuditEvent, Command},
@@ -22,7 +25,10 @@ use crate::{
         oob_code::OobHandle,
         session::{Grant, Session},
     },
-    value::{binding_code::BindingCode, id::AuthenticatorId, instant::Millis, purpose::Purpose},
+    value::{
+        binding_code::BindingCode, id::AuthenticatorId, instant::Millis, opaque::DeviceToken,
+        purpose::Purpose,
+    },
 };
 
 /// A binding code was right.
@@ -45,14 +51,20 @@ pub struct Verified {
     /// Whether the recovery codes that were shown with the enrollment are live now. They are not if the account had a
     /// set by then, or if their key has left the ring: tell the user to throw them away.
     pub recovery_codes_live: bool,
+    /// The token of this device, which the host puts into a cookie. Absent unless it was asked for, the
+    /// policy remembers devices, and the code completed a sign-in.
+    pub device: Option<DeviceToken>,
 }
 
 impl Verifier {
     /// Takes a binding code: confirms the enrollment, or completes the login, that the handle's challenge stands for.
     ///
-    /// A first-factor session must have named its client; an elevated one with the scope `enroll`, and a second factor
-    /// that is recent enough, may confirm only. The first activation of a factor that may authenticate ends all other
-    /// sessions. A wrong code is charged in this step, and can exhaust the attempts, disable the authenticator or lock the account.
+    /// A first-factor session must have named its client; an elevated one with the scope `enroll`, and a
+    /// second factor that is recent enough, may confirm only. The first activation of a factor that may
+    /// authenticate ends all other sessions. With `remember`, what a device is drawn from, a right code that
+    /// completes a sign-in has this device remembered, in the place of the one that the session is on. A
+    /// wrong code is charged in this step, and can exhaust the attempts, disable the authenticator or lock
+    /// the account.
     ///
     /// Denials: [`InvalidBindingCode`](Denial::InvalidBindingCode),
     /// [`MalformedCode`](Denial::MalformedCode), [`ExpiredOobCode`](Denial::ExpiredOobCode),
@@ -71,19 +83,21 @@ impl Verifier {
         handle: &OobHandle,
         code: &BindingCode,
         now: OffsetDateTime,
+        remember: Option<&Entropy>,
     ) -> Step<Verified> {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::VerifyOob, session, now);
+        let draws = device_draws(remember, audit.command, &account);
         decide(&self.keys, audit, account, now, |account, draft| {
-            self.try_verify_oob(account, handle, code, &mut Context { session, now, draft })
+            self.try_verify_oob(account, (handle, code), draws, &mut Context { session, now, draft })
         })
     }
 
     fn try_verify_oob(
         &self,
         account: &mut AccountBody,
-        handle: &OobHandle,
-        code: &BindingCode,
+        (handle, code): (&OobHandle, &BindingCode),
+        remember: Option<Draws>,
         context: &mut Context<'_>,
     ) -> Result<Decision<Verified>, Denial> {
         let (session, now) = (context.session, context.now);
@@ -116,7 +130,7 @@ impl Verifier {
         context.draft.audit.evaluated = true;
         Ok(Decision::Store(match judged {
             CodeCheck::Accepted(pending) => {
-                Ok(self.accept(account, (id, channel, purpose), pending, context)?)
+                Ok(self.accept(account, (id, channel, purpose), pending, remember, context)?)
             }
             CodeCheck::RejectedLong => return Err(Denial::InvalidLongCode),
             CodeCheck::Rejected(wrong) => Err(self.reject(account, id, &wrong, now, context.draft)),

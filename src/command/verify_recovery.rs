@@ -90,7 +90,7 @@ impl Verifier {
             return Err(Denial::NotEnrolled);
         }
         account.prune(now);
-        account.open_transaction(session);
+        account.open_transaction(session, self.lane_of(session, account, now));
         let transaction = session.transaction();
         let attempts_left = account.transaction(transaction).map_or(0, Transaction::recovery_attempts);
         // Codes whose keys are all lost are right for nobody, so none is counted as a guess.

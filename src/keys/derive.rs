@@ -26,6 +26,9 @@ pub(crate) const VERSION: u8 = 1;
 /// deadline.
 pub(crate) const STAMP_BYTES: usize = 1 + 4 + 16 + 8 + 8;
 
+/// The bytes that the token of a remembered device begins with: version, key id, device id, expiry.
+pub(crate) const DEVICE_PREFIX_BYTES: usize = 1 + 4 + 16 + 8;
+
 /// What a binding code is bound to.
 pub(crate) struct Binding<'a> {
     pub(crate) subject: &'a Subject,
@@ -110,6 +113,25 @@ pub(crate) fn link_tag(key: &MacKey, link: &LinkBinding<'_>) -> Tag {
 /// The long code beside a link: from a MAC of the same under a key of its own.
 pub(crate) fn link_code(key: &MacKey, link: &LinkBinding<'_>) -> BindingCode {
     BindingCode::from_tag(&link_tag(key, link), CodeForm::Long)
+}
+
+/// The inner tag of a device's token. It takes the record to check it: the device's seed goes into it.
+pub(crate) fn device_tag(
+    key: &MacKey,
+    subject: &Subject,
+    prefix: &[u8; DEVICE_PREFIX_BYTES],
+    seed: &Seed,
+) -> Tag {
+    let mut message = key.message();
+    message.field(subject.as_bytes()).fixed(prefix).fixed(&seed.0);
+    message.tag()
+}
+
+/// The outer tag of a device's token. It takes no record to check it, so that a forged one loads none.
+pub(crate) fn device_outer_tag(key: &MacKey, subject: &Subject, prefix: &[u8; DEVICE_PREFIX_BYTES]) -> Tag {
+    let mut message = key.message();
+    message.field(subject.as_bytes()).fixed(prefix);
+    message.tag()
 }
 
 /// The tag of an `mfa_token` over its payload, which has its length before it.

@@ -11,7 +11,7 @@ use crate::{
         seed::Seed,
     },
     value::{
-        id::{AuthenticatorId, AuthenticatorKind, TransactionId},
+        id::{AuthenticatorId, AuthenticatorKind, DeviceId, TransactionId},
         name::Subject,
         revision::Revision,
     },
@@ -50,6 +50,10 @@ impl Draws {
 
     pub(crate) fn transaction(&mut self) -> TransactionId {
         TransactionId(self.bytes("transaction"))
+    }
+
+    pub(crate) fn device(&mut self) -> DeviceId {
+        DeviceId::from_random(self.bytes("device"))
     }
 
     pub(crate) fn authenticator(&mut self, kind: AuthenticatorKind) -> AuthenticatorId {

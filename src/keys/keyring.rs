@@ -268,7 +268,7 @@ impl KeyRing {
         self.transient.all().find(|key| key.id == id)
     }
 
-    /// The key that makes new recovery codes, their hashes and destination keys.
+    /// The key that makes new recovery codes, their hashes, destination keys and device tokens.
     pub(crate) const fn durable(&self) -> &DurableKey {
         &self.durable.current
     }
@@ -352,6 +352,8 @@ pub(crate) struct DurableKey {
     pub(crate) recovery_issue: MacKey,
     pub(crate) recovery_next: MacKey,
     pub(crate) destination: MacKey,
+    pub(crate) device: MacKey,
+    pub(crate) device_outer: MacKey,
 }
 
 impl DurableKey {
@@ -363,6 +365,8 @@ impl DurableKey {
             recovery_issue: key.sub_key("recovery-issue", context),
             recovery_next: key.sub_key("recovery-next", context),
             destination: key.sub_key("destination", context),
+            device: key.sub_key("device", context),
+            device_outer: key.sub_key("device-outer", context),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     outcome::denial::Denial,
     session::session::Session,
     value::{
-        id::{AuthenticatorId, TransactionId},
+        id::{AuthenticatorId, DeviceId, TransactionId},
         instant::Millis,
         name::{ClientId, Subject},
     },
@@ -38,6 +38,9 @@ pub enum Command {
     Ask,
     VerifyLink,
     VerifyCode,
+    VerifyDevice,
+    Forget,
+    ForgetDevice,
 }
 
 impl Command {
@@ -62,6 +65,9 @@ impl Command {
             Self::Ask => "ask",
             Self::VerifyLink => "verify_link",
             Self::VerifyCode => "verify_code",
+            Self::VerifyDevice => "verify_device",
+            Self::Forget => "forget",
+            Self::ForgetDevice => "forget_device",
         }
     }
 }
@@ -81,6 +87,9 @@ pub struct AuditEvent {
     pub transaction: Option<TransactionId>,
     /// About which authenticator or recovery set, where one is known.
     pub authenticator: Option<AuthenticatorId>,
+    /// About which remembered device: the one that was remembered or is to be forgotten, or else the one that
+    /// the session names, whether or not the account lists it.
+    pub device: Option<DeviceId>,
     /// The name of the refusal ([`Denial::code`]); absent if the command was allowed. An ask for a proof of an address is
     /// never refused: here is then why no message was sent, `absent_address` or `too_many_sends`, which its answer does not
     /// say.
@@ -93,14 +102,16 @@ pub struct AuditEvent {
 
 impl AuditEvent {
     pub(crate) const fn new(command: Command, subject: Subject, now: Millis) -> Self {
-        let (client, transaction, authenticator, denial) = (None, None, None, None);
-        Self { command, subject, client, transaction, authenticator, denial, evaluated: false, at: now.0 }
+        let (client, transaction, authenticator, device, denial) = (None, None, None, None, None);
+        let (evaluated, at) = (false, now.0);
+        Self { command, subject, client, transaction, authenticator, device, denial, evaluated, at }
     }
 
     pub(crate) fn of_session(command: Command, session: &Session, now: Millis) -> Self {
         let mut event = Self::new(command, session.subject().clone(), now);
         event.client = session.client().cloned();
         event.transaction = Some(session.transaction());
+        event.device = session.device();
         event
     }
 

@@ -57,6 +57,13 @@ pub enum Denial {
     /// The authenticator was provisioned by the host and cannot be removed by its user.
     ProvisionedAuthenticator,
 
+    // Remembered devices.
+    /// The session names no device that the account lists, or the account has none of this id.
+    UnknownDevice,
+    /// A remembered device alone does not complete this login: the policy wants a second factor each time, or
+    /// the authenticator that vouched for the device does not complete logins any more.
+    SecondFactorRequired,
+
     // Limits.
     /// Too many wrong codes: the account takes no binding code and sends none.
     Locked {
@@ -145,6 +152,8 @@ impl Denial {
             Self::UnknownAuthenticator => "unknown_authenticator",
             Self::AuthenticatorDisabled => "authenticator_disabled",
             Self::ProvisionedAuthenticator => "provisioned_authenticator",
+            Self::UnknownDevice => "unknown_device",
+            Self::SecondFactorRequired => "second_factor_required",
             Self::Locked { .. } => "locked",
             Self::TooManySends { .. } => "too_many_sends",
             Self::CoolingDown { .. } => "cooling_down",
@@ -200,6 +209,10 @@ impl Denial {
             Self::AuthenticatorDisabled => "the authenticator is disabled: it must be enrolled anew",
             Self::ProvisionedAuthenticator => {
                 "the host provisioned the authenticator, so its user cannot remove it"
+            }
+            Self::UnknownDevice => "the account remembers no such device",
+            Self::SecondFactorRequired => {
+                "a remembered device alone does not complete this login: ask for a second factor"
             }
             Self::Locked { .. } => "too many wrong codes: the account takes and sends no code until retry_at",
             Self::TooManySends { .. } => "too many messages were sent: the next one may be sent at retry_at",

@@ -57,6 +57,8 @@ pub enum EndReason {
     Reset,
     /// The host ended them, for a change of the password or for a reason of its own.
     Revoked,
+    /// A remembered device was forgotten, by its holder or by an administrator.
+    DeviceForgotten,
 }
 
 impl EndReason {
@@ -71,6 +73,7 @@ impl EndReason {
             Self::RecoveryRegenerated => "recovery_regenerated",
             Self::Reset => "reset",
             Self::Revoked => "revoked",
+            Self::DeviceForgotten => "device_forgotten",
         }
     }
 }

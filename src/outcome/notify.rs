@@ -5,7 +5,12 @@ use time::OffsetDateTime;
 use crate::{
     factor::destination::FactorLabel,
     outcome::effect_id::EffectId,
-    value::{id::AuthenticatorId, instant::Millis, lane::Lane, name::Subject},
+    value::{
+        id::{AuthenticatorId, DeviceId},
+        instant::Millis,
+        lane::Lane,
+        name::Subject,
+    },
 };
 
 /// Tell the account's holder that something happened. The host chooses the addresses: NIST SP 800-63B-4 section 4.6
@@ -104,6 +109,11 @@ pub enum Notice {
         /// By how many milliseconds this step's clock is behind.
         behind_ms: u64,
     },
+    /// A remembered device was forgotten, by its holder or by an administrator.
+    DeviceForgotten {
+        /// Which.
+        device: DeviceId,
+    },
 }
 
 impl Notice {
@@ -122,6 +132,7 @@ impl Notice {
             Self::Unlocked => "notify-unlocked",
             Self::Reset => "notify-reset",
             Self::ClockDisagrees { .. } => "notify-clock-disagrees",
+            Self::DeviceForgotten { .. } => "notify-device-forgotten",
         }
     }
 
@@ -135,7 +146,7 @@ impl Notice {
             Self::RecoveryUsed { recovery, .. }
             | Self::RecoveryRegenerated { recovery }
             | Self::RecoveryGuessed { recovery } => Some(recovery),
-            Self::Unlocked | Self::Reset | Self::ClockDisagrees { .. } => None,
+            Self::Unlocked | Self::Reset | Self::ClockDisagrees { .. } | Self::DeviceForgotten { .. } => None,
         }
     }
 }

@@ -99,6 +99,7 @@ pub enum Swap {
 #[derive(Debug)]
 #[must_use = "a lost step must be taken again from a fresh load"]
 #[allow(clippy::exhaustive_enums, reason = "there is no third way")]
+#[allow(clippy::large_enum_variant, reason = "it is opened where it is made, and seldom lost")]
 pub enum Committed<T> {
     /// It is stored, or there was nothing to store: this is what happened.
     Done(Outcome<T>),

@@ -30,6 +30,12 @@ pub(crate) const MAX_ATTEMPTS: u8 = 10;
 /// the cap is disabled at this number of both lanes together, too (NIST SP 800-63B-4 section 3.2.2).
 pub(crate) const MAX_FAILURES: u8 = 100;
 
+/// The most devices that a record may remember.
+pub(crate) const MAX_DEVICES: usize = 8;
+
+/// No device is remembered for longer: 90 days.
+pub(crate) const LONGEST_DEVICE_MS: u64 = 90 * DAY_MS;
+
 /// How far ahead of a clock another may honestly be.
 pub(crate) const CLOCK_LEEWAY_MS: u64 = 60_000;
 

@@ -3,7 +3,7 @@
 use crate::{
     policy::{
         rate::Rates,
-        settings::{FactorUse, PolicyError, Settings, WhenExhausted},
+        settings::{FactorUse, PolicyError, Remember, Settings, WhenExhausted},
     },
     value::{id::AuthenticatorKind, instant},
 };
@@ -55,6 +55,16 @@ impl Policy {
     /// Whether an authenticator of this kind completes a login.
     pub(crate) fn authenticates(&self, kind: AuthenticatorKind) -> bool {
         self.admits(kind) == FactorUse::Authenticate
+    }
+
+    /// How devices are remembered.
+    pub(crate) const fn remember(&self) -> Option<Remember> {
+        self.0.remember
+    }
+
+    /// Whether a remembered device completes a login.
+    pub(crate) fn device_skips(&self) -> bool {
+        self.0.remember.is_some_and(|remember| remember.skips_second_factor())
     }
 
     /// Whether an empty guess budget makes the codes of messages long. If not, it locks.

@@ -6,7 +6,10 @@ use time::Duration;
 
 use crate::{
     policy::{
-        bounds::{LANE_CHALLENGES, MAX_ATTEMPTS, MAX_AUTHENTICATORS, MAX_FAILURES, MAX_RECOVERY_CODES},
+        bounds::{
+            LANE_CHALLENGES, LONGEST_DEVICE_MS, MAX_ATTEMPTS, MAX_AUTHENTICATORS, MAX_FAILURES,
+            MAX_RECOVERY_CODES,
+        },
         rate::Rate,
     },
     value::{binding_code::BindingCode, id::AuthenticatorKind, instant},
@@ -106,6 +109,49 @@ pub enum AtCap {
     Disable,
 }
 
+/// How devices are remembered: for how long, and what that is good for.
+///
+/// A device that was remembered is on the known lane of its account: nobody who has only the password can use
+/// up its guesses and messages. At most 8 are remembered for each account; the one unused longest goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Remember {
+    lifetime: Duration,
+    skips_second_factor: bool,
+}
+
+impl Remember {
+    /// Devices are remembered for so long after a second factor was proven on them, 1 s to 90 days. If
+    /// `skips_second_factor`, one takes the place of a second factor until then: see
+    /// [`verify_device`](crate::Verifier::verify_device).
+    #[must_use]
+    pub const fn new(lifetime: Duration, skips_second_factor: bool) -> Self {
+        Self { lifetime, skips_second_factor }
+    }
+
+    /// How long a device is remembered. A shorter lifetime counts at once, for devices that are remembered
+    /// already, too.
+    #[must_use]
+    pub const fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// Whether a remembered device completes a login.
+    #[must_use]
+    pub const fn skips_second_factor(&self) -> bool {
+        self.skips_second_factor
+    }
+
+    /// The lifetime in milliseconds.
+    pub(crate) fn lifetime_ms(self) -> u64 {
+        instant::span(self.lifetime)
+    }
+
+    fn is_bounded(self) -> bool {
+        let span = self.lifetime_ms();
+        instant::is_whole(self.lifetime) && (1_000..=LONGEST_DEVICE_MS).contains(&span)
+    }
+}
+
 /// What a [`Policy`](crate::Policy) is built from. Take a preset, change what you must, build.
 ///
 /// ```
@@ -170,6 +216,8 @@ pub struct Settings {
     pub max_unconfirmed: u8,
     /// How many challenges the record holds for each lane, 1 to 16.
     pub max_challenges: u8,
+    /// How devices are remembered. `None` is off, also for those that an earlier policy remembered.
+    pub remember: Option<Remember>,
 }
 
 impl Default for Settings {
@@ -197,6 +245,7 @@ impl Default for Settings {
             max_authenticators: 16,
             max_unconfirmed: 3,
             max_challenges: 8,
+            remember: Some(Remember::new(Duration::days(30), false)),
         }
     }
 }
@@ -222,6 +271,7 @@ impl Settings {
             recovery_use: RecoveryUse::Replace,
             max_authenticators: 50,
             max_unconfirmed: 5,
+            remember: Some(Remember::new(Duration::days(30), true)),
             ..Self::default()
         }
     }
@@ -252,6 +302,7 @@ impl Settings {
             max_authenticators: 8,
             max_unconfirmed: 2,
             max_challenges: 4,
+            remember: Some(Remember::new(Duration::days(90), false)),
             ..Self::default()
         }
     }
@@ -287,6 +338,11 @@ impl Settings {
             ((1..=64).contains(&self.max_authenticators), "max_authenticators", "1 to 64"),
             ((1..=8).contains(&self.max_unconfirmed), "max_unconfirmed", "1 to 8"),
             ((1..=LANE_CHALLENGES).contains(&self.max_challenges), "max_challenges", "1 to 16"),
+            (
+                self.remember.is_none_or(Remember::is_bounded),
+                "remember",
+                "a lifetime of 1 s to 90 days in whole milliseconds",
+            ),
             (self.factors.let_in(), "factors", "at least one factor that authenticates"),
         ];
         let row = rows.into_iter().find(|(in_range, ..)| !in_range);
@@ -356,7 +412,7 @@ mod tests {
         type Change = fn(&mut Settings);
         let long = Duration::days(367);
         assert!(!Rate::new(1, long).is_bounded());
-        let rows: [(&str, Change, Change); 16] = [
+        let rows: [(&str, Change, Change); 17] = [
             ("code_digits", |s| s.code_digits = 5, |s| s.code_digits = 10),
             (
                 "code_lifetime",
@@ -405,6 +461,11 @@ mod tests {
             ("max_authenticators", |s| s.max_authenticators = 0, |s| s.max_authenticators = 65),
             ("max_unconfirmed", |s| s.max_unconfirmed = 0, |s| s.max_unconfirmed = 9),
             ("max_challenges", |s| s.max_challenges = 0, |s| s.max_challenges = 17),
+            (
+                "remember",
+                |s| s.remember = Some(Remember::new(Duration::milliseconds(999), false)),
+                |s| s.remember = Some(Remember::new(Duration::milliseconds(90 * 86_400_000 + 1), true)),
+            ),
         ];
         for (setting, below, above) in rows {
             for change in [below, above] {
@@ -419,7 +480,7 @@ mod tests {
     #[test]
     fn a_fraction_of_a_millisecond_is_refused_by_name() {
         type Change = fn(&mut Settings, Duration);
-        let rows: [(&str, Change); 9] = [
+        let rows: [(&str, Change); 10] = [
             ("code_lifetime", |s, span| s.code_lifetime = span),
             ("token_lifetime", |s, span| s.token_lifetime = span),
             ("elevated_max_age", |s, span| s.elevated_max_age = span),
@@ -429,6 +490,7 @@ mod tests {
             ("send_bucket", |s, span| s.send_bucket = Rate::new(1, span)),
             ("cool_down", |s, span| s.cool_down = span),
             ("long_send_budget", |s, span| s.long_send_budget = Some(Rate::new(1, span))),
+            ("remember", |s, span| s.remember = Some(Remember::new(span, false))),
         ];
         for (setting, change) in rows {
             let mut settings = Settings::default();

@@ -11,6 +11,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 mod authenticators;
 mod codes;
+mod devices;
 mod transactions;
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     record::{
         authenticator::Authenticator,
         challenge::Challenge,
+        device::Device,
         ledger::Ledger,
         recovery::Recovery,
         transaction::{AttemptCounter, Transaction},
@@ -27,7 +29,6 @@ use crate::{
         epoch::Epoch,
         id::{AuthenticatorId, TenantTag, TransactionId},
         instant::Millis,
-        lane::Lane,
         name::Subject,
         revision::Revision,
     },
@@ -78,6 +79,14 @@ pub(crate) struct AccountBody {
     )]
     pub(super) transactions: Vec<Transaction>,
     pub(super) recovery: Option<Recovery>,
+    /// In the order in which they were remembered.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            deserialize_with = "crate::value::serde_helpers::bounded::<_, _, { crate::policy::bounds::MAX_DEVICES }>"
+        )
+    )]
+    pub(super) devices: Vec<Device>,
     pub(super) ledger: Ledger,
     /// First-factor sessions begun at or before it are refused: those of spent transactions that the record no longer
     /// holds.
@@ -104,6 +113,7 @@ impl Account {
             challenges: Vec::new(),
             transactions: Vec::new(),
             recovery: None,
+            devices: Vec::new(),
             ledger: Ledger::default(),
             not_before: None,
             updated: Millis(0),
@@ -148,6 +158,13 @@ impl Account {
     #[must_use]
     pub fn authenticators(&self) -> &[Authenticator] {
         &self.0.authenticators
+    }
+
+    /// The remembered devices, in the order in which they were remembered. One whose time is over stays until
+    /// the next step that writes.
+    #[must_use]
+    pub fn devices(&self) -> &[Device] {
+        &self.0.devices
     }
 
     /// The recent challenges.
@@ -232,11 +249,6 @@ impl AccountBody {
     /// How many authenticators count against the policy's maximum: all but unconfirmed ones.
     pub(crate) fn confirmed_count(&self) -> usize {
         self.authenticators.iter().filter(|known| !known.is_unconfirmed()).count()
-    }
-
-    /// The lane of a session at this step.
-    pub(crate) const fn lane(&self, session: &Session) -> Lane {
-        if session.is_elevated() { Lane::Known } else { Lane::Unknown }
     }
 
     /// Whether a first factor alone is not enough.

@@ -478,6 +478,36 @@ mod tests {
     }
 
     #[test]
+    fn a_notice_is_too_soon_for_less_than_a_day_and_by_no_clock_ahead() {
+        let told = |at: u64, now: u64| {
+            let (mut told, mut notices) = (Told(Millis(at)), Bucket::default());
+            told.tell(&mut notices, Millis(now))
+        };
+        assert!(told(0, 1), "zero is never, also for a host whose clock begins there");
+        assert!(!told(NOW.0, NOW.0 + DAY_MS - 1) && told(NOW.0, NOW.0 + DAY_MS));
+        let mut now = Told(NOW);
+        now.settle(NOW);
+        assert_eq!(now, Told(NOW));
+        now.settle(Millis(NOW.0 - 1));
+        assert_eq!(now, Told::default());
+    }
+
+    #[test]
+    fn a_limit_is_its_bucket_and_its_long_budget_if_there_is_one() {
+        let long = Rate::new(2, Duration::seconds(5));
+        let both = Rates { bucket: RATE, long: Some(long) };
+        let one = Rates { bucket: RATE, long: None };
+        let (full, ahead) = (Bucket::default(), Bucket(Millis(NOW.0 + 3_600_000)));
+        let empty = Bucket(NOW.after(long.span_ms()));
+        let full_under = |bucket, long, rates| Limit { bucket, long }.is_full(rates, NOW);
+        assert!(full_under(full, full, both) && full_under(full, ahead, one));
+        assert!(!full_under(full, ahead, both) && !full_under(ahead, full, both));
+        for (bucket, long) in [(ahead, empty), (Bucket(NOW.after(RATE.span_ms())), ahead)] {
+            assert!(Limit { bucket, long }.empty(both, NOW).unwrap().beyond, "either tells of a clock");
+        }
+    }
+
+    #[test]
     fn all_notices_together_have_a_bound() {
         let mut ledger = Ledger::default();
         let mut given = 0;

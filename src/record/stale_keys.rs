@@ -32,4 +32,6 @@ pub struct KeyUse {
     pub recovery_codes: usize,
     /// Recovery codes that were shown and go live with an enrollment that is not confirmed yet.
     pub pending_recovery_codes: usize,
+    /// Remembered devices. A device that is remembered again, or whose time is over, frees its key.
+    pub devices: usize,
 }

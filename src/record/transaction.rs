@@ -151,3 +151,21 @@ impl AttemptCounter {
         self.attempts_left = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::id::AuthenticatorKind;
+
+    #[test]
+    fn a_cool_down_is_beyond_its_length_once_a_clock_was_ahead_by_more_than_the_leeway() {
+        let (policy, now) = (Policy::default(), Millis(1_700_000_000_000));
+        let mut pair =
+            AttemptCounter::new(AuthenticatorId::from_random(AuthenticatorKind::Email, [0; 16]), 5);
+        assert_eq!(pair.cooling(&policy, now), None);
+        for (ahead, beyond) in [(0, false), (CLOCK_LEEWAY_MS, false), (CLOCK_LEEWAY_MS + 1, true)] {
+            pair.note_send(now.after(ahead));
+            assert_eq!(pair.cooling(&policy, now).map(Empty::is_beyond_full), Some(beyond), "{ahead}");
+        }
+    }
+}

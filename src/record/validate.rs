@@ -8,12 +8,13 @@ use core::fmt;
 
 use crate::{
     machine::enrollment::{Enrollment, PendingRecovery},
-    policy::bounds::{MAX_ATTEMPTS, MAX_FAILURES, MAX_RECOVERY_CODES, RECOVERY_ATTEMPTS},
+    policy::bounds::{LONGEST_DEVICE_MS, MAX_ATTEMPTS, MAX_FAILURES, MAX_RECOVERY_CODES, RECOVERY_ATTEMPTS},
     record::{
         account::AccountBody,
         address_proof::AddressProofBody,
         authenticator::Authenticator,
         challenge::Challenge,
+        device::Device,
         recovery::Recovery,
         transaction::{AttemptCounter, Transaction},
     },
@@ -97,6 +98,8 @@ pub(super) fn check_account(account: &AccountBody) -> Result<(), Inconsistent> {
         distinct(pairs.map(|known| (known.transaction, known.authenticator))),
         "two challenges wait for one pair",
     )?;
+    ensure(distinct(account.devices.iter().map(|known| known.id)), "a device id is given twice")?;
+    account.devices.iter().try_for_each(|device| check_device(account, device))?;
     if let Some(recovery) = &account.recovery {
         ensure(account.enrolled, "there are recovery codes, and the user is not enrolled")?;
         check_recovery(account, recovery)?;
@@ -157,6 +160,15 @@ fn check_transaction(transaction: &Transaction) -> Result<(), Inconsistent> {
 
 fn check_pair(pair: &AttemptCounter) -> Result<(), Inconsistent> {
     ensure(pair.attempts_left <= MAX_ATTEMPTS, "attempts_left exceeds 10")
+}
+
+fn check_device(account: &AccountBody, device: &Device) -> Result<(), Inconsistent> {
+    ensure(account.enrolled, "a device is remembered, and the user is not enrolled")?;
+    let vouched = account.authenticator(device.vouched_by).is_some_and(|known| !known.is_unconfirmed());
+    ensure(vouched, "no confirmed authenticator vouched for a device")?;
+    ensure(device.since <= device.last_used, "a device was used before it was remembered")?;
+    let lifetime = device.expires.since(device.since);
+    ensure((1..=LONGEST_DEVICE_MS).contains(&lifetime), "a device is not remembered for 1 ms to 90 days")
 }
 
 fn check_recovery(account: &AccountBody, recovery: &Recovery) -> Result<(), Inconsistent> {

@@ -63,7 +63,8 @@ impl Elevation {
         &self.evidence
     }
 
-    /// When its holder last proved a second factor: the `auth_time` of OpenID Connect.
+    /// When its holder completed the sign-in: the `auth_time` of OpenID Connect. Of a remembered device it is
+    /// when that was recognized; since when it is remembered, the [evidence](Self::evidence) says.
     #[must_use]
     pub const fn authenticated_at(&self) -> OffsetDateTime {
         self.evidence.at

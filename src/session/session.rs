@@ -8,10 +8,10 @@ use time::OffsetDateTime;
 
 use crate::{
     machine::enrollment::EnrolledBy,
-    session::{elevation::Elevation, evidence::Evidence},
+    session::{device_token::DeviceProof, elevation::Elevation, evidence::Evidence},
     value::{
         epoch::Epoch,
-        id::TransactionId,
+        id::{DeviceId, TransactionId},
         instant::Millis,
         name::{Audience, ClientId, Scope, Subject},
     },
@@ -101,6 +101,8 @@ pub struct Session {
     begun: Millis,
     expires: Millis,
     grant: Grant,
+    /// What a remembered device presented; the record decides whether it lists that.
+    device: Option<DeviceProof>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -134,6 +136,7 @@ impl Session {
             begun,
             expires,
             grant: Grant::Elevated { scopes, evidence },
+            device: None,
         }
     }
 
@@ -145,7 +148,7 @@ impl Session {
     ) -> Self {
         let FirstFactor { subject, client, audience, scope, epoch } = first_factor;
         let grant = Grant::FirstFactor { audience, scope, client_named };
-        Self { subject, client, transaction, epoch, begun, expires, grant }
+        Self { subject, client, transaction, epoch, begun, expires, grant, device: None }
     }
 
     /// Whose account.
@@ -178,6 +181,13 @@ impl Session {
         matches!(self.grant, Grant::Elevated { .. })
     }
 
+    /// The remembered device that the session names: see [`recognize`](crate::Verifier::recognize). Whether
+    /// the account lists it, each command looks up.
+    #[must_use]
+    pub fn device(&self) -> Option<DeviceId> {
+        self.device.as_ref().map(DeviceProof::id)
+    }
+
     /// When it ends.
     #[must_use]
     pub fn expires(&self) -> OffsetDateTime {
@@ -188,6 +198,15 @@ impl Session {
     #[must_use]
     pub fn begun(&self) -> OffsetDateTime {
         self.begun.to_datetime()
+    }
+
+    /// The session, with what a device presented in the place of anything earlier.
+    pub(crate) fn on_device(self, device: Option<DeviceProof>) -> Self {
+        Self { device, ..self }
+    }
+
+    pub(crate) const fn device_proof(&self) -> Option<&DeviceProof> {
+        self.device.as_ref()
     }
 
     pub(crate) const fn begun_ms(&self) -> Millis {

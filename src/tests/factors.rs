@@ -61,7 +61,7 @@ fn a_factor_that_is_off_is_refused_everywhere() {
     let refused = Denial::UnsupportedChallengeType;
     let third = off.associate(&elevated, record.clone(), &email("third@example.com"), NOW, &entropy(4));
     assert_eq!(commit(&mut record, third).0.unwrap_err(), refused);
-    let confirmed = off.verify_oob(&elevated, record.clone(), &handle, &code, NOW);
+    let confirmed = off.verify_oob(&elevated, record.clone(), &handle, &code, NOW, None);
     assert_eq!(commit(&mut record, confirmed).0.unwrap_err(), refused);
     let fourth = off.provision(record.clone(), &email("fourth@example.com"), NOW, &entropy(5));
     assert_eq!(commit(&mut record, fourth).0.unwrap_err(), refused);
@@ -69,10 +69,10 @@ fn a_factor_that_is_off_is_refused_everywhere() {
         let challenged = off.challenge(&session, record.clone(), &request, NOW, &entropy(6));
         assert_eq!(commit(&mut record, challenged).0.unwrap_err(), refused);
     }
-    assert_eq!(off.requirements(&record).challenge, []);
+    assert_eq!(off.requirements(&elevated, &record, NOW).challenge, []);
 
     // What is there already stays listed, and can be taken back.
     assert_eq!(off.authenticators(&session, &record, NOW).unwrap().len(), 2);
-    let confirmed = on.verify_oob(&elevated, record.clone(), &handle, &code, NOW);
+    let confirmed = on.verify_oob(&elevated, record.clone(), &handle, &code, NOW, None);
     assert!(commit(&mut record, confirmed).0.is_ok(), "nothing was charged");
 }

@@ -20,6 +20,7 @@ use crate::{
     },
     outcome::end_sessions::{EndReason, EndSessions},
     session::{
+        device_token,
         mfa_token::{self, TokenClaims},
         oob_code,
         proof_handle::{self, Stamp},
@@ -29,7 +30,7 @@ use crate::{
         binding_code::{BindingCode, CodeForm},
         email_address::EmailAddress,
         epoch::Epoch,
-        id::{AuthenticatorId, ChallengeId, ProofId, TransactionId, base62},
+        id::{AuthenticatorId, ChallengeId, DeviceId, ProofId, TransactionId, base62},
         instant::Millis,
         name::{Audience, ClientId, Label, Scope, Subject},
         purpose::{ProofPurpose, Purpose},
@@ -277,6 +278,23 @@ fn links_and_long_codes() {
             let tag = Tag(case.array("mac"));
             assert_eq!(BindingCode::from_tag(&tag, CodeForm::Long).expose(), case.text("output"));
         }
+    }
+}
+
+#[test]
+fn device_tokens() {
+    for case in vectors!("device_token") {
+        let key = case.durable();
+        case.assert_mac(&key.device);
+        assert_eq!(key.device_outer.tag_of(&case.bytes("outer_message")).0.to_vec(), case.bytes("outer_mac"));
+        let id = DeviceId(case.text("device_id").as_bytes().try_into().unwrap());
+        let terms = (id, Millis(case.number("expires")));
+        let token = device_token::seal_device(&key, &case.subject(), terms, &Seed(case.array("seed")));
+        assert_eq!(token.expose(), case.text("output"));
+        let keys = KeyRing::new(case.text("context"), Key::new(&[9; 32]).unwrap(), case.key()).unwrap();
+        let opened = device_token::open_device(&keys, &case.subject(), token.expose()).unwrap();
+        assert_eq!(opened.id(), id);
+        assert!(opened.proves(&Tag(case.array("mac"))));
     }
 }
 

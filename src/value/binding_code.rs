@@ -258,6 +258,8 @@ mod tests {
             other.digits[place] ^= 1;
             assert!(!bool::from(other.matches(&code)), "digit {place}");
         }
+        let greatest = BindingCode::from_tag(&Tag([0xff; 32]), CodeForm::Long);
+        assert_eq!(greatest.expose(), "37095516153709551615");
         let last = code.expose().get(..19).unwrap();
         assert_eq!(BindingCode::parse(last).err(), Some(Malformed::Length));
     }

@@ -141,6 +141,70 @@ impl<'de> serde::Deserialize<'de> for AuthenticatorId {
     }
 }
 
+/// What the id of a remembered device begins with.
+const DEVICE_PREFIX: &str = "device_";
+
+/// The public id of a remembered device: `device_` and 16 base-62 characters. It is in lists and audit
+/// events, and grants nothing: the token that a browser keeps does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceId(pub(crate) [u8; 16]);
+
+impl DeviceId {
+    /// From 16 random bytes.
+    pub(crate) fn from_random(random: [u8; 16]) -> Self {
+        Self(base62(random))
+    }
+}
+
+impl fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(DEVICE_PREFIX)?;
+        f.write_str(core::str::from_utf8(&self.0).unwrap_or(""))
+    }
+}
+
+impl fmt::Debug for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text is not the id of any remembered device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InvalidDeviceId;
+
+impl fmt::Display for InvalidDeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not the id of a remembered device: it takes device_ and 16 letters or digits")
+    }
+}
+
+impl core::error::Error for InvalidDeviceId {}
+
+impl FromStr for DeviceId {
+    type Err = InvalidDeviceId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDeviceId> {
+        let id = text.strip_prefix(DEVICE_PREFIX).and_then(|id| id.as_bytes().try_into().ok());
+        let id = id.filter(|id: &[u8; 16]| id.iter().all(u8::is_ascii_alphanumeric));
+        id.map(Self).ok_or(InvalidDeviceId)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for DeviceId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for DeviceId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::value::serde_helpers::parsed(deserializer)
+    }
+}
+
 /// The public id of a challenge: 16 random bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChallengeId(pub(crate) [u8; 16]);
@@ -287,6 +351,20 @@ mod tests {
             "email|dev_0123456789ABCDeé",
         ] {
             assert_eq!(text.parse::<AuthenticatorId>(), Err(InvalidAuthenticatorId), "{text:?}");
+        }
+        let text = "device_0123456789ABCDef";
+        assert_eq!(text.parse::<DeviceId>().map(|id| id.to_string()), Ok(text.to_string()));
+        for text in [
+            "",
+            "device_",
+            "0123456789ABCDef",
+            "device_0123456789ABCDe",
+            "device_0123456789ABCDefg",
+            "device_0123456789ABCD-_",
+            "Device_0123456789ABCDef",
+            "email|dev_0123456789ABCDef",
+        ] {
+            assert_eq!(text.parse::<DeviceId>(), Err(InvalidDeviceId), "{text:?}");
         }
     }
 }

@@ -12,7 +12,7 @@
 pub enum Lane {
     /// A session of somebody who passed a first factor, and of whom nothing else is known.
     Unknown,
-    /// A session that the host elevated.
+    /// A session that the host elevated, or one on a remembered device.
     Known,
 }
 

@@ -81,6 +81,28 @@ pub(crate) mod millis {
     }
 }
 
+/// The stored form of a public time that may be absent.
+pub(crate) mod optional_millis {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use time::OffsetDateTime;
+
+    use crate::value::instant::Millis;
+
+    #[allow(clippy::ref_option, reason = "the form that serde calls")]
+    pub(crate) fn serialize<S: Serializer>(
+        at: &Option<OffsetDateTime>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        at.map(Millis::from).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<OffsetDateTime>, D::Error> {
+        Option::<Millis>::deserialize(deserializer).map(|at| at.map(Millis::to_datetime))
+    }
+}
+
 /// What was read is in the store.
 pub(crate) const fn yes() -> bool {
     true

@@ -69,6 +69,38 @@ pub(super) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
     Ok(given.filter(|parameter| !parameter.expose().is_empty()))
 }
 
+/// A flag: `true` or `false`, as itself or as text, which is how a form has it. Absent, `null` and empty are
+/// `false`.
+pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    struct FlagVisitor;
+
+    impl<'de> Visitor<'de> for FlagVisitor {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("true or false")
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<bool, E> {
+            Ok(false)
+        }
+
+        fn visit_bool<E: de::Error>(self, given: bool) -> Result<bool, E> {
+            Ok(given)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<bool, E> {
+            match text {
+                "true" => Ok(true),
+                "false" | "" => Ok(false),
+                _ => Err(E::invalid_value(de::Unexpected::Other("another text"), &self)),
+            }
+        }
+    }
+
+    deserializer.deserialize_any(FlagVisitor)
+}
+
 /// The most entries of a list.
 const MAX_ENTRIES: usize = 16;
 

@@ -229,6 +229,13 @@ pub fn refuse(endpoint: Endpoint, denial: &Denial) -> Refusal {
             Refusal::new(403, "unsupported_challenge_type", "User does not have a recovery-code.")
         }
         Denial::InvalidRecoveryCode => Refusal::new(403, "invalid_grant", "MFA Authorization rejected."),
+        Denial::UnknownDevice if endpoint == Endpoint::Remove => {
+            Refusal::new(404, "invalid_request", "The device was not found.")
+        }
+        Denial::UnknownDevice => Refusal::new(403, "invalid_grant", "The device is not remembered."),
+        Denial::SecondFactorRequired => {
+            Refusal::new(403, "invalid_grant", "A remembered device is not enough. Use a second factor.")
+        }
         // No endpoint of this API proves an address.
         Denial::InvalidAddressProof => Refusal::new(403, "invalid_grant", "Invalid link or code."),
     };

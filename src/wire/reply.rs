@@ -17,8 +17,15 @@ use crate::{
         setup::{Delivery, Prompt, Sent, Setup},
     },
     policy::policy::Policy,
-    record::authenticator::{AuthenticatorStatus, AuthenticatorView},
-    value::{id::AuthenticatorKind, opaque::MfaToken, recovery_code::RecoveryCode},
+    record::{
+        authenticator::{AuthenticatorStatus, AuthenticatorView},
+        device::DeviceView,
+    },
+    value::{
+        id::AuthenticatorKind,
+        opaque::{DeviceToken, MfaToken},
+        recovery_code::RecoveryCode,
+    },
     wire::secret::Secret,
 };
 
@@ -34,6 +41,9 @@ pub struct MfaRequired {
     pub mfa_token: Secret,
     /// What the user has, or must enroll.
     pub mfa_requirements: MfaRequirements,
+    /// True if the login is on a remembered device that completes it; absent if not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remembered_device: Option<bool>,
 }
 
 impl MfaRequired {
@@ -54,6 +64,7 @@ impl MfaRequired {
             error_description: "Multifactor authentication required",
             mfa_token: mfa_token.into(),
             mfa_requirements: MfaRequirements::new(requirements),
+            remembered_device: requirements.remembered.then_some(true),
         }
     }
 }
@@ -252,6 +263,12 @@ pub struct TokenReply {
     /// The recovery code that takes the place of the presented one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery_code: Option<Secret>,
+    /// The token of the device, if it was asked to be remembered and is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_token: Option<Secret>,
+    /// For how many seconds the device is remembered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_expires_in: Option<u64>,
 }
 
 impl TokenReply {
@@ -265,6 +282,8 @@ impl TokenReply {
             scope: scope.to_owned(),
             id_token: None,
             recovery_code: None,
+            device_token: None,
+            device_expires_in: None,
         }
     }
 
@@ -278,6 +297,46 @@ impl TokenReply {
     #[must_use]
     pub fn with_recovery_code(self, code: Option<&RecoveryCode>) -> Self {
         Self { recovery_code: code.map(|code| code.expose().into()), ..self }
+    }
+
+    /// With the token of the device that is remembered from now on.
+    #[must_use]
+    pub fn with_device(self, device: Option<&DeviceToken>, now: OffsetDateTime) -> Self {
+        Self {
+            device_token: device.map(|device| device.expose().into()),
+            device_expires_in: device.map(|device| seconds(device.expires(), now)),
+            ..self
+        }
+    }
+}
+
+/// One entry of a list of remembered devices. Auth0 has no such list.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[non_exhaustive]
+pub struct DeviceEntry {
+    /// The public id.
+    pub id: String,
+    /// Since when it is remembered.
+    pub remembered_since: String,
+    /// When a sign-in was last completed on it.
+    pub last_used: String,
+    /// When it is forgotten at the latest.
+    pub expires_at: String,
+    /// Whether the request came from it.
+    pub current: bool,
+}
+
+impl DeviceEntry {
+    /// From one row of the core's list.
+    #[must_use]
+    pub fn new(view: &DeviceView) -> Self {
+        Self {
+            id: view.id.to_string(),
+            remembered_since: timestamp(view.since),
+            last_used: timestamp(view.last_used),
+            expires_at: timestamp(view.expires),
+            current: view.current,
+        }
     }
 }
 

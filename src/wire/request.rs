@@ -10,7 +10,7 @@ use serde::{
 };
 
 use super::{
-    parameter::{Parameter, list, optional},
+    parameter::{Parameter, flag, list, optional},
     refusal::Refusal,
 };
 use crate::{
@@ -26,6 +26,9 @@ pub const GRANT_MFA_OOB: &str = "http://auth0.com/oauth/grant-type/mfa-oob";
 pub const GRANT_MFA_OTP: &str = "http://auth0.com/oauth/grant-type/mfa-otp";
 /// The grant type of a recovery code.
 pub const GRANT_MFA_RECOVERY_CODE: &str = "http://auth0.com/oauth/grant-type/mfa-recovery-code";
+
+/// The grant type of a remembered device. Auth0 has none: its name is this library's.
+pub const GRANT_MFA_DEVICE: &str = "urn:countersign:grant-type:mfa-device";
 
 /// How a client names and proves itself in a body.
 #[derive(Clone, Debug)]
@@ -119,6 +122,10 @@ by_name! {
         pub otp: Option<Parameter>,
         #[serde(deserialize_with = "optional")]
         pub recovery_code: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub device_token: Option<Parameter>,
+        #[serde(deserialize_with = "flag")]
+        pub remember_device: bool,
     }
 }
 
@@ -156,6 +163,11 @@ pub enum TokenGrant<'a> {
         /// The code.
         recovery_code: &'a Parameter,
     },
+    /// A remembered device: its token is in the body, or where else the host looks for it.
+    Device {
+        /// The transaction.
+        mfa_token: &'a Parameter,
+    },
 }
 
 impl TokenBody {
@@ -183,6 +195,9 @@ impl TokenBody {
                 mfa_token: required(self.mfa_token.as_ref(), "mfa_token")?,
                 recovery_code: required(self.recovery_code.as_ref(), "recovery_code")?,
             }),
+            GRANT_MFA_DEVICE => {
+                Ok(TokenGrant::Device { mfa_token: required(self.mfa_token.as_ref(), "mfa_token")? })
+            }
             _ => Err(Refusal::unsupported_grant_type()),
         }
     }
@@ -212,6 +227,8 @@ by_name! {
         pub challenge_type: Option<Parameter>,
         #[serde(deserialize_with = "optional")]
         pub authenticator_id: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub device_token: Option<Parameter>,
     }
 }
 

@@ -86,7 +86,7 @@ fn guess<S: Store<Record = Account> + 'static>(
     let (verifier, store) = (Arc::clone(verifier), Arc::clone(store));
     let (session, handle, code) = (session.clone(), handle.clone(), code.clone());
     tokio::spawn(async move {
-        let step = |account| verifier.verify_oob(&session, account, &handle, &code, now);
+        let step = |account| verifier.verify_oob(&session, account, &handle, &code, now, None);
         let outcome = drive(&*store, session.subject(), step).await?;
         let evaluated = outcome.audit().evaluated;
         Ok((outcome.into_parts().0.map(drop), evaluated))
@@ -130,7 +130,7 @@ fn of_128_guesses_on_threads_five_are_judged() {
     let (verifier, now) = (&world.verifier, world.now);
     let judged = std::thread::scope(|scope| {
         let guess = || {
-            let step = |account| verifier.verify_oob(&session, account, &handle, &bad, now);
+            let step = |account| verifier.verify_oob(&session, account, &handle, &bad, now, None);
             u32::from(
                 drive_blocking(rows, session.subject(), step).expect("no writer is busy").audit().evaluated,
             )

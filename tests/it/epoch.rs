@@ -350,7 +350,7 @@ fn l02_a_sign_in_that_is_under_way_with_the_old_password_begins_nothing() {
         assert_eq!(new.subject(), &subject());
         let begun = world.begin_with(new).unwrap();
         assert_eq!(begun.session.epoch(), world.account().epoch());
-        assert_eq!(begun.requirements, world.verifier.requirements(&world.store.load(&subject()).unwrap()));
+        assert_eq!(begun.requirements, world.requirements());
     }
 }
 
@@ -536,8 +536,12 @@ fn l13_a_record_of_another_context_is_misuse_in_every_command() {
     let copy = || account.clone();
     refused("associate", verifier.associate(&owner, copy(), &email, now, &entropy));
     refused("challenge", verifier.challenge(&session, copy(), &Default::default(), now, &entropy));
-    refused("verify_oob", verifier.verify_oob(&session, copy(), &handle, &right, now));
+    refused("verify_oob", verifier.verify_oob(&session, copy(), &handle, &right, now, None));
     refused("verify_recovery", verifier.verify_recovery(&session, copy(), &codes[0], now));
+    refused("verify_device", verifier.verify_device(&session, copy(), now));
+    let device = "device_AAAAAAAAAAAAAAAA".parse().unwrap();
+    refused("forget", verifier.forget(&owner, copy(), device, now));
+    refused("forget_device", verifier.forget_device(copy(), device, now));
     refused("remove", verifier.remove(&owner, copy(), id, now));
     refused("regenerate", verifier.regenerate_recovery_codes(&owner, copy(), now, &entropy));
     refused("cancel", verifier.cancel(&session, copy(), &handle, now));

@@ -491,7 +491,7 @@ fn swaps_lost_beside(world: &mut World, attack: &mut dyn FnMut(&mut World)) -> u
     let handle = world.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
     loop {
         let account = world.account();
-        let step = world.verifier.verify_oob(&session, account, &handle, &code, world.now);
+        let step = world.verifier.verify_oob(&session, account, &handle, &code, world.now, None);
         attack(world);
         match step.commit(|write| world.store.swap(write)).unwrap() {
             Committed::Done(outcome) => {
@@ -521,7 +521,7 @@ fn honest_sign_ins_lose_no_swap_to_a_thousand_wrong_answers() {
     let mut attack = |world: &mut World| {
         for _ in 0..500 {
             let account = world.account();
-            let step = world.verifier.verify_oob(&thief, account, &handle, &guess, world.now);
+            let step = world.verifier.verify_oob(&thief, account, &handle, &guess, world.now, None);
             assert!(!step.writes());
             assert_eq!(world.run(step).unwrap_err(), Denial::InvalidLongCode);
             let account = world.account();

@@ -509,7 +509,7 @@ impl Run {
         let session = if own_session { own.clone() } else { self.session(0).unwrap_or(own.clone()) };
         let account = self.account();
         let before = self.json();
-        let step = self.world.verifier.verify_oob(&session, account, &handle, &code, now);
+        let step = self.world.verifier.verify_oob(&session, account, &handle, &code, now, None);
         let Came::Done(result, effects) = self.commit(step, lose, false, false) else { return };
         self.issued(&session, &effects);
         let Ok(verification) = result else { return };

@@ -6,6 +6,7 @@ mod advisories;
 mod bounds;
 mod budgets;
 mod command;
+mod devices;
 mod display;
 mod drive;
 mod epoch;

@@ -43,7 +43,7 @@ async fn verify<S: Store>(
     let Attempt { session, handle, code, now } = &*attempt;
     loop {
         let account = store.load(session.subject()).await?.expect("the account is enrolled");
-        let step = verifier.verify_oob(session, account, handle, code, *now);
+        let step = verifier.verify_oob(session, account, handle, code, *now, None);
         match step.commit_async(|write| store.swap(write)).await? {
             Committed::Lost => continue,
             Committed::Done(outcome) => return Ok(outcome),

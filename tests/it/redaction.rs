@@ -174,11 +174,24 @@ fn nothing_public_shows_a_secret() {
     let oob_code = sent.oob_code.expose().to_owned();
     let verification = world.verify(&session, &oob_code, &code).unwrap();
     secrets.check("Verified", &verification);
+    // On a remembered device.
+    world.pass(60);
+    let remembered = world.remember();
+    secrets.text(remembered.expose());
+    secrets.seeds(&world.account());
+    secrets.check("DeviceToken", &remembered);
+    let on_device = world.login_on(&remembered);
+    secrets.check("Session", &on_device);
+    let account = world.account();
+    secrets.check("Device", &account.devices());
+    secrets.check("DeviceView", &world.verifier.devices(&on_device, &account, world.now).unwrap());
+    let skipping = countersign::Verifier::new(countersign_testkit::keys(), Policy::auth0());
+    let (_, sealed) = skipping.verify_device(&on_device, account, world.now).into_parts();
+    secrets.check("Remembered", &sealed.open(Swap::Stored).done().unwrap().into_parts().0.unwrap());
     // L10: the replies showed mfa_token, oob_code and recovery codes.
     let policy = world.verifier.policy().clone();
     secrets.check("AssociateReply", &wire::AssociateReply::new(associated, &policy, world.now));
-    let account = world.account();
-    let requirements = world.verifier.requirements(&account);
+    let requirements = world.requirements();
     let required = wire::MfaRequired::new(&token, &requirements);
     secrets.check("MfaRequired", &required);
     secrets.check("Secret", &required.mfa_token);
@@ -186,6 +199,7 @@ fn nothing_public_shows_a_secret() {
     secrets.text("an id token");
     let reply = wire::TokenReply::new("an access token".into(), 60, "openid");
     let reply = reply.with_id_token(Some("an id token".into())).with_recovery_code(Some(&recovery[0]));
+    let reply = reply.with_device(Some(&remembered), world.now);
     secrets.check("TokenReply", &reply);
     // What a client is sent holds them all the same.
     let sent = serde_json::to_string(&reply).unwrap();
@@ -210,6 +224,8 @@ fn nothing_public_shows_a_secret() {
     let row = &world.verifier.authenticators(&session, &account, world.now);
     let entries = row.iter().flatten().map(wire::AuthenticatorEntry::new).collect::<Vec<_>>();
     secrets.check("AuthenticatorEntry", &entries);
+    let devices = world.verifier.devices(&session, &account, world.now).unwrap();
+    secrets.check("DeviceEntry", &devices.iter().map(wire::DeviceEntry::new).collect::<Vec<_>>());
     secrets.check("AuditEvent", &world.audits);
     let session = world.elevated();
     let id = account.authenticators()[0].id();
@@ -286,8 +302,16 @@ fn proofs_of_an_address_show_no_secret() {
 #[test]
 fn bodies_of_requests_show_no_secret() {
     let mut secrets = Secrets::default();
-    let fields =
-        ["client_secret", "password", "mfa_token", "oob_code", "binding_code", "otp", "recovery_code"];
+    let fields = [
+        "client_secret",
+        "password",
+        "mfa_token",
+        "oob_code",
+        "binding_code",
+        "otp",
+        "recovery_code",
+        "device_token",
+    ];
     let body: serde_json::Map<_, _> =
         fields.iter().map(|name| ((*name).to_owned(), format!("secret of {name}").into())).collect();
     fields.iter().for_each(|name| secrets.text(&format!("secret of {name}")));
@@ -296,7 +320,9 @@ fn bodies_of_requests_show_no_secret() {
     secrets.check("TokenBody", &token);
     secrets.check("Parameter", &token.mfa_token);
     secrets.check("ClientCredentials", &token.client());
-    for grant in [wire::GRANT_MFA_OOB, wire::GRANT_MFA_OTP, wire::GRANT_MFA_RECOVERY_CODE] {
+    for grant in
+        [wire::GRANT_MFA_OOB, wire::GRANT_MFA_OTP, wire::GRANT_MFA_RECOVERY_CODE, wire::GRANT_MFA_DEVICE]
+    {
         let mut complete = token.clone();
         complete.grant_type = serde_json::from_value(grant.into()).ok();
         secrets.check("TokenGrant", &complete.grant().unwrap());
@@ -311,7 +337,7 @@ fn other_keys() -> KeyRing {
 }
 
 /// Types that hold no secret: kinds, errors, settings, and names that everybody may read.
-const PLAIN: &str = "AddressError Audience AuthenticatorId AuthenticatorKind CancelReason ChallengeInput ChallengeTypes Channel \
+const PLAIN: &str = "AddressError AtCap CodeForm DeviceId InvalidDeviceId Lane Remember WhenExhausted Audience AuthenticatorId AuthenticatorKind CancelReason ChallengeInput ChallengeTypes Channel \
     ClientId Command Delivery DeliveryReport Denial DriveError EffectId ElevatedScopes Endpoint EnrollmentInput FactorUse Factors Transition \
     IllegalTransition InvalidAuthenticatorId KeyError Label Ledger Malformed Method MfaRequirements NameError NameErrorKind Notice EnrolledBy \
     Origin Policy PolicyError ProofPolicy ProofPurpose ProofSettings Purpose Rate RecoveryThrottle RecoveryUse Refusal RenderError RequiredType Requirements \

@@ -103,7 +103,7 @@ fn a_transient_key_that_left_the_ring_fails_closed() {
     assert_eq!(opened.map(drop), Err(Denial::MalformedOobCode));
     // A handle that was opened before finds a challenge whose code nobody can derive any more.
     let account = world.account();
-    let step = world.verifier.verify_oob(&session, account, &handle, &code, world.now);
+    let step = world.verifier.verify_oob(&session, account, &handle, &code, world.now, None);
     assert!(!step.writes());
     assert_eq!(world.run(step).unwrap_err(), Denial::ExpiredOobCode);
     // Asking again makes a new challenge under the new key.
@@ -165,7 +165,7 @@ fn a_challenge_that_was_issued_with_a_retired_key_is_refused() {
     let step = {
         let account = world.account();
         let handle = world.verifier.open_oob_code(&session, in_time.expose()).unwrap();
-        world.verifier.verify_oob(&session, account, &handle, &wrong(&code), world.now)
+        world.verifier.verify_oob(&session, account, &handle, &wrong(&code), world.now, None)
     };
     assert_eq!(world.run(step).unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
 
@@ -184,7 +184,7 @@ fn a_challenge_that_was_issued_with_a_retired_key_is_refused() {
     let account = world.account();
     let rendered = world.verifier.render(&account, &descriptor, world.now);
     assert_eq!(rendered.map(drop), Err(RenderError::KeyUnknown));
-    let step = world.verifier.verify_oob(&other, account, &handle, &code, world.now);
+    let step = world.verifier.verify_oob(&other, account, &handle, &code, world.now, None);
     assert!(!step.writes());
     assert_eq!(world.run(step).unwrap_err(), Denial::ExpiredOobCode);
     // Asking again brings a challenge under the current key.
@@ -234,8 +234,7 @@ fn l19_recovery_codes_whose_key_is_lost_are_neither_offered_nor_counted() {
     let mut world = World::new(Policy::default());
     let (_, codes) = world.enroll("user@example.com");
     let offered = |world: &mut World| {
-        let account = world.account();
-        let Need::Challenge(kinds) = world.verifier.requirements(&account).into() else { panic!("enrolled") };
+        let Need::Challenge(kinds) = world.requirements().into() else { panic!("enrolled") };
         kinds.contains(&countersign::factor::AuthenticatorKind::RecoveryCode)
     };
     let left = |world: &mut World| {

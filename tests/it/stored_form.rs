@@ -9,6 +9,7 @@ use std::{fmt::Debug, fs, path::PathBuf};
 use countersign::{
     Account, Denial, Policy,
     address_proof::{AddressProof, ProofPolicy, ProofPurpose},
+    code::{DeviceToken, RecoveryCode},
 };
 use countersign_testkit::{Proving, World, code, wrong};
 use serde::de::DeserializeOwned;
@@ -22,11 +23,21 @@ fn read(name: &str) -> Vec<u8> {
     fs::read(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Five active authenticators, ten recovery codes, three live challenges in three transactions: the account whose
+/// Enrolls an address on a device that is remembered: its token, and the recovery codes.
+fn enroll_and_remember(world: &mut World, to: &str) -> (DeviceToken, Vec<RecoveryCode>) {
+    let session = world.login();
+    let associated = world.associate(&session, to).unwrap();
+    let right = world.mail().code;
+    let verified = world.verify_remembering(&session, associated.oob_code.expose(), &right).unwrap();
+    (verified.device.unwrap(), associated.answer.recovery_codes.unwrap())
+}
+
+/// Five active authenticators, ten recovery codes, a remembered
+/// device and three live challenges in three transactions: the account whose
 /// size is bounded.
 fn full() -> World {
     let mut world = World::new(Policy::default());
-    world.enroll("first.person@example.com");
+    enroll_and_remember(&mut world, "first.person@example.com");
     for number in 2..=5 {
         world.pass(300);
         let elevated = world.elevated();
@@ -43,8 +54,8 @@ fn full() -> World {
     world
 }
 
-/// A record with every optional part: an unconfirmed authenticator, a spent recovery code, all challenge
-/// states, a hardened lane and a long code.
+/// A record with every optional part: an unconfirmed authenticator, a spent recovery code, a remembered device, all
+/// challenge states in both lanes, a hardened lane and a long code.
 fn varied() -> Account {
     let mut world = World::new(countersign_testkit::policy(|settings| {
         settings.recovery_use = countersign::policy::RecoveryUse::Replace;
@@ -53,7 +64,7 @@ fn varied() -> Account {
         settings.code_lifetime = time::Duration::seconds(60);
         settings.guess_bucket = countersign::policy::Rate::new(3, time::Duration::seconds(360));
     }));
-    let (_, codes) = world.enroll("user@example.com");
+    let (device, codes) = enroll_and_remember(&mut world, "user@example.com");
     let provisioned = world.provision("provisioned@example.com").unwrap();
     world.pass(60);
     let recovering = world.login();
@@ -87,6 +98,8 @@ fn varied() -> Account {
     let bad = wrong(&world.mail().code);
     world.verify(&session, hardened.oob_code.expose(), &bad).unwrap_err();
     assert!(world.challenge(&session).unwrap().form.is_long());
+    let session = world.login_on(&device);
+    assert!(!world.challenge(&session).unwrap().form.is_long());
     world.account()
 }
 
@@ -193,12 +206,12 @@ fn a_full_account_is_small() {
     assert_eq!(account.challenges().iter().filter(|known| known.state().is_pending()).count(), 3);
     let size = postcard::to_stdvec(&account).unwrap().len();
     println!("a full account takes {size} bytes in postcard");
-    assert!(size <= 1_400, "{size}");
+    assert!(size <= 1_500, "{size}");
 }
 
 #[test]
 fn corrupt_records_are_refused_with_what_is_wrong() {
-    let edits: [(&str, Edit); 46] = [
+    let edits: [(&str, Edit); 57] = [
         ("integer `1`, expected a text", |r| r["subject"] = json!(1)),
         ("integer `1`, expected 16 bytes", |r| r["challenges"][0]["id"] = json!(1)),
         ("map, expected a list of at most 72", |r| r["authenticators"] = json!({})),
@@ -275,7 +288,37 @@ fn corrupt_records_are_refused_with_what_is_wrong() {
         }),
         ("more than 5 recovery attempts", |r| r["transactions"][0]["recovery_attempts"] = json!(6)),
         ("ends before it begins", |r| r["transactions"][0]["begun"] = json!(u64::MAX)),
-        ("the user is not enrolled", |r| r["enrolled"] = json!(false)),
+        ("there are recovery codes, and the user is not enrolled", |r| {
+            r["devices"] = json!([]);
+            r["enrolled"] = json!(false);
+        }),
+        ("a device is remembered, and the user is not enrolled", |r| r["enrolled"] = json!(false)),
+        ("missing field `devices`", |r| drop(r.as_object_mut().unwrap().remove("devices"))),
+        ("a device id is given twice", |r| {
+            let first = r["devices"][0].clone();
+            r["devices"].as_array_mut().unwrap().push(first);
+        }),
+        ("a list has more than 8 elements", |r| {
+            let first = r["devices"][0].clone();
+            r["devices"] = json!(vec![first; 9]);
+        }),
+        ("not the id of a remembered device", |r| r["devices"][0]["id"] = json!("device_short")),
+        ("expected 16 bytes", |r| r["devices"][0]["seed"] = json!("AAAA")),
+        ("expected 4 bytes", |r| r["devices"][0]["key"] = json!("AAAA")),
+        ("no confirmed authenticator vouched for a device", |r| {
+            r["devices"][0]["vouched_by"] = json!("email|dev_AAAAAAAAAAAAAAAA");
+        }),
+        ("a device was used before it was remembered", |r| {
+            let since = r["devices"][0]["since"].as_u64().unwrap();
+            r["devices"][0]["last_used"] = json!(since - 1);
+        }),
+        ("a device is not remembered for 1 ms to 90 days", |r| {
+            r["devices"][0]["expires"] = r["devices"][0]["since"].clone();
+        }),
+        ("a device is not remembered for 1 ms to 90 days", |r| {
+            let since = r["devices"][0]["since"].as_u64().unwrap();
+            r["devices"][0]["expires"] = json!(since + 90 * 86_400_000 + 1);
+        }),
         ("the recovery set has an id of another kind", |r| {
             r["recovery"]["id"] = r["authenticators"][0]["id"].clone()
         }),
@@ -369,6 +412,9 @@ fn corrupt_records_with_pending_and_spent_parts_are_refused() {
                         r["challenges"][other][part] = r["challenges"][last][part].clone();
                     }
                 }
+            }),
+            ("no confirmed authenticator vouched for a device", |r| {
+                r["devices"][0]["vouched_by"] = r["authenticators"][2]["id"].clone();
             }),
             ("a recovery code spent no transaction", |r| r["transactions"][1]["spent"] = Value::Null),
             ("a transaction spent two recovery codes", |r| {

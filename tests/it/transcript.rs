@@ -59,7 +59,14 @@ impl Scene {
 
     fn verify(&mut self, code: &BindingCode) -> Value {
         self.play(|scene, account| {
-            scene.world.verifier.verify_oob(&scene.session, account, &scene.handle, code, scene.world.now)
+            scene.world.verifier.verify_oob(
+                &scene.session,
+                account,
+                &scene.handle,
+                code,
+                scene.world.now,
+                None,
+            )
         })
     }
 
@@ -189,6 +196,28 @@ fn accounts() -> Vec<(&'static str, Value)> {
         let handle = scene.world.verifier.open_oob_code(&scene.session, associated.oob_code.expose());
         scene.handle = handle.unwrap();
         scene.verify(&scene.world.mail().code)
+    });
+    tell("verify_oob, remembering", &mut |scene| {
+        let played = scene.take(|scene, account| {
+            let Scene { world, session, handle, right, .. } = scene;
+            let entropy = entropy(&mut world.rng);
+            world.verifier.verify_oob(session, account, handle, right, world.now, Some(&entropy))
+        });
+        let token = played.result.unwrap().device.unwrap();
+        json!([played.told, token.expose()])
+    });
+    tell("verify_device", &mut |scene| {
+        let keys = countersign_testkit::keys();
+        scene.world.verifier = countersign::Verifier::new(keys, Policy::auth0());
+        let token = scene.world.remember();
+        let session = scene.world.login_on(&token);
+        scene.play(|scene, account| scene.world.verifier.verify_device(&session, account, scene.world.now))
+    });
+    tell("forget", &mut |scene| {
+        scene.world.pass(3_600);
+        scene.world.remember();
+        let (elevated, device) = (scene.world.elevated(), scene.world.account().devices()[0].id());
+        scene.play(|scene, account| scene.world.verifier.forget(&elevated, account, device, scene.world.now))
     });
     tell("verify_recovery, right", &mut |scene| scene.recover(&scene.codes[3].clone()));
     tell("verify_recovery, again", &mut |scene| {

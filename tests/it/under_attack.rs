@@ -4,13 +4,14 @@
 //! the attacker.
 //!
 //! What is promised: guessing keeps nobody out. Asking for message after message can keep somebody from
-//! getting one, and then a recovery code still signs in. Neither reaches an elevated session.
+//! getting one, and then a recovery code still signs in. Neither reaches an elevated session, nor somebody on a
+//! remembered device.
 //!
 //! And a year of guesses at many accounts, by dice that are seeded, beside the chance that the policy tells.
 
 use countersign::{
     Account, Denial, Policy,
-    code::RecoveryCode,
+    code::{DeviceToken, RecoveryCode},
     effect::Notice,
     factor::AuthenticatorKind,
     policy::{FactorUse, Settings},
@@ -22,6 +23,8 @@ use rand::{Rng as _, SeedableRng as _, rngs::ChaCha20Rng};
 use crate::accounts::unknown_recovery_code;
 
 const MINUTES: u32 = 60 * 24 * 60;
+
+const WEEK: u32 = 7 * 24 * 60;
 
 /// What the thief does, each minute.
 #[derive(Clone, Copy)]
@@ -44,6 +47,8 @@ struct Seen {
     by_long: u32,
     /// No message was to be had, and a recovery code signed in.
     by_recovery: u32,
+    /// On a remembered device, by a short code of a message.
+    on_device: u32,
     /// The holder enrolled another address from an elevated session.
     enrolled: u32,
     /// What the thief got evaluated and counted.
@@ -88,8 +93,15 @@ fn attack(world: &mut World, thief: Thief, minute: u32) -> u32 {
     counted
 }
 
-/// Signs in by a message if one is to be had, and else by a recovery code.
-fn sign_in(world: &mut World, codes: &[RecoveryCode], seen: &mut Seen) {
+/// Signs in by a message if one is to be had, and else by a recovery code; and on a remembered device by a message.
+fn sign_in(world: &mut World, codes: &[RecoveryCode], device: &DeviceToken, seen: &mut Seen) {
+    let session = world.login_on(device);
+    let challenged = world.challenge(&session).expect("nobody else spends what a remembered device has");
+    assert!(!challenged.form.is_long(), "and nobody hardens it");
+    let code = world.mail().code;
+    let verified = world.verify(&session, challenged.oob_code.expose(), &code);
+    assert!(verified.expect("a code that came is taken").completed);
+    seen.on_device += 1;
     let session = world.login();
     match world.challenge(&session) {
         Ok(challenged) => {
@@ -116,14 +128,21 @@ fn play(policy: &Policy, thief: Thief) -> Seen {
     let mut world = World::new(policy.clone());
     let (_, codes) = world.enroll("user@example.com");
     world.pass(10 * 86_400);
+    let mut device = world.remember();
+    world.pass(3_600);
     world.events.clear();
     let (mut seen, mut dice) = (Seen::default(), ChaCha20Rng::seed_from_u64(60));
     for minute in 0..MINUTES {
+        if minute % WEEK == WEEK - 1 {
+            // Its owner signs in, in earnest, before the device is forgotten.
+            let session = world.login_on(&device);
+            device = world.remember_in(&session);
+        }
         seen.guesses += attack(&mut world, thief, minute);
         seen.notices += world.events.drain(..).len();
         if dice.next_u32().is_multiple_of(40) {
             let before: Account = world.account();
-            sign_in(&mut world, &codes, &mut seen);
+            sign_in(&mut world, &codes, &device, &mut seen);
             seen.sampled += 1;
             world.store.put(before);
             world.events.retain(|event| !matches!(event, Notice::Added { .. } | Notice::RecoveryUsed { .. }));
@@ -135,7 +154,7 @@ fn play(policy: &Policy, thief: Thief) -> Seen {
         world.store.outbox.borrow_mut().clear();
     }
     println!("{seen:?}");
-    assert_eq!(seen.enrolled, seen.sampled);
+    assert_eq!((seen.enrolled, seen.on_device), (seen.sampled, seen.sampled));
     assert!(seen.sampled > 2_000);
     seen
 }

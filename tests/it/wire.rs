@@ -158,6 +158,15 @@ fn refusals_are_exact_to_the_full_stop() {
             "User does not have a recovery-code.",
         ),
         (Token, Denial::InvalidRecoveryCode, 403, "invalid_grant", "MFA Authorization rejected."),
+        (Remove, Denial::UnknownDevice, 404, "invalid_request", "The device was not found."),
+        (Token, Denial::UnknownDevice, 403, "invalid_grant", "The device is not remembered."),
+        (
+            Token,
+            Denial::SecondFactorRequired,
+            403,
+            "invalid_grant",
+            "A remembered device is not enough. Use a second factor.",
+        ),
         (Token, Denial::InvalidAddressProof, 403, "invalid_grant", "Invalid link or code."),
     ] {
         let refusal = refuse(endpoint, &denial);
@@ -366,12 +375,12 @@ fn an_answer_says_that_a_code_is_long_and_says_nothing_of_a_short_one() {
 fn a_login_is_told_what_it_needs_and_a_list_what_there_is() {
     let mut world = World::new(Policy::default());
     let token = world.begin();
-    let account = world.account();
-    let requirements = world.verifier.requirements(&account);
+    let requirements = world.requirements();
     let reply = to_value(MfaRequired::new(&token, &requirements)).unwrap();
     assert_eq!(reply["error"], "mfa_required");
     assert_eq!(reply["mfa_token"], token.expose());
     assert_eq!(reply["mfa_requirements"], json!({"enroll": [{"type": "email"}]}));
+    assert_eq!(reply.get("remembered_device"), None);
 
     world.enroll("user@example.com");
     let session = world.elevated();
@@ -407,4 +416,63 @@ fn a_refusal_shows_its_status_name_and_words() {
 fn instants_are_written_in_utc() {
     let instant = NOW.saturating_add(Duration::milliseconds(1_700_000_000_007));
     assert_eq!(timestamp(instant), "2023-11-14T22:13:20.007Z");
+}
+
+/// A client that asks for nothing sees nothing of remembered devices; one that asks is told what to keep, and until when.
+#[test]
+fn a_client_asks_to_be_remembered_and_presents_the_token() {
+    let skipping = countersign_testkit::policy(|settings| {
+        settings.remember = Some(countersign::policy::Remember::new(Duration::days(30), true));
+    });
+    let mut world = World::new(skipping);
+    world.enroll("user@example.com");
+    world.pass(60);
+    let device = world.remember();
+    let reply = TokenReply::new("token".into(), 60, "openid");
+    let plain = to_value(reply.clone().with_device(None, world.now)).unwrap();
+    assert_eq!((plain.get("device_token"), plain.get("device_expires_in")), (None, None));
+    let reply = to_value(reply.with_device(Some(&device), world.now)).unwrap();
+    assert_eq!(reply["device_token"], device.expose());
+    assert_eq!(reply["device_expires_in"], 30 * 86_400);
+    let (session, account) = (world.login_on(&device), world.account());
+    let requirements = world.verifier.requirements(&session, &account, world.now);
+    let required = to_value(MfaRequired::with_token("token", &requirements)).unwrap();
+    assert_eq!(required["remembered_device"], true);
+    let rows = world.verifier.devices(&session, &account, world.now).unwrap();
+    let entry = to_value(countersign::wire::DeviceEntry::new(&rows[0])).unwrap();
+    let now = countersign::wire::timestamp(world.now);
+    assert_eq!(entry["id"], rows[0].id.to_string());
+    assert_eq!((&entry["remembered_since"], &entry["last_used"]), (&json!(now), &json!(now)));
+    assert_eq!(entry["expires_at"], countersign::wire::timestamp(device.expires()));
+    assert_eq!(entry["current"], true);
+
+    let read = |flag: serde_json::Value| {
+        serde_json::from_value::<TokenBody>(json!({ "remember_device": flag }))
+            .map(|body| body.remember_device)
+    };
+    for (flag, expected) in [
+        (json!(true), true),
+        (json!("true"), true),
+        (json!(false), false),
+        (json!("false"), false),
+        (json!(""), false),
+        (json!(null), false),
+    ] {
+        assert_eq!(read(flag.clone()).unwrap(), expected, "{flag}");
+    }
+    for flag in [json!(1), json!("yes"), json!("TRUE"), json!([true])] {
+        let error = read(flag.clone()).unwrap_err().to_string();
+        assert!(error.contains("true or false") && !error.contains("yes"), "{flag}: {error}");
+    }
+    assert!(!serde_json::from_value::<TokenBody>(json!({})).unwrap().remember_device);
+    let body = from_str::<TokenBody>(r#"{"device_token": "abc"}"#).unwrap();
+    assert_eq!(body.device_token.as_ref().map(|token| token.expose()), Some("abc"));
+    let challenge = from_str::<ChallengeBody>(r#"{"device_token": "abc"}"#).unwrap();
+    assert_eq!(challenge.device_token.as_ref().map(|token| token.expose()), Some("abc"));
+    let grant = json!({"grant_type": countersign::wire::GRANT_MFA_DEVICE, "mfa_token": "m"});
+    let body = serde_json::from_value::<TokenBody>(grant).unwrap();
+    assert!(matches!(body.grant(), Ok(TokenGrant::Device { mfa_token }) if mfa_token.expose() == "m"));
+    let grant = json!({"grant_type": countersign::wire::GRANT_MFA_DEVICE});
+    let body = serde_json::from_value::<TokenBody>(grant).unwrap();
+    assert_eq!(body.grant().unwrap_err().error_description, "Missing required parameter: mfa_token");
 }

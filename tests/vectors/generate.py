@@ -34,6 +34,8 @@ LABELS = (
     "recovery-issue",
     "recovery-next",
     "destination",
+    "device",
+    "device-outer",
     "totp",
 )
 
@@ -226,6 +228,26 @@ def link_text(stamp, outer_mac, mac):
     return base64url(stamp + outer_mac[:20] + mac[:16])
 
 
+def device_prefix(key_id, device_id, expires):
+    """What the token of a remembered device begins with, 29 bytes."""
+    return u8(VERSION) + key_id + device_id.encode("ascii") + u64(expires)
+
+
+def device_message(subject, prefix, seed):
+    """The inner tag: it takes the record's seed."""
+    return fields(utf8(subject), prefix, seed)
+
+
+def device_outer_message(subject, prefix):
+    """The outer tag: it takes no record."""
+    return fields(utf8(subject), prefix)
+
+
+def device_text(prefix, mac, outer_mac):
+    """The token: prefix, inner and outer tag of 20 bytes each, 92 characters."""
+    return base64url(prefix + mac[:20] + outer_mac[:20])
+
+
 def recovery_symbols(mac):
     """The first 15 bytes as 24 symbols of five bits, most significant first."""
     number = int.from_bytes(mac[:15], "big")
@@ -394,6 +416,8 @@ CLASS_OF_LABEL = {
     "recovery-issue": "durable",
     "recovery-next": "durable",
     "destination": "durable",
+    "device": "durable",
+    "device-outer": "durable",
 }
 
 
@@ -878,6 +902,49 @@ def link_code_cases():
     return cases
 
 
+# ---- device_token.json
+
+DEVICE_DEFAULTS = {
+    **KEY_DEFAULTS,
+    "subject": SUBJECT,
+    "device_id": "0123456789ABCDef",
+    "expires": BEGUN + 90 * 86_400_000,
+    "seed": SEED,
+}
+
+
+def device_token_case(name, **changes):
+    keys, inputs = split_keys(with_defaults(DEVICE_DEFAULTS, changes))
+    named = key_id(keys["master_key"], "durable", keys["context"])
+    prefix = device_prefix(named, inputs["device_id"], inputs["expires"])
+    members, mac = keyed_members("device", keys, device_message(inputs["subject"], prefix, inputs["seed"]))
+    outer_message = device_outer_message(inputs["subject"], prefix)
+    outer_mac = keyed_members("device-outer", keys, outer_message)[1]
+    output = device_text(prefix, mac, outer_mac)
+    require(len(output) == 92, "a device token is not 92 characters")
+    return case(
+        name, **members, **inputs, prefix=prefix, outer_message=outer_message, outer_mac=outer_mac, output=output
+    )
+
+
+def device_token_cases():
+    cases = [
+        device_token_case("typical"),
+        device_token_case("another device", device_id="zzzzzzzzzzzzzzzz"),
+        device_token_case("another seed", seed=SEED_OTHER),
+        device_token_case("all-zero seed, expires at 0", seed=ZEROS_16, expires=0),
+        device_token_case("all-ff seed, the latest expiry", seed=ONES_16, expires=EXACT_MAX),
+        device_token_case("one millisecond later", expires=BEGUN + 90 * 86_400_000 + 1),
+        device_token_case("empty context", context=""),
+        device_token_case("unicode context", context=CONTEXT_UNICODE),
+        device_token_case("subject of 1 byte, key of 64 bytes", subject=SUBJECT_1, master_key=KEY_64),
+        device_token_case("subject of 255 bytes, key of 65 bytes", subject=SUBJECT_255, master_key=KEY_65),
+        device_token_case("unicode subject, key of 100 bytes", subject=SUBJECT_UNICODE, master_key=KEY_100),
+    ]
+    require_distinct(cases)
+    return cases
+
+
 # ---- recovery_issue.json
 
 ISSUE_DEFAULTS = {
@@ -1268,6 +1335,13 @@ FILES = (
         "output = the first and the second 8 bytes of mac, each modulo 10^10 in ten digits, in groups of four; "
         "mac = MAC(link-code; stamp, subject, address, purpose, generation, seed)",
         link_code_cases,
+    ),
+    (
+        "device_token.json",
+        "output = base64url(prefix || first 20 bytes of mac || first 20 bytes of outer_mac), "
+        "mac = MAC(device; subject, prefix, seed), outer_mac = MAC(device-outer; subject, prefix), "
+        "prefix = version || key id || device_id || expires",
+        device_token_cases,
     ),
     (
         "recovery_issue.json",

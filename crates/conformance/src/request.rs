@@ -24,6 +24,6 @@ impl Request {
 
     /// The step to take on the record. If a swap is lost, load again and take the step again.
     pub fn step(&self, account: Account) -> Step<Verified> {
-        self.verifier.verify_oob(&self.session, account, &self.handle, &self.code, self.now)
+        self.verifier.verify_oob(&self.session, account, &self.handle, &self.code, self.now, None)
     }
 }

@@ -51,7 +51,9 @@ pub fn whole(login: &Login, row: &mut Row<Verified>, code: &BindingCode) {
     let session = login.verifier.open(black_box(&login.token), login.session.client(), login.now);
     let session = session.expect("the token is good");
     let handle = login.verifier.open_oob_code(&session, black_box(&login.oob_code)).expect("the handle, too");
-    row.step(|account| login.verifier.verify_oob(&session, account, &handle, black_box(code), login.now));
+    row.step(|account| {
+        login.verifier.verify_oob(&session, account, &handle, black_box(code), login.now, None)
+    });
 }
 
 /// Whether a routine succeeds on the record.

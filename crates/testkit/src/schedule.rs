@@ -10,7 +10,7 @@ use countersign::{
     Account, BindingCode, ChallengeRequest, Denial, Effect, Session, Step, Swap, Verifier,
     code::{OobCode, RecoveryCode},
     effect::IssueToken,
-    session::OobHandle,
+    session::{DeviceId, OobHandle},
     step::Committed,
 };
 use rand::{SeedableRng, rngs::ChaCha20Rng};
@@ -26,6 +26,9 @@ pub enum Move {
     /// Presents the code that the node's own `Associate` sent.
     Confirm(Session),
     Challenge(Session),
+    /// Signs in by the remembered device of the session.
+    Device(Session),
+    Forget(Session, DeviceId),
 }
 
 #[derive(Clone)]
@@ -114,9 +117,13 @@ impl Scene {
         let (verifier, now) = (&self.verifier, self.now);
         match node.moves[node.next].clone() {
             Move::Verify(session, handle, code) => {
-                settle(state, place, store, verifier.verify_oob(&session, copy, &handle, &code, now), |_| {
-                    None
-                });
+                settle(
+                    state,
+                    place,
+                    store,
+                    verifier.verify_oob(&session, copy, &handle, &code, now, None),
+                    |_| None,
+                );
             }
             Move::Recover(session, code) => {
                 settle(state, place, store, verifier.verify_recovery(&session, copy, &code, now), |_| None);
@@ -128,11 +135,17 @@ impl Scene {
             Move::Confirm(session) => match node.sent.clone() {
                 Some((oob_code, code)) => {
                     let handle = verifier.open_oob_code(&session, oob_code.expose()).unwrap();
-                    let step = verifier.verify_oob(&session, copy, &handle, &code, now);
+                    let step = verifier.verify_oob(&session, copy, &handle, &code, now, None);
                     settle(state, place, store, step, |_| None);
                 }
                 None => state.nodes[place].next += 1,
             },
+            Move::Device(session) => {
+                settle(state, place, store, verifier.verify_device(&session, copy, now), |_| None);
+            }
+            Move::Forget(session, device) => {
+                settle(state, place, store, verifier.forget(&session, copy, device, now), |_| None);
+            }
             Move::Challenge(session) => {
                 let request = ChallengeRequest::default();
                 let step = verifier.challenge(&session, copy, &request, now, &crate::entropy(&mut rng));

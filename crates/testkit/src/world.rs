@@ -6,11 +6,11 @@ use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
 
 use countersign::{
     Account, Associated, AuthenticatorId, Begun, BindingCode, ChallengeRequest, Challenged, Denial, Effect,
-    Elevation, EmailAddress, Entropy, FirstFactor, Key, KeyRing, NewFactor, Outcome, Policy, Session, Step,
-    Subject, Swap, Verified, Verifier, Write,
+    Elevation, EmailAddress, Entropy, FirstFactor, Key, KeyRing, NewFactor, Outcome, Policy, Requirements,
+    Session, Step, Subject, Swap, Verified, Verifier, Write,
     audit::AuditEvent,
-    code::{MfaToken, RecoveryCode},
-    command::{Recovered, Regenerated},
+    code::{DeviceToken, MfaToken, RecoveryCode},
+    command::{Recovered, Regenerated, Remembered},
     effect::{Descriptor, EndSessions, IssueToken, Notice},
     policy::{AtCap, Settings, WhenExhausted},
     session::{ClientId, ElevatedScopes, Scope},
@@ -108,6 +108,7 @@ pub fn edited<R: serde::Serialize + serde::de::DeserializeOwned>(
 pub fn elevation(account: &Account, transaction: i128, at: OffsetDateTime) -> Elevation {
     let evidence = serde_json::json!({
         "method": "recovery_code", "authenticator": null, "channel": null, "at": millis(at),
+        "remembered_since": null,
     });
     let stored = serde_json::json!({
         "subject": account.subject(),
@@ -316,7 +317,53 @@ impl World {
     ) -> Result<Verified, Denial> {
         let handle = self.verifier.open_oob_code(session, oob_code)?;
         let account = self.account();
-        let step = self.verifier.verify_oob(session, account, &handle, code, self.now);
+        let step = self.verifier.verify_oob(session, account, &handle, code, self.now, None);
+        self.run(step)
+    }
+
+    /// What a login needs that begins now, on no device.
+    pub fn requirements(&mut self) -> Requirements {
+        let (session, account) = (self.login(), self.account());
+        self.verifier.requirements(&session, &account, self.now)
+    }
+
+    /// [`verify`](Self::verify) by somebody who wants the device to be remembered.
+    pub fn verify_remembering(
+        &mut self,
+        session: &Session,
+        oob_code: &str,
+        code: &BindingCode,
+    ) -> Result<Verified, Denial> {
+        let handle = self.verifier.open_oob_code(session, oob_code)?;
+        let (account, entropy) = (self.account(), entropy(&mut self.rng));
+        let step = self.verifier.verify_oob(session, account, &handle, code, self.now, Some(&entropy));
+        self.run(step)
+    }
+
+    /// Signs in and has the device remembered: its token.
+    pub fn remember(&mut self) -> DeviceToken {
+        let session = self.login();
+        self.remember_in(&session)
+    }
+
+    /// Signs in in this session and has the device remembered: its token.
+    pub fn remember_in(&mut self, session: &Session) -> DeviceToken {
+        let challenged = self.challenge(session).unwrap();
+        let code = self.mail().code;
+        let verified = self.verify_remembering(session, challenged.oob_code.expose(), &code).unwrap();
+        verified.device.expect("the device is remembered")
+    }
+
+    /// A first-factor session on the device with this token.
+    pub fn login_on(&mut self, device: &DeviceToken) -> Session {
+        let session = self.login();
+        self.verifier.recognize(session, device.expose())
+    }
+
+    /// Signs in by the device of the session, or says why not.
+    pub fn verify_device(&mut self, session: &Session) -> Result<Remembered, Denial> {
+        let account = self.account();
+        let step = self.verifier.verify_device(session, account, self.now);
         self.run(step)
     }
 

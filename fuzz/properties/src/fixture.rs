@@ -64,8 +64,7 @@ pub fn verifier(policy: Policy) -> Verifier {
 /// What a host keeps of a session that signed in to this account in the transaction that the number stands for.
 pub fn elevation(account: &Account, transaction: u32, now: OffsetDateTime) -> Elevation {
     let at = crate::budgets::millis(now);
-    let evidence =
-        serde_json::json!({ "method": "recovery_code", "authenticator": null, "channel": null, "at": at });
+    let evidence = serde_json::json!({ "method": "recovery_code", "authenticator": null, "channel": null, "at": at, "remembered_since": null });
     let stored = serde_json::json!({
         "subject": account.subject(),
         "client": client(),

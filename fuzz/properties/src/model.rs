@@ -267,6 +267,11 @@ impl Model {
             assert!(challenges <= usize::from(settings.max_challenges));
             assert!(snapshot.transactions.iter().filter(|entry| entry.lane == lane).count() <= 16);
         }
+        assert!(snapshot.devices.len() <= 8, "at most eight devices are remembered");
+        for device in &snapshot.devices {
+            let vouches = snapshot.confirmed().any(|known| known.id == device.vouched_by);
+            assert!(vouches, "a device dies with the factor that vouched");
+        }
         let attempts = settings.attempts;
         for asked in &snapshot.challenges {
             match self.finals.get(&asked.id) {

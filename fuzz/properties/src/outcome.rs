@@ -149,10 +149,14 @@ fn audit(event: &AuditEvent, expected: &Expected, secrets: &[&str]) {
         "client": expected.login.and_then(|login| login.session.client()).map(ClientId::as_str),
         "transaction": expected.login.map(|login| login.transaction.as_str()),
         "authenticator": expected.about,
+        // Whether one was remembered is asked where a code is presented.
+        "device": event.device.map(|device| device.to_string()),
         "denial": denial,
         "evaluated": expected.evaluated,
         "at": expected.at,
     });
+    let remembers = expected.command == "verify_oob" && expected.verdict.is_ok();
+    assert!(event.device.is_none() || remembers, "{} names a device", expected.command);
     let logged = serde_json::to_value(event).unwrap();
     assert_eq!(logged, documented, "the audit event of {}", expected.command);
     let printed = format!("{event:?}");

@@ -157,7 +157,7 @@ fn drive_at(verifier: &Verifier, mut record: Account, now: time::OffsetDateTime)
 
     let before = record.clone();
     let _ = (
-        verifier.requirements(&record),
+        verifier.requirements(&first, &record, now),
         verifier.stale_keys(&record),
         verifier.locked_until(&record, countersign::record::Lane::Unknown, now),
     );
@@ -173,7 +173,7 @@ fn drive_at(verifier: &Verifier, mut record: Account, now: time::OffsetDateTime)
     for (session, text) in known.sessions.iter().zip(&known.handles) {
         if let Ok(handle) = verifier.open_oob_code(session, text) {
             for code in known.codes.iter().chain([&code]) {
-                run(&mut record, |record| verifier.verify_oob(session, record, &handle, code, now));
+                run(&mut record, |record| verifier.verify_oob(session, record, &handle, code, now, None));
             }
             run(&mut record, |record| verifier.cancel(session, record, &handle, now));
         }
@@ -227,7 +227,7 @@ fn answer(
     now: time::OffsetDateTime,
 ) {
     let handle = verifier.open_oob_code(session, oob_code).expect("its own handle opens");
-    run(record, |record| verifier.verify_oob(session, record, &handle, code, now));
+    run(record, |record| verifier.verify_oob(session, record, &handle, code, now, None));
 }
 
 /// One command: a step that writes leaves a record that loads.

@@ -382,7 +382,7 @@ impl Client {
 
     fn answer(&mut self, session: &Session, (oob_code, code): &(String, BindingCode)) -> bool {
         let handle = self.verifier.open_oob_code(session, oob_code).unwrap();
-        let step = self.verifier.verify_oob(session, self.record.clone(), &handle, code, self.now);
+        let step = self.verifier.verify_oob(session, self.record.clone(), &handle, code, self.now, None);
         store(&mut self.record, step).into_parts().0.is_ok_and(|verification| verification.completed)
     }
 
@@ -447,7 +447,7 @@ fn journey(policy: Policy, text: &str, [apart, after]: [i64; 2]) {
     player.list(&session);
     player.answer(&session, &given);
     player.list(&session);
-    let requirements = player.verifier.requirements(&player.record);
+    let requirements = player.verifier.requirements(&session, &player.record, player.now);
     assert_eq!(read(&MfaRequired::with_token(&token, &requirements))["mfa_token"], token);
     player.now += Duration::seconds(after);
     let (token, session) = player.login();

@@ -90,7 +90,7 @@ impl Player {
 
     fn verify(&mut self, session: &Session, code: &BindingCode) {
         let handle = self.verifier.open_oob_code(session, self.known.handles.last().unwrap()).unwrap();
-        let step = self.verifier.verify_oob(session, self.record.clone(), &handle, code, self.now);
+        let step = self.verifier.verify_oob(session, self.record.clone(), &handle, code, self.now, None);
         self.take(step);
     }
 

@@ -13,6 +13,7 @@ pub(crate) struct Snapshot {
     pub(crate) challenges: Vec<Asked>,
     pub(crate) transactions: Vec<Entry>,
     pub(crate) recovery: Option<Set>,
+    pub(crate) devices: Vec<Remembered>,
     pub(crate) ledger: Buckets,
     pub(crate) epoch: u64,
     pub(crate) changed_by: Option<String>,
@@ -100,6 +101,13 @@ pub(crate) struct Pair {
     pub(crate) authenticator: String,
     pub(crate) attempts_left: u8,
     pub(crate) last_send: Option<u64>,
+}
+
+/// A remembered device.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Remembered {
+    pub(crate) id: String,
+    pub(crate) vouched_by: String,
 }
 
 #[derive(Clone, Deserialize)]

@@ -1,4 +1,7 @@
-//! The authenticators of an account: how one enters the list and leaves it. What belongs to one that left must never stay.
+//! The authenticators of an account: how one enters the list and leaves it. What belongs to one that left
+//! must never stay, and neither may a device that it vouched for.
+
+use alloc::vec::Vec;
 
 use crate::{
     machine::enrollment::{EnrolledBy, Enrollment, EnrollmentInput, Transition, Unconfirmed},
@@ -27,6 +30,8 @@ impl AccountBody {
         for transaction in &mut self.transactions {
             transaction.pairs.retain(|pair: &AttemptCounter| known(pair.authenticator));
         }
+        let left: Vec<_> = self.authenticators.iter().map(|known| known.id).collect();
+        self.keep_devices_of(|id| left.contains(&id));
     }
 
     /// Adds an unconfirmed authenticator; if there are as many as the policy allows, the oldest of the same transaction
@@ -92,11 +97,13 @@ impl AccountBody {
         self.enrolled = false;
     }
 
-    /// Drops all authenticators, challenges, counts and recovery codes: the user is not enrolled any more.
+    /// Drops all authenticators, challenges, counts, devices and recovery codes: the user is not enrolled any
+    /// more.
     pub(crate) fn forget_factors(&mut self) {
         self.authenticators.clear();
         self.challenges.clear();
         self.transactions.iter_mut().for_each(|transaction| transaction.pairs.clear());
+        self.forget_devices();
         self.recovery = None;
         self.enrolled = false;
     }

@@ -15,23 +15,24 @@ use crate::{
 };
 
 impl AccountBody {
-    /// Drops what time has ended: transactions that expired, and with them whatever was theirs.
+    /// Drops what time has ended: devices and transactions that expired, and with these whatever was theirs.
     pub(crate) fn prune(&mut self, now: Millis) {
+        self.devices.retain(|device| !device.has_expired(now));
         let ended = |transaction: &Transaction| transaction.has_expired(now);
         if self.transactions.iter().any(ended) {
             self.drop_transactions(ended);
         }
     }
 
-    /// Makes an entry for the session's transaction if there is none; the list makes room for it. A host may prolong an
-    /// elevated session: its entry lasts as long, so that no challenge outlives it and no attempt comes back.
-    pub(crate) fn open_transaction(&mut self, session: &Session) {
+    /// Makes an entry for the session's transaction if there is none; the list makes room for it. A host may
+    /// prolong an elevated session: its entry lasts as long, so that no challenge outlives it and no attempt
+    /// comes back. An entry stays in the lane that it was opened in.
+    pub(crate) fn open_transaction(&mut self, session: &Session, lane: Lane) {
         let id = session.transaction();
         if let Some(known) = self.transaction_mut(id) {
             known.prolong(session.expires_ms());
             return;
         }
-        let lane = self.lane(session);
         if self.transactions.iter().filter(|known| known.lane == lane).count() >= LANE_TRANSACTIONS {
             self.make_room_for_transaction(lane);
         }

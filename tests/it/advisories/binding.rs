@@ -89,7 +89,7 @@ fn v26_a_handle_is_good_in_its_own_transaction_only() {
     let handle = world.verifier.open_oob_code(&session, oob_code).unwrap();
     for (session, denial) in [(&second_login, Denial::ForeignOobCode), (&second_user, Denial::WrongRecord)] {
         let account = world.account();
-        let step = world.verifier.verify_oob(session, account, &handle, &right, world.now);
+        let step = world.verifier.verify_oob(session, account, &handle, &right, world.now, None);
         assert!(!step.writes());
         assert_eq!(world.run(step).unwrap_err(), denial);
         let account = world.account();
@@ -269,7 +269,7 @@ fn v31_a_changed_address_is_not_verified() {
     let rendered = world.verifier.render(&moved, &descriptor, world.now);
     assert_eq!(rendered.unwrap_err(), RenderError::NotLive);
     let handle = world.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
-    let step = world.verifier.verify_oob(&session, moved, &handle, &right, world.now);
+    let step = world.verifier.verify_oob(&session, moved, &handle, &right, world.now, None);
     let outcome = step.commit(|_| Ok::<_, ()>(Swap::Stored)).unwrap().done().unwrap();
     assert_eq!(outcome.into_parts().0.unwrap_err(), Denial::InvalidBindingCode { attempts_left: 4 });
 

@@ -201,7 +201,7 @@ fn v15_every_failed_guess_is_written() {
     let guesses = [(wrong(&right), 1), (wrong(&right), 2), (code("123456789"), 2), (wrong(&right), 3)];
     for (guess, expected) in guesses {
         let (account, evaluated) = (world.account(), guess.length() == right.length());
-        let step = world.verifier.verify_oob(&session, account, &handle, &guess, world.now);
+        let step = world.verifier.verify_oob(&session, account, &handle, &guess, world.now, None);
         assert_eq!(step.writes(), evaluated);
         assert!(world.run(step).is_err());
         assert_eq!(world.audits.last().unwrap().evaluated, evaluated);
@@ -300,7 +300,7 @@ fn v17_another_spelling_of_a_name_opens_no_second_budget() {
             now,
             &countersign_testkit::entropy(rng),
         ));
-        refused(verifier.verify_oob(&session, copy(), &handle, &wrong(&right), now));
+        refused(verifier.verify_oob(&session, copy(), &handle, &wrong(&right), now, None));
         refused(verifier.verify_recovery(&session, copy(), &codes[0], now));
         refused(verifier.cancel(&session, copy(), &handle, now));
         refused(verifier.remove(&elevated, copy(), id, now));

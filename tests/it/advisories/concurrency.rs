@@ -35,7 +35,7 @@ fn v03_parallel_right_codes_open_one_session() {
     let handle = world.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
     let now = world.now;
     let told = contend(&mut world, 8, |verifier, _, account| {
-        verifier.verify_oob(&session, account, &handle, &right, now)
+        verifier.verify_oob(&session, account, &handle, &right, now, None)
     });
     assert!(told[0].as_ref().unwrap().completed);
     let denials: Vec<_> = told.into_iter().filter_map(Result::err).collect();
@@ -55,7 +55,7 @@ fn v04_a_right_code_among_parallel_guesses_cannot_outrun_the_limit() {
         let (now, wrong) = (world.now, wrong(&right));
         let told = contend(&mut world, 8, |verifier, server, account| {
             let code = if server == rights_place { &right } else { &wrong };
-            verifier.verify_oob(&session, account, &handle, code, now)
+            verifier.verify_oob(&session, account, &handle, code, now, None)
         });
         assert_eq!(told[rights_place].is_ok(), succeeds, "the limit is five");
         assert_eq!(world.tokens.len(), usize::from(succeeds));
@@ -145,7 +145,7 @@ fn v07_parallel_guesses_each_cost_an_attempt() {
     let handle = world.verifier.open_oob_code(&session, first.oob_code.expose()).unwrap();
     let (now, guess) = (world.now, wrong(&right));
     let told = contend(&mut world, 20, |verifier, _, account| {
-        verifier.verify_oob(&session, account, &handle, &guess, now)
+        verifier.verify_oob(&session, account, &handle, &guess, now, None)
     });
     let denials: Vec<_> = told.into_iter().map(Result::unwrap_err).collect();
     let counted: Vec<_> =
@@ -165,7 +165,7 @@ fn v07_parallel_guesses_each_cost_an_attempt() {
         .collect();
     let told = contend(&mut world, 20, |verifier, server, account| {
         let (session, handle, guess) = &open[server % 4];
-        verifier.verify_oob(session, account, handle, guess, now)
+        verifier.verify_oob(session, account, handle, guess, now, None)
     });
     let denials: Vec<_> = told.into_iter().map(Result::unwrap_err).collect();
     assert!(denials[..5].iter().all(|denial| matches!(denial, Denial::InvalidBindingCode { .. })));
@@ -181,7 +181,7 @@ fn v10_a_failure_is_stored_before_it_is_told() {
     let session = world.login();
     let (challenged, right) = challenged(&mut world, &session);
     let handle = world.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
-    let guess = |code, account| world.verifier.verify_oob(&session, account, &handle, code, world.now);
+    let guess = |code, account| world.verifier.verify_oob(&session, account, &handle, code, world.now, None);
     // Wrong or right: a store that fails or loses tells nothing, and the step looks the same.
     for code in [&wrong(&right), &right] {
         let account = world.store.load(&subject()).unwrap();

@@ -126,7 +126,7 @@ fn v35_leading_zeros_are_part_of_a_code() {
         let account = world.account();
         let answer = |text: &str| {
             let code = BindingCode::parse(text).unwrap();
-            world.verifier.verify_oob(&session, account.clone(), &handle, &code, world.now)
+            world.verifier.verify_oob(&session, account.clone(), &handle, &code, world.now, None)
         };
         assert!(!answer(&format!("0{text}")).writes());
         let outcome = answer(text).commit(|_| Ok::<_, ()>(Swap::Stored)).unwrap().done().unwrap();

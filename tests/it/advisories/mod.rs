@@ -121,8 +121,7 @@ fn guess_in_logins(world: &mut World, logins: usize) -> u32 {
 }
 
 fn requirements(world: &mut World) -> Need {
-    let account = world.account();
-    world.verifier.requirements(&account).into()
+    world.requirements().into()
 }
 
 /// What is stored of the user's record.

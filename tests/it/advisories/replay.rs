@@ -47,7 +47,7 @@ fn v24_a_verdict_is_no_use_under_another_name() {
     // The same record, under a name that a careless comparison takes for the same.
     let renamed = edited(&world.account(), |record| record["subject"] = "user-1 ".into()).unwrap();
     let handle = world.verifier.open_oob_code(&session, oob_code).unwrap();
-    let step = world.verifier.verify_oob(&session, renamed.clone(), &handle, &right, world.now);
+    let step = world.verifier.verify_oob(&session, renamed.clone(), &handle, &right, world.now, None);
     assert!(!step.writes());
     assert_eq!(world.run(step).unwrap_err(), Denial::WrongRecord);
     world.store.put(renamed.clone());

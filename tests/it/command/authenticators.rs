@@ -34,12 +34,15 @@ fn an_address_that_may_not_authenticate_is_no_way_to_complete_a_login() {
     let mut world = World::new(Policy::default());
     world.enroll("user@example.com");
     let both = vec![AuthenticatorKind::Email, AuthenticatorKind::RecoveryCode];
-    let account = world.account();
-    assert_eq!(Need::from(world.verifier.requirements(&account)), Need::Challenge(both));
+    let (session, account) = (world.login(), world.account());
+    assert_eq!(Need::from(world.requirements()), Need::Challenge(both));
     let confirm_only = Verifier::new(keys(), Policy::strict());
     assert_eq!(confirm_only.policy().settings().factors.email, FactorUse::ConfirmOnly);
     let recovery = vec![AuthenticatorKind::RecoveryCode];
-    assert_eq!(Need::from(confirm_only.requirements(&account)), Need::Challenge(recovery));
+    assert_eq!(
+        Need::from(confirm_only.requirements(&session, &account, world.now)),
+        Need::Challenge(recovery)
+    );
 }
 
 #[test]
@@ -47,8 +50,7 @@ fn a_disabled_authenticator_is_no_way_to_complete_a_login() {
     let mut world = World::new(locking(|settings| settings.failure_cap = 1));
     world.enroll("user@example.com");
     guess_wrong(&mut world, 1);
-    let account = world.account();
-    let needed = world.verifier.requirements(&account);
+    let needed = world.requirements();
     assert!(needed.enrolled);
     assert_eq!(needed.challenge, [AuthenticatorKind::RecoveryCode]);
 }
@@ -56,6 +58,5 @@ fn a_disabled_authenticator_is_no_way_to_complete_a_login() {
 #[test]
 fn requirements_ask_for_no_enrollment_that_completes_nothing() {
     let mut world = World::new(Policy::strict());
-    let account = world.account();
-    assert_eq!(Need::from(world.verifier.requirements(&account)), Need::Enroll(vec![]));
+    assert_eq!(Need::from(world.requirements()), Need::Enroll(vec![]));
 }

@@ -5,7 +5,7 @@
 
 use countersign::{
     BindingCode, Denial, Outcome, Session, address_proof::ProofPurpose, code::RecoveryCode,
-    policy::RecoveryUse,
+    policy::RecoveryUse, record::Lane,
 };
 use time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
     controls,
     observe::{Observation, observe},
     presented::{
-        LINK_TAG, MFA_TAG, OOB_TAG,
+        DEVICE_TAG, LINK_TAG, MFA_TAG, OOB_TAG,
         Presented::{self, First, Last, Random, Right},
         altered_binding_code, altered_recovery_code, altered_text, conceal_digits, malformed, typed,
     },
@@ -94,6 +94,12 @@ pub const CASES: &[Case] = &[
     case("link", "opened, wrong symbols", 2, || opening_a_link(Random)),
     case("link", "right", 1, || link(Right)),
     case("link", "wrong last symbol", 1, || link(Last)),
+    case("device", "recognized", 2, || recognizing_a_device(Right)),
+    case("device", "recognized, wrong first symbol", 2, || recognizing_a_device(First)),
+    case("device", "recognized, wrong last symbol", 2, || recognizing_a_device(Last)),
+    case("device", "recognized, wrong symbols", 2, || recognizing_a_device(Random)),
+    case("device", "listed", 1, || device(Right)),
+    case("device", "listed, wrong first symbol", 1, || device(First)),
     case("making", "proof of an address", 0, making_a_proof),
     case("making", "mfa_token", 0, making_a_token),
     case("making", "enrollment", 0, making_an_enrollment),
@@ -113,7 +119,7 @@ fn binding_code(presented: Presented) -> Observation {
     let code = altered_binding_code(&mut scene, &code, presented);
     let handle =
         scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
-    let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
+    let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now, None));
     let ((_, outcome), seen) = observe(work);
     judged(presented, outcome);
     seen
@@ -131,7 +137,8 @@ fn long_binding_code(presented: Presented) -> Observation {
         let oob_code = &challenged.prompt.sent().unwrap().oob_code;
         let handle = scene.verifier.open_oob_code(&session, oob_code.expose()).unwrap();
         for _ in 0..5 {
-            (account, _) = stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
+            (account, _) =
+                stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now, None));
         }
     }
     let session = scene.login();
@@ -143,11 +150,11 @@ fn long_binding_code(presented: Presented) -> Observation {
     let now = scene.now;
     let (outcome, seen) = if presented == Right {
         let ((_, outcome), seen) =
-            observe(|| stored(scene.verifier.verify_oob(&session, account, &handle, &code, now)));
+            observe(|| stored(scene.verifier.verify_oob(&session, account, &handle, &code, now, None)));
         (outcome, seen)
     } else {
         // Nothing is stored of a wrong one.
-        observe(|| opened(scene.verifier.verify_oob(&session, account, &handle, &code, now)))
+        observe(|| opened(scene.verifier.verify_oob(&session, account, &handle, &code, now, None)))
     };
     assert!(outcome.audit().evaluated);
     match presented {
@@ -172,7 +179,7 @@ fn late_binding_code() -> Observation {
     let handle =
         scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
     let late = challenged.expires;
-    let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, late));
+    let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, late, None));
     let ((_, outcome), seen) = observe(work);
     assert_eq!(outcome.into_parts().0.err(), Some(Denial::ExpiredOobCode));
     seen
@@ -185,8 +192,8 @@ fn used_binding_code() -> Observation {
     let (account, challenged, code) = scene.challenge(&session, account);
     let handle =
         scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
-    let (account, _) = stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
-    let work = || opened(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
+    let (account, _) = stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now, None));
+    let work = || opened(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now, None));
     let (outcome, seen) = observe(work);
     assert_eq!(outcome.into_parts().0.err(), Some(Denial::OobCodeUsed));
     seen
@@ -199,7 +206,7 @@ fn confirmation() -> Observation {
     let (account, associated, code) = scene.associate(&session, stranger);
     let handle =
         scene.verifier.open_oob_code(&session, associated.setup.sent().unwrap().oob_code.expose()).unwrap();
-    let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now));
+    let work = || stored(scene.verifier.verify_oob(&session, account, &handle, &code, scene.now, None));
     let ((_, outcome), seen) = observe(work);
     assert!(outcome.into_parts().0.unwrap().recovery_codes_live);
     seen
@@ -252,6 +259,32 @@ fn link(presented: Presented) -> Observation {
             assert_eq!(outcome.into_parts().0.unwrap_err(), Denial::InvalidAddressProof);
         }
     }
+    seen
+}
+
+/// Recognizing a device: its outer tag takes no record, and stands behind the inner one.
+fn recognizing_a_device(presented: Presented) -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (_, token) = scene.remember();
+    let token = altered_text(&mut scene, token.expose(), DEVICE_TAG, presented);
+    let session = scene.login();
+    let (session, seen) = observe(|| scene.verifier.recognize(session, &token));
+    // The first symbol is of the part that the record checks.
+    assert_eq!(session.device().is_some(), matches!(presented, Right | First));
+    seen
+}
+
+/// Looking a recognized device up. What its token says is public, and shares a word of its text with what is not: so
+/// what was presented counts as public here, and what it is compared with as secret.
+fn device(presented: Presented) -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (account, token) = scene.remember();
+    let token = altered_text(&mut scene, token.expose(), DEVICE_TAG, presented);
+    let session = scene.login();
+    let mut session = scene.verifier.recognize(session, &token);
+    uncover(&mut session);
+    let (lane, seen) = observe(|| scene.verifier.lane(&session, &account, scene.now));
+    assert_eq!(lane == Lane::Known, presented == Right);
     seen
 }
 

@@ -31,6 +31,8 @@ pub const MFA_TAG: usize = 32;
 pub const OOB_TAG: usize = 20;
 /// The outer tag of a link, and what only the record can check.
 pub const LINK_TAG: usize = 20 + 16;
+/// The two tags of a device's token: the inner one, which only the record can check, and the outer one.
+pub const DEVICE_TAG: usize = 20 + 20;
 
 /// A public copy of a text.
 fn known(text: &str) -> String {

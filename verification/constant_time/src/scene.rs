@@ -9,7 +9,7 @@ use countersign::{
     Account, Associated, BindingCode, ChallengeRequest, Challenged, Effect, Elevation, EmailAddress, Entropy,
     Key, KeyRing, Outcome, Policy, Revision, Session, Step, Subject, Swap, Verifier,
     address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
-    code::{LinkToken, OobCode, RecoveryCode},
+    code::{DeviceToken, LinkToken, OobCode, RecoveryCode},
     policy::{RecoveryUse, Settings},
     record::Record,
     session::{ClientId, ElevatedScopes, Scope},
@@ -80,7 +80,7 @@ impl Drawn {
         let mut public = bytes.clone();
         uncover(public.as_mut_slice());
         let mut found = 0;
-        for (label, count) in ["recovery", "binding", "seed"]
+        for (label, count) in ["recovery", "binding", "seed", "device"]
             .into_iter()
             .flat_map(|label| (0..8).map(move |count| (label, count)))
         {
@@ -210,7 +210,7 @@ impl Scene {
             .verifier
             .open_oob_code(&session, associated.setup.sent().unwrap().oob_code.expose())
             .unwrap();
-        let step = self.verifier.verify_oob(&session, account, &handle, &code, self.now);
+        let step = self.verifier.verify_oob(&session, account, &handle, &code, self.now, None);
         let (account, outcome) = stored(step);
         let verified = outcome.into_parts().0.unwrap();
         assert!(verified.recovery_codes_live);
@@ -226,6 +226,19 @@ impl Scene {
         });
         let code = mailed(&outcome);
         (account, outcome.into_parts().0.unwrap(), code)
+    }
+
+    /// A user on a remembered device: its token.
+    pub fn remember(&mut self) -> (Account, DeviceToken) {
+        let (account, _) = self.enroll();
+        let session = self.login();
+        let (account, challenged, code) = self.challenge(&session, account);
+        let oob_code = challenged.prompt.sent().unwrap().oob_code.expose().to_owned();
+        let handle = self.verifier.open_oob_code(&session, &oob_code).unwrap();
+        let (account, outcome) = self.draw("verify_oob", account.revision(), |verifier, now, entropy| {
+            verifier.verify_oob(&session, account, &handle, &code, now, Some(entropy))
+        });
+        (account, outcome.into_parts().0.unwrap().device.unwrap())
     }
 
     /// New recovery codes as a set.

@@ -24,7 +24,10 @@ use std::{
 
 use countersign::{
     Account, Associated, AuthenticatorId, BindingCode, ChallengeRequest, Effect, EmailAddress, Entropy,
-    Session, Step, Swap, Verifier, code::RecoveryCode, session::OobHandle, step::Committed,
+    Session, Step, Swap, Verifier,
+    code::RecoveryCode,
+    session::{DeviceId, OobHandle},
+    step::Committed,
 };
 use stateright::{Model, Property};
 use time::{Duration, OffsetDateTime};
@@ -39,6 +42,9 @@ pub enum Command {
     /// Presents what the node's own `Associate` brought and sent; nothing to do if it was refused.
     Confirm(Session),
     Remove(Session, AuthenticatorId),
+    /// Signs in by the remembered device of the session.
+    Device(Session),
+    Forget(Session, DeviceId),
     Unlock,
     Reset,
 }
@@ -178,7 +184,7 @@ impl Scene {
         };
         let (result, effects) = outcome.into_parts();
         let mut verdict = Verdict {
-            verifies: matches!(command, Command::Verify(..) | Command::Confirm(_)),
+            verifies: matches!(command, Command::Verify(..) | Command::Confirm(_) | Command::Device(_)),
             recovers: matches!(command, Command::Recover(..)),
             result: result.as_ref().map_or_else(|denial| denial.code(), |_| "ok"),
             tokens: Vec::new(),
@@ -203,7 +209,8 @@ impl Scene {
                 _ => {}
             }
         }
-        let removes = matches!(command, Command::Remove(..) | Command::Reset) && verdict.result == "ok";
+        let removes = matches!(command, Command::Remove(..) | Command::Forget(..) | Command::Reset)
+            && verdict.result == "ok";
         state.ended |= written && (locks || removes || verdict.result == "expired_oob_code");
         state.nodes[place].phase = if fail.is_some() { Phase::Idle } else { Phase::Hidden(verdict) };
     }
@@ -299,7 +306,7 @@ impl Model for Scene {
                         self.settle(
                             s,
                             place,
-                            v.verify_oob(session, account, handle, code, now),
+                            v.verify_oob(session, account, handle, code, now, None),
                             fail,
                             |_| None,
                         );
@@ -322,7 +329,7 @@ impl Model for Scene {
                         Some((oob_code, code)) => {
                             let handle = v.open_oob_code(session, &oob_code).ok()?;
                             let code = BindingCode::parse(&code).ok()?;
-                            let step = v.verify_oob(session, account, &handle, &code, now);
+                            let step = v.verify_oob(session, account, &handle, &code, now, None);
                             self.settle(s, place, step, fail, |_| None);
                         }
                         None => {
@@ -330,6 +337,12 @@ impl Model for Scene {
                             (node.next, node.phase) = (node.next + 1, Phase::Idle);
                         }
                     },
+                    Command::Device(session) => {
+                        self.settle(s, place, v.verify_device(session, account, now), fail, |_| None);
+                    }
+                    Command::Forget(session, id) => {
+                        self.settle(s, place, v.forget(session, account, *id, now), fail, |_| None);
+                    }
                     Command::Remove(session, id) => {
                         self.settle(s, place, v.remove(session, account, *id, now), fail, |_| None);
                     }

@@ -2,7 +2,7 @@
 
 use countersign::{
     code::RecoveryCode,
-    policy::{AtCap, Rate, RecoveryThrottle, Settings, WhenExhausted},
+    policy::{AtCap, Rate, RecoveryThrottle, Remember, Settings, WhenExhausted},
 };
 use countersign_testkit::{World, address, lock, policy, wrong};
 use model::{Command, Scene, State, Store};
@@ -143,7 +143,7 @@ fn a_right_guess_after_a_hardening() {
     let Command::Verify(session, handle, code) = scene.nodes[0].1[0].clone() else { unreachable!() };
     for _ in 0..2 {
         let account = world.account();
-        let step = world.verifier.verify_oob(&session, account, &handle, &code, world.now);
+        let step = world.verifier.verify_oob(&session, account, &handle, &code, world.now, None);
         world.run(step).unwrap_err();
     }
     let long = world.challenge(&session).unwrap();
@@ -262,4 +262,30 @@ fn recovery_codes_guessed() {
     let scene = scene(&mut world, nodes);
     holds("recovery codes guessed", &scene);
     breaks("recovery codes guessed", &scene, Store::LastWriteWins, LIMIT);
+}
+
+/// A remembered device completes a login once, and not after it was forgotten; its lane holds with a guess beside it.
+#[test]
+fn remembered_devices() {
+    let mut world = World::new(policy(|settings| {
+        settings.attempts = 2;
+        settings.remember = Some(Remember::new(Duration::days(30), true));
+    }));
+    world.enroll("user@example.com");
+    world.pass(120);
+    let kept = world.remember();
+    world.pass(120);
+    let session = world.login_on(&kept);
+    let device = world.account().devices()[0].id();
+    let nodes = vec![
+        (0, vec![Command::Device(session.clone())]),
+        (30, vec![Command::Device(session)]),
+        (0, vec![Command::Forget(world.elevated(), device)]),
+    ];
+    let mut scene = scene(&mut world, nodes);
+    scene.reached.extend([token(), end()]);
+    holds("a device, forgotten", &scene);
+    breaks("a device, forgotten", &scene, Store::LastWriteWins, TOKEN);
+    breaks("a device, forgotten", &scene, Store::LastWriteWins, END);
+    breaks("a device, forgotten", &scene, Store::RevealsFirst, STORED);
 }

@@ -12,8 +12,8 @@ use core::{
 };
 
 use countersign::{
-    Account, BindingCode, ChallengeRequest, Effect, EmailAddress, Entropy, Key, KeyRing, Policy,
-    Session, Step, Subject, Swap, Verifier,
+    Account, BindingCode, ChallengeRequest, Effect, EmailAddress, Entropy, Key, KeyRing, Policy, Session,
+    Step, Subject, Swap, Verifier,
     address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
     effect::DeliveryReport,
     session::{ClientId, ElevatedScopes, Scope},
@@ -115,7 +115,7 @@ fn journey(seed: u64, unix_seconds: i64) -> Option<()> {
     let (associated, effects) =
         commit(row, verifier.associate(&session, account, &address.clone().into(), now, &draw()?))?;
     let handle = verifier.open_oob_code(&session, associated.setup.sent()?.oob_code.expose()).ok()?;
-    commit(row, verifier.verify_oob(&session, row.clone()?, &handle, &mailed(&effects)?, now))?;
+    commit(row, verifier.verify_oob(&session, row.clone()?, &handle, &mailed(&effects)?, now, None))?;
     let recovery = associated.recovery_codes?;
 
     now += Duration::minutes(1);
@@ -127,7 +127,7 @@ fn journey(seed: u64, unix_seconds: i64) -> Option<()> {
     commit(row, verifier.report_delivery(row.clone()?, mail.id, DeliveryReport::Failed, now))?;
     let handle = verifier.open_oob_code(&session, challenged.prompt.sent()?.oob_code.expose()).ok()?;
     let (verified, _) =
-        commit(row, verifier.verify_oob(&session, row.clone()?, &handle, &mailed(&effects)?, now))?;
+        commit(row, verifier.verify_oob(&session, row.clone()?, &handle, &mailed(&effects)?, now, None))?;
     verifier.authenticators(&session, row.as_ref()?, now).ok()?;
 
     let session = login(row, now, draw()?)?;
@@ -154,7 +154,7 @@ fn journey(seed: u64, unix_seconds: i64) -> Option<()> {
         commit(row, verifier.challenge(&session, row.clone()?, &request, now, &draw()?))?;
     let handle = verifier.open_oob_code(&session, challenged.prompt.sent()?.oob_code.expose()).ok()?;
     let (verified, _) =
-        commit(row, verifier.verify_oob(&session, row.clone()?, &handle, &mailed(&effects)?, now))?;
+        commit(row, verifier.verify_oob(&session, row.clone()?, &handle, &mailed(&effects)?, now, None))?;
     let elevated = Session::elevated(verified.elevation?, ElevatedScopes::ALL, until);
     commit(row, verifier.remove(&elevated, row.clone()?, associated.authenticator, now))?;
     commit(row, verifier.unlock(row.clone()?, now))?;

@@ -168,7 +168,7 @@ async fn act(
         Scenario::Guesses | Scenario::Answers => {
             let (handle, right) = fixture.challenge()?;
             let code = if scenario == Scenario::Answers { right.clone() } else { account::wrong(right)? };
-            let verify = |account| verifier.verify_oob(&fixture.session, account, handle, &code, now);
+            let verify = |account| verifier.verify_oob(&fixture.session, account, handle, &code, now, None);
             let result = step(store, fixture, &mut tally, barrier, verify).await?;
             tally.right = u64::from(result.is_ok());
         }
@@ -187,7 +187,7 @@ async fn act(
         Scenario::Resends => {
             let (handle, right) = fixture.challenge()?;
             let code = account::wrong(right)?;
-            let verify = |account| verifier.verify_oob(&fixture.session, account, handle, &code, now);
+            let verify = |account| verifier.verify_oob(&fixture.session, account, handle, &code, now, None);
             drop(step(store, fixture, &mut tally, barrier, verify).await?);
         }
         Scenario::Count => count_up(store, fixture, &mut tally, barrier).await?,

@@ -48,7 +48,7 @@ pub(crate) async fn denied_step(store: &StoreUnderTest<'_>, findings: &mut Findi
     for left in (0..ATTEMPTS).rev() {
         let account = store.reload(&fixture.subject).await?;
         let (result, record) =
-            commit(store, verifier.verify_oob(&fixture.session, account, handle, &wrong, now)).await?;
+            commit(store, verifier.verify_oob(&fixture.session, account, handle, &wrong, now, None)).await?;
         findings.expect(
             result == Err(Denial::InvalidBindingCode { attempts_left: left }),
             Violation::Vanished,
@@ -60,7 +60,7 @@ pub(crate) async fn denied_step(store: &StoreUnderTest<'_>, findings: &mut Findi
     }
     let account = store.reload(&fixture.subject).await?;
     let (result, _) =
-        commit(store, verifier.verify_oob(&fixture.session, account, handle, right, now)).await?;
+        commit(store, verifier.verify_oob(&fixture.session, account, handle, right, now, None)).await?;
     findings.expect(result == Err(Denial::AttemptsExhausted), Violation::LimitBroken, || {
         format!("after {ATTEMPTS} wrong codes the right one was answered {result:?}")
     });
@@ -181,9 +181,9 @@ pub(crate) async fn crash(store: &StoreUnderTest<'_>, findings: &mut Findings) -
     let challenged = result.map_err(Finding::kit)?;
     let handle = account::open(store, &fixture.session, &challenged)?;
     // The right code was stored and its answer was lost: the code is used, and no second token is issued.
-    let step = verifier.verify_oob(&fixture.session, account, &handle, &code, now);
+    let step = verifier.verify_oob(&fixture.session, account, &handle, &code, now, None);
     let account = keep(store, findings, unseen(step)?).await?;
-    let again = verifier.verify_oob(&fixture.session, account, &handle, &code, now);
+    let again = verifier.verify_oob(&fixture.session, account, &handle, &code, now, None);
     let (result, _) = commit(store, again).await?;
     findings.expect(result == Err(Denial::OobCodeUsed), Violation::Vanished, || {
         format!("a code that was used before the crash was answered {result:?} after it")

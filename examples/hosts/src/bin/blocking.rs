@@ -108,7 +108,7 @@ impl Host {
                 let (oob_code, typed) = body.split_once(' ').ok_or("an oob_code and a code, please")?;
                 let handle = self.verifier.open_oob_code(&session, oob_code)?;
                 let code = BindingCode::parse(typed)?;
-                let verify = |account| self.verifier.verify_oob(&session, account, &handle, &code, now);
+                let verify = |account| self.verifier.verify_oob(&session, account, &handle, &code, now, None);
                 self.step(session.subject(), verify)?;
                 Ok("right".to_owned())
             }

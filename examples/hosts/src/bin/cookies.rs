@@ -138,7 +138,7 @@ async fn verify(State(host): State<Host>, jar: Jar, Form(input): Input) -> Answe
     let (who, now) = (host.pending(&jar)?, OffsetDateTime::now_utc());
     let handle = host.verifier.open_oob_code(&who, field(&input, "handle"))?;
     let code = BindingCode::parse(field(&input, "code"))?;
-    let verify = |account| host.verifier.verify_oob(&who, account, &handle, &code, now);
+    let verify = |account| host.verifier.verify_oob(&who, account, &handle, &code, now, None);
     let kept = host.step(who.subject(), verify).await?.1.ok_or("one more factor is needed")?;
     let session = set("session", &serde_json::to_string(&kept)?);
     Ok((jar.remove(set("pending", "")).add(session), "signed in".to_owned()))

@@ -166,6 +166,7 @@ impl Run {
         let Some(seen) = self.commit(step, how) else { return };
         let ends = Some(("revoked", false));
         let said = Expected { ends, ..host_expected("revoke_sessions", None, &Ok(()), now) };
+        assert!(self.snapshot.devices.is_empty(), "a change of the password forgets every device");
         self.judge(&seen, &before, said);
     }
 
@@ -196,6 +197,7 @@ impl Run {
         let Some(seen) = self.commit(step, how) else { return };
         let mut said = host_expected("reset", None, &Ok(()), now);
         said.ends = Some(("reset", false));
+        assert!(self.snapshot.devices.is_empty(), "a reset forgets every device");
         said.told.push("reset".to_owned());
         self.judge(&seen, &before, said);
         self.model.reset(&self.snapshot);

@@ -141,8 +141,11 @@ impl Run {
         let mut about = None;
         let rules = &self.model.rules;
         let waiting = rules.verify(&login, &before, named, digits.len(), millis(now), &mut about);
-        let step = self.verifier.verify_oob(&login.session, self.record.clone(), &handle, &code, now);
-        let again = self.verifier.verify_oob(&login.session, self.record.clone(), &handle, &code, now);
+        let entropy = crate::fixture::entropy(&mut self.rng);
+        let remember = (on & 0x40 != 0).then_some(&entropy);
+        let verify =
+            || self.verifier.verify_oob(&login.session, self.record.clone(), &handle, &code, now, remember);
+        let (step, again) = (verify(), verify());
         assert_eq!(step.writes(), again.writes(), "same inputs, same outputs");
         let Some(seen) = self.commit(step, how) else { return };
         let mut expected = expected_of("verify_oob", &login, about, &waiting, now);
@@ -175,6 +178,17 @@ impl Run {
                 if waiting.confirms { Purpose::Confirm } else { Purpose::Authenticate },
                 "a purpose answers its own"
             );
+            let remembers = self.model.rules.settings.remember.is_some();
+            let device = remember.is_some() && verification.completed && remembers;
+            assert_eq!(
+                verification.device.is_some(),
+                device,
+                "a completed sign-in has the device remembered"
+            );
+            let ids = |of: &Snapshot| of.devices.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+            let (held, holds) = (ids(&before), ids(&self.snapshot));
+            let new = holds.iter().filter(|id| !held.contains(id)).count();
+            assert_eq!(new, usize::from(device), "nothing else is remembered");
             let came = (verification.completed, verification.recovery_codes_live);
             self.model.succeeded(&login, waiting, came, &self.snapshot);
         }

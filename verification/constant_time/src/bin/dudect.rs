@@ -59,7 +59,7 @@ fn binding_code(runner: &mut CtRunner, rng: &mut BenchRng) {
         scene.verifier.open_oob_code(&session, challenged.prompt.sent().unwrap().oob_code.expose()).unwrap();
     let (verifier, now) = (scene.verifier.clone(), scene.now);
     let prepare = |class| (account.clone(), altered_binding_code(&mut scene, &code, wrong(class)));
-    let work = |(account, code)| verifier.verify_oob(&session, account, &handle, &code, now);
+    let work = |(account, code)| verifier.verify_oob(&session, account, &handle, &code, now, None);
     classes(runner, rng, prepare, work);
 }
 
