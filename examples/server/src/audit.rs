@@ -185,6 +185,7 @@ pub(crate) fn log_step(event: &AuditEvent) {
         client = event.client.as_ref().map(|client| client.as_str()),
         transaction = event.transaction.map(|transaction| format!("{transaction:?}")),
         authenticator = event.authenticator.map(|authenticator| authenticator.to_string()),
+        device = event.device.map(|device| device.to_string()),
         denial = event.denial,
         evaluated = event.evaluated,
         at = event.at,

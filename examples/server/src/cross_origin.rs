@@ -3,8 +3,8 @@
 //!
 //! An origin is let in for the clients that registered it. A preflight names no client, so any registered origin
 //! passes it; the answer to the request itself is for the origins of the client that the request named or whose token
-//! it had, and only an answer to no client in particular is for all registered ones. There are no cookies here, so
-//! credentials are never let through. This module must never answer with a wildcard or with an origin that is not
+//! it had, and only an answer to no client in particular is for all registered ones. No cookie is
+//! for other origins, so credentials are never let through. This module must never answer with a wildcard or with an origin that is not
 //! registered.
 
 use std::{

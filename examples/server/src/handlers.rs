@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 pub(crate) mod demo;
+pub(crate) mod devices;
 pub(crate) mod mfa;
 pub(crate) mod page;
 pub(crate) mod public;

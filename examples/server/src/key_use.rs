@@ -1,4 +1,4 @@
-//! What hangs on keys: how many recovery codes of which records were made with which durable key.
+//! What hangs on keys: how many recovery codes and remembered devices of which records were made with which durable key.
 //!
 //! The library tells for each durable key that is not the current one of a ring. A ring of two keys that nothing was
 //! made with therefore tells of every key, without a secret.
@@ -39,6 +39,8 @@ pub(crate) struct Hanging {
     pub(crate) recovery_codes: u64,
     /// Recovery codes that were shown, of enrollments that are not confirmed yet.
     pub(crate) pending_recovery_codes: u64,
+    /// Remembered devices.
+    pub(crate) devices: u64,
 }
 
 impl Hanging {
@@ -79,6 +81,7 @@ impl Probe {
                 records: 1,
                 recovery_codes: count(on.recovery_codes),
                 pending_recovery_codes: count(on.pending_recovery_codes),
+                devices: count(on.devices),
             };
             (on.key.to_string(), hanging)
         });
@@ -113,6 +116,7 @@ impl KeyUse {
             all.recovery_codes = all.recovery_codes.saturating_add(of_one.recovery_codes);
             all.pending_recovery_codes =
                 all.pending_recovery_codes.saturating_add(of_one.pending_recovery_codes);
+            all.devices = all.devices.saturating_add(of_one.devices);
         }
         let open = account.challenges().iter().filter(|challenge| {
             matches!(challenge.state(), ChallengeState::Pending(_)) && challenge.deadline() > now

@@ -3,6 +3,7 @@
 //! Each decision here is an audit event. This module must never repeat a text of a request in an error or a log line.
 
 mod client;
+pub(crate) mod device;
 mod session;
 
 use std::error::Error as _;

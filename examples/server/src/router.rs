@@ -19,7 +19,7 @@ use crate::{
     audit::{About, HostEvent, RequestCheck},
     cross_origin,
     error::{ApiError, busy},
-    handlers::{address, demo, mfa, page, public, recovery_codes, token},
+    handlers::{address, demo, devices, mfa, page, public, recovery_codes, token},
     hosts, locale,
     metrics::Counted,
     page::CSP_NOTHING,
@@ -34,6 +34,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/mfa/challenge", post(mfa::challenge))
         .route("/mfa/authenticators", get(mfa::authenticators))
         .route("/mfa/authenticators/{id}", delete(mfa::remove))
+        .route("/mfa/devices", get(devices::list))
+        .route("/mfa/devices/{id}", delete(devices::forget))
         .route("/mfa/recovery-codes", post(recovery_codes::regenerate))
         .route("/.well-known/openid-configuration", get(public::discovery))
         .route("/.well-known/jwks.json", get(public::jwks))

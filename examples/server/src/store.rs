@@ -695,8 +695,7 @@ mod tests {
     }
 
     fn elevation(transaction: u8) -> Result<Elevation, StoreError> {
-        let evidence =
-            serde_json::json!({ "method": "oob", "authenticator": null, "channel": null, "at": 0 });
+        let evidence = serde_json::json!({ "method": "oob", "authenticator": null, "channel": null, "at": 0, "remembered_since": null });
         let transaction = [transaction; 16];
         Ok(serde_json::from_value(serde_json::json!({
             "subject": "usr_1", "client": null, "transaction": transaction, "epoch": 0, "evidence": evidence,

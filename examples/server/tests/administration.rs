@@ -176,7 +176,7 @@ fn a_user_is_shown_with_lock_authenticators_codes_and_keys() {
     let id = durable["id"].as_str().unwrap();
     assert_eq!(
         shown["keys"],
-        json!([{ "class": "durable", "id": id, "state": "current", "recovery_codes": 1, "pending_recovery_codes": 0 }])
+        json!([{ "class": "durable", "id": id, "state": "current", "recovery_codes": 1, "pending_recovery_codes": 0, "devices": 0 }])
     );
     let one = &shown["authenticators"][0];
     assert!(one["id"].as_str().unwrap().starts_with("email|dev_"), "{one}");

@@ -242,7 +242,7 @@ fn a_preview_has_every_message_and_what_is_exported_is_taken_back() {
     }
 }
 
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 15] = [
     "confirm",
     "authenticate",
     "sign-up",
@@ -255,6 +255,7 @@ const KINDS: [&str; 14] = [
     "notify-recovery-guessed",
     "notify-hardened",
     "notify-locked",
+    "notify-device-forgotten",
     "notify-unlocked",
     "notify-reset",
 ];

@@ -6,8 +6,10 @@ import { go, set, signOut, state } from './state.js';
 import { plural } from './time.js';
 
 const GRANT = 'http://auth0.com/oauth/grant-type/';
+const DEVICE_GRANT = 'urn:countersign:grant-type:mfa-device';
 const client = () => ({ client_id: state.info.client_id, client_secret: state.info.client_secret });
-const token = (body) => call('POST', '/oauth/token', { body: { ...client(), ...body } });
+// The cookie of a remembered device goes with these requests. No script reads it.
+const token = (body) => call('POST', '/oauth/token', { body: { ...client(), ...body }, cookies: true });
 
 // A token for the MFA audience: with it the account view lists, adds and removes authenticators and makes recovery codes.
 const elevated = () => ({ audience: state.info.mfa_audience, scope: 'enroll read:authenticators remove:authenticators' });
@@ -31,7 +33,20 @@ export async function signIn(username, password) {
   }
   set({ session: { username, mfaToken: answer.mfa_token }, codesFrom: 0, messagesFrom: 0 });
   if (!answer.mfa_requirements?.challenge) return go('enroll');
-  await resumable(secondFactor);
+  await resumable(answer.remembered_device ? onDevice : secondFactor);
+}
+
+/** The device is remembered, and takes the place of a code. */
+async function onDevice() {
+  let answer;
+  try {
+    answer = await token({ grant_type: DEVICE_GRANT, mfa_token: state.session.mfaToken, ...elevated() });
+  } catch (refusal) {
+    // It was forgotten meanwhile.
+    if (!(refusal instanceof Refusal) || explain(refusal).restart) throw refusal;
+    return secondFactor();
+  }
+  await signedIn(answer, 'This device is remembered, so no code was asked for. To change your factors, sign in with a code.');
 }
 
 /** Trying again after trouble goes on from here: the steps before are not taken twice. */
@@ -69,7 +84,7 @@ function timers({ expires_in: life = 300, resend_in: wait = 0 }) {
 
 export async function challenge(authenticator) {
   const body = { ...client(), mfa_token: state.session.mfaToken, challenge_type: 'oob', authenticator_id: authenticator.id };
-  const answer = await call('POST', '/mfa/challenge', { body });
+  const answer = await call('POST', '/mfa/challenge', { body, cookies: true });
   expectCode(answer, { purpose: 'authenticate', name: authenticator.name, authenticator: { id: authenticator.id, name: authenticator.name } });
 }
 
@@ -89,11 +104,11 @@ function expectCode(answer, challenge, patch = {}) {
 /** Asking again is the resend; inside the cool-down the server sends nothing and says how long to wait. */
 export const resend = () => (state.challenge.purpose === 'confirm' ? associate(state.challenge.email) : challenge(state.challenge.authenticator));
 
-export async function verify(code) {
+export async function verify(code, remember = false) {
   const { oobCode, purpose } = state.challenge;
   let answer;
   try {
-    answer = await token({ grant_type: `${GRANT}mfa-oob`, mfa_token: bearer(), oob_code: oobCode, binding_code: code, ...elevated() });
+    answer = await token({ grant_type: `${GRANT}mfa-oob`, mfa_token: bearer(), oob_code: oobCode, binding_code: code, remember_device: remember, ...elevated() });
   } catch (error) {
     if (error.error === 'mfa_required') return signOut('The address is confirmed. Under this policy an email code alone does not complete a sign-in.');
     if (error instanceof ServerError) set({ challenge: { ...state.challenge, unsure: true } });
@@ -145,6 +160,15 @@ export function codesSaved() {
 
 export async function refresh() {
   set({ authenticators: await call('GET', '/mfa/authenticators', { bearer: bearer() }) });
+  if (isElevated()) set({ devices: await call('GET', '/mfa/devices', { bearer: bearer(), cookies: true }) });
+}
+
+export async function forget(device) {
+  await call('DELETE', `/mfa/devices/${encodeURIComponent(device.id)}`, { bearer: bearer(), cookies: true })
+    // A first try whose answer was lost has forgotten it.
+    .catch((error) => { if (error.status !== 404) throw error; });
+  await refresh().catch(() => set({ devices: state.devices.filter(({ id }) => id !== device.id) }));
+  set({ notice: { kind: 'ok', text: 'The device is forgotten.' } });
 }
 
 export async function remove(authenticator) {

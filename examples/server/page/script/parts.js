@@ -121,9 +121,9 @@ function showTrouble(trouble, retry) {
 }
 
 /** A form of fields with one main button. `check` returns the first field with its error, or nothing. */
-export function form({ fields, submit, busy, check, action, refused: onRefused, extra = [] }) {
+export function form({ fields, submit, busy, check, action, refused: onRefused, choices = [], extra = [] }) {
   const main = button(submit, 'primary', null, { type: 'submit', class: 'button primary full' });
-  const node = h('form', { class: 'stack', novalidate: true }, fields.map((one) => one.node), main, ...extra);
+  const node = h('form', { class: 'stack', novalidate: true }, fields.map((one) => one.node), ...choices, main, ...extra);
   const fail = (target, text) => {
     target.setError(text);
     target.input.focus();

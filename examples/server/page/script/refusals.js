@@ -3,6 +3,7 @@
 import { plural, whenOf, waitOf } from './time.js';
 
 const TEXTS = {
+  'A more recent authentication is required.': 'For this, sign in again with a code.',
   'Wrong email or password.': 'That email and password do not match.',
   'oob_code is expired': 'That code is no longer valid. Ask for a new one.',
   'oob_code is expired. Ask for a new one: its binding_code has 20 digits.': 'Many wrong codes were entered for this account, so that code no longer counts. Ask for a new one: it is longer.',

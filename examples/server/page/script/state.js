@@ -14,6 +14,7 @@ const FRESH = {
   view: 'signIn',
   session: null,         // { username, mfaToken, accessToken, expires }
   authenticators: [],    // the list as the server gives it
+  devices: [],           // the remembered devices, with both factors
   challenge: null,       // { purpose, name, authenticator, email, oobCode, expires, resend, unsure }
   attemptsLeft: null,    // for this challenge, once a code was wrong
   codesFrom: 0,          // after too many wrong codes: when the next one will be taken

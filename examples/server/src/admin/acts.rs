@@ -79,5 +79,7 @@ const fn of_users(action: &UsersAction) -> Act {
         UsersAction::Unlock(_) => Act::UsersUnlock,
         UsersAction::RemoveAuthenticator { .. } => Act::UsersRemoveAuthenticator,
         UsersAction::RevokeSessions { .. } => Act::UsersRevokeSessions,
+        UsersAction::Devices(_) => Act::UsersDevices,
+        UsersAction::ForgetDevice { .. } => Act::UsersForgetDevice,
     }
 }

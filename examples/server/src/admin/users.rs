@@ -14,6 +14,7 @@ use countersign::{
     Account, AuthenticatorId, Denial, Policy, Step, Subject, Verifier,
     machine::Enrollment,
     record::{Authenticator, Origin},
+    session::DeviceId,
 };
 use serde_json::json;
 use time::OffsetDateTime;
@@ -41,6 +42,8 @@ pub(super) async fn run(action: UsersAction, data: &Data) -> Result<Answer, Fail
         UsersAction::Reset(user) => reset(data, &user).await,
         UsersAction::Unlock(user) => unlock(data, &user).await,
         UsersAction::RemoveAuthenticator { user, id } => remove_authenticator(data, &user, &id).await,
+        UsersAction::Devices(user) => show::devices(data, &user.email).await,
+        UsersAction::ForgetDevice { user, id } => forget_device(data, &user, &id).await,
         UsersAction::RevokeSessions { email: Some(email), .. } => revoke(data, &email).await,
         UsersAction::RevokeSessions { email: None, yes, .. } => revoke_all(data, yes).await,
     }
@@ -190,6 +193,29 @@ async fn remove_authenticator(data: &Data, user: &Named, id: &str) -> Result<Ans
     let json = json!({
         "subject": user.subject.as_str(), "email": user.email, "authenticator": id.to_string(), "enrolled": enrolled,
     });
+    Ok(Answer::new(text, json))
+}
+
+async fn forget_device(data: &Data, user: &Named, id: &str) -> Result<Answer, Failure> {
+    let email = &user.email;
+    let unknown = || {
+        Failure::not_found(format!("{email} has no remembered device {id}: `users devices` tells the ids"))
+    };
+    let database = open_existing(data).await?;
+    let user = find(&*database, email).await?;
+    let id: DeviceId = id.parse().map_err(|_| unknown())?;
+    let account = database.load(&user.subject).await?;
+    if !account.is_some_and(|account| account.devices().iter().any(|known| known.id() == id)) {
+        return Err(unknown());
+    }
+    database.end_sessions(Some(&user.subject), OffsetDateTime::now_utc()).await?;
+    let forget = |verifier: &Verifier, account, now| verifier.forget_device(account, id, now);
+    match step(&*database, data, &user.subject, forget).await {
+        Err(StepFailure::Denied(Denial::UnknownDevice)) => return Err(unknown()),
+        other => other?,
+    }
+    let text = format!("{id} is forgotten, and {email} signs in anew.");
+    let json = json!({ "subject": user.subject.as_str(), "email": user.email, "device": id.to_string() });
     Ok(Answer::new(text, json))
 }
 

@@ -130,6 +130,8 @@ pub(crate) enum SecondFactor {
     UnsupportedChallengeType,
     /// The text is no identifier of an authenticator.
     UnknownAuthenticator,
+    /// The text is no identifier of a remembered device.
+    UnknownDevice,
     /// The token lacks the scope.
     InsufficientScope,
     /// The token is older than what the account accepts.
@@ -156,6 +158,8 @@ pub(crate) enum Issued {
     Oob,
     /// An access token, for a recovery code.
     RecoveryCode,
+    /// An access token, for a remembered device.
+    Device,
     /// An access token that was presented is given back, for an enrollment that it confirmed.
     SameToken,
 }
@@ -201,6 +205,8 @@ pub(crate) enum Act {
     UsersUnlock,
     UsersRemoveAuthenticator,
     UsersRevokeSessions,
+    UsersDevices,
+    UsersForgetDevice,
     ClientsAdd,
     ClientsSet,
     ClientsList,
@@ -227,7 +233,7 @@ pub(crate) enum ActResult {
 }
 
 /// The names of the core's commands that the host runs.
-pub(super) const COMMANDS: [&str; 17] = [
+pub(super) const COMMANDS: [&str; 20] = [
     "associate",
     "challenge",
     "verify_oob",
@@ -245,11 +251,14 @@ pub(super) const COMMANDS: [&str; 17] = [
     "ask",
     "verify_link",
     "verify_code",
+    "verify_device",
+    "forget",
+    "forget_device",
 ];
 
 /// How a command of the core can end: allowed, or refused with one of the names of
 /// [`Denial::code`](countersign::Denial::code). A test compares this list with the library's.
-pub(super) const DENIALS: [&str; 35] = [
+pub(super) const DENIALS: [&str; 37] = [
     "accepted",
     "malformed_token",
     "expired_token",
@@ -267,6 +276,8 @@ pub(super) const DENIALS: [&str; 35] = [
     "unknown_authenticator",
     "authenticator_disabled",
     "provisioned_authenticator",
+    "unknown_device",
+    "second_factor_required",
     "locked",
     "too_many_sends",
     "cooling_down",

@@ -3,7 +3,9 @@
 
 use std::{fmt, str::FromStr};
 
-use countersign::wire::{GRANT_MFA_OOB, GRANT_MFA_OTP, GRANT_MFA_RECOVERY_CODE, GRANT_PASSWORD};
+use countersign::wire::{
+    GRANT_MFA_DEVICE, GRANT_MFA_OOB, GRANT_MFA_OTP, GRANT_MFA_RECOVERY_CODE, GRANT_PASSWORD,
+};
 
 /// Auth0's name for a password grant that says where the user is known. There is one directory here, which every realm
 /// names.
@@ -19,11 +21,14 @@ pub(crate) enum Grant {
     MfaOtp,
     /// A recovery code.
     MfaRecoveryCode,
+    /// A remembered device.
+    MfaDevice,
 }
 
 impl Grant {
     /// What a client has unless it is registered for less.
-    pub(crate) const ALL: [Self; 4] = [Self::Password, Self::MfaOob, Self::MfaOtp, Self::MfaRecoveryCode];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Password, Self::MfaOob, Self::MfaOtp, Self::MfaRecoveryCode, Self::MfaDevice];
 
     /// The grant that a request names by its `grant_type`.
     pub(crate) fn from_grant_type(grant_type: &str) -> Option<Self> {
@@ -32,6 +37,7 @@ impl Grant {
             GRANT_MFA_OOB => Some(Self::MfaOob),
             GRANT_MFA_OTP => Some(Self::MfaOtp),
             GRANT_MFA_RECOVERY_CODE => Some(Self::MfaRecoveryCode),
+            GRANT_MFA_DEVICE => Some(Self::MfaDevice),
             _ => None,
         }
     }
@@ -42,6 +48,7 @@ impl Grant {
             Self::MfaOob => "mfa-oob",
             Self::MfaOtp => "mfa-otp",
             Self::MfaRecoveryCode => "mfa-recovery-code",
+            Self::MfaDevice => "mfa-device",
         }
     }
 }

@@ -74,6 +74,7 @@ pub(crate) async fn challenge(
     let incomplete = |refusal| request::incomplete(&app, refusal);
     let mfa_token = body.mfa_token().map_err(incomplete)?.expose();
     let session = request::first_factor_session(&app, mfa_token, &known.id, Endpoint::Challenge).await?;
+    let session = request::device::recognized(&app, &headers, body.device_token.as_ref(), session);
     let request = body.request().map_err(incomplete)?;
     let subject = session.subject().clone();
     let step = move |verifier: &Verifier, account, now, entropy: &_| {

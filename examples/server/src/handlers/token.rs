@@ -2,9 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, Json, body::Body, extract::State, http::HeaderMap};
+use axum::{
+    Extension, Json,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse as _, Response},
+};
 use countersign::{
-    BindingCode, Denial, Effect, EmailAddress, Entropy, FirstFactor, NewFactor, Subject, Verifier,
+    BindingCode, Denial, Effect, EmailAddress, Entropy, FirstFactor, NewFactor, Session, Subject, Verifier,
     code::RecoveryCode,
     effect::IssueToken,
     session::{Audience, ClientId, Scope},
@@ -32,7 +38,7 @@ pub(crate) async fn token(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<TokenReply>, ApiError> {
+) -> Result<Response, ApiError> {
     let body: TokenBody = request::read(&app, &headers, body).await?;
     let known = request::named_client(&app, &headers, &body.client(), Endpoint::Token).await?;
     let grant_type = body.grant_type.as_ref().ok_or_else(|| Refusal::missing("grant_type"));
@@ -52,18 +58,55 @@ pub(crate) async fn token(
     let presented = presented(&body, grant_type).map_err(|refusal| request::incomplete(&app, refusal))?;
     match presented {
         TokenGrant::Password { username, password } => {
-            password_grant(&app, peer, &known, asked, username, password).await
+            let browser = Browser { headers: &headers, body: &body };
+            password_grant(&app, peer, &known, asked, (username, password), browser).await
         }
         TokenGrant::Oob { mfa_token, oob_code, binding_code } => {
-            oob_grant(&app, &known, &asked, mfa_token, oob_code, binding_code).await
+            let browser = Browser { headers: &headers, body: &body };
+            let codes = (mfa_token, oob_code, binding_code);
+            let granted = oob_grant(&app, &known, &asked, codes, browser).await?;
+            return Ok(granted.into_response());
         }
         TokenGrant::Otp { mfa_token, otp: _ } => otp_grant(&app, &known.id, mfa_token).await,
         TokenGrant::RecoveryCode { mfa_token, recovery_code } => {
             recovery_grant(&app, &known, asked, mfa_token, recovery_code).await
         }
+        TokenGrant::Device { mfa_token } => {
+            let browser = Browser { headers: &headers, body: &body };
+            device_grant(&app, &known, &asked, mfa_token, browser).await
+        }
         _ => Err(unsupported()),
     }
-    .map(Json)
+    .map(|reply| Json(reply).into_response())
+}
+
+/// Where the token of a remembered device is looked for, and given to.
+#[derive(Clone, Copy)]
+struct Browser<'a> {
+    headers: &'a HeaderMap,
+    body: &'a TokenBody,
+}
+
+impl Browser<'_> {
+    fn recognized(self, app: &App, session: Session) -> Session {
+        request::device::recognized(app, self.headers, self.body.device_token.as_ref(), session)
+    }
+}
+
+/// A reply, and what the browser is to keep.
+struct Granted {
+    reply: TokenReply,
+    cookie: Option<HeaderValue>,
+}
+
+impl Granted {
+    fn into_response(self) -> Response {
+        let mut response = Json(self.reply).into_response();
+        if let Some(cookie) = self.cookie {
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+        response
+    }
 }
 
 /// What the request presents. The library does not know the grant that names a realm; it presents the same as a
@@ -84,8 +127,8 @@ async fn password_grant(
     peer: Peer,
     known: &Known,
     asked: Asked,
-    username: &Parameter,
-    password: &Parameter,
+    (username, password): (&Parameter, &Parameter),
+    browser: Browser<'_>,
 ) -> Result<TokenReply, ApiError> {
     let nothing = |_| ServerError::Misuse("nothing is no name");
     let scope = asked.scope.map_or_else(|| Scope::new(""), Ok).map_err(nothing)?;
@@ -129,7 +172,15 @@ async fn password_grant(
     })?;
     record(app, Reason::Accepted, Some(&user.subject), &known.id);
     issued(app, Issued::MfaToken, &user.subject, Some(&known.id));
-    Err(ApiError::MfaRequired(MfaRequired::new(&begun.token, &begun.requirements)))
+    let session = browser.recognized(app, begun.session);
+    let requirements = match session.device() {
+        None => begun.requirements,
+        Some(_) => {
+            let now = OffsetDateTime::now_utc();
+            app.core.call(|verifier| verifier.requirements(&session, &account, now))
+        }
+    };
+    Err(ApiError::MfaRequired(MfaRequired::new(&begun.token, &requirements)))
 }
 
 fn record(app: &App, reason: Reason, subject: Option<&Subject>, client: &ClientId) {
@@ -168,37 +219,48 @@ async fn oob_grant(
     app: &Arc<App>,
     known: &Known,
     asked: &Asked,
-    mfa_token: &Parameter,
-    oob_code: &Parameter,
-    binding_code: &Parameter,
-) -> Result<TokenReply, ApiError> {
+    (mfa_token, oob_code, binding_code): (&Parameter, &Parameter, &Parameter),
+    browser: Browser<'_>,
+) -> Result<Granted, ApiError> {
     let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
     let (session, claims) = request::session(app, mfa_token.expose(), known).map_err(denied)?;
     request::alive(app, &session, Endpoint::Token).await?;
+    let session = browser.recognized(app, session);
     let handle = app.core.call(|verifier| verifier.open_oob_code(&session, oob_code.expose()));
     let early = |denial| denied(request::refused_early(app, &session, denial));
     let handle = handle.map_err(early)?;
     let code = BindingCode::parse(binding_code.expose()).map_err(|malformed| early(malformed.into()))?;
     let subject = session.subject().clone();
-    let step = move |verifier: &Verifier, account, now, _: &_| {
-        verifier.verify_oob(&session, account, &handle, &code, now)
+    let acting = session.clone();
+    let remember = browser.body.remember_device;
+    let step = move |verifier: &Verifier, account, now, entropy: &_| {
+        verifier.verify_oob(&acting, account, &handle, &code, now, remember.then_some(entropy))
     };
     let outcome = app.step(subject.clone(), step).await?;
     let (result, effects) = outcome.into_parts();
     let verification = result.map_err(|denial| attempts::refused(&denial, &effects))?;
     match (token_due(&effects), claims) {
-        (Some(due), _) => issue(app, &known.client, due, asked, Issued::Oob).await,
+        (Some(due), _) => {
+            let reply = issue(app, &known.client, due, asked, Issued::Oob).await?;
+            let device = verification.device.as_ref();
+            if request::device::is_own_page(browser.headers) {
+                let cookie = device.map(|token| request::device::remembering(app, &subject, token));
+                return Ok(Granted { reply, cookie });
+            }
+            Ok(Granted { reply: reply.with_device(device, OffsetDateTime::now_utc()), cookie: None })
+        }
         // An elevated session confirmed an enrollment: it has its token already, and gets no more than that.
         (None, Some(claims)) => {
             issued(app, Issued::SameToken, &subject, Some(&known.id));
-            Ok(same_token(mfa_token, &claims))
+            Ok(Granted { reply: same_token(mfa_token, &claims), cookie: None })
         }
         (None, None) if verification.completed => {
             Err(ServerError::Misuse("a completed transaction without its token").into())
         }
         (None, None) => {
             let account = app.load(&subject).await?;
-            let requirements = app.core.call(|verifier| verifier.requirements(&account));
+            let now = OffsetDateTime::now_utc();
+            let requirements = app.core.call(|verifier| verifier.requirements(&session, &account, now));
             Err(ApiError::MfaRequired(MfaRequired::with_token(mfa_token.expose(), &requirements)))
         }
     }
@@ -211,6 +273,26 @@ async fn otp_grant(app: &App, client: &ClientId, mfa_token: &Parameter) -> Resul
     let account = app.load(session.subject()).await?;
     let denial = if account.is_enrolled() { Denial::UnsupportedChallengeType } else { Denial::NotEnrolled };
     Err(denied(request::refused_early(app, &session, denial)))
+}
+
+/// A remembered device takes the place of a code, where the policy says so.
+async fn device_grant(
+    app: &Arc<App>,
+    known: &Known,
+    asked: &Asked,
+    mfa_token: &Parameter,
+    browser: Browser<'_>,
+) -> Result<TokenReply, ApiError> {
+    let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
+    let session = request::first_factor_session(app, mfa_token.expose(), &known.id, Endpoint::Token).await?;
+    let session = browser.recognized(app, session);
+    let subject = session.subject().clone();
+    let step = move |verifier: &Verifier, account, now, _: &_| verifier.verify_device(&session, account, now);
+    let outcome = app.step(subject, step).await?;
+    let (result, effects) = outcome.into_parts();
+    result.map_err(denied)?;
+    let due = token_due(&effects).ok_or(ServerError::Misuse("a recognized device without its token"))?;
+    issue(app, &known.client, due, asked, Issued::Device).await
 }
 
 async fn recovery_grant(

@@ -66,6 +66,16 @@ pub(crate) enum UsersAction {
         /// The id that `users show` tells.
         id: String,
     },
+    /// Lists the devices that a user had remembered.
+    Devices(Named),
+    /// Forgets one remembered device and ends the sessions.
+    ForgetDevice {
+        #[command(flatten)]
+        user: Named,
+
+        /// The id that `users devices` tells.
+        id: String,
+    },
     /// Refuses every token from before: `mfa_token`s and access tokens for this server.
     RevokeSessions {
         /// The user's address.

@@ -113,6 +113,7 @@ impl Content {
             Notice::RecoveryRegenerated { .. }
             | Notice::RecoveryGuessed { .. }
             | Notice::Hardened { .. }
+            | Notice::DeviceForgotten { .. }
             | Notice::Unlocked
             | Notice::Reset => {}
             Notice::ClockDisagrees { .. } | _ => return None,
@@ -195,6 +196,7 @@ pub(super) fn samples(address: &str, locale: &Locale) -> Vec<(String, Content)> 
         notice("recovery-guessed", About::default()),
         notice("locked", until(1)),
         notice("hardened", About::default()),
+        notice("device-forgotten", About::default()),
         notice("unlocked", About::default()),
         notice("reset", About::default()),
     ];

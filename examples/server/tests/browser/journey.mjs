@@ -14,6 +14,7 @@ import { about } from './passes/about.mjs';
 import { address } from './passes/address.mjs';
 import { addresses } from './passes/addresses.mjs';
 import { desktop } from './passes/desktop.mjs';
+import { devices } from './passes/devices.mjs';
 import { keyboard } from './passes/keyboard.mjs';
 import { limits, messages } from './passes/limits.mjs';
 import { pasting } from './passes/pasting.mjs';
@@ -51,6 +52,7 @@ const PASSES = {
   trouble: { run: trouble, viewport: PHONE, colorScheme: 'dark', faults: true },
   addresses: { run: addresses, viewport: TABLET, colorScheme: 'light' },
   address: { run: address, viewport: PHONE, colorScheme: 'light' },
+  devices: { run: devices, viewport: TABLET, colorScheme: 'light' },
 };
 
 async function drive(pass, url) {
@@ -63,7 +65,7 @@ async function drive(pass, url) {
   const visitor = new Visitor(pass, url, page);
   // A browser logs each refused request as an error. Those are the point of some steps, so they are told apart by place.
   page.on('console', (message) => {
-    const refused = /^Failed to load resource: the server responded with a status of 4\d\d/.test(message.text()) && /\/(oauth\/token|mfa\/(associate|challenge|authenticators)|signup|reset)$/.test(message.location().url);
+    const refused = /^Failed to load resource: the server responded with a status of 4\d\d/.test(message.text()) && /\/(oauth\/token|mfa\/(associate|challenge|authenticators|devices\/device_\w+)|signup|reset)$/.test(message.location().url);
     const provoked = faults && /^Failed to load resource: (net::ERR_|the server responded with a status of 50[03])/.test(message.text());
     if (['error', 'warning'].includes(message.type()) && !refused && !provoked) visitor.errors.push(message.text());
   });

@@ -77,6 +77,7 @@ start reload
 start trouble
 start addresses
 start address
+start devices --policy auth0
 
 node --test --test-reporter=dot code.test.mjs
 if ! node journey.mjs "${passes[@]}"; then

@@ -1,7 +1,7 @@
 /* The account of somebody with both factors: the addresses in full, the recovery codes, and what can be changed. */
 
 import { $, h, icon } from '../dom.js';
-import { isFew, leftText, regenerate, remove } from '../journey.js';
+import { forget, isFew, leftText, regenerate, remove } from '../journey.js';
 import { button, errorLine, heading, notice, run } from '../parts.js';
 import { go, signOut, state } from '../state.js';
 import { clock, momentOf } from '../time.js';
@@ -64,24 +64,48 @@ function recoveryRow(one) {
   return item;
 }
 
+function deviceRow(one) {
+  const name = one.current ? 'This device' : `Device from ${momentOf(one.remembered_since)}`;
+  const item = h('li', { class: 'row', 'data-id': one.id },
+    h('span', { class: 'row-icon' }, icon('key')),
+    h('span', { class: 'row-text' }, h('span', { class: 'row-name' }, name),
+      h('span', { class: 'row-meta' }, h('span', {}, `Last used ${momentOf(one.last_used)}`), h('span', {}, `Remembered until ${momentOf(one.expires_at)}`))));
+  const ask = button('Forget', 'secondary small', () => question(item, ask, {
+    label: `Forget ${name}?`, text: 'Forget this device? You are signed out everywhere else.',
+    yes: 'Forget it', no: 'Keep it', busy: 'Forgetting…',
+    action: async () => { await forget(one); $('view-title').focus(); },
+  }), { 'aria-label': `Forget ${name}` });
+  item.append(ask);
+  return item;
+}
+
 export function account() {
   const list = h('ul', { class: 'rows', 'aria-labelledby': 'factors-title' });
   const empty = h('p', { class: 'empty' }, 'No second factor. The next sign-in asks you to add one.');
   const told = h('div', { 'aria-live': 'polite' });
   const left = h('span', { class: 'clock' });
+  const devices = h('ul', { class: 'rows', 'aria-labelledby': 'devices-title' });
+  const remembered = h('section', { class: 'stack tight', hidden: true }, h('h2', { id: 'devices-title' }, 'Remembered devices'), devices);
   let shown = null;
+  let listed = null;
   return {
     step: 2, title: 'Your account',
     body: [
-      heading('You are signed in', h('span', {}, 'as ', h('strong', {}, state.session.username), ', with two factors.')),
+      heading('You are signed in', h('span', {}, 'as ', h('strong', {}, state.session.username), '.')),
       told,
       h('section', { class: 'stack tight' }, h('h2', { id: 'factors-title' }, 'Second factors'), list, empty),
+      remembered,
       h('div', { class: 'actions' }, button('Add an address', 'secondary', () => go('enroll')), button('Sign out', 'secondary', () => signOut('You are signed out.', 'ok'))),
       h('p', { class: 'hint' }, 'This session may change your factors for ', left, '.'),
     ],
     update() {
       told.replaceChildren(...(state.notice ? [notice(state.notice.kind, state.notice.text)] : []));
       told.hidden = !state.notice;
+      if (listed !== state.devices) {
+        listed = state.devices;
+        devices.replaceChildren(...(listed || []).map(deviceRow));
+        remembered.hidden = !listed?.length;
+      }
       if (shown === state.authenticators) return;
       shown = state.authenticators;
       const addresses = shown.filter((one) => one.authenticator_type === 'oob');

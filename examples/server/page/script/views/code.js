@@ -34,6 +34,10 @@ export function code() {
   };
   const entered = () => digitsOf(input.value);
 
+  // Only a sign-in that the code completes has the device remembered.
+  const remember = h('input', { id: 'remember', name: 'remember', type: 'checkbox' });
+  const remembering = !more && h('label', { class: 'check', for: 'remember' }, remember, h('span', {}, 'Remember this device'));
+
   let wrong = new Set(); // codes that the server refused for this challenge
   let armed = true;      // whether the last digit submits
   const none = `No single ${digits}-digit code is in that text. Copy the code alone, or type it.`;
@@ -81,7 +85,7 @@ export function code() {
   const pause = h('div', { hidden: true });
 
   const { node, main } = form({
-    fields: [entry], submit: purpose === 'confirm' ? 'Confirm the address' : 'Verify', busy: 'Checking…',
+    fields: [entry], choices: remembering ? [remembering] : [], submit: purpose === 'confirm' ? 'Confirm the address' : 'Verify', busy: 'Checking…',
     check: () => {
       if (entered().length !== digits) return [entry, `Enter all ${digits} digits of the code.`];
       if (wrong.has(entered())) return [entry, `You tried that code already, and it was not right. ${state.attemptsLeft ? attemptsText(state.attemptsLeft) : ''}`.trim()];
@@ -89,7 +93,7 @@ export function code() {
     },
     action: async () => {
       input.readOnly = true;
-      try { await verify(entered()); } finally { input.readOnly = false; }
+      try { await verify(entered(), !more && remember.checked); } finally { input.readOnly = false; }
     },
     refused: (refusal) => { if (refusal.message === 'Invalid binding_code.') wrong.add(entered()); },
     extra: [fresh, left, h('div', { class: 'timers' }, life, again), pause],

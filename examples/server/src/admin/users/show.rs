@@ -5,7 +5,7 @@
 use countersign::{
     Account, Verifier,
     machine::Enrollment,
-    record::{Authenticator, Lane, Origin},
+    record::{Authenticator, Device, Lane, Origin},
     wire::timestamp,
 };
 use serde_json::{Value, json};
@@ -163,6 +163,34 @@ pub(super) async fn one(data: &Data, email: &str, whole: bool) -> Result<Answer,
     Ok(Answer::new(lines.join("\n"), merged(identity(&user), merged(status.json(), record))))
 }
 
+/// The remembered devices of a user whose time is not over.
+pub(super) async fn devices(data: &Data, email: &str) -> Result<Answer, Failure> {
+    let database = open_existing(data).await?;
+    let user = find(&*database, email).await?;
+    let account = app::load(&*database, &user.subject).await?;
+    let now = OffsetDateTime::now_utc();
+    let live: Vec<_> = account.devices().iter().filter(|known| known.expires() > now).collect();
+    let line = |known: &&Device| {
+        let (since, until) = (timestamp(known.since()), timestamp(known.expires()));
+        format!("{}  since {since}, last used {}, until {until}", known.id(), timestamp(known.last_used()))
+    };
+    let row = |known: &&Device| {
+        json!({
+            "id": known.id().to_string(),
+            "remembered_since": timestamp(known.since()),
+            "last_used": timestamp(known.last_used()),
+            "expires_at": timestamp(known.expires()),
+            "vouched_by": known.vouched_by().to_string(),
+        })
+    };
+    let mut text: Vec<_> = live.iter().map(line).collect();
+    if text.is_empty() {
+        text.push(format!("{email} has no remembered device."));
+    }
+    let devices: Vec<_> = live.iter().map(row).collect();
+    Ok(Answer::new(text.join("\n"), merged(identity(&user), json!({ "devices": devices }))))
+}
+
 /// An authenticator as an administrator sees it.
 struct Shown {
     id: String,
@@ -217,6 +245,7 @@ const MISSING: &str = "missing";
 
 /// A durable key that a record hangs on.
 struct Hangs {
+    devices: u64,
     id: String,
     /// Nothing without the key file; `missing` if it does not have the key, and the codes are lost with it.
     state: Option<&'static str>,
@@ -233,6 +262,7 @@ fn hanging(account: &Account, known: Option<&[KeyView]>) -> Result<Vec<Hangs>, F
         id,
         recovery_codes: on.recovery_codes,
         pending_recovery_codes: on.pending_recovery_codes,
+        devices: on.devices,
     });
     Ok(hangs.collect())
 }
@@ -241,7 +271,7 @@ impl Hangs {
     fn json(&self) -> Value {
         json!({
             "class": "durable", "id": self.id, "state": self.state, "recovery_codes": self.recovery_codes,
-            "pending_recovery_codes": self.pending_recovery_codes,
+            "pending_recovery_codes": self.pending_recovery_codes, "devices": self.devices,
         })
     }
 
@@ -251,7 +281,11 @@ impl Hangs {
             0 => String::new(),
             pending => format!(" and {pending} that go live with an enrollment"),
         };
-        format!("  durable key {}{state}: {} recovery codes{pending}", self.id, self.recovery_codes)
+        let devices = match self.devices {
+            0 => String::new(),
+            devices => format!(", {devices} remembered devices"),
+        };
+        format!("  durable key {}{state}: {} recovery codes{pending}{devices}", self.id, self.recovery_codes)
     }
 }
 
