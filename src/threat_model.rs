@@ -14,10 +14,8 @@
 //!    buckets, and nothing but time refills them. A remembered device is in the lane of elevated sessions.
 //! 4. The long budget admits 30 guesses and one more a day: a chance of 0.00039 a year against somebody who
 //!    already has the password and never stops, and 0.00079 if an elevated session or a remembered device is
-//! in the
-//!    same hands.
-//!    [`Policy::guess_probability`](crate::Policy::guess_probability) computes it for any policy; without the
-//!    long budget (`auth0`) it is 0.084 and 0.16, for `strict` 0.00000055 and 0.0000011.
+//!    in the same hands. [`Policy::guess_probability`](crate::Policy::guess_probability) computes it for any
+//!    policy; without the long budget (`auth0`) it is 0.084 and 0.16, for `strict` 0.00000055 and 0.0000011.
 //!    `tests/it/guess_probability.rs` has thieves with a year of time count their guesses at the real
 //!    commands: 395, 87,610 and 55 in a lane.
 //! 5. Only somebody who passed a first factor can spend an attempt.
