@@ -177,8 +177,8 @@ fn a_code_is_typed_in_the_browser_that_asked() {
 fn a_reset_gives_messages_back() {
     let server = Server::start();
     let thief = server.mfa_token();
-    let drained = (0..30).map(|place| server.associate(&thief, &format!("{place}@example.com")).status);
-    assert_eq!(drained.last(), Some(429));
+    let drain = |place: u32| server.associate(&thief, &format!("{place}@example.com")).status;
+    assert!((0..30).any(|place| drain(place) == 429));
     ask(&server, "/reset", USER);
     let token = letter(&server, 1).token;
     let reply = post(&server, "/reset", None, &json!({ "email": USER, "token": token, "password": NEW }));
