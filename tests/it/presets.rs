@@ -33,6 +33,8 @@ struct Preset {
     recovery_codes: usize,
     codes_after_use: u8,
     lists: [usize; 3],
+    /// For how many days a device is remembered, and whether it takes the place of a second factor.
+    remember: (i64, bool),
 }
 
 const DAY: i64 = 86_400;
@@ -54,6 +56,7 @@ const PRESETS: [Preset; 3] = [
         recovery_codes: 10,
         codes_after_use: 9,
         lists: [16, 3, 8],
+        remember: (30, false),
     },
     Preset {
         settings: Settings::auth0,
@@ -71,6 +74,7 @@ const PRESETS: [Preset; 3] = [
         recovery_codes: 1,
         codes_after_use: 1,
         lists: [50, 5, 8],
+        remember: (30, true),
     },
     Preset {
         settings: Settings::strict,
@@ -88,6 +92,7 @@ const PRESETS: [Preset; 3] = [
         recovery_codes: 10,
         codes_after_use: 10,
         lists: [8, 2, 4],
+        remember: (90, false),
     },
 ];
 
@@ -320,6 +325,27 @@ fn empty_guess_budgets_do_what_the_preset_says() {
                 assert_eq!(preset.exhausted, WhenExhausted::Lock);
                 assert!(matches!(denial, Denial::Locked { .. }));
             }
+        }
+    }
+}
+
+#[test]
+fn devices_are_remembered_for_as_long_as_the_preset_says() {
+    for preset in &PRESETS {
+        let mut world = world(preset, |_| {});
+        world.enroll("user@example.com");
+        world.pass(3_600);
+        let device = world.remember();
+        let (days, skips) = preset.remember;
+        for (millisecond, lane) in [(1, Lane::Known), (0, Lane::Unknown)] {
+            let mut then = World::new(world.verifier.policy().clone());
+            then.store.put(world.account());
+            then.now = world.now + Duration::days(days) - Duration::milliseconds(millisecond);
+            let session = then.login_on(&device);
+            let account = then.account();
+            assert_eq!(then.verifier.lane(&session, &account, then.now), lane);
+            let remembered = then.verifier.requirements(&session, &account, then.now).remembered;
+            assert_eq!(remembered, skips && lane == Lane::Known);
         }
     }
 }
