@@ -7,6 +7,7 @@ use crate::{
     factor::destination::Channel,
     keys::derive::{LinkBinding, STAMP_BYTES},
     value::{
+        binding_code::CodeForm,
         id::{AuthenticatorId, AuthenticatorKind, ChallengeId, TransactionId},
         name::Subject,
         purpose::ProofPurpose,
@@ -53,6 +54,7 @@ constants! {
     Option<&AuthenticatorId> = None;
     Channel = Channel::Email;
     ProofPurpose = ProofPurpose::Reset;
+    CodeForm = CodeForm::Long;
     Revision = Revision::NONE;
     &Subject = leaked(Subject::new("constant").unwrap());
     &AuthenticatorId = leaked(AuthenticatorId::from_random(AuthenticatorKind::Email, [0; 16]));
