@@ -6,11 +6,12 @@ use countersign::{
     Account, BindingCode, Session, Subject, Verifier,
     address_proof::{AddressProof, AddressVerifier, ProofHandle, ProofPolicy, ProofPurpose},
     code::RecoveryCode,
+    policy::Rate,
     session::{OobHandle, Scope},
 };
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use serde_json::Value;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::{floor::Floor, proof::Proving, world};
 
@@ -50,7 +51,11 @@ pub struct Login {
 
 impl Login {
     pub fn new(fill: Fill) -> Self {
-        let policy = world::policy(|settings| settings.recovery_codes = fill.recovery_codes);
+        let policy = world::policy(|settings| {
+            settings.recovery_codes = fill.recovery_codes;
+            // Wrong recovery codes are how logins enter the record here.
+            settings.recovery_bucket = Rate::new(100, Duration::seconds(360));
+        });
         let mut world = world::World::new(policy);
         let (_, recovery) = world.enroll("user-0@example.com");
         // While the account is full nobody can enroll, but the host can still add the last one itself.
