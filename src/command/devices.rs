@@ -22,7 +22,6 @@ use crate::{
     },
     record::{
         account::{Account, AccountBody},
-        authenticator::Authenticator,
         device::{Device, DeviceView},
         record::{Body as _, Internal as _},
     },
@@ -58,8 +57,7 @@ impl Verifier {
     /// Lists the devices that are remembered now, in the order in which they were.
     ///
     /// A first-factor session may, even a spent one and even without a named client; an elevated one needs
-    /// the scope
-    /// `read:authenticators`.
+    /// the scope `read:authenticators`.
     ///
     /// # Errors
     /// [`Denial::InsufficientScope`], [`Denial::ExpiredToken`], [`Denial::WrongRecord`].
@@ -135,7 +133,8 @@ impl Verifier {
     }
 
     /// Remembers the device of a session in which this authenticator was just proven, if the policy does: in
-    /// the place of the one that the session is on. Only an active authenticator vouches.
+    /// the place of the one that the session is on. Only a proof vouches: an authenticator that is none, is not
+    /// confirmed or is disabled never gets here.
     pub(crate) fn remember(
         &self,
         account: &mut AccountBody,
@@ -144,7 +143,6 @@ impl Verifier {
         context: &mut Context<'_>,
     ) -> Option<DeviceToken> {
         let remember = self.policy.remember()?;
-        account.authenticator(id).filter(|known| Authenticator::is_active(known))?;
         let former = self.device_of(context.session, account, context.now).map(Device::id);
         let (key, lifetime) = (self.keys.durable(), remember.lifetime_ms());
         let drawn = (draws.device(), draws.seed("device"));

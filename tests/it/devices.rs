@@ -280,6 +280,25 @@ fn a_device_dies_with_the_factor_that_vouched_and_with_every_new_beginning() {
     }
 }
 
+#[test]
+fn only_a_session_that_lives_forgets_a_device_and_only_one_that_is_remembered() {
+    let (mut world, token) = remembered(Policy::default());
+    let old = world.elevated();
+    world.revoke_sessions();
+    world.pass(60);
+    world.remember();
+    let device = only_device(&mut world);
+    assert_eq!(forget(&mut world, &old, device).unwrap_err(), Denial::ExpiredToken);
+    assert_eq!(only_device(&mut world), device);
+    // One that has expired is none.
+    world.now = token.expires() + Duration::days(1);
+    let account = world.account();
+    let step = world.verifier.forget_device(account, device, world.now);
+    assert_eq!(world.run(step).unwrap_err(), Denial::UnknownDevice);
+    let elevated = world.elevated();
+    assert_eq!(forget(&mut world, &elevated, device).unwrap_err(), Denial::UnknownDevice);
+}
+
 /// Somebody who guesses an authenticator out of use takes neither the device's lane nor its place from its owner. It
 /// completes no login any more: only an active authenticator vouches.
 #[test]

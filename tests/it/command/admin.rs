@@ -1,6 +1,7 @@
-//! `reset` and `unlock`: what each drops and keeps, and what a clock that is wrong makes of them.
+//! `reset`, `unlock` and `remove_authenticator`: what each drops and keeps, and what a clock that is wrong makes of
+//! them.
 
-use countersign::{Denial, Policy, code::RecoveryCode};
+use countersign::{AuthenticatorId, Denial, Policy, code::RecoveryCode};
 use countersign_testkit::{World, json};
 use time::{Duration, macros::datetime};
 
@@ -94,4 +95,35 @@ fn an_unlock_leaves_a_bound_of_one_day_ahead_and_lowers_one_beyond() {
     };
     assert!(after_unlock(Duration::days(1)));
     assert!(!after_unlock(Duration::days(1) + Duration::MILLISECOND));
+}
+
+fn remove_authenticator(world: &mut World, id: AuthenticatorId) -> Result<(), Denial> {
+    let account = world.account();
+    let step = world.verifier.remove_authenticator(account, id, world.now);
+    world.run(step)
+}
+
+#[test]
+fn an_authenticator_that_waits_for_its_code_is_removed_and_ends_no_session() {
+    let mut world = World::new(Policy::default());
+    let session = world.login();
+    let pending = world.associate(&session, "typo@example.com").unwrap();
+    let code = world.mail().code;
+    remove_authenticator(&mut world, pending.authenticator).unwrap();
+    assert!(world.account().authenticators().is_empty());
+    assert_eq!(world.verify(&session, pending.oob_code.expose(), &code).unwrap_err(), Denial::ExpiredOobCode);
+    world.pass(60);
+    assert!(world.associate(&session, "user@example.com").is_ok());
+}
+
+#[test]
+fn an_enrollment_that_has_ended_is_none_to_remove() {
+    let mut world = World::new(Policy::default());
+    let session = world.login();
+    let pending = world.associate(&session, "user@example.com").unwrap();
+    world.pass(601);
+    assert_eq!(
+        remove_authenticator(&mut world, pending.authenticator).unwrap_err(),
+        Denial::UnknownAuthenticator
+    );
 }
