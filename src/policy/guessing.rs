@@ -60,13 +60,11 @@ impl Policy {
     /// The chances of one short guess and of one long guess at a factor of this kind; the second is 0 where
     /// the policy locks.
     fn chances(&self, kind: AuthenticatorKind) -> Option<(f64, f64)> {
-        match kind {
-            AuthenticatorKind::Email => {
-                let long = if self.hardens_messages() { one_in_ten_to(20) } else { 0.0 };
-                Some((one_in_ten_to(self.0.code_digits), long))
-            }
-            AuthenticatorKind::RecoveryCode => None,
+        if !kind.is_factor() {
+            return None;
         }
+        let long = if self.hardens_messages() { one_in_ten_to(20) } else { 0.0 };
+        Some((one_in_ten_to(self.0.code_digits), long))
     }
 }
 

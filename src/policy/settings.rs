@@ -40,18 +40,18 @@ pub struct Factors {
 }
 
 impl Factors {
-    /// Whether any factor completes a login.
-    fn let_in(&self) -> bool {
-        let Self { email } = self;
-        [email].contains(&&FactorUse::Authenticate)
-    }
-
     /// What a kind is good for. A recovery code is not the policy's to switch off: it always authenticates.
     pub(super) const fn of(&self, kind: AuthenticatorKind) -> FactorUse {
         match kind {
             AuthenticatorKind::Email => self.email,
             AuthenticatorKind::RecoveryCode => FactorUse::Authenticate,
         }
+    }
+
+    /// Whether any of them completes a login.
+    fn any_authenticates(&self) -> bool {
+        let mut factors = AuthenticatorKind::ALL.into_iter().filter(|kind| kind.is_factor());
+        factors.any(|kind| self.of(kind) == FactorUse::Authenticate)
     }
 }
 
@@ -343,7 +343,7 @@ impl Settings {
                 "remember",
                 "a lifetime of 1 s to 90 days in whole milliseconds",
             ),
-            (self.factors.let_in(), "factors", "at least one factor that authenticates"),
+            (self.factors.any_authenticates(), "factors", "at least one factor that authenticates"),
         ];
         let row = rows.into_iter().find(|(in_range, ..)| !in_range);
         row.map(|(_, setting, range)| PolicyError::new(setting, range))
@@ -388,7 +388,7 @@ mod tests {
     fn the_presets_pass_their_own_checks() {
         for settings in [Settings::default(), Settings::auth0(), Settings::strict()] {
             // A preset without a factor that lets anybody in is refused for that, and for nothing else.
-            let refused = (!settings.factors.let_in()).then_some("factors");
+            let refused = (!settings.factors.any_authenticates()).then_some("factors");
             assert_eq!(settings.out_of_range().map(|error| error.setting()), refused);
             let open = Settings { factors: Settings::default().factors, ..settings };
             assert_eq!(open.out_of_range(), None);
