@@ -41,6 +41,14 @@ CLOCK_TARGETS = [
     ("verification/handle/forged", "verification/handle/floor", 1.4),
 ]
 
+OTP_OUTCOMES = [("miss", "a wrong one"), ("previous", "of the step before"), ("present", "of this step"),
+                ("next", "of the next step")]
+
+# What a code of an app may cost, as a multiple of a peer's time for the same outcome in the same process.
+CLOCK_TARGETS += [("peers_otp_miss/countersign", "peers_otp_miss/totp-rs", 1.0)]
+CLOCK_TARGETS += [(f"peers_otp_{outcome}/countersign", f"peers_otp_{outcome}/totp-rfc", 1.0)
+                  for outcome, _ in OTP_OUTCOMES]
+
 PEER_ROWS = [
     ("peers_code", "A mailed code by itself", [
         ("countersign", "budgets, deadline, state, charge and audit included"),
@@ -48,8 +56,6 @@ PEER_ROWS = [
         ("argon2", "no key needed; a table of hashes of six digits still falls in 10^6 guesses"),
         ("bcrypt", "as argon2"),
         ("sha256", "another job: no key, so whoever reads the table has every code; no attempts, no deadline"),
-        ("totp-rs", "another job: a code of a shared secret; no replay guard, no attempts"),
-        ("totp-rfc", "another job: a code of a shared secret; no replay guard, no attempts"),
     ]),
     ("peers_request", "A whole request with a mailed code", [
         ("countersign", "token, handle, step and commit on a full account"),
@@ -61,6 +67,11 @@ PEER_ROWS = [
         ("latchkey", "draws the session and its cookies, which a host of countersign does itself"),
         ("latchkey_hash", "the hash and the comparisons alone: no state"),
     ]),
+    *((f"peers_otp_{outcome}", f"A code of an app, of three steps: {which}", [
+        ("countersign", "the secret derived, every step looked at; budgets, replay guard, charge and audit included"),
+        ("totp-rs", "the codes and the comparisons alone, up to the step that matches"),
+        ("totp-rfc", "the codes and the comparisons alone, of every step"),
+    ]) for outcome, which in OTP_OUTCOMES),
 ]
 
 
@@ -200,8 +211,9 @@ def bars(times):
         ("latchkey: request", "peers_request/latchkey", "peer"),
         ("latchkey: recovery", "peers_recovery/latchkey", "peer"),
         ("SHA-256 of the code (other job)", "peers_code/sha256", "peer"),
-        ("totp-rs (other job)", "peers_code/totp-rs", "peer"),
-        ("totp-rfc (other job)", "peers_code/totp-rfc", "peer"),
+        ("verify_otp, a miss", "peers_otp_miss/countersign", "ours"),
+        ("totp-rs, a miss", "peers_otp_miss/totp-rs", "peer"),
+        ("totp-rfc, a miss", "peers_otp_miss/totp-rfc", "peer"),
         ("argon2", "peers_code/argon2", "peer"),
         ("bcrypt, cost 10", "peers_code/bcrypt", "peer"),
     ]

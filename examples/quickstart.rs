@@ -1,4 +1,4 @@
-//! The whole journey in a terminal: enroll, confirm, sign in, mistype, resend, recover, remove.
+//! The whole journey in a terminal: enroll, confirm, sign in, mistype, resend, add an app, recover, remove.
 //!
 //! `cargo run --example quickstart` asks at a prompt; `cargo run --example quickstart -- --script` plays both sides
 //! by itself and exits 0 only if every step came out as it should. Everything that a host needs is in this file: a
@@ -16,16 +16,18 @@ use std::{
 use countersign::{
     Account, BindingCode, BlockingStore, ChallengeRequest, Denial, Effect, Elevation, EmailAddress, Entropy,
     Key, KeyRing, NewFactor, Policy, Session, Step, Subject, Swap, Verifier, Write,
-    code::RecoveryCode,
-    command::Recovered,
+    code::{OtpCode, RecoveryCode},
+    command::{OtpRequest, Recovered},
     effect::{Content, Delivery, Message},
     factor::{Prompt, Sent, Setup},
+    otp::KeyLabel,
     policy::{RecoveryUse, Settings},
     session::{ClientId, ElevatedScopes, Scope},
     store::drive_blocking,
 };
 use getrandom::SysRng;
 use time::{Duration, OffsetDateTime};
+use totp_rs::Totp;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -74,6 +76,7 @@ impl Host {
         let keys = KeyRing::new("quickstart", Key::new(&transient)?, Key::new(&durable)?)?;
         let mut settings = Settings::default();
         settings.cool_down = Duration::SECOND; // so that nobody waits half a minute for a demonstration
+        settings.totp.steps_ahead = 1; // so that nobody waits for an app's next code
         settings.recovery_use = RecoveryUse::Replace;
         Ok(Self {
             verifier: Verifier::new(keys, Policy::new(settings)?),
@@ -216,8 +219,56 @@ impl Host {
         Ok(result.map(drop))
     }
 
+    fn add_app(&mut self) -> Result<(), Error> {
+        println!("\n4. Signed in, the user adds an authenticator app.");
+        let session = self.elevated()?;
+        let (factor, entropy) =
+            (NewFactor::totp(KeyLabel::new("Quickstart", "user@example.com")?), Entropy::draw(&mut SysRng)?);
+        let associated =
+            self.step(|verifier, account| verifier.associate(&session, account, &factor, now(), &entropy))??;
+        let setup = associated.setup.otp().ok_or("no secret was made")?;
+        println!("   the QR code says: {}", setup.barcode_uri());
+        println!("   or, to be typed: {}", setup.secret());
+        let app = Totp::from_url(setup.barcode_uri())?; // the script's own app
+        let shown = app.generate(seconds()).to_string();
+        self.answer_app(&session, &shown)?;
+        println!("   the next login, by a code of the app:");
+        let session = self.password_accepted()?;
+        let taken = OtpRequest::new(OtpCode::parse(&shown)?).authenticator(associated.authenticator);
+        if self.script {
+            println!("   the same code, once more:");
+            let denied =
+                self.step(|verifier, account| verifier.verify_otp(&session, account, &taken, now(), None))?;
+            expect(
+                denied.map(drop) == Err(Denial::InvalidOtpCode { attempts_left: 4 }),
+                "an app's code is good once",
+            )?;
+        }
+        self.answer_app(&session, &app.generate(seconds() + 30).to_string())
+    }
+
+    /// Asks for the code that the app shows until it is right.
+    fn answer_app(&mut self, session: &Session, shown: &str) -> Result<(), Error> {
+        loop {
+            let code = self.ask("   the code in the app", OtpCode::parse, || shown.to_owned())?;
+            let request = OtpRequest::new(code);
+            let result =
+                self.step(|verifier, account| verifier.verify_otp(session, account, &request, now(), None))?;
+            match result {
+                Ok(verified) => {
+                    println!("   right: {:?}", verified.purpose);
+                    return Ok(());
+                }
+                Err(Denial::InvalidOtpCode { attempts_left: 1.. }) if !self.script => {
+                    println!("   wrong, or used already: wait for the next one");
+                }
+                Err(denial) => return Err(denial.into()),
+            }
+        }
+    }
+
     fn recover(&mut self, codes: &[RecoveryCode]) -> Result<(), Error> {
-        println!("\n4. The mailbox is out of reach: a recovery code.");
+        println!("\n5. Mailbox and app are out of reach: a recovery code.");
         let shown = codes.first().map(grouped).unwrap_or_default();
         let code = self.ask("   a recovery code", RecoveryCode::parse, || shown.to_lowercase())?;
         let recovered = self.login_with(&code)??;
@@ -260,18 +311,28 @@ impl Host {
     }
 
     fn remove(&mut self) -> Result<(), Error> {
-        println!("\n5. Signed in with both factors, the user removes the address.");
-        // The host checked an access token of its own that allows this, and hands back what it kept with it.
-        let kept = self.kept.clone().ok_or("nobody is signed in")?;
-        let elevate = |kept| Session::elevated(kept, ElevatedScopes::ALL, now() + Duration::minutes(10));
-        let session = elevate(kept.clone());
-        let id = self.account()?.authenticators().first().ok_or("nothing is enrolled")?.id();
+        println!("\n6. Signed in with both factors, the user removes the app and the address.");
+        let mut session = self.elevated()?;
         let other = self.password_accepted()?;
-        let new = self.step(|verifier, account| verifier.remove(&session, account, id, now()))??;
-        expect(self.account()?.epoch() == new.epoch(), "the session that acts goes on with a new elevation")?;
+        for authenticator in self.account()?.authenticators().iter().rev() {
+            let id = authenticator.id();
+            let new = self.step(|verifier, account| verifier.remove(&session, account, id, now()))??;
+            expect(
+                self.account()?.epoch() == new.epoch(),
+                "the session that acts goes on with a new elevation",
+            )?;
+            self.kept = Some(new);
+            session = self.elevated()?;
+        }
         let ended = self.verifier.authenticators(&other, &self.account()?, now());
         expect(ended == Err(Denial::ExpiredToken), "every other session ends")?;
-        self.list(&elevate(new), 0)
+        self.list(&session, 0)
+    }
+
+    /// The host checked an access token of its own that allows what follows, and hands back what it kept with it.
+    fn elevated(&self) -> Result<Session, Error> {
+        let kept = self.kept.clone().ok_or("nobody is signed in")?;
+        Ok(Session::elevated(kept, ElevatedScopes::ALL, now() + Duration::minutes(10)))
     }
 
     fn last_code(&self) -> Result<String, Error> {
@@ -314,6 +375,10 @@ fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
+fn seconds() -> u64 {
+    now().unix_timestamp().unsigned_abs()
+}
+
 fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)?;
@@ -330,9 +395,10 @@ fn journey(script: bool) -> Result<(), Error> {
     println!("\n2. What the user has now:");
     host.list(&host.password_accepted()?, 2)?;
     host.sign_in()?;
+    host.add_app()?;
     host.recover(&codes)?;
     host.remove()?;
-    expect(host.tokens == 4, "the enrollment, the login and both recoveries issued one token each")
+    expect(host.tokens == 5, "the enrollment, both logins and both recoveries issued one token each")
 }
 
 fn main() -> ExitCode {

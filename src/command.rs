@@ -23,10 +23,11 @@ pub(crate) mod send;
 pub(crate) mod verifier;
 pub(crate) mod verify_device;
 pub(crate) mod verify_oob;
+pub(crate) mod verify_otp;
 pub(crate) mod verify_recovery;
 
 pub use self::{
     challenge::ChallengeTypes, recovery_codes::Regenerated, verify_device::Remembered,
-    verify_recovery::Recovered,
+    verify_otp::OtpRequest, verify_recovery::Recovered,
 };
 pub use crate::value::{name::Label, purpose::Purpose};

@@ -1,5 +1,6 @@
 //! Primitives: erasing, encoding, comparing and drawing bytes. This room must never know what the bytes are for.
 
+pub(crate) mod base32;
 pub(crate) mod base64url;
 pub(crate) mod declassify;
 pub(crate) mod entropy;

@@ -6,13 +6,18 @@
 pub(crate) mod destination;
 pub(crate) mod email;
 pub(crate) mod factor;
+pub(crate) mod hotp;
+pub(crate) mod one_time;
 pub(crate) mod setup;
 pub(crate) mod spec;
+pub(crate) mod totp;
 
 pub use self::{
     email::EmailFactor,
     factor::Factor,
-    setup::{Prompt, Sent, Setup},
+    hotp::HotpFactor,
+    setup::{OtpSetup, Prompt, Sent, Setup},
+    totp::TotpFactor,
 };
 pub use crate::value::{
     email_address::AddressError,

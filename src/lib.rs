@@ -1,5 +1,5 @@
-//! An embeddable second-factor core: one-time codes by email and recovery codes, as explicit state machines without
-//! I/O.
+//! An embeddable second-factor core: authenticator apps, one-time codes by email and recovery codes, as
+//! explicit state machines without I/O.
 //!
 //! `countersign` decides; the host acts. It owns no socket, no clock, no entropy, no mailer, no database and no
 //! thread. A host gives it a record, a request, the time and randomness; it gives back the next record, and the
@@ -51,6 +51,7 @@
 //! | factors, and what their enrollment answers | [`factor`] |
 //! | who asks, and what a host keeps of it | [`FirstFactor`], [`Session`], [`Elevation`], [`session`] |
 //! | codes and tokens | [`BindingCode`], [`code`] |
+//! | one-time passwords of an app or a device, what its QR code says | [`factor::OtpSetup`], [`otp`] |
 //! | what was proven | [`Evidence`], [`evidence`] |
 //! | what to log | [`audit`] |
 //! | why a client was refused | [`Denial`] |
@@ -102,6 +103,7 @@ mod crypto;
 pub mod factor;
 pub mod keys;
 pub mod machine;
+pub mod otp;
 mod outcome;
 pub mod policy;
 pub mod record;
@@ -204,6 +206,7 @@ pub mod address_proof {
 pub mod code {
     pub use crate::value::{
         binding_code::CodeForm,
+        one_time_password::OtpCode,
         opaque::{DeviceToken, LinkToken, MfaToken, OobCode},
         recovery_code::RecoveryCode,
         user_input::Malformed,

@@ -6,6 +6,10 @@
 //! | setting | [`Settings::default`] | [`Settings::auth0`] | [`Settings::strict`] |
 //! |---|---|---|---|
 //! | email | authenticates | authenticates | confirms only |
+//! | TOTP | authenticates | authenticates | authenticates |
+//! | TOTP: hash, digits, step, steps taken | SHA-1, 6, 30 s, -1 and 0 | SHA-1, 6, 30 s, -1 to +1 | SHA-1, 6, 30 s, -1 and 0 |
+//! | HOTP | off | off | off |
+//! | HOTP: digits, look-ahead | 6, 5 | 6, 5 | 6, 2 |
 //! | code: digits, lifetime, attempts | 6, 300 s, 5 | 6, 300 s, 10 | 8, 300 s, 3 |
 //! | `mfa_token` lifetime | 600 s | 600 s | 600 s |
 //! | second factor of an elevated session that changes factors | 900 s | 900 s | 900 s |
@@ -26,9 +30,11 @@
 //! budget of guesses is empty is **hardened** and not locked, except by `auth0`: its messages carry codes of
 //! 20 digits, whose guesses need no limit, so nobody can keep its holder out by guessing.
 //!
-//! `default` keeps email as a factor and claims no assurance level for it. `auth0` follows what Auth0 documents.
-//! `strict` enforces the verifier-side limits of NIST SP 800-63B-4 and OWASP ASVS 5.0 level 3: there email may
-//! confirm an address and never authenticate (SP 800-63B-4 section 3.1.3.1, ASVS 6.3.6).
+//! `default` keeps email as a factor and claims no assurance level for it. `auth0` follows what Auth0
+//! documents. `strict` enforces the verifier-side limits of NIST SP 800-63B-4 and OWASP ASVS 5.0 level 3:
+//! there email may confirm an address and never authenticate (SP 800-63B-4 section 3.1.3.1, ASVS 6.3.6), and
+//! TOTP signs people in. HOTP is for hosts that hand out devices: they switch it on. A policy without any
+//! factor that completes a login is refused.
 //!
 //! A [proof of an address](crate::address_proof) without an account has settings of its own, [`ProofSettings`](crate::address_proof::ProofSettings): nothing
 //! is counted there but messages.
@@ -37,11 +43,13 @@
 
 pub(crate) mod bounds;
 pub(crate) mod guessing;
+pub(crate) mod one_time;
 pub(crate) mod policy;
 pub(crate) mod proof;
 pub(crate) mod rate;
 pub(crate) mod settings;
 
+pub use one_time::{HotpSettings, TotpSettings};
 pub use rate::Rate;
 pub use settings::{
     AtCap, FactorUse, Factors, PolicyError, RecoveryThrottle, RecoveryUse, Remember, Resend, Settings,

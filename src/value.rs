@@ -8,6 +8,7 @@ pub(crate) mod id;
 pub(crate) mod instant;
 pub(crate) mod lane;
 pub(crate) mod name;
+pub(crate) mod one_time_password;
 pub(crate) mod opaque;
 pub(crate) mod purpose;
 pub(crate) mod recovery_code;

@@ -24,6 +24,8 @@
 //! | long codes | the same `binding_code`; `binding_code_length` and `binding_code_description` in the answer that announces one | an addition: a client that knows nothing of it passes on what was typed |
 //! | remembered devices | `remember_device` in a token request, `device_token` and `device_expires_in` in its answer, `device_token` in later requests, `remembered_device` beside `mfa_requirements`, and a grant type of its own | an addition: Auth0 keeps this to its own pages. A client that asks for nothing sees none of it |
 //! | clocks that disagree | 503 `temporarily_unavailable` | the name is RFC 6749's (section 4.1.2.1); no client and no user is at fault |
+//! | `type` of an app or a device in lists | `otp` | the documentation; its ids begin with `totp` |
+//! | which of several apps made an `otp` | `authenticator_id`, only needed then | an addition: the service takes one app a user |
 //! | misspelt `authentication_types` | read as `authenticator_types` | one page of the documentation has it |
 //! | expired `mfa_token` in a body | 400 `expired_token` | the draft; tests have 401, the inventory 403 |
 //! | expired `mfa_token` as bearer | 401 `expired_token` | the clients' tests; the draft does not know these endpoints |
@@ -62,6 +64,7 @@
 //! | `TooManyAuthenticators` | 403 | `access_denied` | Too many authenticators are enrolled. |
 //! | `NotEnrolled`, challenge | 400 | `association_required` | User is not enrolled. You can use /mfa/associate endpoint to enroll the first authenticator. |
 //! | `NotEnrolled`, elsewhere | 401 | `unsupported_challenge_type` | the same |
+//! | `AuthenticatorRequired` | 400 | `invalid_request` | Missing required parameter: authenticator_id |
 //! | `UnsupportedChallengeType` | 400 | `unsupported_challenge_type` | None of the requested challenge types is available to the user. |
 //! | `UnknownAuthenticator`, remove | 404 | `invalid_authenticator` | The authenticator was not found. |
 //! | `UnknownAuthenticator`, elsewhere | 400 | `invalid_authenticator` | The authenticator was not found. |
@@ -77,6 +80,7 @@
 //! | `ChallengeCancelled(Hardened)` | 403 | `expired_token` | oob_code is expired. Ask for a new one: its binding_code has 20 digits. |
 //! | `ExpiredOobCode`, `OobCodeUsed`, `ChallengeCancelled` otherwise | 403 | `expired_token` | oob_code is expired |
 //! | `MalformedCode`, `InvalidBindingCode`, `InvalidLongCode` | 403 | `invalid_grant` | Invalid binding_code. |
+//! | `MalformedCode` with the grant `mfa-otp`, `InvalidOtpCode` | 403 | `invalid_grant` | Invalid otp_code. |
 //! | `NoRecoveryCode` | 403 | `unsupported_challenge_type` | User does not have a recovery-code. |
 //! | `InvalidRecoveryCode` | 403 | `invalid_grant` | MFA Authorization rejected. |
 //! | `UnknownDevice`, remove | 404 | `invalid_request` | The device was not found. |
@@ -100,7 +104,7 @@ pub use reply::{
     RequiredType, TokenReply, timestamp,
 };
 pub use request::{
-    AssociateBody, ChallengeBody, ClientCredentials, GRANT_MFA_DEVICE, GRANT_MFA_OOB, GRANT_MFA_OTP,
-    GRANT_MFA_RECOVERY_CODE, GRANT_PASSWORD, TokenBody, TokenGrant,
+    AssociateBody, AssociateFactor, ChallengeBody, ClientCredentials, GRANT_MFA_DEVICE, GRANT_MFA_OOB,
+    GRANT_MFA_OTP, GRANT_MFA_RECOVERY_CODE, GRANT_PASSWORD, TokenBody, TokenGrant,
 };
 pub use secret::Secret;

@@ -7,11 +7,14 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
+use countersign::{code::OtpCode, command::OtpRequest};
 use countersign_testkit::{
+    World,
     cases::{self, Row},
     login::{Bare, Fill, Login},
     meter::Meter,
     minima::{self, Minima},
+    wrong_otp,
 };
 use latchkey::{
     Account, Config, Email, Role, UserId,
@@ -45,7 +48,6 @@ fn code(minima: &mut Minima) {
     minima.call("latchkey", || hash.verify(black_box(binding.expose_secret()), black_box(short)));
     let stored: [u8; 32] = Sha256::digest(typed).into();
     minima.call("sha256", || bool::from(Sha256::digest(black_box(typed)).ct_eq(&stored)));
-    totp(minima);
 }
 
 /// The same by hashes that are slow on purpose.
@@ -60,16 +62,49 @@ fn slow(minima: &mut Minima) {
     minima.slow("bcrypt", || assert!(bcrypt::verify(black_box(&typed), &hashed).expect("its own hash")));
 }
 
-fn totp(meter: &mut impl Meter) {
-    let (secret, time) = ([0x33_u8; 20], 1_767_268_800);
-    let totp = totp_rs::Builder::new().with_secret(secret.to_vec()).with_skew(0).build().expect("RFC 6238");
-    let code = totp.generate(time).to_string();
-    assert!(totp.check(&code, time).is_some());
-    meter.call("totp-rs", || totp.check(black_box(&code), black_box(time)));
+/// The outcomes of a code of an app: the step that it is of, from the present one; none for a wrong code.
+const OUTCOMES: [(&str, Option<i64>); 4] = [
+    ("peers_otp_previous", Some(-1)),
+    ("peers_otp_present", Some(0)),
+    ("peers_otp_next", Some(1)),
+    ("peers_otp_miss", None),
+];
+
+/// A code of an app, of three steps that could be right, by SHA-1. The peers are given the secret, and charge
+/// nothing.
+fn otp(minima: &mut Minima, outcome: Option<i64>) {
+    let mut world = World::new(countersign_testkit::policy(|settings| settings.totp.steps_ahead = 1));
+    let (.., app) = world.enroll_totp();
+    world.pass(3_600);
+    let (session, account, now) = (world.login(), world.account(), world.now);
+    let shown = |steps| app.at(now + time::Duration::seconds(30 * steps));
+    let code = match outcome {
+        Some(steps) => shown(steps),
+        None => wrong_otp(&[&shown(-1), &shown(0), &shown(1)]),
+    };
+    let typed = code.expose();
+    let answer = |row: &mut Row<_>| {
+        let request = OtpRequest::new(OtpCode::parse(black_box(typed)).expect("six digits"));
+        row.step(|account| world.verifier.verify_otp(&session, account, &request, now, None));
+    };
+    assert_eq!(cases::succeeds(account.clone(), answer), outcome.is_some());
+    minima.case("countersign", || Row::of(account.clone()), answer);
+
+    let (secret, time) = ([0x33_u8; 20], 1_767_268_800_u64);
+    let totp = totp_rs::Builder::new().with_secret(secret.to_vec()).with_skew(1).build().expect("RFC 6238");
+    let shown = |steps: i64| totp.generate(time.saturating_add_signed(30 * steps)).to_string();
+    let near = [shown(-1), shown(0), shown(1)];
+    let nobodys =
+        || ["000000", "111111", "222222", "333333"].into_iter().find(|code| !near.iter().any(|n| n == code));
+    let typed = outcome.map_or_else(|| nobodys().expect("three are taken at most").to_owned(), shown);
+    assert_eq!(totp.check(&typed, time).is_some(), outcome.is_some());
+    minima.call("totp-rs", || totp.check(black_box(&typed), black_box(time)));
     let (totp, secret) = (totp_rfc::Totp::default(), totp_rfc::Secret::new(&secret).expect("20 bytes"));
-    let verify = || totp.verify(&secret, black_box(time), black_box(&code)).expect("six digits");
-    assert!(verify(), "both follow RFC 6238");
-    meter.call("totp-rfc", verify);
+    let window = totp_rfc::ValidationWindow::new(1, 1);
+    let verify =
+        || totp.verify_window(&secret, black_box(time), window, black_box(&typed)).expect("six digits");
+    assert_eq!(verify().is_some(), outcome.is_some(), "both follow RFC 6238");
+    minima.call("totp-rfc", verify);
 }
 
 fn latchkey_code(typed: &str) -> (SecretToken, EmailCodeHash) {
@@ -189,6 +224,9 @@ fn main() {
         minima.group("peers_code", code);
         minima.group("peers_request", request);
         minima.group("peers_recovery", recovery_codes);
+        for (group, outcome) in OUTCOMES {
+            minima.group(group, |minima| otp(minima, outcome));
+        }
         // They take a thousand times as long as all the others.
         if round % 40 == 0 {
             minima.group("peers_code", slow);

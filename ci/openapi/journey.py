@@ -5,6 +5,9 @@
 Exit status 1 names the first reply that the description lacks: a status, a content type, or a body of another shape.
 """
 
+import base64
+import hashlib
+import hmac
 import json
 import sys
 import time
@@ -95,6 +98,13 @@ def code():
 used = set()
 
 
+def app_code(secret, steps):
+    """What an app shows so many steps from now (RFC 6238)."""
+    counter = (int(time.time()) // 30 + steps).to_bytes(8, "big")
+    mac = hmac.digest(base64.b32decode(secret), counter, hashlib.sha1)
+    return f"{(int.from_bytes(mac[mac[-1] & 15:][:4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
+
+
 def main():
     for path in ("/", "/healthz", "/metrics", "/demo/info", "/openapi.json", "/.well-known/jwks.json"):
         assert call("GET", path)[0] == 200
@@ -129,6 +139,20 @@ def main():
     token({**recovery, "recovery_code": associated["recovery_codes"][0]}, 200)
     mfa_token = token(PASSWORD, 403)["mfa_token"]
     token({"grant_type": GRANT + "otp", "mfa_token": mfa_token, "otp": "123456"}, 400)
+    _, app = call("POST", "/mfa/associate", {"authenticator_types": ["otp"]}, token=access_token)
+    assert call("POST", "/demo/barcode", {"text": app["barcode_uri"]})[0] == 200
+    # The code of the step before confirms and the present one signs in: both are taken until this step ends.
+    while time.time() % 30 > 20:
+        time.sleep(0.1)
+    confirm = {"grant_type": GRANT + "otp", "mfa_token": access_token}
+    token({**confirm, "otp": app_code(app["secret"], -1)}, 200)
+    _, listed = call("GET", "/mfa/authenticators", token=access_token)
+    (named,) = [entry["id"] for entry in listed if entry["type"] == "otp"]
+    challenge = {**CLIENT, "mfa_token": mfa_token, "challenge_type": "otp", "authenticator_id": named}
+    _, challenged = call("POST", "/mfa/challenge", challenge)
+    assert challenged["challenge_type"] == "otp", challenged
+    token({"grant_type": GRANT + "otp", "mfa_token": mfa_token, "otp": app_code(app["secret"], 0)}, 200)
+    mfa_token = token(PASSWORD, 403)["mfa_token"]
     _, listed = call("GET", "/mfa/authenticators", token=access_token)
     assert any("email" in entry for entry in listed)
     assert call("POST", "/mfa/recovery-codes", token=mfa_token)[0] == 403

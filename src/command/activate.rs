@@ -3,7 +3,6 @@
 
 use crate::{
     command::{context::Context, verifier::Verifier, verify_oob::Verified},
-    factor::destination::Channel,
     keys::draws::Draws,
     machine::enrollment::PendingRecovery,
     outcome::{denial::Denial, end_sessions::EndReason, issue_token::IssueToken, notify::Notice},
@@ -18,14 +17,13 @@ impl Verifier {
     pub(crate) fn accept(
         &self,
         account: &mut AccountBody,
-        (id, channel, purpose): (AuthenticatorId, Channel, Purpose),
+        (id, purpose, evidence): (AuthenticatorId, Purpose, Evidence),
         pending: Option<PendingRecovery>,
         remember: Option<Draws>,
         context: &mut Context<'_>,
     ) -> Result<Verified, Denial> {
         let recovery_codes_live =
             if purpose == Purpose::Confirm { self.activate(account, id, pending, context)? } else { false };
-        let evidence = Evidence::oob(id, channel, context.now);
         let issued = if self.policy.authenticates(id.kind()) {
             self.complete(account, (id, &evidence), context)?
         } else {

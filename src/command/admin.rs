@@ -105,20 +105,30 @@ impl Verifier {
             Enrollment::Unconfirmed(state) => state.recovery(),
             Enrollment::Active | Enrollment::Disabled => None,
         });
-        let live = live.map(|key| (key, [1, 0, 0]));
-        let pending = pending.map(|set| (set.key_id(), [0, usize::from(set.count()), 0]));
-        let devices = account.devices().iter().map(|known| (known.key_id(), [0, 0, 1]));
+        let one_time = account.authenticators().iter().filter_map(|known| known.factor().one_time());
+        let live = live.map(|key| (key, [1, 0, 0, 0]));
+        let pending = pending.map(|set| (set.key_id(), [0, usize::from(set.count()), 0, 0]));
+        let devices = account.devices().iter().map(|known| (known.key_id(), [0, 0, 1, 0]));
+        let one_time = one_time.map(|otp| (otp.source().key_id(), [0, 0, 0, 1]));
         let mut found = StaleKeys::default();
-        let uses = live.chain(pending).chain(devices);
-        for (key, [live, pending, devices]) in uses.filter(|(key, _)| *key != self.keys.durable().id) {
+        let uses = live.chain(pending).chain(devices).chain(one_time);
+        let old = uses.filter(|(key, _)| *key != self.keys.durable().id);
+        for (key, [live, pending, devices, otp_secrets]) in old {
             let known = self.keys.durable_by_id(key).is_some();
             let list = if known { &mut found.stale } else { &mut found.lost };
             if let Some(entry) = list.iter_mut().find(|entry| entry.key == key) {
                 entry.recovery_codes = entry.recovery_codes.saturating_add(live);
                 entry.pending_recovery_codes = entry.pending_recovery_codes.saturating_add(pending);
                 entry.devices = entry.devices.saturating_add(devices);
+                entry.otp_secrets = entry.otp_secrets.saturating_add(otp_secrets);
             } else {
-                list.push(KeyUse { key, recovery_codes: live, pending_recovery_codes: pending, devices });
+                list.push(KeyUse {
+                    key,
+                    recovery_codes: live,
+                    pending_recovery_codes: pending,
+                    devices,
+                    otp_secrets,
+                });
             }
         }
         found

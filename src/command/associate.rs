@@ -7,16 +7,19 @@ use crate::{
     command::{
         context::Context,
         decide::{Decision, decide_drawing},
-        send::{SentCode, delivery_decision},
+        send::delivery_decision,
         verifier::Verifier,
     },
     crypto::entropy::Entropy,
     factor::{
-        factor::{Factor, NewFactor},
+        destination::Channel,
+        factor::{Factor, NewFactor, Wanted},
+        one_time::SecretSource,
         setup::Setup,
     },
     keys::{derive, draws::Draws},
     machine::enrollment::{Enrollment, PendingRecovery, Unconfirmed},
+    otp::key_uri::KeyLabel,
     outcome::{
         audit::{AuditEvent, Command},
         denial::Denial,
@@ -30,7 +33,7 @@ use crate::{
     },
     session::session::{Grant, Session},
     value::{
-        id::{AuthenticatorId, AuthenticatorKind},
+        id::{AuthenticatorId, AuthenticatorKind, TransactionId},
         instant::Millis,
         purpose::Purpose,
         recovery_code::RecoveryCode,
@@ -53,13 +56,24 @@ pub struct Associated {
     pub setup: Setup,
 }
 
+/// How an enrollment begins.
+enum Way<'a> {
+    /// A code is sent by this channel.
+    Send(Channel),
+    /// A secret is shown under this label.
+    Show(&'a KeyLabel),
+}
+
 impl Verifier {
-    /// Begins the enrollment of a factor: a code is sent to it, and [`verify_oob`](Self::verify_oob) confirms it.
+    /// Begins the enrollment of a factor. A code is sent to an address, and [`verify_oob`](Self::verify_oob)
+    /// confirms it; of one-time passwords the secret is shown, and [`verify_otp`](Self::verify_otp) confirms
+    /// it.
     ///
     /// First-factor sessions may enroll only while the user has no enrolled authenticator. Elevated sessions with the
     /// scope `enroll`, and a second factor that is recent enough, always may. A repeated request for the same factor in
-    /// the same transaction sends again, with the same handle. It shows the same recovery codes again, but only while the
-    /// enrollment is pending, and only to the session that began it with its client named.
+    /// the same transaction sends again, with the same handle; of one-time passwords it shows the same secret. It shows
+    /// the same recovery codes again, but only while the enrollment is pending, and only to the session that began it
+    /// with its client named.
     ///
     /// Denials: [`InsufficientUserAuthentication`](Denial::InsufficientUserAuthentication),
     /// [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if the policy has the factor off,
@@ -79,14 +93,14 @@ impl Verifier {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::Associate, session, now);
         decide_drawing(&self.keys, audit, account, now, entropy, |account, draws, draft| {
-            self.try_associate(account, factor.factor(), draws, &mut Context { session, now, draft })
+            self.try_associate(account, factor.wanted(), draws, &mut Context { session, now, draft })
         })
     }
 
     fn try_associate(
         &self,
         account: &mut AccountBody,
-        factor: &Factor,
+        wanted: &Wanted,
         draws: &mut Draws,
         context: &mut Context<'_>,
     ) -> Result<Decision<Associated>, Denial> {
@@ -97,21 +111,28 @@ impl Verifier {
         Self::check_session(session, account, now)?;
         self.check_recent(session, now)?;
         account.prune(now);
-        self.check_enrollment(session, account, factor)?;
-        let channel = factor.channel().ok_or(Denial::UnsupportedChallengeType)?;
+        self.check_enrollment(session, account, (wanted.kind(), wanted.factor()))?;
+        let way = match wanted {
+            // A factor with a secret is never enrolled as a copy of another.
+            Wanted::Given(factor) => Way::Send(factor.channel().ok_or(Denial::UnsupportedChallengeType)?),
+            Wanted::Totp(label) | Wanted::Hotp(label) => Way::Show(label),
+        };
         let lane = self.lane_of(session, account, now);
         self.check_lock(account, lane, now)?;
         // Before anything of it is added: making room for the entry ends what belongs to entries that leave.
-        account.open_transaction(session, lane);
+        let prolonged = account.open_transaction(session, lane);
         let transaction = session.transaction();
-        let same = |known: &&Authenticator| known.is_opened_in(transaction) && known.factor() == factor;
+        let same = |known: &&Authenticator| {
+            let usable = known.is_opened_in(transaction) && !known.factor().is_lost(&self.keys);
+            usable && wanted.is_met_by(known.factor())
+        };
         let known = account.authenticators().iter().find(same).map(Authenticator::id);
         // A new one is named once it is there: the record of a refusal does not hold it.
         context.draft.audit.authenticator = known;
         let id = match known {
             Some(id) => id,
             None => {
-                let new = self.draw_unconfirmed(session, account, factor, now, draws);
+                let new = self.draw_unconfirmed(session, account, wanted, now, draws);
                 let id = new.id();
                 if !account.add_unconfirmed(new, transaction, self.policy.settings()) {
                     return Err(Denial::TooManyAuthenticators);
@@ -119,13 +140,47 @@ impl Verifier {
                 id
             }
         };
-        let sending = self.send_code(account, (id, channel), Purpose::Confirm, draws, context)?;
-        context.draft.audit.authenticator = Some(id);
-        let delivery = sending.sent.delivery;
-        // The request that began the enrollment is shown them in any case: a client need not name itself for that.
+        // The request that began the enrollment is shown the recovery codes in any case: a client need not name itself
+        // for that.
         let shown = known.is_none() || session.is_client_known();
-        let answer = self.associated(account, id, sending, shown).ok_or(Denial::ExpiredOobCode)?;
-        Ok(delivery_decision(delivery, answer))
+        match way {
+            Way::Send(channel) => {
+                let sending = self.send_code(account, (id, channel), Purpose::Confirm, draws, context)?;
+                context.draft.audit.authenticator = Some(id);
+                let delivery = sending.sent.delivery;
+                let setup = (Setup::Oob(sending.sent), sending.deadline);
+                let answer = self.associated(account, id, setup, shown).ok_or(Denial::ExpiredOobCode)?;
+                Ok(delivery_decision(delivery, answer))
+            }
+            Way::Show(label) => {
+                let setup = self.show_secret(account, (transaction, id), label)?;
+                context.draft.audit.authenticator = Some(id);
+                let answer = self.associated(account, id, (setup, session.expires_ms()), shown);
+                let answer = answer.ok_or(Denial::UnknownAuthenticator)?;
+                let changed = prolonged || known.is_none();
+                Ok(if changed { Decision::Store(Ok(answer)) } else { Decision::Unchanged(answer) })
+            }
+        }
+    }
+
+    /// The secret of an unconfirmed authenticator, for the app or the device that is to have it. Its attempts
+    /// are counted from now on.
+    fn show_secret(
+        &self,
+        account: &mut AccountBody,
+        pair: (TransactionId, AuthenticatorId),
+        label: &KeyLabel,
+    ) -> Result<Setup, Denial> {
+        let attempts = self.policy.settings().attempts;
+        account.open_pair(pair, attempts);
+        if account.attempts_left(pair, attempts) == 0 {
+            return Err(Denial::AttemptsExhausted);
+        }
+        let (_, id) = pair;
+        let known = account.authenticator(id).ok_or(Denial::UnknownAuthenticator)?;
+        let otp = known.factor().one_time().ok_or(Denial::UnknownAuthenticator)?;
+        let setup = otp.setup(&self.keys, (account.subject(), id), label);
+        setup.map(Setup::Otp).ok_or(Denial::UnknownAuthenticator)
     }
 
     /// Every gate of an enrollment but the budgets; checked again when it is confirmed.
@@ -133,15 +188,15 @@ impl Verifier {
         &self,
         session: &Session,
         account: &AccountBody,
-        factor: &Factor,
+        (kind, factor): (AuthenticatorKind, Option<&Factor>),
     ) -> Result<(), Denial> {
         if !session.is_elevated() && (account.is_enrolled() || account.is_spent(session.transaction())) {
             return Err(Denial::AlreadyEnrolled);
         }
-        if self.policy.admits(factor.kind()) == FactorUse::Off {
+        if self.policy.admits(kind) == FactorUse::Off {
             return Err(Denial::UnsupportedChallengeType);
         }
-        if account.authenticators().iter().any(|known| known.is_active() && known.factor() == factor) {
+        if account.authenticators().iter().any(|known| known.is_active() && Some(known.factor()) == factor) {
             return Err(Denial::AddressInUse);
         }
         if account.confirmed_count() >= usize::from(self.policy.settings().max_authenticators) {
@@ -154,12 +209,12 @@ impl Verifier {
         &self,
         session: &Session,
         account: &AccountBody,
-        factor: &Factor,
+        wanted: &Wanted,
         now: Millis,
         draws: &mut Draws,
     ) -> Authenticator {
-        let id = draws.authenticator(factor.kind());
-        let recovery = if self.policy.authenticates(factor.kind()) && account.recovery().is_none() {
+        let id = draws.authenticator(wanted.kind());
+        let recovery = if self.policy.authenticates(wanted.kind()) && account.recovery().is_none() {
             let seed = draws.seed("recovery");
             let set = draws.authenticator(AuthenticatorKind::RecoveryCode);
             let count = self.policy.settings().recovery_codes;
@@ -168,14 +223,16 @@ impl Verifier {
             None
         };
         let state = Unconfirmed::new(session.transaction(), session.opener(), recovery);
-        Authenticator::unconfirmed(id, factor.clone(), state, now)
+        let secret = || SecretSource::derived(self.keys.durable().id, draws.seed("totp"));
+        let factor = wanted.with_secret(&self.policy, secret);
+        Authenticator::unconfirmed(id, factor, state, now)
     }
 
     fn associated(
         &self,
         account: &AccountBody,
         id: AuthenticatorId,
-        sending: SentCode,
+        (setup, expires): (Setup, Millis),
         shown: bool,
     ) -> Option<Associated> {
         let authenticator = account.authenticator(id)?;
@@ -184,8 +241,8 @@ impl Verifier {
         Some(Associated {
             authenticator: id,
             recovery_codes: recovery.and_then(|pending| self.pending_codes(account, id, pending)),
-            expires: sending.deadline.to_datetime(),
-            setup: Setup::Oob(sending.sent),
+            expires: expires.to_datetime(),
+            setup,
         })
     }
 

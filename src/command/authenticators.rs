@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use crate::{
     command::verifier::Verifier,
+    factor::factor::Factor,
     machine::enrollment::Enrollment,
     outcome::denial::Denial,
     record::{
@@ -47,7 +48,8 @@ impl Verifier {
         }
         let active = |kind| {
             let mut known = account.authenticators().iter();
-            known.any(|known| known.is_active() && known.factor().kind() == kind)
+            let usable = |factor: &Factor| factor.kind() == kind && !factor.is_lost(&self.keys);
+            known.any(|known| known.is_active() && usable(known.factor()))
         };
         let has = |&kind: &AuthenticatorKind| {
             if kind.is_factor() { active(kind) } else { recovery }

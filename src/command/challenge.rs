@@ -1,4 +1,5 @@
-//! `challenge`: sends a code to an authenticator (`POST /mfa/challenge`).
+//! `challenge`: sends a code to an authenticator, or asks for the one that an app shows (`POST
+//! /mfa/challenge`).
 
 use time::OffsetDateTime;
 
@@ -127,8 +128,18 @@ pub struct Challenged {
     pub prompt: Prompt,
 }
 
+/// How a challenge is answered.
+enum Offered {
+    /// By the code of a message by this channel.
+    Oob(Channel),
+    /// By the code that an app or a device shows.
+    Otp,
+}
+
 impl Verifier {
-    /// Sends a code to an active authenticator, which [`verify_oob`](Self::verify_oob) takes. Asking again resends.
+    /// Sends a code to an active authenticator, which [`verify_oob`](Self::verify_oob) takes. Asking again
+    /// resends. If the authenticator is of one-time passwords, nothing is sent or written:
+    /// [`verify_otp`](Self::verify_otp) takes the code that the app shows, with or without this command.
     ///
     /// Takes a first-factor session whose client was named.
     ///
@@ -177,8 +188,16 @@ impl Verifier {
         if request.purpose != Purpose::Authenticate {
             return Err(Denial::UnsupportedChallengeType);
         }
-        let (id, channel) = self.choose(account, request)?;
+        let (id, offered) = self.choose(account, request)?;
         context.draft.audit.authenticator = Some(id);
+        let Offered::Oob(channel) = offered else {
+            let attempts = self.policy.settings().attempts;
+            if account.attempts_left((session.transaction(), id), attempts) == 0 {
+                return Err(Denial::AttemptsExhausted);
+            }
+            let expires = session.expires();
+            return Ok(Decision::Unchanged(Challenged { authenticator: id, expires, prompt: Prompt::Otp }));
+        };
         account.open_transaction(session, lane);
         let purpose = request.purpose.clone();
         let sending = self.send_code(account, (id, channel), purpose, draws, context)?;
@@ -191,16 +210,21 @@ impl Verifier {
         Ok(delivery_decision(delivery, answer))
     }
 
-    /// The authenticator that was asked for, or the one used last, with the channel to reach it by.
+    /// The authenticator that was asked for, or the one used last, with how it is answered.
     fn choose(
         &self,
         account: &AccountBody,
         request: &ChallengeRequest,
-    ) -> Result<(AuthenticatorId, Channel), Denial> {
+    ) -> Result<(AuthenticatorId, Offered), Denial> {
         let offered = |known: &Authenticator| {
-            let usable = request.types.oob && self.policy.authenticates(known.factor().kind());
-            let channel = known.factor().channel_for(request.channel).filter(|_| usable);
-            channel.map(|channel| (known.id(), channel))
+            let factor = known.factor();
+            let usable = self.policy.authenticates(factor.kind()) && !factor.is_lost(&self.keys);
+            let offered = if factor.one_time().is_some() {
+                (request.types.otp && request.channel.is_none()).then_some(Offered::Otp)
+            } else {
+                factor.channel_for(request.channel).filter(|_| request.types.oob).map(Offered::Oob)
+            };
+            offered.filter(|_| usable).map(|offered| (known.id(), offered))
         };
         if let Some(id) = request.authenticator {
             let known = account.authenticator(id).ok_or(Denial::UnknownAuthenticator)?;

@@ -86,6 +86,16 @@ impl Verifier {
     }
 }
 
+impl Verifier {
+    /// Refuses every one-time password in a lane without a guess left.
+    pub(super) fn check_otp_lock(&self, record: &AccountBody, lane: Lane, now: Millis) -> Result<(), Denial> {
+        let empty = record.ledger().no_guesses(lane, &self.policy, now);
+        empty.map_or(Ok(()), |empty| {
+            Err(refused(empty, record.updated(), now, |until| Denial::Locked { until }))
+        })
+    }
+}
+
 /// What a limit refuses with, in a record that was last written at `updated`. What lies further ahead than a
 /// full bucket, in a record whose last write lies ahead, too, can only be a clock: then that is said.
 pub(crate) fn refused(
@@ -96,6 +106,17 @@ pub(crate) fn refused(
 ) -> Denial {
     let until = empty.until().to_datetime();
     if empty.is_beyond_full() && updated > now { Denial::ClockDisagrees { until } } else { denial(until) }
+}
+
+/// `verify_oob` and `verify_otp` take a first-factor session whose client was named, and to confirm only an
+/// elevated one with the scope `enroll`. Says whether the session may confirm only.
+pub(crate) fn check_verifying(session: &Session) -> Result<bool, Denial> {
+    match session.grant() {
+        Grant::FirstFactor { client_named: true, .. } => Ok(false),
+        Grant::FirstFactor { client_named: false, .. } => Err(Denial::ClientRequired),
+        Grant::Elevated { scopes, .. } if scopes.enroll => Ok(true),
+        Grant::Elevated { .. } => Err(Denial::InsufficientScope),
+    }
 }
 
 /// `challenge`, `verify_recovery` and `verify_device` take a first-factor session whose client was named.

@@ -104,7 +104,9 @@ impl Verifier {
         if form.is_long() {
             return Ok(CodeCheck::RejectedLong);
         }
-        let wrong = exchange.reject(challenge, &self.policy, now).map_err(|_| Denial::AttemptsExhausted)?;
+        let (lane, pair) = (challenge.lane(), Some(challenge));
+        let wrong =
+            exchange.reject((lane, pair), &self.policy, now).map_err(|_| Denial::AttemptsExhausted)?;
         Ok(CodeCheck::Rejected(wrong))
     }
 }
@@ -114,7 +116,7 @@ impl Verifier {
     /// its short ones of this lane do, and it gets long codes there. Sessions do not end, because a thief who
     /// guesses could end those of the owner. An empty budget does the same for the whole lane: it locks and
     /// ends every challenge, or it hardens and ends the short ones. The account's holder is told when a
-    /// budget empties, within the bound of such notices. Returns the verdict.
+    /// budget empties, within the bound of such notices.
     pub(crate) fn reject(
         &self,
         record: &mut AccountBody,
@@ -122,7 +124,7 @@ impl Verifier {
         wrong: &WrongCode,
         now: Millis,
         draft: &mut StepBuilder,
-    ) -> Denial {
+    ) {
         let lane = wrong.lane();
         let disabled = record.authenticators().iter().find(|known| wrong.disabled() && known.id() == id);
         if let Some(label) = disabled.map(|known| known.factor().label()) {
@@ -149,7 +151,6 @@ impl Verifier {
         if let Some(notice) = notice.filter(|_| record.ledger_mut().tell_of_guesses(lane, now)) {
             draft.notify(record, notice, now);
         }
-        Denial::InvalidBindingCode { attempts_left: wrong.attempts_left() }
     }
 }
 

@@ -34,8 +34,10 @@ impl Verifier {
     /// If the user enrolled this address themselves, it replaces the active provisioned authenticator and inherits its
     /// failure count. Where one is replaced, all sessions end, a first factor that was prepared before included.
     ///
-    /// Returns the id of the authenticator. Denials: [`TooManyAuthenticators`](Denial::TooManyAuthenticators),
-    /// [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if the policy has the factor off.
+    /// Returns the id of the authenticator. Denials:
+    /// [`TooManyAuthenticators`](Denial::TooManyAuthenticators),
+    /// [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if the policy has the factor off, or it
+    /// gets no messages.
     pub fn provision(
         &self,
         account: Account,
@@ -46,7 +48,8 @@ impl Verifier {
         let now = Millis::from(now);
         let audit = AuditEvent::new(Command::Provision, account.subject().clone(), now);
         decide_drawing(&self.keys, audit, account, now, entropy, |account, draws, draft| {
-            self.try_provision(account, factor.factor(), now, draws, draft)
+            let factor = factor.wanted().factor().ok_or(Denial::UnsupportedChallengeType)?;
+            self.try_provision(account, factor, now, draws, draft)
         })
     }
 
@@ -58,7 +61,8 @@ impl Verifier {
         draws: &mut Draws,
         draft: &mut StepBuilder,
     ) -> Result<Decision<AuthenticatorId>, Denial> {
-        if self.policy.admits(factor.kind()) == FactorUse::Off {
+        // A secret of one-time passwords is proven by a code and by nothing else.
+        if self.policy.admits(factor.kind()) == FactorUse::Off || factor.channel().is_none() {
             return Err(Denial::UnsupportedChallengeType);
         }
         account.prune(now);
@@ -138,7 +142,7 @@ impl Verifier {
         let audit = AuditEvent::new(Command::Deprovision, account.subject().clone(), now);
         decide(&self.keys, audit, account, now, |account, draft| {
             let mut provisioned = account.authenticators().iter().filter(|known| known.is_provisioned());
-            let found = provisioned.find(|known| known.factor() == factor.factor());
+            let found = provisioned.find(|known| Some(known.factor()) == factor.wanted().factor());
             let found = found.ok_or(Denial::UnknownAuthenticator)?;
             let (id, label) = (found.id(), found.factor().label());
             draft.audit.authenticator = Some(id);

@@ -7,6 +7,7 @@ use crate::{
         context::Context,
         decide::{Decision, decide},
         devices::device_draws,
+        gate::check_verifying,
         guess::{CodeCheck, Readiness},
         verifier::Verifier,
     },
@@ -19,19 +20,14 @@ use crate::{
         step::Step,
     },
     record::account::{Account, AccountBody},
-    session::{
-        elevation::Elevation,
-        evidence::Evidence,
-        oob_code::OobHandle,
-        session::{Grant, Session},
-    },
+    session::{elevation::Elevation, evidence::Evidence, oob_code::OobHandle, session::Session},
     value::{
         binding_code::BindingCode, id::AuthenticatorId, instant::Millis, opaque::DeviceToken,
         purpose::Purpose,
     },
 };
 
-/// A binding code was right.
+/// A binding code or a one-time password was right.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Verified {
@@ -101,12 +97,7 @@ impl Verifier {
         context: &mut Context<'_>,
     ) -> Result<Decision<Verified>, Denial> {
         let (session, now) = (context.session, context.now);
-        let confirm_only = match session.grant() {
-            Grant::FirstFactor { client_named: false, .. } => return Err(Denial::ClientRequired),
-            Grant::FirstFactor { .. } => false,
-            Grant::Elevated { scopes, .. } if scopes.enroll => true,
-            Grant::Elevated { .. } => return Err(Denial::InsufficientScope),
-        };
+        let confirm_only = check_verifying(session)?;
         Self::check_session(session, account, now)?;
         self.check_recent(session, now)?;
         account.prune(now);
@@ -130,15 +121,19 @@ impl Verifier {
         context.draft.audit.evaluated = true;
         Ok(Decision::Store(match judged {
             CodeCheck::Accepted(pending) => {
-                Ok(self.accept(account, (id, channel, purpose), pending, remember, context)?)
+                let evidence = Evidence::oob(id, channel, now);
+                Ok(self.accept(account, (id, purpose, evidence), pending, remember, context)?)
             }
             CodeCheck::RejectedLong => return Err(Denial::InvalidLongCode),
-            CodeCheck::Rejected(wrong) => Err(self.reject(account, id, &wrong, now, context.draft)),
+            CodeCheck::Rejected(wrong) => {
+                self.reject(account, id, &wrong, now, context.draft);
+                Err(Denial::InvalidBindingCode { attempts_left: wrong.attempts_left() })
+            }
         }))
     }
 
     /// Whether a right code for this purpose would be good for anything.
-    fn check_purpose(
+    pub(crate) fn check_purpose(
         &self,
         session: &Session,
         account: &AccountBody,
@@ -149,7 +144,8 @@ impl Verifier {
         let authenticator = account.authenticator(id).ok_or(Denial::UnknownAuthenticator)?;
         match (purpose, authenticator.enrollment()) {
             (Purpose::Confirm, Enrollment::Unconfirmed(_)) => {
-                self.check_enrollment(session, account, authenticator.factor())
+                let factor = authenticator.factor();
+                self.check_enrollment(session, account, (factor.kind(), Some(factor)))
             }
             (Purpose::Authenticate, _) if confirm_only => Err(Denial::InsufficientScope),
             (Purpose::Authenticate, _) if account.is_spent(session.transaction()) => {

@@ -1,8 +1,8 @@
 //! Channels and destinations: how a message travels, and where it goes. This module must never send anything.
 
-use alloc::string::String;
+use alloc::{borrow::ToOwned as _, string::String};
 
-use crate::value::email_address::EmailAddress;
+use crate::value::{email_address::EmailAddress, id::AuthenticatorKind};
 
 /// The way a message travels: the `oob_channel` of Auth0's API.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -74,6 +74,8 @@ impl Destination {
 pub enum FactorLabel {
     /// Where its messages go, whole.
     Destination(Destination),
+    /// It gets no messages: its kind is all that is known of it.
+    Kind(AuthenticatorKind),
 }
 
 impl FactorLabel {
@@ -82,14 +84,17 @@ impl FactorLabel {
     pub const fn destination(&self) -> Option<&Destination> {
         match self {
             Self::Destination(destination) => Some(destination),
+            Self::Kind(_) => None,
         }
     }
 
     /// The label, masked as far as it is personal data: fit for a list that somebody with the first factor alone reads.
+    /// Of one without a destination it is the name of its kind.
     #[must_use]
     pub fn masked(&self) -> String {
         match self {
             Self::Destination(destination) => destination.masked(),
+            Self::Kind(kind) => kind.as_str().to_owned(),
         }
     }
 }

@@ -5,18 +5,29 @@ use crate::{
     factor::{
         destination::{Channel, Destination, FactorLabel},
         email::{self, EmailFactor},
+        hotp::HotpFactor,
+        one_time::{OneTime, SecretSource},
         spec::Spec,
+        totp::TotpFactor,
     },
+    keys::keyring::KeyRing,
+    otp::key_uri::KeyLabel,
+    policy::policy::Policy,
     value::{email_address::EmailAddress, id::AuthenticatorKind},
 };
 
-/// What an authenticator proves, with what is needed to use it. Immutable for the authenticator's life.
+/// What an authenticator proves, with what is needed to use it. Immutable for the authenticator's life, but
+/// for the counter of one-time passwords, which only moves on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Factor {
     /// Control of an email address.
     Email(EmailFactor),
+    /// Possession of an app that makes codes from the time.
+    Totp(TotpFactor),
+    /// Possession of a device that makes codes from a counter.
+    Hotp(HotpFactor),
 }
 
 impl Factor {
@@ -24,6 +35,8 @@ impl Factor {
     fn spec(&self) -> &dyn Spec {
         match self {
             Self::Email(factor) => factor,
+            Self::Totp(factor) => factor,
+            Self::Hotp(factor) => factor,
         }
     }
 
@@ -66,6 +79,16 @@ impl Factor {
     pub(crate) fn destination_by(&self, channel: Channel) -> Option<Destination> {
         self.spec().destination(channel)
     }
+
+    /// What it answers as a factor of one-time passwords; `None` if it is none.
+    pub(crate) fn one_time(&self) -> Option<&dyn OneTime> {
+        self.spec().one_time()
+    }
+
+    /// Whether it cannot be used any more, because the durable key of its secret is not in the ring.
+    pub(crate) fn is_lost(&self, keys: &KeyRing) -> bool {
+        self.one_time().is_some_and(|otp| keys.durable_by_id(otp.source().key_id()).is_none())
+    }
 }
 
 impl Channel {
@@ -89,18 +112,83 @@ impl Channel {
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewFactor {
-    factor: Factor,
+    wanted: Wanted,
+}
+
+/// A factor as it is asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Wanted {
+    /// This one: it is known before it is enrolled.
+    Given(Factor),
+    /// One whose secret is made when it is enrolled, and shown under this label.
+    Totp(KeyLabel),
+    /// The same, with a counter.
+    Hotp(KeyLabel),
 }
 
 impl NewFactor {
     /// Control of an email address, proven by a code that is sent to it.
     #[must_use]
     pub const fn email(address: EmailAddress) -> Self {
-        Self { factor: Factor::Email(EmailFactor::new(address)) }
+        Self::given(Factor::Email(EmailFactor::new(address)))
     }
 
-    pub(crate) const fn factor(&self) -> &Factor {
-        &self.factor
+    /// Possession of an app that makes codes from the time (RFC 6238). Its secret is made when the enrollment
+    /// begins, and the app shows its codes under this label.
+    #[must_use]
+    pub const fn totp(label: KeyLabel) -> Self {
+        Self { wanted: Wanted::Totp(label) }
+    }
+
+    /// Possession of a device that makes codes from a counter (RFC 4226). Its secret is made when the
+    /// enrollment begins.
+    #[must_use]
+    pub const fn hotp(label: KeyLabel) -> Self {
+        Self { wanted: Wanted::Hotp(label) }
+    }
+
+    const fn given(factor: Factor) -> Self {
+        Self { wanted: Wanted::Given(factor) }
+    }
+
+    pub(crate) const fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+}
+
+impl Wanted {
+    /// What the factor's authenticator is called.
+    pub(crate) fn kind(&self) -> AuthenticatorKind {
+        match self {
+            Self::Given(factor) => factor.kind(),
+            Self::Totp(_) => AuthenticatorKind::Totp,
+            Self::Hotp(_) => AuthenticatorKind::Hotp,
+        }
+    }
+
+    /// The factor, if it is known before it is enrolled.
+    pub(crate) const fn factor(&self) -> Option<&Factor> {
+        match self {
+            Self::Given(factor) => Some(factor),
+            Self::Totp(_) | Self::Hotp(_) => None,
+        }
+    }
+
+    /// The factor; one that has a secret has this one.
+    pub(crate) fn with_secret(&self, policy: &Policy, secret: impl FnOnce() -> SecretSource) -> Factor {
+        match self {
+            Self::Given(factor) => factor.clone(),
+            Self::Totp(_) => Factor::Totp(TotpFactor::new(policy, secret())),
+            Self::Hotp(_) => Factor::Hotp(HotpFactor::new(policy, secret())),
+        }
+    }
+
+    /// Whether this factor is the one that is asked for. Of one whose secret is made anew any of its kind is.
+    pub(crate) fn is_met_by(&self, factor: &Factor) -> bool {
+        match self {
+            Self::Given(given) => given == factor,
+            Self::Totp(_) | Self::Hotp(_) => factor.kind() == self.kind(),
+        }
     }
 }
 
@@ -108,7 +196,7 @@ impl NewFactor {
 /// [`deprovision`](crate::Verifier::deprovision).
 impl From<&Factor> for NewFactor {
     fn from(factor: &Factor) -> Self {
-        Self { factor: factor.clone() }
+        Self::given(factor.clone())
     }
 }
 

@@ -1,10 +1,20 @@
-//! What an enrollment and a challenge answer: how to go on, by factor. This module must never hold a code.
+//! What an enrollment and a challenge answer: how to go on, by factor. This module must never hold a code, or
+//! show a secret in `Debug`.
 
+use alloc::string::String;
+use core::fmt;
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
 use crate::{
+    crypto::base32,
     factor::destination::Channel,
-    value::{binding_code::CodeForm, opaque::OobCode},
+    otp::key_uri::{KeyLabel, Moving, key_uri},
+    value::{
+        binding_code::CodeForm,
+        one_time_password::{OtpAlgorithm, SharedSecret},
+        opaque::OobCode,
+    },
 };
 
 /// How an enrollment goes on.
@@ -13,6 +23,8 @@ use crate::{
 pub enum Setup {
     /// A code is on its way to the new destination; whoever types it confirms.
     Oob(Sent),
+    /// The secret for an app or a device; whoever types a code of it confirms.
+    Otp(OtpSetup),
 }
 
 impl Setup {
@@ -21,7 +33,57 @@ impl Setup {
     pub const fn sent(&self) -> Option<&Sent> {
         match self {
             Self::Oob(sent) => Some(sent),
+            Self::Otp(_) => None,
         }
+    }
+
+    /// The secret that is to be shown, for a factor of one-time passwords.
+    #[must_use]
+    pub const fn otp(&self) -> Option<&OtpSetup> {
+        match self {
+            Self::Oob(_) => None,
+            Self::Otp(setup) => Some(setup),
+        }
+    }
+}
+
+/// A secret on its way into an app or a device. It is shown to nobody but who enrolls: whoever has it makes
+/// every code. `Debug` shows neither form of it, and both are zeroed when dropped.
+#[derive(Clone)]
+pub struct OtpSetup {
+    secret: Zeroizing<String>,
+    barcode_uri: Zeroizing<String>,
+}
+
+impl OtpSetup {
+    pub(crate) fn new(
+        secret: &SharedSecret,
+        label: &KeyLabel,
+        terms: (OtpAlgorithm, u8),
+        moving: Moving,
+    ) -> Self {
+        let secret = base32::encode(secret.as_bytes());
+        let barcode_uri = key_uri(label, &secret, terms, moving);
+        Self { secret, barcode_uri }
+    }
+
+    /// The secret as base32 without padding, to be typed into an app: 32, 52 or 103 symbols.
+    #[must_use]
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    /// The Key URI, `otpauth://`, with the secret and everything else that an app must know: the content of
+    /// the QR code.
+    #[must_use]
+    pub fn barcode_uri(&self) -> &str {
+        &self.barcode_uri
+    }
+}
+
+impl fmt::Debug for OtpSetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OtpSetup(..)")
     }
 }
 
@@ -31,6 +93,8 @@ impl Setup {
 pub enum Prompt {
     /// The code that is on its way.
     Oob(Sent),
+    /// The code that an app or a device shows.
+    Otp,
 }
 
 impl Prompt {
@@ -39,6 +103,7 @@ impl Prompt {
     pub const fn sent(&self) -> Option<&Sent> {
         match self {
             Self::Oob(sent) => Some(sent),
+            Self::Otp => None,
         }
     }
 }

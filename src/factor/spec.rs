@@ -1,7 +1,10 @@
 //! What the file of a factor answers about it. A method must never depend on a policy, a clock or a secret.
 
 use crate::{
-    factor::destination::{Channel, Destination, FactorLabel},
+    factor::{
+        destination::{Channel, Destination, FactorLabel},
+        one_time::OneTime,
+    },
     value::id::AuthenticatorKind,
 };
 
@@ -21,4 +24,9 @@ pub(crate) trait Spec {
 
     /// What tells it from another of its kind.
     fn label(&self) -> FactorLabel;
+
+    /// What it answers as a factor of one-time passwords; `None` if it is none.
+    fn one_time(&self) -> Option<&dyn OneTime> {
+        None
+    }
 }

@@ -14,6 +14,7 @@ use crate::{
         binding_code::{BindingCode, CodeForm},
         id::{AuthenticatorId, ChallengeId, DestinationKey, TenantTag, TransactionId, first_16},
         name::Subject,
+        one_time_password::{OtpAlgorithm, SharedSecret},
         purpose::ProofPurpose,
         recovery_code::RecoveryCode,
     },
@@ -178,6 +179,26 @@ pub(crate) fn recovery_hash(key: &MacKey, subject: &Subject, code: &RecoveryCode
     let mut message = key.message();
     message.field(subject.as_bytes()).fixed(code.symbols());
     message.tag()
+}
+
+/// The secret of an authenticator of one-time passwords, in blocks of 32 bytes that are cut to what its
+/// algorithm takes.
+pub(crate) fn otp_secret(
+    key: &MacKey,
+    subject: &Subject,
+    authenticator: &AuthenticatorId,
+    seed: &Seed,
+    algorithm: OtpAlgorithm,
+) -> SharedSecret {
+    SharedSecret::from_blocks(algorithm, |index| {
+        let mut message = key.message();
+        message
+            .field(subject.as_bytes())
+            .prefixed(authenticator.prefix(), authenticator.device())
+            .fixed(&seed.0)
+            .fixed(&index.to_be_bytes());
+        message.tag()
+    })
 }
 
 /// The key that tells a host which messages go to one mailbox, of the counting form of its address.

@@ -354,6 +354,7 @@ pub(crate) struct DurableKey {
     pub(crate) destination: MacKey,
     pub(crate) device: MacKey,
     pub(crate) device_outer: MacKey,
+    pub(crate) totp: MacKey,
 }
 
 impl DurableKey {
@@ -367,6 +368,7 @@ impl DurableKey {
             destination: key.sub_key("destination", context),
             device: key.sub_key("device", context),
             device_outer: key.sub_key("device-outer", context),
+            totp: key.sub_key("totp", context),
         }
     }
 }

@@ -41,6 +41,7 @@ pub enum Command {
     VerifyDevice,
     Forget,
     ForgetDevice,
+    VerifyOtp,
 }
 
 impl Command {
@@ -68,6 +69,7 @@ impl Command {
             Self::VerifyDevice => "verify_device",
             Self::Forget => "forget",
             Self::ForgetDevice => "forget_device",
+            Self::VerifyOtp => "verify_otp",
         }
     }
 }

@@ -48,8 +48,10 @@ pub enum Denial {
     TooManyAuthenticators,
     /// The user has nothing enrolled.
     NotEnrolled,
-    /// No authenticator of the account is of a kind that was asked for and may authenticate.
+    /// No authenticator of the account is of a kind that was asked for, may authenticate and can be used.
     UnsupportedChallengeType,
+    /// More than one authenticator could have made the one-time password, and the request names none.
+    AuthenticatorRequired,
     /// The account has no such authenticator, or it is not confirmed.
     UnknownAuthenticator,
     /// The authenticator is disabled.
@@ -112,6 +114,13 @@ pub enum Denial {
         attempts_left: u8,
     },
 
+    /// The one-time password is wrong, and was counted: of no counter in the window, or of one that is over.
+    /// One that was accepted before is as wrong as any.
+    InvalidOtpCode {
+        /// How many attempts this authenticator has left in this transaction.
+        attempts_left: u8,
+    },
+
     // Recovery.
     /// The account has no recovery codes, or none whose key is in the ring.
     NoRecoveryCode,
@@ -149,6 +158,7 @@ impl Denial {
             Self::TooManyAuthenticators => "too_many_authenticators",
             Self::NotEnrolled => "not_enrolled",
             Self::UnsupportedChallengeType => "unsupported_challenge_type",
+            Self::AuthenticatorRequired => "authenticator_required",
             Self::UnknownAuthenticator => "unknown_authenticator",
             Self::AuthenticatorDisabled => "authenticator_disabled",
             Self::ProvisionedAuthenticator => "provisioned_authenticator",
@@ -167,6 +177,7 @@ impl Denial {
             Self::MalformedCode => "malformed_code",
             Self::InvalidLongCode => "invalid_long_code",
             Self::InvalidBindingCode { .. } => "invalid_binding_code",
+            Self::InvalidOtpCode { .. } => "invalid_otp_code",
             Self::NoRecoveryCode => "no_recovery_code",
             Self::InvalidRecoveryCode => "invalid_recovery_code",
             Self::TooManyRecoveryAttempts { .. } => "too_many_recovery_attempts",
@@ -205,6 +216,9 @@ impl Denial {
             Self::TooManyAuthenticators => "the account holds as many authenticators as the policy allows",
             Self::NotEnrolled => "the user has no enrolled authenticator",
             Self::UnsupportedChallengeType => "no authenticator of a requested kind may authenticate",
+            Self::AuthenticatorRequired => {
+                "the account has several authenticators of one-time passwords: name the one that is meant"
+            }
             Self::UnknownAuthenticator => "the account has no such confirmed authenticator",
             Self::AuthenticatorDisabled => "the authenticator is disabled: it must be enrolled anew",
             Self::ProvisionedAuthenticator => {
@@ -235,6 +249,7 @@ impl Denial {
             }
             Self::InvalidLongCode => "the long code is wrong, and was not counted",
             Self::InvalidBindingCode { .. } => "the code is wrong, and was counted",
+            Self::InvalidOtpCode { .. } => "the one-time password is wrong or was used, and was counted",
             Self::NoRecoveryCode => "the account has no recovery code that can be used",
             Self::InvalidRecoveryCode => "the recovery code is not a live one",
             Self::TooManyRecoveryAttempts { until: Some(_) } => {
@@ -259,7 +274,10 @@ impl Denial {
     /// one more; a wrong long code never is.
     #[must_use]
     pub const fn is_counted(&self) -> bool {
-        matches!(self, Self::InvalidBindingCode { .. } | Self::InvalidRecoveryCode)
+        matches!(
+            self,
+            Self::InvalidBindingCode { .. } | Self::InvalidOtpCode { .. } | Self::InvalidRecoveryCode
+        )
     }
 
     /// When asking again may help, if the passing of time alone can.

@@ -3,7 +3,10 @@
 use time::Duration;
 
 use crate::{
-    policy::{policy::Policy, settings::FactorUse},
+    policy::{
+        policy::Policy,
+        settings::{FactorUse, Settings},
+    },
     value::{id::AuthenticatorKind, lane::Lane},
 };
 
@@ -19,9 +22,10 @@ impl Policy {
     /// once: the worst that the policy allows. The thief has every factor that is on to guess at, and both
     /// lanes: the password, and a session that is known.
     ///
-    /// For the presets this gives about 0.00079 (`default`), 0.16 (`auth0`) and 0.0000011 (`strict`), and
-    /// half of that for one lane, which is all that a password opens: see
-    /// [`guess_probability_of`](Self::guess_probability_of). For a given account, ask
+    /// For the presets this gives about 0.0016 (`default`), 0.41 (`auth0`) and 0.00022 (`strict`), and
+    /// half of that for one lane (0.23 with `auth0`), which is all that a password opens: see
+    /// [`guess_probability_of`](Self::guess_probability_of). With email alone it is 0.00079, 0.16 and
+    /// 0.0000011. For a given account, ask
     /// [`Verifier::guess_probability`](crate::Verifier::guess_probability).
     #[must_use]
     pub fn guess_probability(&self) -> f64 {
@@ -35,9 +39,11 @@ impl Policy {
     /// In each lane the thief has as many short guesses as the tighter of the guess bucket and the long
     /// budget admits in 365 days: 1 − (1 − p)^guesses, where p is the chance of one guess at the best of the
     /// kinds. Where the policy hardens there are 1,000 long guesses a second beside them. The cap on wrong
-    /// codes in a row is left out: the account's holder may clear it by signing in meanwhile. One code is
-    /// acceptable at a time, because a code is bound to its handle. Recovery codes are left out: with 120
-    /// bits, a year of such guesses has a chance of 10^-25.
+    /// codes in a row is left out: the account's holder may clear it by signing in meanwhile. One binding code
+    /// is right at a time, because a code is bound to its handle; of one-time passwords as many are right as
+    /// the window has counters. A guess is at one authenticator, because the request names it where there are
+    /// several, so a second app is no second chance. Recovery codes are left out: with 120 bits, a year of
+    /// such guesses has a chance of 10^-25.
     #[must_use]
     pub fn guess_probability_of(&self, kinds: &[AuthenticatorKind], lanes: &[Lane]) -> f64 {
         let lanes = Lane::ALL.iter().filter(|lane| lanes.contains(lane)).count();
@@ -60,11 +66,17 @@ impl Policy {
     /// The chances of one short guess and of one long guess at a factor of this kind; the second is 0 where
     /// the policy locks.
     fn chances(&self, kind: AuthenticatorKind) -> Option<(f64, f64)> {
-        if !kind.is_factor() {
-            return None;
+        let Settings { totp, hotp, code_digits, .. } = &self.0;
+        if kind == AuthenticatorKind::Totp {
+            Some((f64::from(totp.window()) * one_in_ten_to(totp.digits), 0.0))
+        } else if kind == AuthenticatorKind::Hotp {
+            Some((f64::from(hotp.window()) * one_in_ten_to(hotp.digits), 0.0))
+        } else if kind.is_factor() {
+            let long = if self.hardens_messages() { one_in_ten_to(20) } else { 0.0 };
+            Some((one_in_ten_to(*code_digits), long))
+        } else {
+            None
         }
-        let long = if self.hardens_messages() { one_in_ten_to(20) } else { 0.0 };
-        Some((one_in_ten_to(self.0.code_digits), long))
     }
 }
 
@@ -89,7 +101,7 @@ fn power(base: f64, exponent: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::settings::{Settings, WhenExhausted};
+    use crate::policy::settings::WhenExhausted;
 
     const EMAIL: [AuthenticatorKind; 1] = [AuthenticatorKind::Email];
 
@@ -110,8 +122,47 @@ mod tests {
                 assert!(near(policy.guess_probability_of(&EMAIL, &[lane, lane]), one), "a lane is one lane");
             }
             assert!(near(policy.guess_probability_of(&EMAIL, &Lane::ALL), both));
+        }
+        // An app has as many codes that are right at one time as its window has steps.
+        let rows = [
+            (Policy::default(), 7.90e-4, 1.58e-3),
+            (Policy::auth0(), 0.2311, 0.4088),
+            (Policy::strict(), 1.10e-4, 2.20e-4),
+        ];
+        for (policy, one, both) in rows {
+            let totp = [AuthenticatorKind::Totp];
+            assert!(near(policy.guess_probability_of(&totp, &Lane::ALL[..1]), one));
+            assert!(near(policy.guess_probability_of(&totp, &Lane::ALL), both));
+            let several = [AuthenticatorKind::Email, AuthenticatorKind::Totp, AuthenticatorKind::Totp];
+            assert!(
+                near(policy.guess_probability_of(&several, &Lane::ALL), both),
+                "a guess is at one of them"
+            );
             assert!(near(policy.guess_probability(), both));
         }
+        let mut settings = Settings::default();
+        (settings.totp.digits, settings.totp.steps_back, settings.totp.steps_ahead) = (8, 2, 1);
+        settings.hotp.digits = 8;
+        let policy = Policy::new(settings).unwrap();
+        let of = |kind| policy.guess_probability_of(&[kind], &Lane::ALL[..1]);
+        assert!(near(of(AuthenticatorKind::Totp), 4.0 * 3.95e-6));
+        assert!(near(of(AuthenticatorKind::Hotp), 6.0 * 3.95e-6));
+        assert!(near(policy.guess_probability(), 7.90e-4), "the weakest is email");
+    }
+
+    #[test]
+    fn a_factor_that_is_off_is_not_counted() {
+        let with = |change: fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            Policy::new(settings).unwrap().guess_probability()
+        };
+        let off = |settings: &mut Settings| settings.factors.totp = FactorUse::Off;
+        assert!(near(with(off), 7.90e-4));
+        let confirms = |settings: &mut Settings| settings.factors.totp = FactorUse::ConfirmOnly;
+        assert!(near(with(confirms), 1.58e-3), "what only confirms can be guessed at as well");
+        let device = |settings: &mut Settings| settings.factors.hotp = FactorUse::Authenticate;
+        assert!(near(with(device), 6.0 * 7.90e-4));
     }
 
     #[test]
@@ -121,7 +172,7 @@ mod tests {
         assert!(policy.guess_probability_of(&EMAIL, &[]) <= 0.0);
         assert!(policy.guess_probability_of(&[AuthenticatorKind::RecoveryCode], &Lane::ALL) <= 0.0);
         let mut settings = Settings::default();
-        settings.factors.email = FactorUse::Off;
+        (settings.factors.email, settings.factors.totp) = (FactorUse::Off, FactorUse::Off);
         assert!(Policy::unchecked(settings).guess_probability() <= 0.0);
     }
 

@@ -10,6 +10,7 @@ use crate::{
             LANE_CHALLENGES, LONGEST_DEVICE_MS, MAX_ATTEMPTS, MAX_AUTHENTICATORS, MAX_FAILURES,
             MAX_RECOVERY_CODES,
         },
+        one_time::{HotpSettings, TotpSettings},
         rate::Rate,
     },
     value::{binding_code::BindingCode, id::AuthenticatorKind, instant},
@@ -37,6 +38,10 @@ pub enum FactorUse {
 pub struct Factors {
     /// A code sent to an email address.
     pub email: FactorUse,
+    /// A code that an app makes from the time.
+    pub totp: FactorUse,
+    /// A code that a device makes from a counter.
+    pub hotp: FactorUse,
 }
 
 impl Factors {
@@ -44,6 +49,8 @@ impl Factors {
     pub(super) const fn of(&self, kind: AuthenticatorKind) -> FactorUse {
         match kind {
             AuthenticatorKind::Email => self.email,
+            AuthenticatorKind::Totp => self.totp,
+            AuthenticatorKind::Hotp => self.hotp,
             AuthenticatorKind::RecoveryCode => FactorUse::Authenticate,
         }
     }
@@ -170,8 +177,12 @@ impl Remember {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// What each factor is good for. One at least must authenticate, or nobody could sign in.
+    /// What each factor is good for. One at least completes a login, or nobody could sign in.
     pub factors: Factors,
+    /// Codes that an app makes from the time.
+    pub totp: TotpSettings,
+    /// Codes that a device makes from a counter.
+    pub hotp: HotpSettings,
     /// Digits of a binding code, 6 to 9.
     pub code_digits: u8,
     /// How long a code to confirm or authenticate lives, 1 to 600 s (NIST SP 800-63B-4 section 3.1.3.2: 10 minutes).
@@ -223,7 +234,13 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            factors: Factors { email: FactorUse::Authenticate },
+            factors: Factors {
+                email: FactorUse::Authenticate,
+                totp: FactorUse::Authenticate,
+                hotp: FactorUse::Off,
+            },
+            totp: TotpSettings::COMMON,
+            hotp: HotpSettings { digits: 6, look_ahead: 5 },
             code_digits: 6,
             code_lifetime: Duration::seconds(300),
             attempts: 5,
@@ -258,6 +275,7 @@ impl Settings {
     #[must_use]
     pub fn auth0() -> Self {
         Self {
+            totp: TotpSettings { steps_ahead: 1, ..TotpSettings::COMMON },
             attempts: 10,
             long_guess_budget: None,
             when_exhausted: WhenExhausted::Lock,
@@ -276,16 +294,13 @@ impl Settings {
         }
     }
 
-    /// The verifier-side limits of NIST SP 800-63B-4 and OWASP ASVS 5.0 level 3. Email only confirms addresses.
-    ///
-    /// **No factor of this preset completes a login**, since email is the only factor that the library has.
-    /// So [`Policy::new`](crate::Policy::new) refuses these settings as they are, by the name `factors`, and
-    /// [`Policy::strict`](crate::Policy::strict) is good for confirming addresses alone. Whoever signs people
-    /// in sets [`factors`](Self::factors).
+    /// The verifier-side limits of NIST SP 800-63B-4 and OWASP ASVS 5.0 level 3. Email only confirms
+    /// addresses; TOTP completes a login.
     #[must_use]
     pub fn strict() -> Self {
         Self {
-            factors: Factors { email: FactorUse::ConfirmOnly },
+            factors: Factors { email: FactorUse::ConfirmOnly, ..Self::default().factors },
+            hotp: HotpSettings { digits: 6, look_ahead: 2 },
             code_digits: 8,
             attempts: 3,
             guess_bucket: Rate::new(5, Duration::seconds(1_800)),
@@ -313,6 +328,7 @@ impl Settings {
             span >= Duration::seconds(least) && span <= Duration::seconds(most) && instant::is_whole(span)
         };
         let digits = BindingCode::MIN_DIGITS..=BindingCode::MAX_DIGITS;
+        let factors = (self.factors.any_authenticates(), "factors", "at least one factor that authenticates");
         let rows = [
             (digits.contains(&self.code_digits), "code_digits", "6 to 9"),
             (seconds(self.code_lifetime, 1, 600), "code_lifetime", "1 to 600 s in whole milliseconds"),
@@ -343,9 +359,9 @@ impl Settings {
                 "remember",
                 "a lifetime of 1 s to 90 days in whole milliseconds",
             ),
-            (self.factors.any_authenticates(), "factors", "at least one factor that authenticates"),
         ];
-        let row = rows.into_iter().find(|(in_range, ..)| !in_range);
+        let one_time = self.totp.ranges().into_iter().chain(self.hotp.ranges());
+        let row = core::iter::once(factors).chain(one_time).chain(rows).find(|(in_range, ..)| !in_range);
         row.map(|(_, setting, range)| PolicyError::new(setting, range))
     }
 }
@@ -387,23 +403,7 @@ mod tests {
     #[test]
     fn the_presets_pass_their_own_checks() {
         for settings in [Settings::default(), Settings::auth0(), Settings::strict()] {
-            // A preset without a factor that lets anybody in is refused for that, and for nothing else.
-            let refused = (!settings.factors.any_authenticates()).then_some("factors");
-            assert_eq!(settings.out_of_range().map(|error| error.setting()), refused);
-            let open = Settings { factors: Settings::default().factors, ..settings };
-            assert_eq!(open.out_of_range(), None);
-        }
-    }
-
-    /// L26: a policy under which nobody could sign in was accepted.
-    #[test]
-    fn l26_a_policy_without_a_factor_that_authenticates_is_refused_by_name() {
-        for email in [FactorUse::Off, FactorUse::ConfirmOnly] {
-            let settings = Settings { factors: Factors { email }, ..Settings::default() };
-            let error = Policy::new(settings).unwrap_err();
-            assert_eq!(error.setting(), "factors");
-            let told = "factors is out of range: it takes at least one factor that authenticates";
-            assert_eq!(alloc::format!("{error}"), told);
+            assert_eq!(settings.out_of_range(), None);
         }
     }
 
@@ -412,7 +412,13 @@ mod tests {
         type Change = fn(&mut Settings);
         let long = Duration::days(367);
         assert!(!Rate::new(1, long).is_bounded());
-        let rows: [(&str, Change, Change); 17] = [
+        let rows: [(&str, Change, Change); 23] = [
+            ("totp.digits", |s| s.totp.digits = 5, |s| s.totp.digits = 9),
+            ("totp.step", |s| s.totp.step = Duration::ZERO, |s| s.totp.step = Duration::seconds(122)),
+            ("totp.steps_back", |s| s.totp.steps_back = 3, |s| s.totp.steps_back = u8::MAX),
+            ("totp.steps_ahead", |s| s.totp.steps_ahead = 3, |s| s.totp.steps_ahead = u8::MAX),
+            ("hotp.digits", |s| s.hotp.digits = 5, |s| s.hotp.digits = 9),
+            ("hotp.look_ahead", |s| s.hotp.look_ahead = 51, |s| s.hotp.look_ahead = u8::MAX),
             ("code_digits", |s| s.code_digits = 5, |s| s.code_digits = 10),
             (
                 "code_lifetime",
@@ -474,6 +480,47 @@ mod tests {
                 assert_eq!(Policy::new(settings).err().map(|error| error.setting()), Some(setting));
             }
         }
+    }
+
+    #[test]
+    fn a_step_has_whole_seconds_and_both_ends_of_every_range_are_taken() {
+        for step in
+            [Duration::milliseconds(1_500), Duration::new(30, 1), Duration::seconds(-30), Duration::MAX]
+        {
+            let mut settings = Settings::default();
+            settings.totp.step = step;
+            assert_eq!(Policy::new(settings).unwrap_err().setting(), "totp.step", "{step}");
+        }
+        for (digits, step, steps, look_ahead) in [(6, 1, 0, 0), (8, 120, 2, 50)] {
+            let mut settings = Settings::default();
+            settings.totp.step = Duration::seconds(step);
+            (settings.totp.digits, settings.hotp.digits, settings.hotp.look_ahead) =
+                (digits, digits, look_ahead);
+            (settings.totp.steps_back, settings.totp.steps_ahead) = (steps, steps);
+            assert_eq!(i64::from(settings.totp.step_seconds()), step);
+            assert!(Policy::new(settings).is_ok());
+        }
+    }
+
+    /// L26: a policy under which nobody could sign in was accepted. Each factor alone is enough.
+    #[test]
+    fn l26_a_policy_without_a_factor_that_authenticates_is_refused_by_name() {
+        let with = |change: fn(&mut Factors)| {
+            let mut settings = Settings::default();
+            let Factors { email, totp, hotp, .. } = &mut settings.factors;
+            (*email, *totp, *hotp) = (FactorUse::ConfirmOnly, FactorUse::Off, FactorUse::ConfirmOnly);
+            change(&mut settings.factors);
+            Policy::new(settings)
+        };
+        for change in [|_: &mut Factors| {}, |factors: &mut Factors| factors.email = FactorUse::Off] {
+            let error = with(change).unwrap_err();
+            assert_eq!(error.setting(), "factors");
+            let told = "factors is out of range: it takes at least one factor that authenticates";
+            assert_eq!(alloc::format!("{error}"), told);
+        }
+        assert!(with(|factors| factors.email = FactorUse::Authenticate).is_ok());
+        assert!(with(|factors| factors.totp = FactorUse::Authenticate).is_ok());
+        assert!(with(|factors| factors.hotp = FactorUse::Authenticate).is_ok());
     }
 
     /// L24: a rate of one per 360.0005 s was accepted, and cut.

@@ -1,7 +1,7 @@
 //! Authenticators: what an account has enrolled, how each is named, and what a list of them shows.
 //!
 //! The factor is fixed when an authenticator is made: another address is another authenticator, with an enrollment of
-//! its own. This module must never depend on which factor it is.
+//! its own. Of one-time passwords the counter moves on. This module must never depend on which factor it is.
 
 use alloc::string::String;
 use time::OffsetDateTime;
@@ -151,6 +151,12 @@ impl Authenticator {
         }
     }
 
+    /// Notes the counter of a right one-time password: it and every one before it are over.
+    pub(super) fn accept_counter(&mut self, counter: u64) -> Result<(), IllegalTransition> {
+        self.factor = self.factor.one_time().ok_or(IllegalTransition)?.accepting(counter);
+        Ok(())
+    }
+
     /// Notes a right code: the failures in a row of its lane end.
     pub(super) const fn note_right_code(&mut self, lane: Lane, now: Millis) {
         *self.failures.of_mut(lane) = 0;
@@ -211,7 +217,7 @@ impl Authenticator {
         AuthenticatorView {
             id: self.id,
             channel: self.factor.channel(),
-            name: Some(self.factor.label().masked()),
+            name: self.factor.destination().map(|destination| destination.masked()),
             status,
             provisioned: self.is_provisioned(),
             created: Some(self.created.to_datetime()),
@@ -228,7 +234,7 @@ pub struct AuthenticatorView {
     pub id: AuthenticatorId,
     /// The way its codes travel; absent if none is sent, as for recovery codes.
     pub channel: Option<Channel>,
-    /// Its masked label; absent for recovery codes.
+    /// Its masked destination; absent if no code is sent.
     pub name: Option<String>,
     /// Whether it can be used. Auth0's `active` is true for [`AuthenticatorStatus::Active`] alone.
     pub status: AuthenticatorStatus,

@@ -83,22 +83,43 @@ impl Exchange<'_> {
         now: Millis,
     ) -> Result<Option<PendingRecovery>, IllegalTransition> {
         challenge.accept()?;
-        self.authenticator.note_right_code(challenge.lane, now);
-        match challenge.purpose {
+        self.note_right_code((challenge.lane, &challenge.purpose), now)
+    }
+
+    /// Notes a right one-time password: its counter is over, and the failures in a row of the lane end. If
+    /// the code was for a confirmation, the authenticator becomes active. Returns the recovery codes that
+    /// were shown with its enrollment.
+    pub(crate) fn accept_otp(
+        self,
+        counter: u64,
+        about: (Lane, &Purpose),
+        now: Millis,
+    ) -> Result<Option<PendingRecovery>, IllegalTransition> {
+        self.authenticator.accept_counter(counter)?;
+        self.note_right_code(about, now)
+    }
+
+    fn note_right_code(
+        self,
+        (lane, purpose): (Lane, &Purpose),
+        now: Millis,
+    ) -> Result<Option<PendingRecovery>, IllegalTransition> {
+        self.authenticator.note_right_code(lane, now);
+        match purpose {
             Purpose::Confirm => self.authenticator.confirm(),
             Purpose::Authenticate | Purpose::Action { .. } | Purpose::Reset => Ok(None),
         }
     }
 
-    /// Charges a wrong short code. The caller has seen that the pair has an attempt left, and the lane a
-    /// guess.
+    /// Charges a wrong short code of the lane, and of the challenge if there is one. The caller has seen that
+    /// the pair has an attempt left, and the lane a guess.
     pub(crate) fn reject(
         self,
-        challenge: &mut Challenge,
+        (lane, challenge): (Lane, Option<&mut Challenge>),
         policy: &Policy,
         now: Millis,
     ) -> Result<WrongCode, IllegalTransition> {
-        let (lane, settings) = (challenge.lane, policy.settings());
+        let settings = policy.settings();
         let at_cap = self.authenticator.note_wrong_code(lane) >= settings.failure_cap;
         let disables = match settings.at_cap {
             AtCap::Harden => false,
@@ -110,7 +131,9 @@ impl Exchange<'_> {
             self.pair.exhaust();
         }
         let attempts_left = self.pair.attempts_left;
-        challenge.reject(attempts_left)?;
+        if let Some(challenge) = challenge {
+            challenge.reject(attempts_left)?;
+        }
         let disabled = disables && self.authenticator.is_active();
         if disabled {
             self.authenticator.disable()?;

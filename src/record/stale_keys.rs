@@ -34,4 +34,6 @@ pub struct KeyUse {
     pub pending_recovery_codes: usize,
     /// Remembered devices. A device that is remembered again, or whose time is over, frees its key.
     pub devices: usize,
+    /// Authenticators of one-time passwords whose secret is derived from it.
+    pub otp_secrets: usize,
 }

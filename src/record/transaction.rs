@@ -67,9 +67,11 @@ impl Transaction {
         self.recovery_attempts
     }
 
-    /// Keeps it for as long as its session lasts.
-    pub(super) fn prolong(&mut self, expires: Millis) {
+    /// Keeps it for as long as its session lasts, and says whether that is longer than before.
+    pub(super) fn prolong(&mut self, expires: Millis) -> bool {
+        let longer = expires > self.expires;
         self.expires = self.expires.max(expires);
+        longer
     }
 
     /// Notes that a token was issued in it.

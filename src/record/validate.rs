@@ -7,8 +7,13 @@
 use core::fmt;
 
 use crate::{
+    factor::one_time::OneTime,
     machine::enrollment::{Enrollment, PendingRecovery},
-    policy::bounds::{LONGEST_DEVICE_MS, MAX_ATTEMPTS, MAX_FAILURES, MAX_RECOVERY_CODES, RECOVERY_ATTEMPTS},
+    otp::key_uri::Moving,
+    policy::{
+        bounds::{LONGEST_DEVICE_MS, MAX_ATTEMPTS, MAX_FAILURES, MAX_RECOVERY_CODES, RECOVERY_ATTEMPTS},
+        one_time::MAX_STEP_SECONDS,
+    },
     record::{
         account::AccountBody,
         address_proof::AddressProofBody,
@@ -23,6 +28,7 @@ use crate::{
         epoch::Epoch,
         id::AuthenticatorKind,
         lane::Lane,
+        one_time_password::OtpCode,
         purpose::Purpose,
         revision::Revision,
     },
@@ -121,8 +127,21 @@ fn check_authenticator(authenticator: &Authenticator) -> Result<(), Inconsistent
     ensure(kind == authenticator.factor.kind(), "an authenticator's id is of another kind than its factor")?;
     let within = |lane| authenticator.failures_in(lane) <= MAX_FAILURES;
     ensure(Lane::ALL.into_iter().all(within), "an authenticator has more than 100 failures in a lane")?;
+    authenticator.factor.one_time().map_or(Ok(()), |otp| check_one_time(otp, authenticator))?;
     let unproven = authenticator.is_provisioned() && authenticator.is_unconfirmed();
     ensure(!unproven, "a provisioned authenticator is unconfirmed")
+}
+
+fn check_one_time(otp: &dyn OneTime, authenticator: &Authenticator) -> Result<(), Inconsistent> {
+    let (_, digits) = otp.terms();
+    let lengths = OtpCode::MIN_DIGITS..=OtpCode::MAX_DIGITS;
+    ensure(lengths.contains(&digits), "a one-time password has not 6 to 8 digits")?;
+    if let Moving::Period(seconds) = otp.moving() {
+        ensure((1..=MAX_STEP_SECONDS).contains(&seconds), "a step has not 1 to 120 seconds")?;
+    }
+    let confirmed = !authenticator.is_unconfirmed();
+    ensure(confirmed || otp.accepted().is_none(), "an unconfirmed authenticator has accepted a code")?;
+    ensure(!authenticator.is_provisioned(), "an authenticator of one-time passwords is provisioned")
 }
 
 fn check_pending_recovery(pending: &PendingRecovery) -> Result<(), Inconsistent> {
@@ -139,6 +158,8 @@ fn check_challenge(challenge: &Challenge, authenticator: &Authenticator) -> Resu
     };
     ensure(known, "a challenge has not 6 to 9 digits, and is not long")?;
     ensure(challenge.issued <= challenge.deadline, "a challenge ends before it was issued")?;
+    let reached = authenticator.factor.address_by(challenge.channel()).is_some();
+    ensure(reached, "a challenge goes by a channel that its authenticator has not")?;
     let fits = match &challenge.purpose {
         Purpose::Confirm => authenticator.is_unconfirmed(),
         Purpose::Authenticate | Purpose::Action { .. } | Purpose::Reset => authenticator.is_active(),

@@ -1,12 +1,12 @@
 //! Evidence: what a verified code proves, and no more.
 //!
 //! A host composes its own assurance from it. The core never names an assurance level: email cannot bear one (NIST
-//! SP 800-63B-4 section 3.1.3.1), and neither factor here resists phishing.
+//! SP 800-63B-4 section 3.1.3.1), and no factor here resists phishing.
 
 use time::OffsetDateTime;
 
 use crate::{
-    factor::destination::Channel,
+    factor::{destination::Channel, one_time},
     value::{id::AuthenticatorId, instant::Millis},
 };
 
@@ -21,6 +21,8 @@ pub enum Method {
     RecoveryCode,
     /// By a remembered device, in the place of a factor.
     Device,
+    /// By a one-time password.
+    Otp,
 }
 
 /// That one second factor was proven at one time.
@@ -58,6 +60,12 @@ impl Evidence {
         Self { method: Method::Device, authenticator, channel, at: at.to_datetime(), remembered_since }
     }
 
+    /// Of a one-time password.
+    pub(crate) fn otp(authenticator: AuthenticatorId, at: Millis) -> Self {
+        let (authenticator, channel) = (Some(authenticator), None);
+        Self { method: Method::Otp, authenticator, channel, at: at.to_datetime(), remembered_since: None }
+    }
+
     /// Of a recovery code of this set.
     pub(crate) fn recovery_code(recovery: AuthenticatorId, at: Millis) -> Self {
         let method = Method::RecoveryCode;
@@ -69,20 +77,21 @@ impl Evidence {
     /// removing a factor rest on. A remembered device is recognized, and no more.
     pub(crate) const fn is_of_a_factor(&self) -> bool {
         match self.method {
-            Method::Oob | Method::RecoveryCode => true,
+            Method::Oob | Method::Otp | Method::RecoveryCode => true,
             Method::Device => false,
         }
     }
 
     /// The Authentication Method Reference values (RFC 8176 section 2) that this alone supports: for the code
     /// of a message those of its channel, such as `mca` for an emailed one, because a second channel took
-    /// part; none for a recovery code, because none is registered, and none for a remembered device, because
-    /// it proves no factor. Whether
-    /// `mfa` may be added only the host can know: it takes two distinct factors, and the host judged the first. For a
-    /// remembered device it never may.
+    /// part; `otp` for a one-time password; none for a recovery code, because none is registered, and none
+    /// for a remembered device, because it proves no factor. Whether `mfa` may be added only the host can
+    /// know: it takes two distinct factors, and the host judged the first. For a remembered device it never
+    /// may.
     pub fn amr(&self) -> impl Iterator<Item = &'static str> + use<> {
         let values = match self.method {
             Method::Oob => self.channel.map_or(&[][..], Channel::amr),
+            Method::Otp => one_time::AMR,
             Method::RecoveryCode | Method::Device => &[],
         };
         values.iter().copied()

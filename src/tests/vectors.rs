@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::{
     crypto::{
+        base32,
         entropy::Entropy,
         mac::{MacKey, Tag},
         seed::Seed,
@@ -17,6 +18,10 @@ use crate::{
         derive::{self, Binding, LinkBinding},
         draws::Draws,
         keyring::{DurableKey, Key, KeyRing, TransientKey},
+    },
+    otp::{
+        hotp::{self, Window},
+        key_uri::{KeyLabel, Moving, key_uri},
     },
     outcome::end_sessions::{EndReason, EndSessions},
     session::{
@@ -33,6 +38,7 @@ use crate::{
         id::{AuthenticatorId, ChallengeId, DeviceId, ProofId, TransactionId, base62},
         instant::Millis,
         name::{Audience, ClientId, Label, Scope, Subject},
+        one_time_password::{OtpAlgorithm, OtpCode, SharedSecret},
         purpose::{ProofPurpose, Purpose},
         recovery_code::RecoveryCode,
         revision::Revision,
@@ -278,6 +284,53 @@ fn links_and_long_codes() {
             let tag = Tag(case.array("mac"));
             assert_eq!(BindingCode::from_tag(&tag, CodeForm::Long).expose(), case.text("output"));
         }
+    }
+}
+
+fn algorithm(name: &str) -> OtpAlgorithm {
+    let all = [OtpAlgorithm::Sha1, OtpAlgorithm::Sha256, OtpAlgorithm::Sha512];
+    all.into_iter().find(|algorithm| algorithm.as_str() == name).unwrap()
+}
+
+#[test]
+fn secrets_of_one_time_passwords() {
+    for case in vectors!("totp") {
+        let key = case.durable();
+        case.assert_mac(&key.totp);
+        let (id, seed) = (case.id("authenticator_id"), Seed(case.array("seed")));
+        let algorithm = algorithm(case.text("algorithm"));
+        let secret = derive::otp_secret(&key.totp, &case.subject(), &id, &seed, algorithm);
+        assert_eq!(secret.as_bytes(), case.bytes("output"));
+        assert_eq!(base32::encode(secret.as_bytes()).as_str(), case.text("secret_base32"));
+    }
+}
+
+#[test]
+fn one_time_passwords() {
+    for case in vectors!("otp_code") {
+        let (secret, digits) = (SharedSecret::of(&case.bytes("secret")), case.number("digits"));
+        let counter: u64 = case.text("counter").parse().unwrap();
+        let code = OtpCode::parse(case.text("output")).unwrap();
+        let number = code.number(digits).unwrap();
+        let window = Window { first: counter, last: counter, accepted: None };
+        let terms = (algorithm(case.text("algorithm")), digits);
+        assert_eq!(hotp::find(terms, &secret, number, &window), Some(counter), "{}", case.text("name"));
+    }
+}
+
+#[test]
+fn key_uris() {
+    for case in vectors!("key_uri") {
+        let label = KeyLabel::new(case.text("issuer"), case.text("account")).unwrap();
+        let moving = match case.text("kind") {
+            "totp" => Moving::Period(case.number("moving")),
+            "hotp" => Moving::Counter(case.number("moving")),
+            other => panic!("the kind {other}"),
+        };
+        let secret = base32::encode(&case.bytes("secret"));
+        let terms = (algorithm(case.text("algorithm")), case.number("digits"));
+        let uri = key_uri(&label, &secret, terms, moving);
+        assert_eq!(uri.as_str(), case.text("output"));
     }
 }
 

@@ -3,7 +3,7 @@
 
 use core::{fmt, str::FromStr};
 
-/// What an id stands for: the `type` of an authenticator in Auth0's lists.
+/// What an id stands for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
@@ -12,13 +12,17 @@ pub enum AuthenticatorKind {
     Email,
     /// The account's set of recovery codes, `recovery-code`.
     RecoveryCode,
+    /// A code that an app makes from the time, `totp`.
+    Totp,
+    /// A code that a device makes from a counter, `hotp`.
+    Hotp,
 }
 
 impl AuthenticatorKind {
     /// Every kind, in the order in which they came.
-    pub(crate) const ALL: [Self; 2] = [Self::Email, Self::RecoveryCode];
+    pub(crate) const ALL: [Self; 4] = [Self::Email, Self::RecoveryCode, Self::Totp, Self::Hotp];
 
-    /// The name on the wire.
+    /// The name, which stands in the ids of its authenticators.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.texts().0
@@ -38,6 +42,8 @@ impl AuthenticatorKind {
         match self {
             Self::Email => ("email", "email|dev_"),
             Self::RecoveryCode => ("recovery-code", "recovery-code|dev_"),
+            Self::Totp => ("totp", "totp|dev_"),
+            Self::Hotp => ("hotp", "hotp|dev_"),
         }
     }
 }
@@ -336,7 +342,12 @@ mod tests {
 
     #[test]
     fn ids_parse_what_they_print_and_nothing_else() {
-        for text in ["email|dev_0123456789ABCDef", "recovery-code|dev_zzzzzzzzzzzzzzzz"] {
+        for text in [
+            "email|dev_0123456789ABCDef",
+            "recovery-code|dev_zzzzzzzzzzzzzzzz",
+            "totp|dev_0123456789ABCDef",
+            "hotp|dev_0123456789ABCDef",
+        ] {
             assert_eq!(text.parse::<AuthenticatorId>().map(|id| id.to_string()), Ok(text.to_string()));
         }
         for text in [

@@ -16,8 +16,10 @@ pub enum Endpoint {
     Associate,
     /// `POST /mfa/challenge`.
     Challenge,
-    /// `POST /oauth/token`, with any MFA grant.
+    /// `POST /oauth/token`, with any MFA grant but that of a one-time password.
     Token,
+    /// `POST /oauth/token`, with the grant of a one-time password.
+    Otp,
     /// `GET /mfa/authenticators`.
     Authenticators,
     /// `DELETE /mfa/authenticators/{id}`.
@@ -29,13 +31,13 @@ impl Endpoint {
     const fn is_bearer(self) -> bool {
         match self {
             Self::Associate | Self::Authenticators | Self::Remove => true,
-            Self::Challenge | Self::Token => false,
+            Self::Challenge | Self::Token | Self::Otp => false,
         }
     }
 
     const fn scope(self) -> &'static str {
         match self {
-            Self::Associate | Self::Challenge | Self::Token => "enroll",
+            Self::Associate | Self::Challenge | Self::Token | Self::Otp => "enroll",
             Self::Authenticators => "read:authenticators",
             Self::Remove => "remove:authenticators",
         }
@@ -172,9 +174,11 @@ pub fn refuse(endpoint: Endpoint, denial: &Denial) -> Refusal {
         Denial::NotEnrolled => {
             let (status, error) = match endpoint {
                 Endpoint::Challenge => (400, "association_required"),
-                Endpoint::Associate | Endpoint::Token | Endpoint::Authenticators | Endpoint::Remove => {
-                    (401, "unsupported_challenge_type")
-                }
+                Endpoint::Associate
+                | Endpoint::Token
+                | Endpoint::Otp
+                | Endpoint::Authenticators
+                | Endpoint::Remove => (401, "unsupported_challenge_type"),
             };
             let description = "User is not enrolled. \
                  You can use /mfa/associate endpoint to enroll the first authenticator.";
@@ -185,6 +189,7 @@ pub fn refuse(endpoint: Endpoint, denial: &Denial) -> Refusal {
             "unsupported_challenge_type",
             "None of the requested challenge types is available to the user.",
         ),
+        Denial::AuthenticatorRequired => Refusal::missing("authenticator_id"),
         Denial::UnknownAuthenticator => {
             let status = if endpoint == Endpoint::Remove { 404 } else { 400 };
             Refusal { status, ..Refusal::invalid_authenticator() }
@@ -222,6 +227,8 @@ pub fn refuse(endpoint: Endpoint, denial: &Denial) -> Refusal {
         Denial::ExpiredOobCode | Denial::OobCodeUsed | Denial::ChallengeCancelled(_) => {
             Refusal::new(403, "expired_token", "oob_code is expired")
         }
+        Denial::MalformedCode if endpoint == Endpoint::Otp => Refusal::invalid_otp(),
+        Denial::InvalidOtpCode { .. } => Refusal::invalid_otp(),
         Denial::MalformedCode | Denial::InvalidBindingCode { .. } | Denial::InvalidLongCode => {
             Refusal::new(403, "invalid_grant", "Invalid binding_code.")
         }

@@ -14,7 +14,7 @@ use crate::{
     command::{associate::Associated, authenticators::Requirements, challenge::Challenged},
     factor::{
         destination::Channel,
-        setup::{Delivery, Prompt, Sent, Setup},
+        setup::{Delivery, Sent},
     },
     policy::policy::Policy,
     record::{
@@ -92,7 +92,11 @@ pub struct RequiredType {
 impl MfaRequirements {
     fn new(requirements: &Requirements) -> Self {
         let types = |kinds: &[AuthenticatorKind]| {
-            kinds.iter().map(|kind| RequiredType { kind: kind.as_str() }).collect()
+            let mut types: Vec<_> =
+                kinds.iter().map(|kind| RequiredType { kind: type_name(*kind) }).collect();
+            // Kinds that one word stands for stand beside each other.
+            types.dedup();
+            types
         };
         if requirements.enrolled {
             Self::Challenge(types(&requirements.challenge))
@@ -106,8 +110,14 @@ impl MfaRequirements {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct AssociateReply {
-    /// `oob`.
+    /// `oob` or `otp`.
     pub authenticator_type: &'static str,
+    /// The secret of one-time passwords as base32, to be typed into an app; absent if a code is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Secret>,
+    /// The same as a Key URI, `otpauth://`: the content of a QR code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub barcode_uri: Option<Secret>,
     /// `prompt`: the user types the code. Absent if none is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding_method: Option<&'static str>,
@@ -120,7 +130,7 @@ pub struct AssociateReply {
     /// The handle; absent if no code is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oob_code: Option<Secret>,
-    /// For how many seconds the code is good.
+    /// For how many seconds the code is good, or the secret can be confirmed.
     pub expires_in: u64,
     /// After how many seconds asking again sends again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,17 +149,19 @@ impl AssociateReply {
     pub fn new(answer: &Associated, policy: &Policy, now: OffsetDateTime) -> Self {
         let codes = answer.recovery_codes.as_ref();
         let codes = codes.map(|codes| codes.iter().map(|code| code.expose().into()).collect());
-        let Setup::Oob(sent) = &answer.setup;
+        let (sent, otp) = (answer.setup.sent(), answer.setup.otp());
         Self {
             authenticator_type: authenticator_type(answer.authenticator.kind()),
-            binding_method: Some(BINDING_METHOD),
+            secret: otp.map(|otp| otp.secret().into()),
+            barcode_uri: otp.map(|otp| otp.barcode_uri().into()),
+            binding_method: sent.map(|_| BINDING_METHOD),
             recovery_codes: codes,
-            oob_channel: Some(sent.channel.as_str()),
-            oob_code: Some(sent.oob_code.expose().into()),
+            oob_channel: sent.map(|sent| sent.channel.as_str()),
+            oob_code: sent.map(|sent| sent.oob_code.expose().into()),
             expires_in: seconds(answer.expires, now),
-            resend_in: resend_in(sent, policy, now),
-            binding_code_length: long(sent).then_some(sent.form.digits()),
-            binding_code_description: long(sent).then_some(LONG_CODE),
+            resend_in: sent.and_then(|sent| resend_in(sent, policy, now)),
+            binding_code_length: sent.filter(|sent| long(sent)).map(|sent| sent.form.digits()),
+            binding_code_description: sent.filter(|sent| long(sent)).map(|_| LONG_CODE),
         }
     }
 }
@@ -158,7 +170,7 @@ impl AssociateReply {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct ChallengeReply {
-    /// `oob`.
+    /// `oob` or `otp`.
     pub challenge_type: &'static str,
     /// The handle; absent if no code is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -166,7 +178,7 @@ pub struct ChallengeReply {
     /// `prompt`: the user types the code. Absent if none is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding_method: Option<&'static str>,
-    /// For how many seconds the code is good.
+    /// For how many seconds the code is good, or one can be presented.
     pub expires_in: u64,
     /// After how many seconds asking again sends again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -183,15 +195,15 @@ impl ChallengeReply {
     /// From the core's answer.
     #[must_use]
     pub fn new(answer: &Challenged, policy: &Policy, now: OffsetDateTime) -> Self {
-        let Prompt::Oob(sent) = &answer.prompt;
+        let sent = answer.prompt.sent();
         Self {
             challenge_type: authenticator_type(answer.authenticator.kind()),
-            oob_code: Some(sent.oob_code.expose().into()),
-            binding_method: Some(BINDING_METHOD),
+            oob_code: sent.map(|sent| sent.oob_code.expose().into()),
+            binding_method: sent.map(|_| BINDING_METHOD),
             expires_in: seconds(answer.expires, now),
-            resend_in: resend_in(sent, policy, now),
-            binding_code_length: long(sent).then_some(sent.form.digits()),
-            binding_code_description: long(sent).then_some(LONG_CODE),
+            resend_in: sent.and_then(|sent| resend_in(sent, policy, now)),
+            binding_code_length: sent.filter(|sent| long(sent)).map(|sent| sent.form.digits()),
+            binding_code_description: sent.filter(|sent| long(sent)).map(|_| LONG_CODE),
         }
     }
 }
@@ -202,7 +214,7 @@ impl ChallengeReply {
 pub struct AuthenticatorEntry {
     /// The public id.
     pub id: String,
-    /// `oob` or `recovery-code`.
+    /// `oob`, `otp` or `recovery-code`.
     pub authenticator_type: &'static str,
     /// Whether it can be used.
     pub active: bool,
@@ -238,7 +250,7 @@ impl AuthenticatorEntry {
             oob_channel: channel,
             oob_channels: channel.map(|channel| [channel]),
             name: view.name.clone(),
-            kind: view.id.kind().as_str(),
+            kind: type_name(view.id.kind()),
             created_at: view.created.map(timestamp),
             last_auth: view.last_used.map(timestamp),
         }
@@ -362,7 +374,16 @@ const fn long(sent: &Sent) -> bool {
 const fn authenticator_type(kind: AuthenticatorKind) -> &'static str {
     match kind {
         AuthenticatorKind::Email => "oob",
+        AuthenticatorKind::Totp | AuthenticatorKind::Hotp => "otp",
         AuthenticatorKind::RecoveryCode => "recovery-code",
+    }
+}
+
+/// The `type` of a kind: its name, but that Auth0 has one word for every app and device that shows codes.
+const fn type_name(kind: AuthenticatorKind) -> &'static str {
+    match kind {
+        AuthenticatorKind::Totp | AuthenticatorKind::Hotp => "otp",
+        AuthenticatorKind::Email | AuthenticatorKind::RecoveryCode => kind.as_str(),
     }
 }
 

@@ -121,6 +121,8 @@ by_name! {
         #[serde(deserialize_with = "optional")]
         pub otp: Option<Parameter>,
         #[serde(deserialize_with = "optional")]
+        pub authenticator_id: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
         pub recovery_code: Option<Parameter>,
         #[serde(deserialize_with = "optional")]
         pub device_token: Option<Parameter>,
@@ -155,6 +157,8 @@ pub enum TokenGrant<'a> {
         mfa_token: &'a Parameter,
         /// The code.
         otp: &'a Parameter,
+        /// The authenticator that made it: an addition, for users who have several.
+        authenticator: Option<AuthenticatorId>,
     },
     /// A recovery code.
     RecoveryCode {
@@ -174,7 +178,8 @@ impl TokenBody {
     /// What is presented, with everything that its grant type needs.
     ///
     /// # Errors
-    /// 400 `invalid_request` names what is missing; 400 `unsupported_grant_type`.
+    /// 400 `invalid_request` names what is missing; 400 `invalid_authenticator` if an id is none; 400
+    /// `unsupported_grant_type`.
     pub fn grant(&self) -> Result<TokenGrant<'_>, Refusal> {
         let grant_type = required(self.grant_type.as_ref(), "grant_type")?;
         match grant_type.expose() {
@@ -190,6 +195,7 @@ impl TokenBody {
             GRANT_MFA_OTP => Ok(TokenGrant::Otp {
                 mfa_token: required(self.mfa_token.as_ref(), "mfa_token")?,
                 otp: required(self.otp.as_ref(), "otp")?,
+                authenticator: authenticator_id(self.authenticator_id.as_ref())?,
             }),
             GRANT_MFA_RECOVERY_CODE => Ok(TokenGrant::RecoveryCode {
                 mfa_token: required(self.mfa_token.as_ref(), "mfa_token")?,
@@ -247,10 +253,9 @@ impl ChallengeBody {
     /// 400 `invalid_authenticator` if the id is none.
     pub fn request(&self) -> Result<ChallengeRequest, Refusal> {
         let types = self.challenge_type.as_ref();
-        let id = self.authenticator_id.as_ref().map(|id| id.expose().parse::<AuthenticatorId>());
         Ok(ChallengeRequest {
             types: types.map_or(ChallengeTypes::ANY, |types| ChallengeTypes::parse(types.expose())),
-            authenticator: id.transpose().map_err(|_| Refusal::invalid_authenticator())?,
+            authenticator: authenticator_id(self.authenticator_id.as_ref())?,
             ..ChallengeRequest::default()
         })
     }
@@ -283,17 +288,33 @@ by_name! {
     }
 }
 
+/// What is to be enrolled.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum AssociateFactor {
+    /// An email address; the host takes the user's own if none is given.
+    Email(Option<EmailAddress>),
+    /// An app that shows one-time passwords.
+    Otp,
+}
+
 impl AssociateBody {
-    /// The address to enroll, if one is given; the host takes the user's own if not.
+    /// What is to be enrolled. Of several types the one whose codes are sent is taken.
     ///
     /// # Errors
-    /// 400 `invalid_request` if something else than an email address is to be enrolled, or the address is none.
-    pub fn email(&self) -> Result<Option<EmailAddress>, Refusal> {
+    /// 400 `invalid_request` if it is neither an email address nor an app, or the address is none.
+    pub fn factor(&self) -> Result<AssociateFactor, Refusal> {
         if self.authenticator_types.is_empty() {
             return Err(Refusal::missing("authenticator_types"));
         }
-        if !self.authenticator_types.iter().any(|kind| kind.expose() == "oob") {
-            return Err(Refusal::invalid_request("Only authenticators of the type oob can be enrolled."));
+        let asks_for = |name| self.authenticator_types.iter().any(|kind| kind.expose() == name);
+        if !asks_for("oob") {
+            let other = "Only authenticators of the types oob and otp can be enrolled.";
+            return if asks_for("otp") {
+                Ok(AssociateFactor::Otp)
+            } else {
+                Err(Refusal::invalid_request(other))
+            };
         }
         if self.oob_channels.is_empty() {
             return Err(Refusal::missing("oob_channels"));
@@ -302,7 +323,9 @@ impl AssociateBody {
             return Err(Refusal::invalid_request("Only the channel email can be enrolled."));
         }
         let email = self.email.as_ref().map(|email| EmailAddress::parse(email.expose()));
-        email.transpose().map_err(|_| Refusal::invalid_request("The email address is invalid."))
+        let email =
+            email.transpose().map_err(|_| Refusal::invalid_request("The email address is invalid."))?;
+        Ok(AssociateFactor::Email(email))
     }
 
     /// How the client names itself.
@@ -310,6 +333,11 @@ impl AssociateBody {
     pub fn client(&self) -> ClientCredentials {
         ClientCredentials::of(&self.client_id, &self.client_secret, &self.client_assertion)
     }
+}
+
+fn authenticator_id(given: Option<&Parameter>) -> Result<Option<AuthenticatorId>, Refusal> {
+    let id = given.map(|id| id.expose().parse());
+    id.transpose().map_err(|_| Refusal::invalid_authenticator())
 }
 
 fn required<'a>(given: Option<&'a Parameter>, name: &'static str) -> Result<&'a Parameter, Refusal> {

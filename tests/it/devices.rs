@@ -4,16 +4,17 @@ use countersign::{
     Account, Denial, Key, KeyRing, Policy, Session, Step, Subject, Swap, Verifier,
     audit::Command,
     code::DeviceToken,
+    command::OtpRequest,
     effect::{EndReason, Notice},
     evidence::Method,
-    policy::{Remember, Settings},
+    policy::{FactorUse, Remember, Settings},
     record::Lane,
     session::{DeviceId, ElevatedScopes},
 };
 use countersign_testkit::{
     World, client, edited, json, locking, policy,
     schedule::{Move, Scene, Store},
-    subject, wrong,
+    subject, totp, wrong, wrong_otp,
 };
 use time::Duration;
 
@@ -117,6 +118,95 @@ fn nothing_else_has_a_device_remembered() {
     let verified = off.verify_remembering(&session, challenged.oob_code.expose(), &code).unwrap();
     assert!(verified.completed && verified.device.is_none());
     assert_eq!(off.account().devices(), []);
+}
+
+/// The code of an app vouches as that of a message does: where it completes a sign-in, and nowhere else.
+#[test]
+fn an_app_vouches_for_a_device() {
+    let mut world = World::new(Policy::default());
+    let session = world.login();
+    let (begun, app) = world.associate_otp(&session, &totp()).unwrap();
+    let id = begun.authenticator;
+    let verified = world.verify_otp_remembering(&session, app.at(world.now)).unwrap();
+    let token = verified.device.expect("an enrollment that completes its sign-in");
+    let account = world.account();
+    let device = &account.devices()[0];
+    assert_eq!((device.vouched_by(), device.since()), (id, world.now));
+    assert_eq!((device.expires(), account.devices().len()), (token.expires(), 1));
+    let event = world.audits.last().unwrap();
+    assert_eq!((event.command, event.device), (Command::VerifyOtp, Some(device.id())));
+    assert_eq!(lane_on(&mut world, &token), Lane::Known);
+    // Not a sign-in that does not ask for it, and not a wrong code.
+    world.pass(60);
+    let session = world.login();
+    let bad = wrong_otp(&[&app.at(world.now - Duration::seconds(30)), &app.at(world.now)]);
+    world.verify_otp_remembering(&session, bad).unwrap_err();
+    assert_eq!(world.verify_otp(&session, app.at(world.now)).unwrap().device, None);
+    // Not a confirmation by a session that is elevated already.
+    world.pass(60);
+    let elevated = world.elevated();
+    let (_, second) = world.associate_otp(&elevated, &totp()).unwrap();
+    let verified = world.verify_otp_remembering(&elevated, second.at(world.now)).unwrap();
+    assert_eq!((verified.completed, verified.device), (false, None));
+    assert_eq!(world.account().devices().len(), 1);
+    // On the device, a new one takes its place.
+    world.pass(60);
+    let session = world.login_on(&token);
+    let request = OtpRequest::new(app.at(world.now)).authenticator(id);
+    let again = world.verify_otp_remembering(&session, request).unwrap().device.unwrap();
+    assert_eq!(world.account().devices().len(), 1);
+    assert_eq!([&token, &again].map(|token| lane_on(&mut world, token)), [Lane::Unknown, Lane::Known]);
+    // It dies with the app.
+    world.pass(60);
+    let elevated = world.elevated();
+    world.remove(&elevated, id).unwrap();
+    assert_eq!(world.account().devices(), []);
+}
+
+/// Where the policy remembers none, or the app only confirms, no code has a device remembered.
+#[test]
+fn an_app_vouches_only_where_the_policy_lets_it() {
+    let off = policy(|settings| settings.remember = None);
+    let confirms = policy(|settings| settings.factors.totp = FactorUse::ConfirmOnly);
+    for (policy, completes) in [(off, true), (confirms, false)] {
+        let mut world = World::new(policy);
+        let session = world.login();
+        let (_, app) = world.associate_otp(&session, &totp()).unwrap();
+        let verified = world.verify_otp_remembering(&session, app.at(world.now)).unwrap();
+        assert_eq!((verified.completed, verified.device), (completes, None));
+        assert_eq!(world.account().devices(), []);
+    }
+}
+
+/// A stranger's guesses at an app lock their own lane, and the owner's guesses on a device lock theirs.
+#[test]
+fn guesses_at_an_app_are_charged_to_the_lane_of_the_session() {
+    let mut world = World::new(locking(|settings| settings.attempts = 10));
+    let (.., app) = world.enroll_totp();
+    world.pass(3_600);
+    let session = world.login();
+    let token = world.verify_otp_remembering(&session, app.at(world.now)).unwrap().device.unwrap();
+    world.pass(3_600);
+    let near = [0, 30].map(|back| app.at(world.now - Duration::seconds(back)));
+    let guess = wrong_otp(&near.each_ref());
+    let locked = |world: &mut World| {
+        let account = world.account();
+        Lane::ALL.map(|lane| world.verifier.locked_until(&account, lane, world.now).is_some())
+    };
+    for (lane, now_locked) in [(Lane::Unknown, [true, false]), (Lane::Known, [true, true])] {
+        let session = if lane == Lane::Known { world.login_on(&token) } else { world.login() };
+        assert!(matches!(world.verify_otp(&session, guess.clone()), Err(Denial::InvalidOtpCode { .. })));
+        let transaction = json(&world.account())["transactions"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!(transaction["lane"], serde_json::to_value(lane).unwrap());
+        while !matches!(world.verify_otp(&session, guess.clone()), Err(Denial::Locked { .. })) {}
+        assert_eq!(locked(&mut world), now_locked);
+    }
+    // An hour gives guesses back. What a stranger then uses up keeps no device out.
+    world.pass(3_600);
+    let thief = world.login();
+    while world.verify_otp(&thief, guess.clone()).is_err_and(|denial| denial.is_counted()) {}
+    let session = world.login_on(&token);
+    assert!(world.verify_otp(&session, app.at(world.now)).unwrap().completed);
 }
 
 #[test]
@@ -504,6 +594,10 @@ fn a_device_completes_no_login_that_it_may_not() {
     }
     let mut confirming = Settings::auth0();
     confirming.factors.email = countersign::policy::FactorUse::ConfirmOnly;
+    let app_alone = only(Policy::new(confirming.clone()).unwrap());
+    assert_eq!(refused(&app_alone, &session, &account, now), (Denial::SecondFactorRequired, Some(device)));
+    assert!(!app_alone.requirements(&session, &account, now).remembered);
+    confirming.factors.totp = countersign::policy::FactorUse::ConfirmOnly;
     assert!(Policy::new(confirming).is_err(), "no policy lets a device in where no factor does");
     let key = |byte| Key::new(&[byte; 32]).unwrap();
     let keys = KeyRing::new("tests", key(0x11), key(0x33)).unwrap();

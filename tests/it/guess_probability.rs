@@ -3,11 +3,12 @@
 
 use countersign::{
     Denial, Policy, Session,
+    command::OtpRequest,
     factor::AuthenticatorKind,
     policy::{FactorUse, Rate, Settings},
     record::Lane,
 };
-use countersign_testkit::{Given, World, wrong};
+use countersign_testkit::{Given, World, totp, wrong};
 use time::Duration;
 
 /// Each preset with email as a factor, how many guesses a lane admits in a year, and in which steps of
@@ -108,9 +109,20 @@ fn the_chance_at_an_account_is_that_of_its_factors_and_of_the_lane_that_a_passwo
     world.enroll("user@example.com");
     let account = world.account();
     let chance = world.verifier.guess_probability(&account);
-    assert!((chance - Policy::default().guess_probability() / 2.0).abs() < 1e-6, "{chance}");
+    let of = |kind| Policy::default().guess_probability_of(&[kind], &[Lane::Unknown]);
+    assert!((chance - of(AuthenticatorKind::Email)).abs() < 1e-12, "{chance}");
     let elevated = world.elevated();
     world.associate(&elevated, "second@example.com").unwrap();
     let pending = world.account();
     assert!((world.verifier.guess_probability(&pending) - chance).abs() < 1e-12, "one code, one chance");
+    let session = world.elevated();
+    let (associated, app) = world.associate_otp(&session, &totp()).unwrap();
+    let code = OtpRequest::new(app.at(world.now)).authenticator(associated.authenticator);
+    world.verify_otp(&session, code).unwrap();
+    let account = world.account();
+    let app = world.verifier.guess_probability(&account);
+    assert!(
+        app > of(AuthenticatorKind::Totp) && (app - Policy::default().guess_probability() / 2.0).abs() < 1e-6,
+        "{app}"
+    );
 }

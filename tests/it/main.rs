@@ -14,6 +14,7 @@ mod fields;
 mod formats;
 mod guess_probability;
 mod hardening;
+mod interoperability;
 mod invariants;
 mod lockout;
 mod policy;

@@ -6,14 +6,14 @@
 
 use countersign::{
     BindingCode, ChallengeRequest, Denial, Policy, Session,
-    code::RecoveryCode,
+    code::{OtpCode, RecoveryCode},
     machine::Enrollment,
     policy::{Rate, RecoveryUse, Resend, Settings},
     record::Authenticator,
     session::OobHandle,
 };
 use countersign_testkit::schedule::{Move, Scene, State, Store};
-use countersign_testkit::{World, locking, policy, wrong};
+use countersign_testkit::{World, locking, policy, totp, wrong, wrong_otp};
 use time::Duration;
 
 /// An enrolled account with a live challenge, under a policy of two attempts.
@@ -189,4 +189,56 @@ fn resends_are_charged_and_complete_nothing_twice() {
         });
         assert!(scene.most(Store::LastWriteWins, |end| end.mails.len()) > 1);
     }
+}
+
+/// An app, an hour after its enrollment, and the code that it shows.
+fn with_an_app(change: impl FnOnce(&mut Settings)) -> (World, OtpCode, OtpCode) {
+    let mut world = World::new(policy(change));
+    let (.., app) = world.enroll_totp();
+    world.pass(3_600);
+    let near: Vec<_> = (-3..=3).map(|step| app.at(world.now + Duration::seconds(30 * step))).collect();
+    let wrong = wrong_otp(&near.iter().collect::<Vec<_>>());
+    (world, near[3].clone(), wrong)
+}
+
+/// V22: whichever logins present it at once, the code of an app lets one of them in.
+#[test]
+fn one_code_of_an_app_lets_one_login_in() {
+    let (mut world, right, _) = with_an_app(|_| {});
+    let nodes = (0..4).map(|_| vec![Move::Otp(world.login(), right.clone().into())]).collect();
+    let scene = Scene::new(&mut world, nodes);
+    scene.hold(|end, store| {
+        assert_eq!((end.right(), end.tokens()), (1, 1));
+        if store == Store::SwapAndRetry {
+            assert_eq!(end.wrong(), 3, "a code that is over is wrong");
+        }
+    });
+    assert!(scene.most(Store::LastWriteWins, State::tokens) > 1);
+}
+
+#[test]
+fn wrong_codes_of_an_app_reveal_no_more_verdicts_than_attempts() {
+    let (mut world, _, bad) = with_an_app(|settings| settings.attempts = 2);
+    let session = world.login();
+    let nodes = (0..4).map(|_| vec![Move::Otp(session.clone(), bad.clone().into())]).collect();
+    let scene = Scene::new(&mut world, nodes);
+    scene.hold(|end, store| {
+        assert!(end.wrong() <= 2);
+        if store == Store::SwapAndRetry {
+            assert_eq!((end.wrong(), end.attempts_left(&session)), (2, 0));
+        }
+    });
+    assert_eq!(scene.most(Store::LastWriteWins, State::wrong), 4);
+}
+
+/// An enrollment is confirmed once, and its code is over with it.
+#[test]
+fn one_code_confirms_an_app_once() {
+    let mut world = World::new(policy(|_| {}));
+    let session = world.login();
+    let (_, app) = world.associate_otp(&session, &totp()).unwrap();
+    let nodes = (0..3).map(|_| vec![Move::Otp(session.clone(), app.at(world.now).into())]).collect();
+    let scene = Scene::new(&mut world, nodes);
+    scene.hold(|end, _| assert_eq!((end.right(), end.tokens.len(), end.wrong()), (1, 1, 0)));
+    assert!(scene.most(Store::LastWriteWins, State::right) > 1);
 }

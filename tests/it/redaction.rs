@@ -252,6 +252,59 @@ fn nothing_public_shows_a_secret() {
 }
 
 #[test]
+fn apps_and_devices_show_no_secret() {
+    let mut secrets = Secrets::default();
+    let mut world = World::new(countersign_testkit::policy(|settings| {
+        settings.factors.hotp = countersign::policy::FactorUse::Authenticate;
+    }));
+    for factor in [countersign_testkit::totp(), countersign_testkit::hotp()] {
+        let session = world.login();
+        let account = world.account();
+        let entropy = countersign_testkit::entropy(&mut world.rng);
+        let step = world.verifier.associate(&session, account, &factor, world.now, &entropy);
+        let shown_step = format!("{step:?} {step:#?}");
+        let (write, sealed) = step.into_parts();
+        let record = write.unwrap().record;
+        secrets.seeds(&record);
+        let outcome = sealed.open(Swap::Stored).done().unwrap();
+        let shown_outcome = format!("{outcome:?} {outcome:#?}");
+        let associated = outcome.into_parts().0.unwrap();
+        let setup = associated.setup.otp().unwrap();
+        secrets.text(setup.secret());
+        secrets.text(setup.barcode_uri());
+        secrets.absent_from("Step", &shown_step);
+        secrets.absent_from("Outcome", &shown_outcome);
+        secrets.check("OtpSetup", setup);
+        secrets.check("Setup", &associated.setup);
+        secrets.check("Associated", &associated);
+        secrets.check("Account", &record);
+        secrets.check("TotpFactor and HotpFactor", record.authenticators()[0].factor());
+        secrets.check("FactorLabel", &record.authenticators()[0].factor().label());
+        let policy = world.verifier.policy().clone();
+        let reply = wire::AssociateReply::new(&associated, &policy, world.now);
+        secrets.check("AssociateReply", &reply);
+        let sent = serde_json::to_string(&reply).unwrap();
+        assert!(sent.contains(setup.secret()) && sent.contains(setup.barcode_uri()), "{sent}");
+        let app = countersign_testkit::App::scan(setup);
+        let code = if setup.barcode_uri().contains("hotp") { app.of_counter(0) } else { app.at(world.now) };
+        secrets.text(code.expose());
+        secrets.check("OtpCode", &code);
+        secrets.check("NewFactor", &factor);
+        secrets.check("KeyLabel", &countersign_testkit::key_label());
+        secrets.check("OtpRequest", &countersign::command::OtpRequest::new(code.clone()));
+        let entropy = countersign_testkit::entropy(&mut world.rng);
+        let step = world.verifier.verify_otp(&session, record, &code.into(), world.now, Some(&entropy));
+        let (write, sealed) = step.into_parts();
+        secrets.check("Account", &write.unwrap().record);
+        let outcome = sealed.open(Swap::Stored).done().unwrap();
+        secrets.check("AuditEvent", outcome.audit());
+        let verified = outcome.into_parts().0.unwrap();
+        verified.device.iter().for_each(|token| secrets.text(token.expose()));
+        secrets.check("Verified", &verified);
+    }
+}
+
+#[test]
 fn proofs_of_an_address_show_no_secret() {
     let mut secrets = Secrets::default();
     let mut proving = Proving::new(ProofPolicy::default());
@@ -329,6 +382,9 @@ fn bodies_of_requests_show_no_secret() {
     }
     secrets.check("ChallengeBody", &serde_json::from_str::<wire::ChallengeBody>(&text).unwrap());
     secrets.check("AssociateBody", &serde_json::from_str::<wire::AssociateBody>(&text).unwrap());
+    let wanted = r#"{"authenticator_types":["oob"],"oob_channels":["email"],"email":"user@example.com"}"#;
+    let wanted = serde_json::from_str::<wire::AssociateBody>(wanted).unwrap();
+    secrets.check("AssociateFactor", &wanted.factor().unwrap());
 }
 
 /// A ring that lacks the keys of the world.
@@ -337,11 +393,12 @@ fn other_keys() -> KeyRing {
 }
 
 /// Types that hold no secret: kinds, errors, settings, and names that everybody may read.
-const PLAIN: &str = "AddressError AtCap CodeForm DeviceId InvalidDeviceId Lane Remember WhenExhausted Audience AuthenticatorId AuthenticatorKind CancelReason ChallengeInput ChallengeTypes Channel \
-    ClientId Command Delivery DeliveryReport Denial DriveError EffectId ElevatedScopes Endpoint EnrollmentInput FactorUse Factors Transition \
-    IllegalTransition InvalidAuthenticatorId KeyError Label Ledger Malformed Method MfaRequirements NameError NameErrorKind Notice EnrolledBy \
-    Origin Policy PolicyError ProofPolicy ProofPurpose ProofSettings Purpose Rate RecoveryThrottle RecoveryUse Refusal RenderError RequiredType Requirements \
-    Resend Revision Scope Settings AuthenticatorStatus StoredVersion Subject Swap AtCap CodeForm Lane WhenExhausted";
+const PLAIN: &str = "AddressError AtCap Audience AuthenticatorId AuthenticatorKind CancelReason ChallengeInput ChallengeTypes Channel \
+    ClientId CodeForm Command Delivery DeliveryReport Denial DeviceId DriveError EffectId ElevatedScopes Endpoint EnrollmentInput FactorUse \
+    Factors Transition HotpSettings IllegalTransition InvalidAuthenticatorId InvalidDeviceId InvalidKeyLabel KeyError Label Lane Ledger Malformed Method MfaRequirements \
+    NameError NameErrorKind Notice EnrolledBy OtpAlgorithm TotpSettings \
+    Origin Policy PolicyError ProofPolicy ProofPurpose ProofSettings Purpose Rate RecoveryThrottle RecoveryUse Refusal Remember RenderError RequiredType Requirements \
+    Resend Revision Scope Settings AuthenticatorStatus StoredVersion Subject Swap WhenExhausted";
 
 /// Those of the conformance kit. A request of the kit shows nothing of its session and its code, as their types do not.
 const PLAIN_OF_THE_KIT: &str = "AsyncKit Check Checked Concurrency Finding Kit ParsePartialReportError ParseRunIdError \

@@ -9,7 +9,7 @@ use std::{fs, path::Path};
 const FLOORS: [&[&str]; 9] = [
     &["crypto"],
     &["value"],
-    &["keys", "policy", "machine"],
+    &["keys", "policy", "machine", "otp"],
     &["factor"],
     &["session"],
     &["record"],

@@ -1,8 +1,8 @@
 //! Golden records: what an earlier build stored, a later one must read; and what no build stored, none may.
 //!
-//! `tests/golden/` holds two accounts and one proof of an address, in JSON and in postcard, as version 1 wrote
-//! them. They are never regenerated: a change that cannot read them is a break of the stored form. `--ignored write`
-//! writes the files that are missing, for a new version.
+//! `tests/golden/` holds accounts and a proof of an address, in JSON and in postcard, as version 1 wrote
+//! them. They are never regenerated: a change that cannot read them is a break of the stored form. `--ignored
+//! write` writes the files that are missing, for a new version.
 
 use std::{fmt::Debug, fs, path::PathBuf};
 
@@ -10,8 +10,9 @@ use countersign::{
     Account, Denial, Policy,
     address_proof::{AddressProof, ProofPolicy, ProofPurpose},
     code::{DeviceToken, RecoveryCode},
+    command::OtpRequest,
 };
-use countersign_testkit::{Proving, World, code, wrong};
+use countersign_testkit::{Proving, World, code, hotp, totp, wrong};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -103,6 +104,21 @@ fn varied() -> Account {
     world.account()
 }
 
+/// An app and a device that signed in, and an app that waits for its confirmation.
+fn with_apps() -> World {
+    let mut world = World::new(countersign_testkit::policy(|settings| {
+        settings.factors.hotp = countersign::policy::FactorUse::Authenticate;
+    }));
+    world.enroll_totp();
+    world.pass(60);
+    let elevated = world.elevated();
+    let (device, app) = world.associate_otp(&elevated, &hotp()).unwrap();
+    let request = OtpRequest::new(app.of_counter(2)).authenticator(device.authenticator);
+    world.verify_otp(&elevated, request).unwrap();
+    world.associate_otp(&elevated, &totp()).unwrap();
+    world
+}
+
 /// A proof of an address with both purposes asked for, whose address was proven once.
 fn address_proof() -> AddressProof {
     let mut proving = Proving::new(ProofPolicy::default());
@@ -117,14 +133,16 @@ fn address_proof() -> AddressProof {
 }
 
 /// The golden files, by name, with what they hold.
-fn goldens() -> [(&'static str, Value, Vec<u8>); 3] {
+fn goldens() -> [(&'static str, Value, Vec<u8>); 4] {
     fn both<T: serde::Serialize>(record: &T) -> (Value, Vec<u8>) {
         (serde_json::to_value(record).unwrap(), postcard::to_stdvec(record).unwrap())
     }
     let (full, varied, proof) = (both(&full().account()), both(&varied()), both(&address_proof()));
+    let apps = both(&with_apps().account());
     [
         ("account-full.v1", full.0, full.1),
         ("account-varied.v1", varied.0, varied.1),
+        ("account-apps.v1", apps.0, apps.1),
         ("address-proof.v1", proof.0, proof.1),
     ]
 }
@@ -152,7 +170,7 @@ fn write() {
 
 #[test]
 fn golden_records_load_and_save_as_they_were() {
-    for name in ["account-full.v1", "account-varied.v1"] {
+    for name in ["account-full.v1", "account-varied.v1", "account-apps.v1"] {
         let json: Account = serde_json::from_slice(&read(&format!("{name}.json"))).unwrap();
         let bytes = read(&format!("{name}.postcard"));
         let postcard: Account = postcard::from_bytes(&bytes).unwrap();
@@ -423,6 +441,89 @@ fn corrupt_records_with_pending_and_spent_parts_are_refused() {
             }),
         ],
     );
+}
+
+#[test]
+fn corrupt_records_with_apps_are_refused() {
+    refuses::<Account>(
+        "account-apps.v1.json",
+        &[
+            ("a one-time password has not 6 to 8 digits", |r| {
+                r["authenticators"][0]["factor"]["totp"]["digits"] = json!(5);
+            }),
+            ("a one-time password has not 6 to 8 digits", |r| {
+                r["authenticators"][1]["factor"]["hotp"]["digits"] = json!(9);
+            }),
+            ("a step has not 1 to 120 seconds", |r| {
+                r["authenticators"][0]["factor"]["totp"]["step"] = json!(0);
+            }),
+            ("a step has not 1 to 120 seconds", |r| {
+                r["authenticators"][0]["factor"]["totp"]["step"] = json!(121);
+            }),
+            ("an unconfirmed authenticator has accepted a code", |r| {
+                r["authenticators"][2]["factor"]["totp"]["last_step"] = json!(1);
+            }),
+            ("an authenticator of one-time passwords is provisioned", |r| {
+                r["authenticators"][0]["origin"] = json!("provisioned");
+            }),
+            ("of another kind than its factor", |r| {
+                let factor = r["authenticators"][1]["factor"].clone();
+                r["authenticators"][0]["factor"] = factor;
+            }),
+            ("unknown variant `md5`", |r| {
+                r["authenticators"][0]["factor"]["totp"]["algorithm"] = json!("md5");
+            }),
+            ("unknown variant `plain`", |r| {
+                r["authenticators"][0]["factor"]["totp"]["secret"] = json!({"plain": "x"});
+            }),
+            ("expected 16 bytes", |r| {
+                r["authenticators"][0]["factor"]["totp"]["secret"]["derived"]["seed"] = json!("AAAA");
+            }),
+            ("unknown field `counter`", |r| {
+                r["authenticators"][1]["factor"]["hotp"]["counter"] = json!(1);
+            }),
+        ],
+    );
+    // A challenge is answered by a message, which an app does not get.
+    let golden: Value = serde_json::from_slice(&read("account-full.v1.json")).unwrap();
+    let apps: Value = serde_json::from_slice(&read("account-apps.v1.json")).unwrap();
+    let mut record = golden;
+    let challenged = record["v1"]["challenges"][0]["authenticator"].clone();
+    let app = &apps["v1"]["authenticators"][0];
+    let known = record["v1"]["authenticators"].as_array_mut().unwrap();
+    known.push(app.clone());
+    record["v1"]["challenges"][0]["authenticator"] = app["id"].clone();
+    let transaction = record["v1"]["challenges"][0]["transaction"].clone();
+    for entry in record["v1"]["transactions"].as_array_mut().unwrap() {
+        if entry["id"] == transaction {
+            let mut pair = entry["pairs"][0].clone();
+            assert_eq!(pair["authenticator"], challenged);
+            pair["authenticator"] = app["id"].clone();
+            entry["pairs"].as_array_mut().unwrap().push(pair);
+        }
+    }
+    let error = serde_json::from_value::<Account>(record).unwrap_err().to_string();
+    assert!(error.contains("a challenge goes by a channel that its authenticator has not"), "{error}");
+}
+
+/// The last counter of all was accepted: nothing is right any more, and nothing overflows.
+#[test]
+fn a_counter_at_its_end_accepts_nothing() {
+    let mut world = with_apps();
+    let account = countersign_testkit::edited(&world.account(), |record| {
+        record["authenticators"][0]["factor"]["totp"]["last_step"] = json!(u64::MAX);
+        record["authenticators"][1]["factor"]["hotp"]["last_counter"] = json!(u64::MAX);
+    });
+    let account = account.unwrap();
+    let ids: Vec<_> = account.authenticators().iter().map(countersign::record::Authenticator::id).collect();
+    world.store.put(account);
+    world.pass(60);
+    let session = world.login();
+    for id in &ids[..2] {
+        let code = countersign::code::OtpCode::parse("123456").unwrap();
+        let denial = world.verify_otp(&session, OtpRequest::new(code).authenticator(*id)).unwrap_err();
+        assert_eq!(denial, Denial::InvalidOtpCode { attempts_left: 4 });
+    }
 }
 
 #[test]

@@ -8,13 +8,13 @@ use std::{convert::Infallible, fmt::Debug, fs, path::PathBuf};
 use countersign::{
     Account, AuthenticatorId, BindingCode, ChallengeRequest, Denial, Effect, Policy, Session, Step, Swap,
     address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
-    code::RecoveryCode,
+    code::{OtpCode, RecoveryCode},
     effect::DeliveryReport,
     record::Record,
     session::OobHandle,
     step::Effects,
 };
-use countersign_testkit::{World, address, email, entropy, json, subject, wrong};
+use countersign_testkit::{App, World, address, email, entropy, json, subject, totp, wrong};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -74,6 +74,33 @@ impl Scene {
         self.play(|Self { world, .. }, account| {
             let entropy = entropy(&mut world.rng);
             world.verifier.associate(session, account, &email(to), world.now, &entropy)
+        })
+    }
+
+    /// Begins the enrollment of an app in a world of its own.
+    fn associate_app(&mut self) -> (Value, App) {
+        self.world = World::new(Policy::default());
+        self.session = self.world.login();
+        let played = self.take(|Self { world, session, .. }, account| {
+            let entropy = entropy(&mut world.rng);
+            world.verifier.associate(session, account, &totp(), world.now, &entropy)
+        });
+        let app = App::scan(played.result.unwrap().setup.otp().unwrap());
+        (played.told, app)
+    }
+
+    /// A login of somebody with an app.
+    fn with_an_app(&mut self) -> App {
+        self.world = World::new(Policy::default());
+        let (.., app) = self.world.enroll_totp();
+        self.world.pass(4_000);
+        self.session = self.world.login();
+        app
+    }
+
+    fn present(&mut self, code: &OtpCode) -> Value {
+        self.play(|Self { world, session, .. }, account| {
+            world.verifier.verify_otp(session, account, &code.clone().into(), world.now, None)
         })
     }
 
@@ -218,6 +245,31 @@ fn accounts() -> Vec<(&'static str, Value)> {
         scene.world.remember();
         let (elevated, device) = (scene.world.elevated(), scene.world.account().devices()[0].id());
         scene.play(|scene, account| scene.world.verifier.forget(&elevated, account, device, scene.world.now))
+    });
+    tell("associate, an app", &mut |scene| scene.associate_app().0);
+    tell("verify_otp, a confirmation", &mut |scene| {
+        let (_, app) = scene.associate_app();
+        scene.present(&app.at(scene.world.now))
+    });
+    tell("verify_otp, right", &mut |scene| {
+        let app = scene.with_an_app();
+        scene.present(&app.at(scene.world.now))
+    });
+    tell("verify_otp, wrong", &mut |scene| {
+        let app = scene.with_an_app();
+        scene.present(&app.at(scene.world.now + time::Duration::hours(1)))
+    });
+    tell("verify_otp, used", &mut |scene| {
+        let app = scene.with_an_app();
+        let code = app.at(scene.world.now);
+        scene.present(&code);
+        scene.session = scene.world.login();
+        scene.present(&code)
+    });
+    tell("challenge, an app", &mut |scene| {
+        scene.with_an_app();
+        let session = scene.session.clone();
+        scene.challenge(&session)
     });
     tell("verify_recovery, right", &mut |scene| scene.recover(&scene.codes[3].clone()));
     tell("verify_recovery, again", &mut |scene| {

@@ -219,23 +219,28 @@ fn where_the_policy_locks_a_thief_keeps_the_holder_out() {
     assert!(locked > 100, "{locked}");
 }
 
-/// Of so many accounts that are guessed at for a year, how many are hit: by dice that are seeded.
-fn hits(dice: &mut ChaCha20Rng, accounts: u32, guesses: u64) -> u32 {
-    // One of a million codes; the bias of the remainder is below one in four thousand.
-    let mut hit = || (0..guesses).any(|_| dice.next_u32().is_multiple_of(1_000_000));
+/// Of so many accounts that are guessed at for a year, how many are hit: by dice that are seeded. So many of
+/// a million codes are right at each guess.
+fn hits(dice: &mut ChaCha20Rng, accounts: u32, guesses: u64, right: u32) -> u32 {
+    // The bias of the remainder is below one in four thousand.
+    let mut hit = || (0..guesses).any(|_| dice.next_u32() % 1_000_000 < right);
     u32::try_from((0..accounts).filter(|_| hit()).count()).unwrap()
 }
 
 #[test]
 fn seeded_dice_agree_with_guess_probability() {
+    use AuthenticatorKind::{Email, Totp};
     let mut dice = ChaCha20Rng::seed_from_u64(4226);
-    for (policy, guesses, accounts) in
-        [(Policy::auth0(), 87_610_u64, 300_u32), (Policy::default(), 395, 40_000)]
-    {
+    for (policy, guesses, accounts, kind, right) in [
+        (Policy::auth0(), 87_610_u64, 300_u32, Email, 1),
+        (Policy::default(), 395, 40_000, Email, 1),
+        (Policy::auth0(), 87_610, 300, Totp, 3),
+        (Policy::default(), 395, 20_000, Totp, 2),
+    ] {
         for lanes in [&Lane::ALL[..1], &Lane::ALL] {
             let guesses = guesses * u64::try_from(lanes.len()).unwrap();
-            let hits = f64::from(hits(&mut dice, accounts, guesses));
-            let chance = policy.guess_probability_of(&[AuthenticatorKind::Email], lanes);
+            let hits = f64::from(hits(&mut dice, accounts, guesses, right));
+            let chance = policy.guess_probability_of(&[kind], lanes);
             let expected = f64::from(accounts) * chance;
             let spread = (expected * (1.0 - chance)).sqrt();
             println!(

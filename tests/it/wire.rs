@@ -7,8 +7,8 @@ use countersign::{
     command::ChallengeTypes,
     machine::CancelReason,
     wire::{
-        AssociateBody, AssociateReply, AuthenticatorEntry, ChallengeBody, ChallengeReply, Endpoint,
-        MfaRequired, Refusal, TokenBody, TokenGrant, TokenReply, refuse, timestamp,
+        AssociateBody, AssociateFactor, AssociateReply, AuthenticatorEntry, ChallengeBody, ChallengeReply,
+        Endpoint, MfaRequired, Refusal, TokenBody, TokenGrant, TokenReply, refuse, timestamp,
     },
 };
 use countersign_testkit::World;
@@ -221,17 +221,25 @@ fn requests_refuse_what_comes_twice_is_too_long_or_is_no_text() {
 }
 
 #[test]
-fn an_enrollment_is_by_email_and_its_misspelling_is_read() {
-    let email = |json: &str| from_str::<AssociateBody>(json).unwrap().email();
+fn an_enrollment_is_by_email_or_an_app_and_a_misspelling_is_read() {
+    let factor = |json: &str| from_str::<AssociateBody>(json).unwrap().factor();
     for key in ["authenticator_types", "authentication_types"] {
         let body = format!(r#"{{"{key}":["oob"],"oob_channels":["email"],"email":"user@example.com"}}"#);
-        assert_eq!(email(&body).unwrap().unwrap().as_str(), "user@example.com");
+        let address = Some(countersign_testkit::address("user@example.com"));
+        assert_eq!(factor(&body), Ok(AssociateFactor::Email(address)));
+        assert_eq!(factor(&format!(r#"{{"{key}":["otp"]}}"#)), Ok(AssociateFactor::Otp));
     }
-    assert_eq!(email(r#"{"authenticator_types":["oob"],"oob_channels":["email"]}"#), Ok(None));
+    for types in [r#"["oob"]"#, r#"["otp","oob"]"#] {
+        let body = format!(r#"{{"authenticator_types":{types},"oob_channels":["email"]}}"#);
+        assert_eq!(factor(&body), Ok(AssociateFactor::Email(None)));
+    }
     for (body, description) in [
         ("{}", "Missing required parameter: authenticator_types"),
         (r#"{"authenticator_types":["oob"]}"#, "Missing required parameter: oob_channels"),
-        (r#"{"authenticator_types":["otp"]}"#, "Only authenticators of the type oob can be enrolled."),
+        (
+            r#"{"authenticator_types":["push"]}"#,
+            "Only authenticators of the types oob and otp can be enrolled.",
+        ),
         (
             r#"{"authenticator_types":["oob"],"oob_channels":["sms"],"phone_number":"+1"}"#,
             "Only the channel email can be enrolled.",
@@ -241,7 +249,7 @@ fn an_enrollment_is_by_email_and_its_misspelling_is_read() {
             "The email address is invalid.",
         ),
     ] {
-        let refusal = email(body).unwrap_err();
+        let refusal = factor(body).unwrap_err();
         assert_eq!((refusal.status, refusal.error), (400, "invalid_request"));
         assert_eq!(refusal.error_description, description);
     }
@@ -272,8 +280,20 @@ fn each_grant_has_what_it_needs() {
     let Ok(TokenGrant::Password { username, password }) = whole.grant() else { panic!("a password grant") };
     assert_eq!((username.expose(), password.expose()), ("u", "p"));
     let whole = body("http://auth0.com/oauth/grant-type/mfa-otp", r#""mfa_token":"t","otp":"123456""#);
-    let Ok(TokenGrant::Otp { mfa_token, otp }) = whole.grant() else { panic!("an mfa-otp grant") };
-    assert_eq!((mfa_token.expose(), otp.expose()), ("t", "123456"));
+    let Ok(TokenGrant::Otp { mfa_token, otp, authenticator }) = whole.grant() else {
+        panic!("an mfa-otp grant")
+    };
+    assert_eq!((mfa_token.expose(), otp.expose(), authenticator), ("t", "123456", None));
+    for (id, read) in [("totp|dev_0123456789ABCDef", true), ("totp", false)] {
+        let fields = format!(r#""mfa_token":"t","otp":"123456","authenticator_id":"{id}""#);
+        let whole = body("http://auth0.com/oauth/grant-type/mfa-otp", &fields);
+        match whole.grant() {
+            Ok(TokenGrant::Otp { authenticator, .. }) if read => {
+                assert_eq!(authenticator.unwrap().to_string(), id);
+            }
+            other => assert_eq!(other.unwrap_err(), Refusal::invalid_authenticator(), "{id}"),
+        }
+    }
     let grant = "http://auth0.com/oauth/grant-type/mfa-recovery-code";
     let whole = body(grant, r#""mfa_token":"t","recovery_code":"r""#);
     let Ok(TokenGrant::RecoveryCode { mfa_token, recovery_code }) = whole.grant() else {
@@ -379,7 +399,7 @@ fn a_login_is_told_what_it_needs_and_a_list_what_there_is() {
     let reply = to_value(MfaRequired::new(&token, &requirements)).unwrap();
     assert_eq!(reply["error"], "mfa_required");
     assert_eq!(reply["mfa_token"], token.expose());
-    assert_eq!(reply["mfa_requirements"], json!({"enroll": [{"type": "email"}]}));
+    assert_eq!(reply["mfa_requirements"], json!({"enroll": [{"type": "email"}, {"type": "otp"}]}));
     assert_eq!(reply.get("remembered_device"), None);
 
     world.enroll("user@example.com");

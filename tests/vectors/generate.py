@@ -17,6 +17,7 @@ import hashlib
 import hmac
 import json
 import sys
+import urllib.parse
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -270,6 +271,46 @@ def recovery_hash_message(subject, code):
     return fields(utf8(subject), code.encode("ascii"))
 
 
+def totp_message(subject, authenticator_id, seed, block):
+    return fields(utf8(subject), utf8(authenticator_id), seed, u32(block))
+
+
+def base32(value):
+    """Base32 without padding."""
+    return base64.b32encode(value).rstrip(b"=").decode("ascii")
+
+
+# The hash of each algorithm, and how many bytes a secret has.
+ALGORITHMS = {
+    "SHA1": (hashlib.sha1, 20),
+    "SHA256": (hashlib.sha256, 32),
+    "SHA512": (hashlib.sha512, 64),
+}
+
+
+def hotp(secret, algorithm, digits, counter):
+    """RFC 4226 section 5.3, with the hashes of RFC 6238."""
+    mac = hmac.new(secret, u64(counter), ALGORITHMS[algorithm][0]).digest()
+    offset = mac[-1] & 0xF
+    number = int.from_bytes(mac[offset : offset + 4], "big") & 0x7FFFFFFF
+    return str(number % 10**digits).zfill(digits)
+
+
+def key_uri(kind, issuer, account, secret, algorithm, digits, moving):
+    """The Key URI: everything is escaped but what RFC 3986 reserves for nothing, and the @ of a name."""
+    name = {"totp": "period", "hotp": "counter"}[kind]
+    label = urllib.parse.quote(issuer, safe="@") + ":" + urllib.parse.quote(account, safe="@")
+    query = [
+        ("secret", base32(secret)),
+        ("issuer", issuer),
+        ("algorithm", algorithm),
+        ("digits", str(digits)),
+        (name, str(moving)),
+    ]
+    query = "&".join(key + "=" + urllib.parse.quote(value, safe="@") for key, value in query)
+    return "otpauth://" + kind + "/" + label + "?" + query
+
+
 def counting_form(channel, address):
     """The form in which messages to one mailbox or number are one, however it is written."""
     if channel != "email":
@@ -372,6 +413,8 @@ EMAIL_ID = "email|dev_0123456789ABCDEF"
 EMAIL_ID_OTHER = "email|dev_zyxwvutsrqponmlk"
 SMS_ID = "sms|dev_0123456789ABCDEF"
 VOICE_ID = "voice|dev_0123456789ABCDEF"
+TOTP_ID = "totp|dev_0123456789ABCDEF"
+HOTP_ID = "hotp|dev_0123456789ABCDEF"
 RECOVERY_ID = "recovery-code|dev_0123456789ABCDEF"
 RECOVERY_ID_OTHER = "recovery-code|dev_zyxwvutsrqponmlk"
 
@@ -418,6 +461,7 @@ CLASS_OF_LABEL = {
     "destination": "durable",
     "device": "durable",
     "device-outer": "durable",
+    "totp": "durable",
 }
 
 
@@ -989,6 +1033,147 @@ def recovery_issue_cases():
     return cases
 
 
+# ---- totp.json
+
+TOTP_DEFAULTS = {
+    **KEY_DEFAULTS,
+    "subject": SUBJECT,
+    "authenticator_id": TOTP_ID,
+    "seed": SEED,
+    "algorithm": "SHA1",
+}
+
+
+def totp_case(name, **changes):
+    keys, inputs = split_keys(with_defaults(TOTP_DEFAULTS, changes))
+    length = ALGORITHMS[inputs["algorithm"]][1]
+    whose = (inputs["subject"], inputs["authenticator_id"], inputs["seed"])
+    members, mac = keyed_members("totp", keys, totp_message(*whose, 0))
+    second = hmac_sha256(members["sub_key"], totp_message(*whose, 1))
+    secret = (mac + second)[:length]
+    return case(name, **members, **inputs, secret_base32=base32(secret), output=secret)
+
+
+def totp_cases():
+    cases = [
+        totp_case("typical"),
+        totp_case("32 bytes", algorithm="SHA256", seed=SEED_OTHER),
+        totp_case("64 bytes, in two blocks", algorithm="SHA512"),
+        totp_case("an authenticator with a counter", authenticator_id=HOTP_ID),
+        totp_case("all-zero seed", seed=ZEROS_16),
+        totp_case("all-ff seed", seed=ONES_16),
+        totp_case("empty context", context=""),
+        totp_case("unicode context", context=CONTEXT_UNICODE),
+        totp_case("subject of 1 byte, key of 64 bytes", subject=SUBJECT_1, master_key=KEY_64),
+        totp_case("subject of 255 bytes, key of 65 bytes", subject=SUBJECT_255, master_key=KEY_65),
+        totp_case(
+            "unicode subject, another seed, key of 100 bytes, 64 bytes",
+            subject=SUBJECT_UNICODE,
+            seed=SEED_OTHER,
+            master_key=KEY_100,
+            algorithm="SHA512",
+        ),
+    ]
+    require_distinct(cases)
+    return cases
+
+
+# ---- otp_code.json
+
+# The secrets of RFC 4226 appendix D and of the reference code of RFC 6238 (erratum 2866).
+RFC_SECRETS = {
+    algorithm: (b"1234567890" * 7)[:length] for algorithm, (_, length) in ALGORITHMS.items()
+}
+
+RFC_4226 = (
+    "755224 287082 359152 969429 338314 254676 287922 162583 399871 520489"
+).split()
+
+RFC_6238 = (
+    (59, "94287082", "46119246", "90693936"),
+    (1111111109, "07081804", "68084774", "25091201"),
+    (1111111111, "14050471", "67062674", "99943326"),
+    (1234567890, "89005924", "91819424", "93441116"),
+    (2000000000, "69279037", "90698825", "38618901"),
+    (20000000000, "65353130", "77737706", "47863826"),
+)
+
+
+def code_case(name, algorithm, digits, counter, secret=None):
+    secret = RFC_SECRETS[algorithm] if secret is None else secret
+    return case(
+        name,
+        secret=secret,
+        algorithm=algorithm,
+        digits=digits,
+        # A text: not every JSON reader holds 2^64-1 exactly.
+        counter=str(counter),
+        output=hotp(secret, algorithm, digits, counter),
+    )
+
+
+def otp_code_cases():
+    cases = [
+        code_case("RFC 4226 appendix D, count %d" % count, "SHA1", 6, count)
+        for count in range(len(RFC_4226))
+    ]
+    cases += [
+        code_case("RFC 6238 appendix B, %s at %d s" % (algorithm, row[0]), algorithm, 8, row[0] // 30)
+        for row in RFC_6238
+        for algorithm in ALGORITHMS
+    ]
+    for algorithm in ALGORITHMS:
+        for digits in (6, 7, 8):
+            cases += [
+                code_case("%s, %d digits, %s" % (algorithm, digits, name), algorithm, digits, counter)
+                for name, counter in (
+                    ("count 2^32-1", 2**32 - 1),
+                    ("count 2^32", 2**32),
+                    ("count 2^32+1", 2**32 + 1),
+                    ("the last count", 2**64 - 1),
+                )
+            ]
+    # One in a thousand codes has three leading zeros: the first count that gives one.
+    zeros = next(count for count in range(10**6) if hotp(SEED, "SHA1", 6, count).startswith("000"))
+    cases.append(code_case("three leading zeros, secret of 16 bytes", "SHA1", 6, zeros, SEED))
+    return cases
+
+
+# ---- key_uri.json
+
+URI_DEFAULTS = {
+    "kind": "totp",
+    "issuer": "Example",
+    "account": "alice@example.com",
+    "secret": RFC_SECRETS["SHA1"],
+    "algorithm": "SHA1",
+    "digits": 6,
+    "moving": 30,
+}
+
+
+def uri_case(name, **changes):
+    inputs = with_defaults(URI_DEFAULTS, changes)
+    return case(name, **inputs, output=key_uri(**inputs))
+
+
+def key_uri_cases():
+    sha512 = {"algorithm": "SHA512", "secret": RFC_SECRETS["SHA512"]}
+    cases = [
+        uri_case("typical"),
+        uri_case("SHA-256, 7 digits", algorithm="SHA256", digits=7, secret=RFC_SECRETS["SHA256"]),
+        uri_case("SHA-512, 8 digits, 60 s", digits=8, moving=60, **sha512),
+        uri_case("a counter", kind="hotp", moving=0),
+        uri_case("a space, an ampersand and a slash", issuer="ACME & Co/EU", account="a b/c"),
+        uri_case("what a query and a fragment begin with", issuer="What?", account="#1 = 100%+"),
+        uri_case("Unicode", issuer="B\u00fccher \u65e5\u672c", account="j\u00fcrgen@example.com"),
+        uri_case("marks that stay", issuer="a-b.c_d~e", account="A-Z@0.9"),
+        uri_case("quotes and brackets", issuer="\"<'>\"", account="[a]{b}|c^d`e\\f"),
+    ]
+    require_distinct(cases)
+    return cases
+
+
 # ---- recovery_next.json
 
 NEXT_DEFAULTS = {
@@ -1350,6 +1535,22 @@ FILES = (
         recovery_issue_cases,
     ),
     (
+        "totp.json",
+        "output = first 20, 32 or 64 bytes of block 0 || block 1, by algorithm, "
+        "block i = MAC(totp; subject, authenticator_id, seed, i); message and mac are those of block 0",
+        totp_cases,
+    ),
+    (
+        "otp_code.json",
+        "output = HOTP(secret, counter) of RFC 4226, with the hash of algorithm (RFC 6238)",
+        otp_code_cases,
+    ),
+    (
+        "key_uri.json",
+        "output = otpauth://kind/issuer:account?secret, issuer, algorithm, digits, and period or counter",
+        key_uri_cases,
+    ),
+    (
         "recovery_next.json",
         "output = 24 symbols of mac, "
         "mac = MAC(recovery-next; subject, recovery_id, transaction, presented)",
@@ -1423,6 +1624,17 @@ def self_check():
             hmac_sha256(key, data).hex() == expected,
             "HMAC-SHA-256 fails RFC 4231 test case %d" % number,
         )
+    for count, code in enumerate(RFC_4226):
+        require(
+            hotp(RFC_SECRETS["SHA1"], "SHA1", 6, count) == code,
+            "HOTP fails RFC 4226 appendix D, count %d" % count,
+        )
+    for time, *codes in RFC_6238:
+        for algorithm, code in zip(ALGORITHMS, codes):
+            require(
+                hotp(RFC_SECRETS[algorithm], algorithm, 8, time // 30) == code,
+                "TOTP fails RFC 6238 appendix B, %s at %d s" % (algorithm, time),
+            )
     require(len(set(RECOVERY_ALPHABET)) == 32, "the recovery alphabet is not 32 symbols")
     require(len(set(BASE62_ALPHABET)) == 62, "the base-62 alphabet is not 62 digits")
     require(len(utf8(SUBJECT_1)) == 1, "the short subject is not 1 byte")

@@ -7,6 +7,7 @@
 
 #![allow(clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
+mod app;
 pub mod cases;
 #[cfg(feature = "criterion")]
 pub mod clock;
@@ -19,6 +20,7 @@ mod proof;
 pub mod schedule;
 mod world;
 
+pub use app::{App, wrong_otp};
 pub use oob::{Given, Mail, Need};
 pub use proof::{Letter, Proving};
 pub use world::*;

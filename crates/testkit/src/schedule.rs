@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use countersign::{
     Account, BindingCode, ChallengeRequest, Denial, Effect, Session, Step, Swap, Verifier,
     code::{OobCode, RecoveryCode},
+    command::OtpRequest,
     effect::IssueToken,
     session::{DeviceId, OobHandle},
     step::Committed,
@@ -21,6 +22,7 @@ use crate::{Given, Mail, World, bucket, email, json, millis};
 #[derive(Clone)]
 pub enum Move {
     Verify(Session, OobHandle, BindingCode),
+    Otp(Session, OtpRequest),
     Recover(Session, RecoveryCode),
     Associate(Session, &'static str),
     /// Presents the code that the node's own `Associate` sent.
@@ -124,6 +126,10 @@ impl Scene {
                     verifier.verify_oob(&session, copy, &handle, &code, now, None),
                     |_| None,
                 );
+            }
+            Move::Otp(session, request) => {
+                let step = verifier.verify_otp(&session, copy, &request, now, None);
+                settle(state, place, store, step, |_| None);
             }
             Move::Recover(session, code) => {
                 settle(state, place, store, verifier.verify_recovery(&session, copy, &code, now), |_| None);
@@ -246,7 +252,9 @@ impl State {
     }
 
     pub fn wrong(&self) -> usize {
-        self.count(|answer| matches!(answer, Err(Denial::InvalidBindingCode { .. })))
+        self.count(|answer| {
+            matches!(answer, Err(Denial::InvalidBindingCode { .. } | Denial::InvalidOtpCode { .. }))
+        })
     }
 
     pub fn wrong_recovery(&self) -> usize {

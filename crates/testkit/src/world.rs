@@ -10,8 +10,9 @@ use countersign::{
     Session, Step, Subject, Swap, Verified, Verifier, Write,
     audit::AuditEvent,
     code::{DeviceToken, MfaToken, RecoveryCode},
-    command::{Recovered, Regenerated, Remembered},
+    command::{OtpRequest, Recovered, Regenerated, Remembered},
     effect::{Descriptor, EndSessions, IssueToken, Notice},
+    otp::KeyLabel,
     policy::{AtCap, Settings, WhenExhausted},
     session::{ClientId, ElevatedScopes, Scope},
     step::Committed,
@@ -19,7 +20,10 @@ use countersign::{
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 use time::{Duration, OffsetDateTime};
 
-use crate::oob::{Given, Mail};
+use crate::{
+    app::App,
+    oob::{Given, Mail},
+};
 
 pub const START: OffsetDateTime = time::macros::datetime!(2026-01-01 12:00 UTC);
 
@@ -37,6 +41,19 @@ pub fn address(text: &str) -> EmailAddress {
 
 pub fn email(text: &str) -> NewFactor {
     NewFactor::email(address(text))
+}
+
+/// What the app of the one user shows beside its codes.
+pub fn key_label() -> KeyLabel {
+    KeyLabel::new("Example", "user@example.com").unwrap()
+}
+
+pub fn totp() -> NewFactor {
+    NewFactor::totp(key_label())
+}
+
+pub fn hotp() -> NewFactor {
+    NewFactor::hotp(key_label())
 }
 
 pub fn code(text: &str) -> BindingCode {
@@ -295,6 +312,19 @@ impl World {
         self.run(step).map(Given::from)
     }
 
+    /// Begins the enrollment of an app or a device, and scans what is shown.
+    pub fn associate_otp(
+        &mut self,
+        session: &Session,
+        factor: &NewFactor,
+    ) -> Result<(Associated, App), Denial> {
+        let account = self.account();
+        let step = self.verifier.associate(session, account, factor, self.now, &entropy(&mut self.rng));
+        let answer = self.run(step)?;
+        let app = App::scan(answer.setup.otp().expect("a secret"));
+        Ok((answer, app))
+    }
+
     pub fn challenge(&mut self, session: &Session) -> Result<Given<Challenged>, Denial> {
         self.challenge_with(session, &ChallengeRequest::default())
     }
@@ -367,6 +397,27 @@ impl World {
         self.run(step)
     }
 
+    pub fn verify_otp(
+        &mut self,
+        session: &Session,
+        request: impl Into<OtpRequest>,
+    ) -> Result<Verified, Denial> {
+        let account = self.account();
+        let step = self.verifier.verify_otp(session, account, &request.into(), self.now, None);
+        self.run(step)
+    }
+
+    /// [`verify_otp`](Self::verify_otp) by somebody who wants the device to be remembered.
+    pub fn verify_otp_remembering(
+        &mut self,
+        session: &Session,
+        request: impl Into<OtpRequest>,
+    ) -> Result<Verified, Denial> {
+        let (account, entropy) = (self.account(), entropy(&mut self.rng));
+        let step = self.verifier.verify_otp(session, account, &request.into(), self.now, Some(&entropy));
+        self.run(step)
+    }
+
     pub fn recover(&mut self, session: &Session, code: &RecoveryCode) -> Result<Recovered, Denial> {
         let account = self.account();
         let step = self.verifier.verify_recovery(session, account, code, self.now);
@@ -423,6 +474,15 @@ impl World {
         let code = self.mail().code;
         self.verify(&session, associated.oob_code.expose(), &code).unwrap();
         (associated.authenticator, associated.answer.recovery_codes.unwrap_or_default())
+    }
+
+    /// Enrolls an app from nothing: the codes that were shown, the authenticator, and the app.
+    pub fn enroll_totp(&mut self) -> (AuthenticatorId, Vec<RecoveryCode>, App) {
+        let session = self.login();
+        let (associated, app) = self.associate_otp(&session, &totp()).unwrap();
+        let code = app.at(self.now);
+        self.verify_otp(&session, code).unwrap();
+        (associated.authenticator, associated.recovery_codes.unwrap_or_default(), app)
     }
 
     /// Logs in with a second factor, or says why not.

@@ -1,4 +1,5 @@
-//! The answer to a wrong binding code: how many attempts are left, and until when none is taken.
+//! The answer to a wrong binding code or one-time password: how many attempts are left, and until when none
+//! is taken.
 //!
 //! Auth0's error is the same for each wrong code, and it stays: the count is a field beside it, which clients
 //! that do not know it ignore. The field must never tell more than the client can count by itself. The core
@@ -16,10 +17,11 @@ use time::OffsetDateTime;
 
 use crate::error::ApiError;
 
-/// The refusal of a binding code that the core judged.
-pub(crate) fn refused(denial: &Denial, effects: &[Effect]) -> ApiError {
-    let mut refusal = refuse(Endpoint::Token, denial);
-    let Denial::InvalidBindingCode { attempts_left } = denial else {
+/// The refusal of a code that the core judged.
+pub(crate) fn refused(endpoint: Endpoint, denial: &Denial, effects: &[Effect]) -> ApiError {
+    let mut refusal = refuse(endpoint, denial);
+    let (Denial::InvalidBindingCode { attempts_left } | Denial::InvalidOtpCode { attempts_left }) = denial
+    else {
         return refusal.into();
     };
     let mut attempts_left = *attempts_left;

@@ -6,6 +6,7 @@
 
 use countersign::{
     Account, Session,
+    factor::AuthenticatorKind,
     record::{AuthenticatorStatus, AuthenticatorView},
     wire::AuthenticatorEntry,
 };
@@ -32,6 +33,12 @@ enum Details {
         /// Whether its user may remove it. One that the host provisioned stays.
         removable: bool,
     },
+    Otp {
+        /// `active`, `unconfirmed` or `disabled`.
+        state: &'static str,
+        /// Whether its user may remove it.
+        removable: bool,
+    },
     RecoveryCodes {
         recovery_codes_left: u8,
     },
@@ -53,19 +60,20 @@ impl Listed {
 
 impl Details {
     fn new(view: &AuthenticatorView, account: &Account, recovery_codes_left: u8) -> Option<Self> {
-        if view.channel.is_none() {
+        if view.id.kind() == AuthenticatorKind::RecoveryCode {
             return Some(Self::RecoveryCodes { recovery_codes_left });
         }
         let known = account.authenticators().iter().find(|known| known.id() == view.id)?;
-        Some(Self::Email {
-            email: known.factor().destination()?.as_str().to_owned(),
-            state: match view.status {
-                AuthenticatorStatus::Active => "active",
-                AuthenticatorStatus::Unconfirmed => "unconfirmed",
-                AuthenticatorStatus::Disabled => "disabled",
-                _ => "other",
-            },
-            removable: !view.provisioned,
+        let state = match view.status {
+            AuthenticatorStatus::Active => "active",
+            AuthenticatorStatus::Unconfirmed => "unconfirmed",
+            AuthenticatorStatus::Disabled => "disabled",
+            _ => "other",
+        };
+        let removable = !view.provisioned;
+        Some(match known.factor().destination() {
+            Some(address) => Self::Email { email: address.as_str().to_owned(), state, removable },
+            None => Self::Otp { state, removable },
         })
     }
 }

@@ -64,6 +64,7 @@ const FILES: &[(&str, File)] = files! {
     SCRIPT "script/time.js"
     SCRIPT "script/views.js"
     SCRIPT "script/views/account.js"
+    SCRIPT "script/views/app.js"
     SCRIPT "script/views/choose.js"
     SCRIPT "script/views/code.js"
     SCRIPT "script/views/codes.js"

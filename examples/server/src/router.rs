@@ -50,6 +50,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/mailbox", get(demo::mailbox))
         .route("/demo/info", get(demo::info))
         .route("/demo/state", get(demo::state))
+        .route("/demo/barcode", post(demo::barcode))
         .route("/signup", get(address::sign_up_page))
         .route("/signup", post(address::sign_up))
         .route("/signup/ask", post(address::ask_to_sign_up))

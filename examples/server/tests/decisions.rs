@@ -197,7 +197,14 @@ fn what_is_refused_before_the_core_and_what_is_issued_is_told() {
     decides(&server, "second_factor", "foreign_oob_code", || server.answer(&other, &oob_code, "123456"));
     decides(&server, "second_factor", "invalid_recovery_code", || server.recover(&token, "abc"));
     let otp = json!({ "grant_type": OTP, "mfa_token": token, "otp": "123456" });
-    decides(&server, "second_factor", "unsupported_challenge_type", || server.token(&otp));
+    assert_eq!(server.token(&otp).error(), "unsupported_challenge_type");
+    let refused = server.expect_audit("verify_otp");
+    assert_eq!(
+        (&refused["denial"], &refused["evaluated"]),
+        (&json!("unsupported_challenge_type"), &json!(false))
+    );
+    let malformed = json!({ "grant_type": OTP, "mfa_token": token, "otp": "abc" });
+    decides(&server, "second_factor", "malformed_code", || server.token(&malformed));
     let enroller = server.elevated("enroll");
     decides(&server, "second_factor", "insufficient_scope", || bearer(&server, &enroller));
     decides(&server, "second_factor", "unknown_authenticator", || server.remove(&enroller, "nothing"));

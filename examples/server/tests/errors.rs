@@ -153,7 +153,10 @@ fn without_and_with_an_authenticator() {
     for (body, description) in [
         (json!({}), "Missing required parameter: authenticator_types"),
         (json!({ "authenticator_types": ["oob"] }), "Missing required parameter: oob_channels"),
-        (json!({ "authenticator_types": ["otp"] }), "Only authenticators of the type oob can be enrolled."),
+        (
+            json!({ "authenticator_types": ["push"] }),
+            "Only authenticators of the types oob and otp can be enrolled.",
+        ),
         (
             json!({ "authenticator_types": ["oob"], "oob_channels": ["sms"], "phone_number": "+15550100" }),
             "Only the channel email can be enrolled.",

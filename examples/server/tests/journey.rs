@@ -13,7 +13,7 @@ fn a_user_enrolls_signs_in_recovers_and_removes() {
     // A password is not enough, and without a factor one must be enrolled.
     let reply = server.sign_in();
     reply.is_refused(403, "mfa_required", "Multifactor authentication required");
-    assert_eq!(reply.body["mfa_requirements"], json!({ "enroll": [{ "type": "email" }] }));
+    assert_eq!(reply.body["mfa_requirements"], json!({ "enroll": [{ "type": "email" }, { "type": "otp" }] }));
     let token = reply.body["mfa_token"].as_str().unwrap();
 
     let associated = server.associate(token, "user@example.com");

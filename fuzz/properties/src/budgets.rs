@@ -216,7 +216,12 @@ impl Budgets {
 
     /// Locked: the policy locks, and the guess bucket or the long budget of the lane is empty.
     pub(crate) fn locked(&self, lane: Lane, now: u64) -> Option<Refused> {
-        self.buckets.lane(lane).guesses.refused(self.guesses, now).filter(|_| self.locks)
+        self.no_guesses(lane, now).filter(|_| self.locks)
+    }
+
+    /// The guess bucket or the long budget of the lane is empty.
+    pub(crate) fn no_guesses(&self, lane: Lane, now: u64) -> Option<Refused> {
+        self.buckets.lane(lane).guesses.refused(self.guesses, now)
     }
 
     /// Hardened: the policy does not lock, and one of the two is empty, or ran empty and they do not both

@@ -6,9 +6,10 @@
 
 use countersign::{
     AuthenticatorId, BindingCode, EmailAddress, Subject,
-    code::{Malformed, RecoveryCode},
+    code::{Malformed, OtpCode, RecoveryCode},
     command::{ChallengeTypes, Label},
     factor::AddressError,
+    otp::KeyLabel,
     session::{Audience, ClientId, ElevatedScopes, NameError, NameErrorKind, Scope},
 };
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
@@ -27,16 +28,22 @@ pub fn check(data: &[u8]) {
         224.. => text.repeat((1 << (repeat - 224).min(12)).min(1 + 65_536 / text.len().max(1))),
     };
     match kind % 8 {
-        0 => binding_code(&text),
+        0 => {
+            binding_code(&text);
+            otp_code(&text);
+        }
         1 => recovery_code(&text),
         2 => email(&text),
         3 => names(&text),
-        4 => label(&text),
+        4 => {
+            label(&text);
+            key_label(&text);
+        }
         5 => authenticator_id(&text),
         6 => words(&text),
         _ => {
             // Whatever a text is meant for, every reader must stand it.
-            [binding_code, recovery_code, email, names, label, authenticator_id, words]
+            [binding_code, otp_code, recovery_code, email, names, label, key_label, authenticator_id, words]
                 .iter()
                 .for_each(|read| read(&text));
         }
@@ -135,6 +142,17 @@ fn binding_code(text: &str) {
     }
 }
 
+fn otp_code(text: &str) {
+    let read = bounded(text.len(), BOUND, || OtpCode::parse(text));
+    let expected = typed(text, "0123456789", 6..=8);
+    assert_eq!(read.as_ref().map(OtpCode::expose), expected.as_deref());
+    if let Ok(code) = read {
+        assert_eq!(usize::from(code.length()), code.expose().len());
+        assert_eq!(OtpCode::parse(code.expose()).unwrap().expose(), code.expose());
+        assert!(!format!("{code:?}").contains(code.expose()));
+    }
+}
+
 fn recovery_code(text: &str) {
     let read = bounded(text.len(), BOUND, || RecoveryCode::parse(text));
     let expected = typed(text, "23456789ABCDEFGHJKLMNPQRSTUVWXYZ", 24..=24);
@@ -228,9 +246,30 @@ fn label(text: &str) {
     }
 }
 
+/// A text before the first equals sign as the issuer, and what is behind it as the account.
+fn key_label(text: &str) {
+    let (issuer, account) = text.split_once('=').unwrap_or((text, "account"));
+    let read = bounded(text.len(), BOUND, || KeyLabel::new(issuer, account));
+    let fits = |part: &str| {
+        let forbidden = |c: char| c == ':' || matches!(u32::from(c), 0..=0x1f | 0x7f..=0x9f);
+        let ends = [part.chars().next(), part.chars().last()];
+        (1..=254).contains(&part.len())
+            && !part.chars().any(forbidden)
+            && !ends.into_iter().flatten().any(char::is_whitespace)
+    };
+    match read {
+        Ok(label) => {
+            assert!(fits(issuer) && fits(account));
+            assert_eq!((label.issuer(), label.account()), (issuer, account));
+        }
+        Err(error) => assert!(!fits(if error.part() == "issuer" { issuer } else { account })),
+    }
+}
+
 fn authenticator_id(text: &str) {
     let read = bounded(text.len(), BOUND, || text.parse::<AuthenticatorId>());
-    let id = text.strip_prefix("email|dev_").or_else(|| text.strip_prefix("recovery-code|dev_"));
+    let prefixes = ["email|dev_", "totp|dev_", "hotp|dev_", "recovery-code|dev_"];
+    let id = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix));
     let good = id.is_some_and(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     assert_eq!(read.is_ok(), good);
     if let Ok(id) = read {

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign::{
-    Denial,
     code::RecoveryCode,
     command::Recovered,
     policy::{AtCap, Settings, WhenExhausted},
@@ -35,6 +34,8 @@ pub(crate) struct Model {
     live: Option<BTreeSet<String>>,
     /// In which transaction a recovery code was used.
     used: BTreeMap<String, String>,
+    /// The last step of each app whose code was accepted, as far as it was seen.
+    steps: BTreeMap<String, u64>,
 }
 
 /// What a recovery code that is looked at must come to.
@@ -67,6 +68,7 @@ impl Model {
             shown: BTreeMap::new(),
             live: Some(BTreeSet::new()),
             used: BTreeMap::new(),
+            steps: BTreeMap::new(),
         }
     }
 
@@ -81,7 +83,7 @@ impl Model {
         (completed, codes_live): (bool, bool),
         after: &Snapshot,
     ) {
-        let counts = crate::fixture::email_authenticates(self.settings());
+        let counts = waiting.completes;
         assert!(!self.disabled.contains(&waiting.authenticator));
         let mut failures = waiting.failures;
         failures[place(waiting.lane)] = 0;
@@ -104,15 +106,15 @@ impl Model {
         }
     }
 
-    /// A wrong short code was evaluated: gives the denial that must follow, and what is told of it. `of` is
-    /// the authenticator and its address.
+    /// A wrong short code was evaluated: gives the attempts left that the denial must tell, and what is told
+    /// of it. `of` is the authenticator and its address.
     pub(crate) fn failed(
         &mut self,
         login: &Login,
         waiting: &Waiting,
         (active, of): (bool, &str),
         now: u64,
-    ) -> (Denial, Vec<String>) {
+    ) -> (u8, Vec<String>) {
         let empty_until = self.rules.budgets.guessed(waiting.lane, now);
         let mut failures = waiting.failures;
         let own = &mut failures[place(waiting.lane)];
@@ -138,7 +140,7 @@ impl Model {
             _ => None,
         };
         told.extend(notice.filter(|_| self.rules.budgets.tells_of_guesses(waiting.lane, now)));
-        (Denial::InvalidBindingCode { attempts_left }, told)
+        (attempts_left, told)
     }
 
     /// What a wrong short code must have ended: every challenge of a lane that is locked, every short one of
@@ -158,6 +160,12 @@ impl Model {
                 "the cap ends the short codes of its authenticator"
             );
         }
+    }
+
+    /// A code of an app was accepted: what came before its step is over, and itself.
+    pub(crate) fn stepped(&mut self, id: &str, step: u64) {
+        let last = self.steps.insert(id.to_owned(), step);
+        assert!(last.is_none_or(|last| last < step), "a code of an app is good once");
     }
 
     pub(crate) fn shown(&mut self, authenticator: &str, codes: &[RecoveryCode]) {
@@ -251,6 +259,7 @@ impl Model {
         }
         for known in &snapshot.authenticators {
             self.failures.insert(known.id.clone(), known.failures());
+            self.steps.extend(known.last_step().map(|step| (known.id.clone(), step)));
         }
     }
 
@@ -288,6 +297,7 @@ impl Model {
             } else {
                 assert!(!self.disabled.contains(&known.id), "disabled never returns");
             }
+            assert_eq!(known.last_step(), self.steps.get(&known.id).copied(), "the last accepted step");
             // One that carries failures over from a changed address begins with them.
             let counted = *self.failures.entry(known.id.clone()).or_insert(known.failures());
             assert_eq!(known.failures(), counted, "failures in a row");

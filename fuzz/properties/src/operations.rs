@@ -7,22 +7,24 @@
 //! library.
 
 mod admin_commands;
+mod apps;
 mod codes;
 
 use arbitrary::{Arbitrary, Unstructured};
 use countersign::{
     Account, AuthenticatorId, BindingCode, ChallengeRequest, Denial, Effect, Entropy, Policy, Requirements,
-    Revision, Session, Step, Subject, Swap, Verifier,
+    Revision, Session, Step, Subject, Swap, Verified, Verifier,
     code::RecoveryCode,
     command::{ChallengeTypes, Purpose},
     effect::{Delivery, DeliveryReport, Descriptor, EffectId, RenderError},
-    policy::{AtCap, Rate, RecoveryThrottle, RecoveryUse, Resend, Settings, WhenExhausted},
+    policy::{AtCap, FactorUse, Rate, RecoveryThrottle, RecoveryUse, Resend, Settings, WhenExhausted},
     record::Lane,
     session::ElevatedScopes,
     step::Committed,
 };
 use rand::rngs::ChaCha20Rng;
 use time::{Duration, OffsetDateTime};
+use totp_rs::Totp;
 
 use crate::{
     budgets::{Budgets, instant, millis},
@@ -58,6 +60,9 @@ pub const REPORT: u8 = 13;
 pub const UNLOCK: u8 = 14;
 pub const RESET: u8 = 15;
 const COMMANDS: u8 = 16;
+
+/// The variant of an enrollment and of an answer that is of an app.
+const APP: u8 = 8;
 
 /// In `how`: the swap is lost, or nobody knows whether it was stored.
 pub(crate) const LOST: u8 = 0x80;
@@ -113,6 +118,37 @@ pub(crate) fn journeys() -> Vec<(&'static str, Vec<[u8; 3]>)> {
             ]
         })
         .collect();
+    let (app, right, wrong) = (ASSOCIATE | APP << 4, RIGHT | APP << 4, WRONG | APP << 4);
+    let with_app = [[BEGIN, 0, 0], [app, 0, 0], [app, 0, 0], [right, 0, 0], [CLOCK, 0, 3]];
+    let use_app = [
+        [BEGIN, 0, 0],
+        [CHALLENGE, 0, 0],
+        [wrong, 0, 0],
+        [right, 0, 0x21],
+        [right, 0, 1],
+        [BEGIN, 0, 0],
+        [right, 0, 1],
+        [right, 0, 0],
+        [BEGIN, 0, 0],
+        [right, 0, 0],
+        [right, 0, 4],
+        [CLOCK, 0, 3],
+    ];
+    let second_app = [
+        [ELEVATE, 0, 0],
+        [app, 0, 0],
+        [wrong, 0, 4],
+        [right, 0, 4],
+        [BEGIN, 0, 0],
+        [right, 0, 4],
+        [right, 1, 0],
+        [RECOVER, 0, 0],
+        [ELEVATE, 0, 0],
+        [REGENERATE, 0, 0],
+        [REMOVE, 0, 0],
+        [REMOVE, 0, 0],
+    ];
+    let guess_app = [[BEGIN, 0, 0], [wrong, 0, 0], [wrong, 0, 0], [right, 0, 0], [CLOCK, 0, 5]];
     let doors = [
         [RIGHT, 0, 0x10],
         [CANCEL | 0x10, 0, 0],
@@ -132,6 +168,10 @@ pub(crate) fn journeys() -> Vec<(&'static str, Vec<[u8; 3]>)> {
         ("jumps", after(&jumps)),
         ("variants", after(&variants)),
         ("doors", after(&doors)),
+        ("app", [&with_app[..], &use_app].concat()),
+        ("app-second", [&with_app[..], &second_app].concat()),
+        ("app-guess", [&with_app[..], &guess_app.repeat(8)].concat()),
+        ("app-beside-email", [&enroll[..], &second_app, &use_app].concat()),
         ("provisioned", after(&[[PROVISION, 2, 0], [ELEVATE, 0, 0], [REMOVE, 0, 0], [REMOVE, 0, 1]])),
     ]
 }
@@ -181,6 +221,15 @@ struct Given {
     generation: u32,
 }
 
+/// An app that was set up.
+#[derive(Clone)]
+struct App {
+    login: Login,
+    id: AuthenticatorId,
+    uri: String,
+    totp: Totp,
+}
+
 /// A message that was sent: for which handle, and as which of its sends.
 #[derive(Clone)]
 struct Mail {
@@ -202,6 +251,7 @@ struct Run {
     model: Model,
     logins: Vec<Login>,
     given: Vec<Given>,
+    apps: Vec<App>,
     recovery: Vec<RecoveryCode>,
     mails: Vec<Mail>,
     /// The latest message's descriptor, with the code that it carried.
@@ -230,6 +280,7 @@ pub fn check(data: &[u8]) {
         checked: None,
         logins: Vec::new(),
         given: Vec::new(),
+        apps: Vec::new(),
         recovery: Vec::new(),
         mails: Vec::new(),
         outbox: None,
@@ -316,6 +367,7 @@ impl Run {
         secrets.extend(self.given.iter().map(|given| given.oob_code.as_str()));
         secrets.extend(self.tokens.iter().map(String::as_str));
         secrets.extend(self.recovery.iter().map(RecoveryCode::expose));
+        secrets.extend(self.apps.iter().map(|app| app.uri.as_str()));
         outcome::check(seen, expected, &secrets);
     }
 
@@ -371,17 +423,24 @@ impl Run {
     }
 
     fn check_requirements(&self) {
-        let counts = crate::fixture::email_authenticates(&self.model.rules.settings);
+        let settings = &self.model.rules.settings;
         let Requirements { enrolled, challenge, enroll, .. } = self.needed();
         let (kinds, other) = if enrolled { (challenge, enroll) } else { (enroll, challenge) };
         assert!(other.is_empty(), "a login needs a challenge or an enrollment");
         let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
         let mut expected = Vec::new();
-        if counts && (!self.snapshot.enrolled || self.snapshot.authenticators.iter().any(Known::is_active)) {
+        let has = |app: bool| {
+            let known = self.snapshot.authenticators.iter().filter(|known| known.is_app() == app);
+            !self.snapshot.enrolled || known.clone().any(Known::is_active)
+        };
+        if crate::fixture::email_authenticates(settings) && has(false) {
             expected.push("email");
         }
         if self.snapshot.recovery.as_ref().is_some_and(|set| self.snapshot.enrolled && !set.live.is_empty()) {
             expected.push("recovery-code");
+        }
+        if settings.factors.totp == FactorUse::Authenticate && has(true) {
+            expected.push("totp");
         }
         assert_eq!((kinds, enrolled), (expected, self.snapshot.enrolled), "what a login needs");
     }
@@ -392,8 +451,11 @@ impl Run {
             BEGIN => self.begin(variant),
             ELEVATE => self.elevate(variant, how),
             CLOCK => self.now = moved(self.now, on, how),
+            ASSOCIATE if variant & APP != 0 => self.associate_app(on, how),
             ASSOCIATE => self.associate(on, how),
             CHALLENGE => self.challenge(variant, on, how),
+            RIGHT if variant & APP != 0 => self.guess_otp(on, how, true),
+            WRONG if variant & APP != 0 => self.guess_otp(on, how, false),
             RIGHT => self.guess(on, how, true),
             WRONG => self.guess(on, how, false),
             RECOVER => self.recover(on, how),

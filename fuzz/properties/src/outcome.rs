@@ -49,7 +49,10 @@ fn name(denial: &Denial) -> String {
 }
 
 fn whole(label: &FactorLabel) -> &str {
-    label.destination().expect("an address").as_str()
+    match label {
+        FactorLabel::Kind(kind) => kind.as_str(),
+        _ => label.destination().expect("an address").as_str(),
+    }
 }
 
 /// What an account's holder, or the operator, is told, in a line.
@@ -132,7 +135,8 @@ pub(crate) fn check<T>(seen: &Seen<T>, expected: Expected, secrets: &[&str]) {
     assert_eq!(messages, stored, "the outbox after {}", expected.command);
     // A denial leaves the record as it was, unless there is something to count or to note.
     let noted = [
-        |denial: &Denial| matches!(denial, Denial::InvalidBindingCode { .. } | Denial::InvalidRecoveryCode),
+        |denial: &Denial| matches!(denial, Denial::InvalidBindingCode { .. } | Denial::InvalidOtpCode { .. }),
+        |denial: &Denial| matches!(denial, Denial::InvalidRecoveryCode),
         |denial: &Denial| matches!(denial, Denial::ExpiredOobCode),
     ];
     let counts = denied.is_none_or(|denial| noted.iter().any(|noted| noted(&denial)));
@@ -155,7 +159,7 @@ fn audit(event: &AuditEvent, expected: &Expected, secrets: &[&str]) {
         "evaluated": expected.evaluated,
         "at": expected.at,
     });
-    let remembers = expected.command == "verify_oob" && expected.verdict.is_ok();
+    let remembers = ["verify_oob", "verify_otp"].contains(&expected.command) && expected.verdict.is_ok();
     assert!(event.device.is_none() || remembers, "{} names a device", expected.command);
     let logged = serde_json::to_value(event).unwrap();
     assert_eq!(logged, documented, "the audit event of {}", expected.command);

@@ -79,6 +79,8 @@ pub(crate) struct Waiting {
     pub(crate) failures: [u8; 2],
     /// A wrong answer to it is counted nowhere.
     pub(crate) is_long: bool,
+    /// A right code completes a login, unless the session is elevated.
+    pub(crate) completes: bool,
     /// A right code makes the recovery codes live that were shown with the enrollment.
     pub(crate) brings_codes: bool,
 }
@@ -150,11 +152,11 @@ impl ReferenceModel {
     }
 
     /// The gates of an enrollment, at its beginning and again at its confirmation.
-    fn may_enroll(&self, login: &Login, snapshot: &Snapshot, address: &str) -> Verdict<()> {
+    fn may_enroll(&self, login: &Login, snapshot: &Snapshot, address: Option<&str>) -> Verdict<()> {
         if !login.is_elevated() && (snapshot.enrolled || snapshot.is_spent(&login.transaction)) {
             return Err(Denial::AlreadyEnrolled);
         }
-        if snapshot.authenticators.iter().any(|known| known.is_active() && known.address() == address) {
+        if snapshot.authenticators.iter().any(|known| known.is_active() && Some(known.address()) == address) {
             return Err(Denial::AddressInUse);
         }
         if snapshot.confirmed().count() >= usize::from(self.settings.max_authenticators) {
@@ -178,9 +180,42 @@ impl ReferenceModel {
         Self::admits(login, snapshot, now)?;
         self.recent(login, now)?;
         let snapshot = snapshot.clone().at(now);
-        self.may_enroll(login, &snapshot, address)?;
+        self.may_enroll(login, &snapshot, Some(address))?;
         self.unlocked(&snapshot, login.lane(), now)?;
         let snapshot = snapshot.with_room_for(&login.transaction, login.lane());
+        let same = self.begins(login, &snapshot, address, about)?;
+        self.send(login, &snapshot, same.as_deref(), true, now)
+    }
+
+    /// The same for an app, which nothing is sent to: its secret is shown, and shown again.
+    pub(crate) fn associate_app(
+        &self,
+        login: &Login,
+        snapshot: &Snapshot,
+        now: u64,
+        about: &mut About,
+    ) -> Verdict<()> {
+        if login.is_elevated() && !login.has(|scopes| scopes.enroll) {
+            return Err(Denial::InsufficientScope);
+        }
+        Self::admits(login, snapshot, now)?;
+        let snapshot = snapshot.clone().at(now);
+        self.may_enroll(login, &snapshot, None)?;
+        self.unlocked(&snapshot, login.lane(), now)?;
+        let snapshot = snapshot.with_room_for(&login.transaction, login.lane());
+        let same = self.begins(login, &snapshot, "totp", about)?;
+        let exhausted = same.is_some_and(|id| self.attempts_left(&snapshot, login, &id) == 0);
+        if exhausted { Err(Denial::AttemptsExhausted) } else { Ok(()) }
+    }
+
+    /// The enrollment of the same that this transaction has begun, or room for another.
+    fn begins(
+        &self,
+        login: &Login,
+        snapshot: &Snapshot,
+        address: &str,
+        about: &mut About,
+    ) -> Verdict<Option<String>> {
         let own = |known: &&Known| known.waits_in() == Some(login.transaction.as_str());
         let same = snapshot.authenticators.iter().filter(own).find(|known| known.address() == address);
         *about = same.map(|known| known.id.clone());
@@ -198,10 +233,10 @@ impl ReferenceModel {
                 return Err(Denial::TooManyAuthenticators);
             }
         }
-        self.send(login, &snapshot, same.map(|known| known.id.as_str()), true, now)
+        Ok(same.map(|known| known.id.clone()))
     }
 
-    /// First factor.
+    /// First factor. An app is sent nothing.
     pub(crate) fn challenge(
         &self,
         login: &Login,
@@ -209,7 +244,7 @@ impl ReferenceModel {
         request: &ChallengeRequest,
         now: u64,
         about: &mut About,
-    ) -> Verdict<Sending> {
+    ) -> Verdict<Option<Sending>> {
         Self::takes_a_login(login)?;
         Self::admits(login, snapshot, now)?;
         if snapshot.is_spent(&login.transaction) {
@@ -220,23 +255,27 @@ impl ReferenceModel {
         }
         let snapshot = snapshot.clone().at(now);
         self.unlocked(&snapshot, login.lane(), now)?;
-        let offered = request.types.oob && crate::fixture::email_authenticates(&self.settings);
+        let offered = |known: &Known| {
+            let answered = if known.is_app() { request.types.otp } else { request.types.oob };
+            answered && known.completes(&self.settings)
+        };
         let chosen = match request.authenticator {
             Some(id) => {
                 let named = snapshot.known(&id.to_string()).ok_or(Denial::UnknownAuthenticator)?;
                 match named.enrollment {
                     Enrollment::Unconfirmed { .. } => return Err(Denial::UnknownAuthenticator),
                     Enrollment::Disabled => return Err(Denial::AuthenticatorDisabled),
-                    Enrollment::Active if !offered => return Err(Denial::UnsupportedChallengeType),
+                    Enrollment::Active if !offered(named) => return Err(Denial::UnsupportedChallengeType),
                     Enrollment::Active => named,
                 }
             }
             None => {
-                let active = snapshot.authenticators.iter().filter(|known| known.is_active() && offered);
+                let known = snapshot.authenticators.iter().filter(|known| offered(known));
+                let active = known.clone().filter(|known| known.is_active());
                 // The one used last, or else the newest.
                 match active.max_by_key(|known| (known.last_used, known.created)) {
                     Some(chosen) => chosen,
-                    None if offered && snapshot.authenticators.iter().any(Known::is_disabled) => {
+                    None if known.clone().any(Known::is_disabled) => {
                         return Err(Denial::AuthenticatorDisabled);
                     }
                     None => return Err(Denial::UnsupportedChallengeType),
@@ -244,7 +283,17 @@ impl ReferenceModel {
             }
         };
         *about = Some(chosen.id.clone());
-        self.send(login, &snapshot, Some(&chosen.id), false, now)
+        if chosen.is_app() {
+            let left = self.attempts_left(&snapshot, login, &chosen.id);
+            return if left == 0 { Err(Denial::AttemptsExhausted) } else { Ok(None) };
+        }
+        self.send(login, &snapshot, Some(&chosen.id), false, now).map(Some)
+    }
+
+    /// Attempts begin anew in every transaction.
+    fn attempts_left(&self, snapshot: &Snapshot, login: &Login, id: &str) -> u8 {
+        let pair = snapshot.entry(&login.transaction).and_then(|entry| entry.pair(id));
+        pair.map_or(self.settings.attempts, |pair| pair.attempts_left)
     }
 
     /// Asking again resends. The end of the transaction, attempts, cool-down and budgets, in this order, say
@@ -347,7 +396,7 @@ impl ReferenceModel {
         let mut brings_codes = false;
         match (asked.confirms(), &known.enrollment) {
             (true, Enrollment::Unconfirmed { recovery, .. }) => {
-                self.may_enroll(login, &snapshot, known.address())?;
+                self.may_enroll(login, &snapshot, Some(known.address()))?;
                 brings_codes = crate::fixture::email_authenticates(&self.settings)
                     && recovery.is_some()
                     && snapshot.recovery.is_none();
@@ -377,8 +426,102 @@ impl ReferenceModel {
             lane: asked.lane,
             failures: known.failures(),
             is_long: asked.is_long(),
+            completes: known.completes(&self.settings),
             brings_codes,
         })
+    }
+
+    /// As `verify`, for a code of an app, which may be named. Gives what it must be compared with.
+    pub(crate) fn verify_otp(
+        &self,
+        login: &Login,
+        snapshot: &Snapshot,
+        (named, digits): (Option<&str>, usize),
+        now: u64,
+        about: &mut About,
+    ) -> Verdict<Waiting> {
+        match login.scopes {
+            Some(scopes) if !scopes.enroll => return Err(Denial::InsufficientScope),
+            None if !login.named => return Err(Denial::ClientRequired),
+            Some(_) | None => {}
+        }
+        Self::admits(login, snapshot, now)?;
+        let snapshot = snapshot.clone().at(now);
+        let known = match named {
+            Some(id) => snapshot.known(id).ok_or(Denial::UnknownAuthenticator)?,
+            None => self.only_app(login, &snapshot)?,
+        };
+        if !known.is_app() {
+            return Err(Denial::UnsupportedChallengeType);
+        }
+        let confirms = match known.waits_in() {
+            Some(transaction) if transaction != login.transaction => {
+                return Err(Denial::UnknownAuthenticator);
+            }
+            waits_in => waits_in.is_some(),
+        };
+        *about = Some(known.id.clone());
+        let lane = login.lane();
+        if let Some(refused) = self.budgets.no_guesses(lane, now) {
+            return Err(refused.denial(snapshot.updated, now, |until| Denial::Locked { until }));
+        }
+        let mut brings_codes = false;
+        match &known.enrollment {
+            Enrollment::Unconfirmed { recovery, .. } => {
+                self.may_enroll(login, &snapshot, None)?;
+                brings_codes =
+                    known.completes(&self.settings) && recovery.is_some() && snapshot.recovery.is_none();
+            }
+            _ if login.is_elevated() => return Err(Denial::InsufficientScope),
+            _ if snapshot.is_spent(&login.transaction) => return Err(Denial::TransactionSpent),
+            _ if !known.completes(&self.settings) => return Err(Denial::UnsupportedChallengeType),
+            Enrollment::Active => {}
+            Enrollment::Disabled => return Err(Denial::AuthenticatorDisabled),
+        }
+        if digits != usize::from(self.settings.totp.digits) {
+            return Err(Denial::MalformedCode);
+        }
+        let attempts_left = self.attempts_left(&snapshot, login, &known.id);
+        if attempts_left == 0 {
+            return Err(Denial::AttemptsExhausted);
+        }
+        Ok(Waiting {
+            authenticator: known.id.clone(),
+            confirms,
+            attempts_left,
+            lane,
+            failures: known.failures(),
+            is_long: false,
+            completes: known.completes(&self.settings),
+            brings_codes,
+        })
+    }
+
+    /// The one app that an unnamed code can be of: one that waits in this transaction, or one that may sign
+    /// in.
+    fn only_app<'a>(&self, login: &Login, snapshot: &'a Snapshot) -> Verdict<&'a Known> {
+        let apps = snapshot.authenticators.iter().filter(|known| known.is_app());
+        let possible = |known: &&Known| match known.waits_in() {
+            Some(transaction) => transaction == login.transaction,
+            None => known.is_active() && !login.is_elevated() && known.completes(&self.settings),
+        };
+        let mut found = apps.clone().filter(possible);
+        match (found.next(), found.next()) {
+            (Some(only), None) => Ok(only),
+            (Some(_), Some(_)) => Err(Denial::AuthenticatorRequired),
+            (None, _) if login.is_elevated() => Err(Denial::InsufficientScope),
+            (None, _) if apps.clone().any(Known::is_disabled) => Err(Denial::AuthenticatorDisabled),
+            (None, _) if snapshot.enrolled => Err(Denial::UnsupportedChallengeType),
+            (None, _) => Err(Denial::NotEnrolled),
+        }
+    }
+
+    /// The steps whose codes are right now, but for those that are over.
+    pub(crate) fn window(&self, last_step: Option<u64>, now: u64) -> Vec<u64> {
+        let totp = &self.settings.totp;
+        let present = now / span(totp.step);
+        let window = present.saturating_sub(totp.steps_back.into())..=present + u64::from(totp.steps_ahead);
+        window.filter(|step| last_step.is_none_or(|last| *step > last)).collect()
     }
 
     /// The session of the challenge's own transaction.
@@ -457,8 +600,8 @@ impl ReferenceModel {
         }
         Self::admits(login, snapshot, now)?;
         self.recent(login, now)?;
-        let usable = crate::fixture::email_authenticates(&self.settings)
-            && snapshot.authenticators.iter().any(Known::is_active);
+        let usable =
+            snapshot.authenticators.iter().any(|known| known.is_active() && known.completes(&self.settings));
         if !snapshot.enrolled || !usable {
             return Err(Denial::NotEnrolled);
         }

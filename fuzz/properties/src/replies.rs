@@ -62,7 +62,7 @@ fn row(endpoint: Endpoint, denial: &Denial) -> (u16, &'static str, String) {
         Endpoint::Associate => "enroll",
         Endpoint::Authenticators => "read:authenticators",
         Endpoint::Remove => "remove:authenticators",
-        Endpoint::Challenge | Endpoint::Token => "",
+        Endpoint::Challenge | Endpoint::Token | Endpoint::Otp => "",
     };
     let (status, error, description) = match denial {
         Denial::MalformedToken if bearer => {
@@ -90,6 +90,9 @@ fn row(endpoint: Endpoint, denial: &Denial) -> (u16, &'static str, String) {
             "unsupported_challenge_type",
             "None of the requested challenge types is available to the user.",
         ),
+        Denial::AuthenticatorRequired => {
+            (400, "invalid_request", "Missing required parameter: authenticator_id")
+        }
         Denial::UnknownAuthenticator if endpoint == Endpoint::Remove => {
             (404, "invalid_authenticator", "The authenticator was not found.")
         }
@@ -117,6 +120,8 @@ fn row(endpoint: Endpoint, denial: &Denial) -> (u16, &'static str, String) {
         Denial::ExpiredOobCode | Denial::OobCodeUsed | Denial::ChallengeCancelled(_) => {
             (403, "expired_token", "oob_code is expired")
         }
+        Denial::InvalidOtpCode { .. } => (403, "invalid_grant", "Invalid otp_code."),
+        Denial::MalformedCode if endpoint == Endpoint::Otp => (403, "invalid_grant", "Invalid otp_code."),
         Denial::MalformedCode | Denial::InvalidBindingCode { .. } => {
             (403, "invalid_grant", "Invalid binding_code.")
         }
@@ -147,6 +152,7 @@ fn refusals(which: u8, door: u8, seconds: i64) {
         Denial::TooManyAuthenticators,
         Denial::NotEnrolled,
         Denial::UnsupportedChallengeType,
+        Denial::AuthenticatorRequired,
         Denial::UnknownAuthenticator,
         Denial::AuthenticatorDisabled,
         Denial::ProvisionedAuthenticator,
@@ -161,6 +167,7 @@ fn refusals(which: u8, door: u8, seconds: i64) {
         Denial::ChallengeCancelled(cause),
         Denial::MalformedCode,
         Denial::InvalidBindingCode { attempts_left },
+        Denial::InvalidOtpCode { attempts_left },
         Denial::NoRecoveryCode,
         Denial::InvalidRecoveryCode,
         Denial::TooManyRecoveryAttempts { until: None },
@@ -178,6 +185,7 @@ fn refusals(which: u8, door: u8, seconds: i64) {
         Endpoint::Associate,
         Endpoint::Challenge,
         Endpoint::Token,
+        Endpoint::Otp,
         Endpoint::Authenticators,
         Endpoint::Remove,
     ] {
@@ -248,7 +256,8 @@ impl Client {
         } else {
             ("enroll", &requirements.enroll)
         };
-        let kinds: Vec<Value> = kinds.iter().map(|kind| json!({ "type": kind.as_str() })).collect();
+        let kinds: Vec<Value> =
+            kinds.iter().map(|kind| json!({ "type": wire_type(kind.as_str()) })).collect();
         let expected = json!({
             "error": "mfa_required",
             "error_description": "Multifactor authentication required",
@@ -396,7 +405,7 @@ impl Client {
             let id = entry["id"].as_str().unwrap();
             assert_eq!(id.parse::<AuthenticatorId>().unwrap(), view.id);
             let kind = id.split('|').next().unwrap();
-            assert_eq!(entry["type"], kind);
+            assert_eq!(entry["type"], wire_type(kind));
             let Some(known) = self.record.authenticators().iter().find(|known| known.id() == view.id) else {
                 assert_eq!((kind, &entry["authenticator_type"]), ("recovery-code", &json!("recovery-code")));
                 assert_eq!(entry.as_object().unwrap().len(), fields.len(), "nothing more of recovery codes");
@@ -417,6 +426,11 @@ impl Client {
             }
         }
     }
+}
+
+/// What clients call a kind: they do not tell apps from devices.
+fn wire_type(kind: &str) -> &str {
+    if matches!(kind, "totp" | "hotp") { "otp" } else { kind }
 }
 
 /// Four characters of each side stay; a local part of four or fewer shows none.

@@ -1,6 +1,10 @@
 //! The record as plain data, read from its stored form: what the rules of the model speak of.
 
-use countersign::{Account, record::Lane};
+use countersign::{
+    Account,
+    policy::{FactorUse, Settings},
+    record::Lane,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -39,13 +43,10 @@ struct Failures {
 }
 
 #[derive(Clone, Deserialize)]
-struct Factor {
-    email: EmailFactor,
-}
-
-#[derive(Clone, Deserialize)]
-struct EmailFactor {
-    address: String,
+#[serde(rename_all = "snake_case")]
+enum Factor {
+    Email { address: String },
+    Totp { last_step: Option<u64> },
 }
 
 #[derive(Clone, Deserialize)]
@@ -118,8 +119,31 @@ pub(crate) struct Set {
 }
 
 impl Known {
+    /// Its address, or the kind of one that has none.
     pub(crate) fn address(&self) -> &str {
-        &self.factor.email.address
+        match &self.factor {
+            Factor::Email { address } => address,
+            Factor::Totp { .. } => "totp",
+        }
+    }
+
+    pub(crate) fn is_app(&self) -> bool {
+        matches!(self.factor, Factor::Totp { .. })
+    }
+
+    /// The last step whose code was accepted.
+    pub(crate) fn last_step(&self) -> Option<u64> {
+        match self.factor {
+            Factor::Email { .. } => None,
+            Factor::Totp { last_step } => last_step,
+        }
+    }
+
+    /// Whether a code of it completes a login.
+    pub(crate) fn completes(&self, settings: &Settings) -> bool {
+        let factors = &settings.factors;
+        let used = if self.is_app() { factors.totp } else { factors.email };
+        used == FactorUse::Authenticate
     }
 
     /// Wrong codes in a row in each lane: the unknown one, the known one.

@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt};
 
 use countersign::{
     AuthenticatorId, EmailAddress,
-    wire::{AssociateBody, ChallengeBody, Parameter, Refusal, TokenBody, TokenGrant},
+    wire::{AssociateBody, AssociateFactor, ChallengeBody, Parameter, Refusal, TokenBody, TokenGrant},
 };
 use serde::{
     Deserialize, Deserializer,
@@ -21,7 +21,7 @@ use crate::allocations::bounded;
 /// serde_json and the form reader keep a copy or two, and a list of short texts weighs more than its spelling.
 const BOUND: (usize, usize) = (16, 16_384);
 
-const TOKEN: [&str; 13] = [
+const TOKEN: [&str; 14] = [
     "grant_type",
     "client_id",
     "client_secret",
@@ -34,6 +34,7 @@ const TOKEN: [&str; 13] = [
     "oob_code",
     "binding_code",
     "otp",
+    "authenticator_id",
     "recovery_code",
 ];
 const CHALLENGE: [&str; 6] =
@@ -204,7 +205,7 @@ fn rendered(pairs: &[(&str, Option<&str>)]) -> [(Vec<u8>, bool); 2] {
     ]
 }
 
-fn token_texts(body: &TokenBody) -> [(&'static str, Option<&str>); 13] {
+fn token_texts(body: &TokenBody) -> [(&'static str, Option<&str>); 14] {
     let values = [
         &body.grant_type,
         &body.client_id,
@@ -218,6 +219,7 @@ fn token_texts(body: &TokenBody) -> [(&'static str, Option<&str>); 13] {
         &body.oob_code,
         &body.binding_code,
         &body.otp,
+        &body.authenticator_id,
         &body.recovery_code,
     ];
     std::array::from_fn(|place| (TOKEN[place], text(values[place].as_ref())))
@@ -253,13 +255,16 @@ fn token(body: &[u8], form: bool) {
         Ok(TokenGrant::Oob { mfa_token, oob_code, binding_code }) => {
             vec![mfa_token.expose(), oob_code.expose(), binding_code.expose()]
         }
-        Ok(TokenGrant::Otp { mfa_token, otp }) => vec![mfa_token.expose(), otp.expose()],
+        Ok(TokenGrant::Otp { mfa_token, otp, authenticator }) => {
+            assert_eq!(authenticator.map(|id| id.to_string()).as_deref(), of("authenticator_id"));
+            vec![mfa_token.expose(), otp.expose()]
+        }
         Ok(TokenGrant::RecoveryCode { mfa_token, recovery_code }) => {
             vec![mfa_token.expose(), recovery_code.expose()]
         }
         Ok(other) => panic!("unknown grant {other:?}"),
         Err(refusal) => {
-            documented(&refusal, &["invalid_request", "unsupported_grant_type"]);
+            documented(&refusal, &["invalid_request", "invalid_authenticator", "unsupported_grant_type"]);
             let missing = match (of("grant_type"), needs) {
                 (None, _) => Some("grant_type"),
                 (Some(_), None) => None,
@@ -269,7 +274,13 @@ fn token(body: &[u8], form: bool) {
                 Some(name) => {
                     assert_eq!(refusal.error_description, format!("Missing required parameter: {name}"))
                 }
-                None => assert!(needs.is_none() && refusal.error == "unsupported_grant_type"),
+                None if needs.is_some() => {
+                    let id = of("authenticator_id").expect("it is what was wrong");
+                    assert!(id.parse::<AuthenticatorId>().is_err());
+                    assert_eq!(refusal.error, "invalid_authenticator");
+                    assert_eq!(needs, Some(&["mfa_token", "otp"][..]));
+                }
+                None => assert_eq!(refusal.error, "unsupported_grant_type"),
             }
             return;
         }
@@ -340,16 +351,20 @@ fn associate(body: &[u8], form: bool) {
         assert_eq!(channels, list(["oob_channels", "oob_channels"]).unwrap_or_default());
         assert_eq!(text(given.email.as_ref()), said(pairs, "email"));
     }
-    let asks = types.iter().any(|kind| kind == "oob") && channels.iter().any(|channel| channel == "email");
+    let by_message = types.iter().any(|kind| kind == "oob");
+    let asks = by_message && channels.iter().any(|channel| channel == "email");
+    let by_app = !by_message && types.iter().any(|kind| kind == "otp");
     let email = text(given.email.as_ref()).map(EmailAddress::parse);
-    match given.email() {
-        Ok(read) => {
+    match given.factor() {
+        Ok(AssociateFactor::Email(read)) => {
             assert!(asks);
             assert_eq!(read, email.transpose().unwrap());
         }
+        Ok(AssociateFactor::Otp) => assert!(by_app),
+        Ok(other) => panic!("unknown factor {other:?}"),
         Err(refusal) => {
             documented(&refusal, &["invalid_request"]);
-            assert!(!asks || email.is_some_and(|email| email.is_err()));
+            assert!(!by_app && (!asks || email.is_some_and(|email| email.is_err())));
         }
     }
 }

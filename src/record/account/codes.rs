@@ -39,6 +39,16 @@ impl AccountBody {
         }
     }
 
+    /// How many wrong codes a pair may still present; `attempts` if none was counted yet.
+    pub(crate) fn attempts_left(
+        &self,
+        (transaction, id): (TransactionId, AuthenticatorId),
+        attempts: u8,
+    ) -> u8 {
+        let pair = self.transaction(transaction).and_then(|entry| entry.pair(id));
+        pair.map_or(attempts, |pair| pair.attempts_left)
+    }
+
     /// What a code of this pair touches, and the challenge at this place.
     pub(crate) fn exchange(
         &mut self,

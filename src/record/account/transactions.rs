@@ -26,17 +26,18 @@ impl AccountBody {
 
     /// Makes an entry for the session's transaction if there is none; the list makes room for it. A host may
     /// prolong an elevated session: its entry lasts as long, so that no challenge outlives it and no attempt
-    /// comes back. An entry stays in the lane that it was opened in.
-    pub(crate) fn open_transaction(&mut self, session: &Session, lane: Lane) {
+    /// comes back. An entry stays in the lane that it was opened in. Says whether the record
+    /// changed.
+    pub(crate) fn open_transaction(&mut self, session: &Session, lane: Lane) -> bool {
         let id = session.transaction();
         if let Some(known) = self.transaction_mut(id) {
-            known.prolong(session.expires_ms());
-            return;
+            return known.prolong(session.expires_ms());
         }
         if self.transactions.iter().filter(|known| known.lane == lane).count() >= LANE_TRANSACTIONS {
             self.make_room_for_transaction(lane);
         }
         self.transactions.push(Transaction::new(id, lane, session.begun_ms(), session.expires_ms()));
+        true
     }
 
     /// The entry of a transaction, to change it.

@@ -325,8 +325,8 @@ fn v32_an_unproven_address_is_no_factor() {
     let thiefs_code = world.mail().code;
     let shown = begun.answer.recovery_codes.unwrap();
     assert!(!world.account().is_enrolled());
-    let email = vec![AuthenticatorKind::Email];
-    assert_eq!(requirements(&mut world), Need::Enroll(email));
+    let both = vec![AuthenticatorKind::Email, AuthenticatorKind::Totp];
+    assert_eq!(requirements(&mut world), Need::Enroll(both));
     assert_eq!(world.challenge(&thief).unwrap_err(), Denial::NotEnrolled);
     assert_eq!(world.recover(&thief, &shown[0]).unwrap_err(), Denial::NotEnrolled);
 

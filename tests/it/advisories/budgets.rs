@@ -1,8 +1,9 @@
-//! Limits that were missing, split or refilled: V8, V9, V11, V13 to V21.
+//! Limits that were missing, split or refilled: V8, V9, V11 to V21.
 
 use countersign::{
     Account, BindingCode, ChallengeRequest, Denial, Policy, Step, Subject, Swap,
     address_proof::{ProofPolicy, ProofPurpose},
+    code::OtpCode,
     effect::Notice,
     machine::{CancelReason, ChallengeState},
     policy::{FactorUse, Rate, Resend, Settings},
@@ -14,14 +15,47 @@ use super::{
     ADDRESS, challenged, charged_guesses, charged_recoveries, enrolled, guess_in_logins, guess_out,
     near_miss, roomy, session_of, stored, tampered,
 };
-use countersign_testkit::{Proving, World, client, code, elevation, wrong};
+use countersign_testkit::{Proving, World, client, code, elevation, wrong, wrong_otp};
+
+/// CVE-2025-60424 (Nagios Fusion), AuthQuake (Microsoft): the window of an app's codes is bounded, a policy
+/// that widens it says so in its odds, and guesses at it are counted.
+#[test]
+fn v12_the_window_is_bounded_and_counts_against_the_budget() {
+    let odds = |back, ahead| {
+        let mut settings = Settings::default();
+        settings.factors.email = FactorUse::Off;
+        (settings.totp.steps_back, settings.totp.steps_ahead) = (back, ahead);
+        Policy::new(settings).map(|policy| policy.guess_probability())
+    };
+    for (back, ahead) in [(3, 0), (0, 3), (u8::MAX, u8::MAX)] {
+        assert!(odds(back, ahead).is_err(), "{back}, {ahead}");
+    }
+    let narrow = odds(0, 0).unwrap();
+    for (back, ahead) in [(1, 0), (1, 1), (2, 2)] {
+        let codes = f64::from(back + ahead + 1);
+        assert!((odds(back, ahead).unwrap() / narrow / codes - 1.0).abs() < 0.01, "{back}, {ahead}");
+    }
+    // At a millisecond each, as many are looked at as the bucket has.
+    let mut world = World::new(roomy(|settings| settings.attempts = 10));
+    let (.., app) = world.enroll_totp();
+    world.pass(3_600);
+    let before = world.audits.len();
+    for number in 0..1_000 {
+        let session = world.login();
+        let guess = OtpCode::parse(&format!("{number:06}")).unwrap();
+        let denial = world.verify_otp(&session, guess).unwrap_err();
+        assert!(matches!(denial, Denial::InvalidOtpCode { .. } | Denial::Locked { .. }), "{denial:?}");
+    }
+    let evaluated = world.audits[before..].iter().filter(|audit| audit.evaluated).count();
+    assert_eq!((evaluated, app.at(world.now).length()), (10, 6));
+}
 
 /// CVE-2024-32868 (ZITADEL): one budget stands before every code: to confirm, to authenticate, on its own, to recover.
 #[test]
 fn v08_every_kind_of_code_is_budgeted() {
     // Confirming and authenticating, by different authenticators: each lane has a bucket, and both are this
     // large.
-    let (mut world, codes) = enrolled(roomy(|settings| {
+    let (mut world, _) = enrolled(roomy(|settings| {
         settings.attempts = 10;
         settings.guess_bucket = Rate::new(5, Duration::seconds(360));
     }));
@@ -39,7 +73,22 @@ fn v08_every_kind_of_code_is_budgeted() {
     assert_eq!(world.verify(&session, challenged.oob_code.expose(), &right).unwrap_err(), locked);
     assert_eq!(world.verify(&elevated, associated.oob_code.expose(), &confirming).unwrap_err(), locked);
 
+    // An app's codes empty the same bucket, and find it empty.
+    let mut world = World::new(roomy(|settings| settings.attempts = 10));
+    let (.., app) = world.enroll_totp();
+    world.pass(60);
+    let session = world.login();
+    for _ in 0..10 {
+        let guess = wrong_otp(&[&app.at(world.now), &app.at(world.now - Duration::seconds(30))]);
+        assert!(matches!(world.verify_otp(&session, guess), Err(Denial::InvalidOtpCode { .. })));
+    }
+    assert_eq!(charged_guesses(&mut world), 10);
+    let session = world.login();
+    let refused = world.verify_otp(&session, app.at(world.now)).unwrap_err();
+    assert_eq!(refused, Denial::Locked { until: world.now + Duration::seconds(360) });
+
     // Recovery codes have five attempts in each transaction.
+    let (mut world, codes) = enrolled(roomy(|_| {}));
     let session = world.login();
     for place in 0..5 {
         let missed = world.recover(&session, &near_miss(&codes[0], place));
@@ -461,6 +510,6 @@ fn v21_the_presets_bound_guessing() {
         }
         assert!((at_once..=in_a_day).contains(&evaluated), "{evaluated} guesses in a day");
     }
-    assert!(Policy::default().guess_probability() < 0.001, "in a year");
+    assert!(Policy::default().guess_probability() < 0.002, "in a year, in both lanes");
     assert_eq!(Policy::default().settings(), &Settings::default());
 }

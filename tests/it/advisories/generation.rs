@@ -4,12 +4,13 @@ use std::{collections::BTreeSet, fmt::Debug, marker::PhantomData};
 
 use countersign::{
     BindingCode, Denial, Key, KeyRing, Outcome, Policy, Session, Swap, Verifier,
-    code::{MfaToken, OobCode, RecoveryCode},
+    code::{MfaToken, OobCode, OtpCode, RecoveryCode},
 };
 use hmac::{Hmac, KeyInit, Mac};
 use rand::{SeedableRng, rngs::ChaCha20Rng};
 use serde_json::Value;
 use sha2::Sha256;
+use time::Duration;
 
 use super::{
     ADDRESS, challenged, charged_guesses, charged_recoveries, contend, enrolled, near_miss, roomy,
@@ -133,6 +134,26 @@ fn v35_leading_zeros_are_part_of_a_code() {
         assert!(outcome.into_parts().0.is_ok());
     }
     assert!(found >= 10, "one in ten begins with a zero");
+
+    // The same of an app's codes.
+    let mut world = World::new(roomy(|_| {}));
+    let (.., app) = world.enroll_totp();
+    let mut found = 0;
+    for _ in 0..100 {
+        world.pass(30);
+        let code = app.at(world.now);
+        let trimmed = code.expose().trim_start_matches('0');
+        if trimmed.len() == 6 {
+            continue;
+        }
+        found += 1;
+        assert!(OtpCode::parse(trimmed).is_err());
+        let session = world.login();
+        let longer = OtpCode::parse(&format!("0{}", code.expose())).unwrap();
+        assert_eq!(world.verify_otp(&session, longer).unwrap_err(), Denial::MalformedCode);
+        assert!(world.verify_otp(&session, code).is_ok());
+    }
+    assert!(found >= 4, "one in ten begins with a zero");
 }
 
 /// Whether a type can be compared with `==`.
@@ -158,7 +179,7 @@ macro_rules! compares {
 fn v36_secrets_are_compared_whole() {
     assert!(compares!(u8) && compares!(Denial));
     assert!(!compares!(BindingCode) && !compares!(RecoveryCode));
-    assert!(!compares!(OobCode) && !compares!(MfaToken));
+    assert!(!compares!(OobCode) && !compares!(MfaToken) && !compares!(OtpCode));
 
     let (mut world, codes) = enrolled(roomy(|settings| settings.attempts = 10));
     let session = world.login();
@@ -169,6 +190,26 @@ fn v36_secrets_are_compared_whole() {
         digits[place] = b'0' + (digits[place] - b'0' + 1) % 10;
         let missed = world.verify(&session, oob_code, &code(std::str::from_utf8(&digits).unwrap()));
         assert!(matches!(missed.unwrap_err(), Denial::InvalidBindingCode { .. }));
+    }
+    // The window of an app is gone through to its end, and a code differs by each of its digits.
+    let mut apps =
+        World::new(roomy(|settings| (settings.totp.steps_back, settings.totp.steps_ahead) = (2, 2)));
+    let (.., app) = apps.enroll_totp();
+    apps.pass(3_600);
+    let record = apps.account();
+    for step in -2..=2 {
+        apps.store.put(record.clone());
+        let session = apps.login();
+        let right = app.at(apps.now + Duration::seconds(30 * step));
+        for place in 0..6 {
+            let mut digits = right.expose().as_bytes().to_vec();
+            digits[place] = b'0' + (digits[place] - b'0' + 1) % 10;
+            let session = apps.login();
+            let guess = OtpCode::parse(std::str::from_utf8(&digits).unwrap()).unwrap();
+            let missed = apps.verify_otp(&session, guess).unwrap_err();
+            assert!(matches!(missed, Denial::InvalidOtpCode { .. }), "{missed:?}");
+        }
+        assert!(apps.verify_otp(&session, right).is_ok(), "{step}");
     }
     for place in 0..oob_code.len() {
         assert!(world.verifier.open_oob_code(&session, &tampered(oob_code, place)).is_err());

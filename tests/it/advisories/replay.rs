@@ -1,10 +1,15 @@
-//! Codes and verdicts that were good twice: V2, V24, V28.
+//! Codes and verdicts that were good twice: V2, V22 to V24, V28.
 
-use countersign::{Account, Denial, Policy, factor::AuthenticatorKind, record::AuthenticatorStatus};
+use countersign::{
+    Account, Denial, Policy,
+    command::OtpRequest,
+    factor::{AuthenticatorKind, Factor},
+    record::AuthenticatorStatus,
+};
 use time::Duration;
 
 use super::{ADDRESS, challenged, edited, enrolled, requirements, roomy, session_of};
-use countersign_testkit::{Need, World, client, subject, wrong};
+use countersign_testkit::{Need, World, client, subject, totp, wrong};
 
 /// CVE-2026-31875 (Parse Server): the one edge that grants a login removes the code that it was granted for.
 #[test]
@@ -35,6 +40,65 @@ fn v02_a_code_that_succeeded_is_gone() {
     assert_eq!(world.tokens.len(), 11);
     let email = vec![AuthenticatorKind::Email];
     assert_eq!(requirements(&mut world), Need::Challenge(email));
+}
+
+/// CVE-2025-43798 (Liferay), zitadel#6452, better-auth#10387: the step of an app's code only moves on, with
+/// the swap that accepts the code; the code that confirms an enrollment is no exception.
+#[test]
+fn v22_a_code_of_an_app_is_good_once() {
+    let mut world = World::new(Policy::auth0());
+    let (.., app) = world.enroll_totp();
+    let confirming = app.at(world.now);
+    let session = world.login();
+    let denial = world.verify_otp(&session, confirming).unwrap_err();
+    assert!(matches!(denial, Denial::InvalidOtpCode { .. }), "{denial:?}");
+    for _ in 0..3 {
+        world.pass(60);
+        let (before, now) = (app.at(world.now - Duration::seconds(30)), app.at(world.now));
+        let session = world.login();
+        world.verify_otp(&session, now.clone()).unwrap();
+        // Reloaded, a step later, or as the code of the step before: what is over stays over.
+        let reloaded = serde_json::from_str(&serde_json::to_string(&world.account()).unwrap()).unwrap();
+        world.store.put(reloaded);
+        for (code, later) in [(&now, 0), (&before, 0), (&now, 30)] {
+            world.pass(later);
+            let session = world.login();
+            let denial = world.verify_otp(&session, code.clone()).unwrap_err();
+            assert!(matches!(denial, Denial::InvalidOtpCode { .. }), "{denial:?}");
+        }
+        world.unlock();
+    }
+    assert_eq!(world.tokens.len(), 4);
+}
+
+/// Gitea: one way in never wrote the mark. Here a first login, an elevated session and a login share the one
+/// step, and a verdict is sealed until the record that has it is stored.
+#[test]
+fn v23_every_way_in_moves_the_step_on() {
+    let last = |world: &mut World, place: usize| match world.account().authenticators()[place].factor() {
+        Factor::Totp(factor) => factor.last_step(),
+        other => panic!("{other:?}"),
+    };
+    let step = |world: &World| u64::try_from(world.now.unix_timestamp() / 30).ok();
+    let mut world = World::new(Policy::default());
+    let (_, _, app) = world.enroll_totp();
+    assert_eq!(last(&mut world, 0), step(&world), "confirmed by a first login");
+    let elevated = world.elevated();
+    let (_, other) = world.associate_otp(&elevated, &totp()).unwrap();
+    let code = other.at(world.now);
+    world.verify_otp(&elevated, code).unwrap();
+    assert_eq!(last(&mut world, 1), step(&world), "confirmed by an elevated session");
+    let id = world.account().authenticators()[0].id();
+    world.pass(60);
+    let (session, account) = (world.login(), world.account());
+    let request = OtpRequest::new(app.at(world.now)).authenticator(id);
+    let taken = world.verifier.verify_otp(&session, account, &request, world.now, None);
+    let (write, sealed) = taken.into_parts();
+    // The store lost it: there is no verdict, and the step is where it was.
+    drop((write, sealed));
+    assert_ne!(last(&mut world, 0), step(&world));
+    world.verify_otp(&session, request).unwrap();
+    assert_eq!(last(&mut world, 0), step(&world), "a login");
 }
 
 /// CVE-2026-27855 (Dovecot): a verdict is bound to its subject and transaction and is no value that another can use.

@@ -19,7 +19,10 @@ use crate::accounts::unknown_recovery_code;
 #[test]
 fn a_first_enrollment_returns_recovery_codes_and_its_confirmation_completes_the_login() {
     let mut world = World::new(Policy::default());
-    assert_eq!(Need::from(world.requirements()), Need::Enroll(vec![AuthenticatorKind::Email]));
+    assert_eq!(
+        Need::from(world.requirements()),
+        Need::Enroll(vec![AuthenticatorKind::Email, AuthenticatorKind::Totp])
+    );
     let session = world.login();
     let associated = world.associate(&session, "user@example.com").unwrap();
     assert_eq!(associated.answer.recovery_codes.as_ref().map(Vec::len), Some(10));

@@ -15,4 +15,5 @@ mod render;
 mod report_delivery;
 mod send;
 mod verify_oob;
+mod verify_otp;
 mod verify_recovery;

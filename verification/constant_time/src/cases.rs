@@ -4,18 +4,23 @@
 //! it. What the work came to is asserted, so that no case can be about something else than it says.
 
 use countersign::{
-    BindingCode, Denial, Outcome, Session, address_proof::ProofPurpose, code::RecoveryCode,
-    policy::RecoveryUse, record::Lane,
+    BindingCode, Denial, Outcome, Session,
+    address_proof::ProofPurpose,
+    code::{OtpCode, RecoveryCode},
+    policy::RecoveryUse,
+    record::Lane,
 };
 use time::Duration;
 
 use crate::{
+    app::App,
     controls,
     observe::{Observation, observe},
     presented::{
         DEVICE_TAG, LINK_TAG, MFA_TAG, OOB_TAG,
         Presented::{self, First, Last, Random, Right},
-        altered_binding_code, altered_recovery_code, altered_text, conceal_digits, malformed, typed,
+        altered_binding_code, altered_otp, altered_recovery_code, altered_text, conceal_digits, malformed,
+        typed,
     },
     scene::{Scene, opened, stored},
     valgrind::{conceal_ascii, uncover},
@@ -27,7 +32,8 @@ pub struct Case {
     pub input: &'static str,
     /// How many verdicts on secrets the work comes to.
     pub verdicts: usize,
-    /// Whether a verdict is more than one branch: it says which code of a set was hit, or lends a part of the record.
+    /// Whether a verdict is more than one branch: it says which code of a set was hit, lends a part of the
+    /// record, or is handed on and branched on again.
     pub wide: bool,
     /// Whether it must be caught instead.
     pub control: bool,
@@ -71,6 +77,15 @@ pub const CASES: &[Case] = &[
     case("recovery code", "used, other transaction", 1, used_recovery_code),
     wide("recovery code", "right, made with an older key", 1, old_recovery_code),
     case("recovery code", "typed", 24, typed_recovery_code),
+    wide("one-time code", "right, this step", 2, || one_time_password(0, Right)),
+    wide("one-time code", "right, the step before", 2, || one_time_password(1, Right)),
+    wide("one-time code", "right, a step too old", 1, || one_time_password(2, Right)),
+    wide("one-time code", "wrong first digit", 1, || one_time_password(0, First)),
+    wide("one-time code", "wrong last digit", 1, || one_time_password(0, Last)),
+    wide("one-time code", "wrong digits", 1, || one_time_password(0, Random)),
+    wide("one-time code", "right, used before", 1, used_one_time_password),
+    wide("one-time code", "confirms an enrollment", 2, confirming_one_time_password),
+    case("one-time code", "typed", 6, typed_one_time_password),
     case("mfa_token", "right", 2, || mfa_token(Right)),
     case("mfa_token", "wrong first symbol", 2, || mfa_token(First)),
     case("mfa_token", "wrong last symbol", 2, || mfa_token(Last)),
@@ -103,6 +118,7 @@ pub const CASES: &[Case] = &[
     case("making", "proof of an address", 0, making_a_proof),
     case("making", "mfa_token", 0, making_a_token),
     case("making", "enrollment", 0, making_an_enrollment),
+    case("making", "an app's secret and URI", 0, making_a_secret),
     case("making", "challenge", 0, making_a_challenge),
     case("making", "recovery codes", 0, making_recovery_codes),
     case("making", "a message's text", 0, making_a_text),
@@ -381,6 +397,66 @@ fn old_recovery_code() -> Observation {
     let ((_, outcome), seen) = observe(work);
     assert_eq!(outcome.into_parts().0.unwrap().remaining, 9);
     seen
+}
+
+/// A code of the step that many before the present one, in a window of two.
+fn one_time_password(before: u64, presented: Presented) -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (account, app) = scene.enroll_app();
+    let session = scene.login();
+    let right = app.code(scene.now, before);
+    let code = altered_otp(&mut scene, &right, presented).into();
+    let work = || stored(scene.verifier.verify_otp(&session, account, &code, scene.now, None));
+    let ((_, outcome), seen) = observe(work);
+    assert!(outcome.audit().evaluated);
+    if before < 2 && presented == Right {
+        assert!(outcome.into_parts().0.unwrap().completed);
+    } else {
+        assert_eq!(outcome.into_parts().0.unwrap_err(), Denial::InvalidOtpCode { attempts_left: 4 });
+    }
+    seen
+}
+
+fn used_one_time_password() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (account, app) = scene.enroll_app();
+    let (first, second) = (scene.login(), scene.login());
+    let code = app.code(scene.now, 0);
+    let (account, _) = stored(scene.verifier.verify_otp(&first, account, &code.clone().into(), scene.now, None));
+    // Of the two steps in the window the later one is still to come.
+    scene.now += Duration::seconds(30);
+    let code = altered_otp(&mut scene, &code, Right).into();
+    let work = || stored(scene.verifier.verify_otp(&second, account, &code, scene.now, None));
+    let ((_, outcome), seen) = observe(work);
+    assert_eq!(outcome.into_parts().0.unwrap_err(), Denial::InvalidOtpCode { attempts_left: 4 });
+    seen
+}
+
+fn confirming_one_time_password() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (session, stranger) = (scene.login(), scene.stranger());
+    let (account, associated) = scene.associate_app(&session, stranger);
+    let app = App::new(associated.setup.otp().unwrap());
+    let right = app.code(scene.now, 0);
+    let code = altered_otp(&mut scene, &right, Right).into();
+    let work = || stored(scene.verifier.verify_otp(&session, account, &code, scene.now, None));
+    let ((_, outcome), seen) = observe(work);
+    assert!(outcome.into_parts().0.unwrap().recovery_codes_live);
+    seen
+}
+
+fn typed_one_time_password() -> Observation {
+    let typed = typed("012-345 ", |c| c.is_ascii_digit());
+    let (code, seen) = observe(|| OtpCode::parse(&typed));
+    assert_eq!(code.unwrap().length(), 6);
+    seen
+}
+
+fn making_a_secret() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (session, stranger) = (scene.login(), scene.stranger());
+    scene.marks_seeds = false;
+    observe(|| scene.associate_app(&session, stranger)).1
 }
 
 fn mfa_token(presented: Presented) -> Observation {

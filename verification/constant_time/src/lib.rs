@@ -4,6 +4,7 @@
 //! `ct` runs every verification under valgrind's memcheck with its secrets marked as undefined; `dudect` times them.
 //! See `check.sh` for both.
 
+pub mod app;
 pub mod cases;
 pub mod controls;
 pub mod observe;

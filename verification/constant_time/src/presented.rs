@@ -4,11 +4,14 @@
 //! To alter a code or a tag it must be read: that is done on a copy that is declassified, and what comes of it is
 //! marked as secret again. How long a code is, and which bytes of a token are its payload, is public.
 
-use countersign::{BindingCode, code::RecoveryCode};
+use countersign::{
+    BindingCode,
+    code::{OtpCode, RecoveryCode},
+};
 
 use crate::{
     scene::Scene,
-    valgrind::{bytes_of, conceal, conceal_ascii, uncover},
+    valgrind::{bytes_of, bytes_of_otp, conceal, conceal_ascii, uncover},
 };
 
 /// What is presented, as seen from what would be right.
@@ -102,6 +105,17 @@ pub fn conceal_digits(code: &mut BindingCode, conceal: fn(&mut u8)) {
     uncover(code);
     // The length is the one byte that is neither a digit nor nothing.
     bytes_of(code).iter_mut().filter(|byte| **byte != length).for_each(conceal);
+}
+
+/// A one-time password, which is public, with other digits; what comes of it is secret, but for the number of
+/// its digits.
+pub fn altered_otp(scene: &mut Scene, right: &OtpCode, presented: Presented) -> OtpCode {
+    let symbols = altered_symbols(scene, right.expose(), "0123456789", presented);
+    let mut code = OtpCode::parse(&symbols).unwrap();
+    let length = code.length();
+    // The length is the one byte that is neither a digit nor nothing.
+    bytes_of_otp(&mut code).iter_mut().filter(|byte| **byte != length).for_each(conceal);
+    code
 }
 
 /// A recovery code, with other symbols.

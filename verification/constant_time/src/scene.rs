@@ -7,9 +7,10 @@
 
 use countersign::{
     Account, Associated, BindingCode, ChallengeRequest, Challenged, Effect, Elevation, EmailAddress, Entropy,
-    Key, KeyRing, Outcome, Policy, Revision, Session, Step, Subject, Swap, Verifier,
+    Key, KeyRing, NewFactor, Outcome, Policy, Revision, Session, Step, Subject, Swap, Verifier,
     address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
     code::{DeviceToken, LinkToken, OobCode, RecoveryCode},
+    otp::KeyLabel,
     policy::{RecoveryUse, Settings},
     record::Record,
     session::{ClientId, ElevatedScopes, Scope},
@@ -19,7 +20,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use sha2::Sha256;
 use time::{Duration, OffsetDateTime};
 
-use crate::valgrind::{conceal, uncover, with_public_parts};
+use crate::{
+    app::App,
+    valgrind::{conceal, uncover, with_public_parts},
+};
 
 /// What commands draw from: it has to differ each time, not to be unpredictable.
 #[derive(Clone, Debug)]
@@ -80,7 +84,7 @@ impl Drawn {
         let mut public = bytes.clone();
         uncover(public.as_mut_slice());
         let mut found = 0;
-        for (label, count) in ["recovery", "binding", "seed", "device"]
+        for (label, count) in ["recovery", "binding", "seed", "device", "totp"]
             .into_iter()
             .flat_map(|label| (0..8).map(move |count| (label, count)))
         {
@@ -199,6 +203,28 @@ impl Scene {
         });
         let code = mailed(&outcome);
         (account, outcome.into_parts().0.unwrap(), code)
+    }
+
+    /// Begins the enrollment of an app.
+    pub fn associate_app(&mut self, session: &Session, account: Account) -> (Account, Associated) {
+        let factor = NewFactor::totp(KeyLabel::new("Example", "user@example.com").unwrap());
+        let (account, outcome) = self.draw("associate", account.revision(), |verifier, now, entropy| {
+            verifier.associate(session, account, &factor, now, entropy)
+        });
+        (account, outcome.into_parts().0.unwrap())
+    }
+
+    /// A user with an app, an hour ago.
+    pub fn enroll_app(&mut self) -> (Account, App) {
+        let session = self.login();
+        let stranger = self.stranger();
+        let (account, associated) = self.associate_app(&session, stranger);
+        let app = App::new(associated.setup.otp().unwrap());
+        let step = self.verifier.verify_otp(&session, account, &app.code(self.now, 0).into(), self.now, None);
+        let (account, outcome) = stored(step);
+        assert!(outcome.into_parts().0.unwrap().completed);
+        self.now += Duration::hours(1);
+        (account, app)
     }
 
     /// A user with an address and recovery codes.

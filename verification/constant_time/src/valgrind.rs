@@ -13,7 +13,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
 };
 
-use countersign::BindingCode;
+use countersign::{BindingCode, code::OtpCode};
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 compile_error!("the client request is written for x86-64 Linux");
@@ -88,6 +88,15 @@ pub fn is_concealed(bytes: &[u8]) -> bool {
 pub fn bytes_of(code: &mut BindingCode) -> &mut [u8] {
     let length = size_of_val(code);
     // SAFETY: a binding code is an array of bytes and a byte: there is no padding, and no byte that is not allowed.
+    unsafe { std::slice::from_raw_parts_mut(std::ptr::from_mut(code).cast(), length) }
+}
+
+/// The bytes that a one-time password is made of, to mark them one by one.
+#[must_use]
+pub fn bytes_of_otp(code: &mut OtpCode) -> &mut [u8] {
+    let length = size_of_val(code);
+    // SAFETY: a one-time password is an array of bytes and a byte: there is no padding, and no byte that is
+    // not allowed.
     unsafe { std::slice::from_raw_parts_mut(std::ptr::from_mut(code).cast(), length) }
 }
 

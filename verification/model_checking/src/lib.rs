@@ -26,6 +26,7 @@ use countersign::{
     Account, Associated, AuthenticatorId, BindingCode, ChallengeRequest, Effect, EmailAddress, Entropy,
     Session, Step, Swap, Verifier,
     code::RecoveryCode,
+    command::OtpRequest,
     session::{DeviceId, OobHandle},
     step::Committed,
 };
@@ -36,6 +37,7 @@ use time::{Duration, OffsetDateTime};
 #[derive(Clone, Debug)]
 pub enum Command {
     Verify(Session, OobHandle, BindingCode),
+    Otp(Session, OtpRequest),
     Recover(Session, RecoveryCode),
     Challenge(Session),
     Associate(Session, EmailAddress),
@@ -184,7 +186,10 @@ impl Scene {
         };
         let (result, effects) = outcome.into_parts();
         let mut verdict = Verdict {
-            verifies: matches!(command, Command::Verify(..) | Command::Confirm(_) | Command::Device(_)),
+            verifies: matches!(
+                command,
+                Command::Verify(..) | Command::Otp(..) | Command::Confirm(_) | Command::Device(_)
+            ),
             recovers: matches!(command, Command::Recover(..)),
             result: result.as_ref().map_or_else(|denial| denial.code(), |_| "ok"),
             tokens: Vec::new(),
@@ -310,6 +315,10 @@ impl Model for Scene {
                             fail,
                             |_| None,
                         );
+                    }
+                    Command::Otp(session, request) => {
+                        let step = v.verify_otp(session, account, request, now, None);
+                        self.settle(s, place, step, fail, |_| None);
                     }
                     Command::Recover(session, code) => {
                         self.settle(s, place, v.verify_recovery(session, account, code, now), fail, |_| None);

@@ -4,7 +4,7 @@ use countersign::{
     code::RecoveryCode,
     policy::{AtCap, Rate, RecoveryThrottle, Remember, Settings, WhenExhausted},
 };
-use countersign_testkit::{World, address, lock, policy, wrong};
+use countersign_testkit::{World, address, lock, policy, totp, wrong, wrong_otp};
 use model::{Command, Scene, State, Store};
 use stateright::{Checker, Model, Property};
 use time::Duration;
@@ -288,4 +288,63 @@ fn remembered_devices() {
     breaks("a device, forgotten", &scene, Store::LastWriteWins, TOKEN);
     breaks("a device, forgotten", &scene, Store::LastWriteWins, END);
     breaks("a device, forgotten", &scene, Store::RevealsFirst, STORED);
+}
+
+/// Codes of an app, one node each with its clock's offset and a session of its own. A code is right once, in
+/// whatever transaction it is presented.
+fn one_time(codes: &[(i64, bool)], change: impl FnOnce(&mut Settings)) -> (World, Scene) {
+    let mut world = World::new(policy(change));
+    let (.., app) = world.enroll_totp();
+    world.pass(3_600);
+    let right = app.at(world.now);
+    let near: Vec<_> = (-3..=3).map(|step| app.at(world.now + Duration::seconds(30 * step))).collect();
+    let bad = wrong_otp(&near.iter().collect::<Vec<_>>());
+    let mut nodes = Vec::new();
+    for (offset, is_right) in codes {
+        let code = if *is_right { right.clone() } else { bad.clone() };
+        nodes.push((*offset, vec![Command::Otp(world.login(), code.into())]));
+    }
+    let mut scene = scene(&mut world, nodes);
+    scene.mail_limit = 0;
+    (world, scene)
+}
+
+#[test]
+fn one_time_passwords() {
+    let (world, mut scene) = one_time(&[(0, true), (0, true), (30, true)], |_| {});
+    // Whoever comes second presents a code that is over, which counts as wrong.
+    scene.wrong_limit = 2;
+    scene.ticks = vec![world.now, world.now + Duration::seconds(30)];
+    scene.faults = 1;
+    scene.reached.push(token());
+    holds("one code of an app, three logins", &scene);
+    breaks("one code of an app, three logins", &scene, Store::LastWriteWins, TOKEN);
+    breaks("one code of an app, three logins", &scene, Store::RevealsFirst, TOKEN);
+    breaks("one code of an app, three logins", &scene, Store::StaleReplica, TOKEN);
+    breaks("one code of an app, three logins", &scene, Store::SendsAgain, TOKEN);
+}
+
+#[test]
+fn one_time_passwords_guessed() {
+    let (_, mut scene) = one_time(&[(-30, false), (0, false), (30, false)], |settings| {
+        settings.guess_bucket = Rate::new(2, Duration::hours(1));
+    });
+    scene.reached.push(end());
+    holds("one-time passwords guessed", &scene);
+    breaks("one-time passwords guessed", &scene, Store::LastWriteWins, LIMIT);
+    breaks("one-time passwords guessed", &scene, Store::RollsBack, LIMIT);
+}
+
+#[test]
+fn an_app_confirmed_twice() {
+    let mut world = World::new(policy(|_| {}));
+    let session = world.login();
+    let (_, app) = world.associate_otp(&session, &totp()).unwrap();
+    let confirm = || (0, vec![Command::Otp(session.clone(), app.at(world.now).into())]);
+    let nodes = vec![confirm(), confirm()];
+    let mut scene = scene(&mut world, nodes);
+    scene.mail_limit = 0;
+    scene.reached.push(token());
+    holds("an app confirmed by two nodes", &scene);
+    breaks("an app confirmed by two nodes", &scene, Store::LastWriteWins, TOKEN);
 }

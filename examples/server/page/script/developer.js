@@ -73,12 +73,12 @@ function drawEnrollment({ authenticators, steps }) {
   if (one) {
     const edge = { unconfirmed: null, active: 'unconfirmed-active', disabled: 'active-disabled' }[one.state];
     light('enrollment', one.state, edge, `The enrollment machine. Its current state is ${one.state}.`);
-    facts($('enrollment-facts'), { Address: one.name, 'Wrong in a row': one.failures, Authenticator: short(one.id) });
+    facts($('enrollment-facts'), { Name: one.name, 'Wrong in a row': one.failures, Authenticator: short(one.id) });
   } else if (mentioned) {
     const last = seen.get(mentioned);
     const before = steps.find((step) => step.command === 'remove' && !step.denial && step.authenticator === mentioned) ? (last?.state === 'disabled' ? 'disabled' : 'active') : 'unconfirmed';
     light('enrollment', 'gone', `${before}-gone`, 'The enrollment machine. The authenticator is gone.');
-    facts($('enrollment-facts'), { Address: last?.name, Authenticator: short(mentioned) });
+    facts($('enrollment-facts'), { Name: last?.name, Authenticator: short(mentioned) });
   } else {
     light('enrollment', null, null, 'The enrollment machine. The record holds no authenticator.');
     facts($('enrollment-facts'), {});
@@ -98,7 +98,7 @@ function drawLog(steps) {
 
 function drawStep({ at, command, denial, evaluated, authenticator, effects }) {
   const quiet = !denial && !effects.length && ['associate', 'challenge'].includes(command);
-  const about = [authenticator && short(authenticator), evaluated && 'a code was compared', quiet && 'too soon: nothing is sent'].filter(Boolean).join(' · ');
+  const about = [authenticator && short(authenticator), evaluated && 'a code was compared', quiet && (/^[th]otp/.test(authenticator || '') ? 'nothing is sent or written' : 'too soon: nothing is sent')].filter(Boolean).join(' · ');
   return h('li', { class: `step${denial ? ' refused' : ''}`, 'data-command': command, 'data-denial': denial || '' },
     h('span', { class: 'dot', 'aria-hidden': 'true' }),
     h('div', {},

@@ -17,6 +17,7 @@ const bearer = () => state.session.accessToken || state.session.mfaToken;
 
 export const isElevated = () => Boolean(state.session?.accessToken);
 export const byMail = () => state.authenticators.filter((one) => one.active && one.authenticator_type === 'oob');
+export const byApp = () => state.authenticators.filter((one) => one.active && one.authenticator_type === 'otp');
 export const recoveryCodes = () => state.authenticators.find((one) => one.active && one.authenticator_type === 'recovery-code');
 export const hasRecovery = () => Boolean(recoveryCodes());
 
@@ -32,7 +33,13 @@ export async function signIn(username, password) {
     answer = refusal.body;
   }
   set({ session: { username, mfaToken: answer.mfa_token }, codesFrom: 0, messagesFrom: 0 });
-  if (!answer.mfa_requirements?.challenge) return go('enroll');
+  const { challenge: has, enroll = [] } = answer.mfa_requirements || {};
+  if (!has) {
+    const types = enroll.map((one) => one.type);
+    set({ session: { ...state.session, types } });
+    // Where the policy lets no email code sign in, an app is the way.
+    return types.includes('email') ? go('enroll') : resumable(associateApp);
+  }
   await resumable(answer.remembered_device ? onDevice : secondFactor);
 }
 
@@ -62,7 +69,7 @@ async function resumable(step) {
 /** The password was right: asks for a code, or where it should go. */
 async function secondFactor() {
   await refresh();
-  const usable = byMail();
+  const usable = [...byMail(), ...byApp()];
   if (!usable.length && !hasRecovery()) {
     return end({ title: 'No way to sign in', lines: ['This account has no second factor that can be used now. Ask the people who run this service for help.'] });
   }
@@ -83,6 +90,8 @@ function timers({ expires_in: life = 300, resend_in: wait = 0 }) {
 }
 
 export async function challenge(authenticator) {
+  // An app shows its code by itself: nothing is sent.
+  if (authenticator.authenticator_type === 'otp') return expectOtp({ purpose: 'authenticate', authenticator: { id: authenticator.id } });
   const body = { ...client(), mfa_token: state.session.mfaToken, challenge_type: 'oob', authenticator_id: authenticator.id };
   const answer = await call('POST', '/mfa/challenge', { body, cookies: true });
   expectCode(answer, { purpose: 'authenticate', name: authenticator.name, authenticator: { id: authenticator.id, name: authenticator.name } });
@@ -93,6 +102,27 @@ export async function associate(email) {
   const answer = await call('POST', '/mfa/associate', { bearer: bearer(), body });
   const recoveryCodes = answer.recovery_codes || null;
   expectCode(answer, { purpose: 'confirm', name: email, email }, { recoveryCodes, unsaved: Boolean(recoveryCodes) });
+}
+
+/** Shows the secret for an app. The server shows the same one again while this sign-in lasts. */
+export async function associateApp() {
+  const answer = await call('POST', '/mfa/associate', { bearer: bearer(), body: { authenticator_types: ['otp'] } });
+  const barcode = await call('POST', '/demo/barcode', { body: { text: answer.barcode_uri }, raw: true });
+  const recoveryCodes = answer.recovery_codes || null;
+  const patch = { recoveryCodes, unsaved: Boolean(recoveryCodes), setup: { secret: answer.secret, barcode } };
+  expectOtp({ purpose: 'confirm', expires: Date.now() + answer.expires_in * 1000 }, patch);
+}
+
+function expectOtp(challenge, patch = {}) {
+  go('app', { challenge: { name: 'Authenticator app', ...challenge }, attemptsLeft: null, ...patch });
+}
+
+/** Confirms the app whose secret was shown, or signs in by one. Which app it is need not be said where there is one. */
+export async function verifyOtp(otp, remember = false) {
+  const { purpose, authenticator } = state.challenge;
+  const answer = await token({ grant_type: `${GRANT}mfa-otp`, mfa_token: bearer(), otp, ...(authenticator && { authenticator_id: authenticator.id }), remember_device: remember, ...elevated() });
+  set({ setup: null });
+  await signedIn(answer, purpose === 'confirm' ? 'Your authenticator app is confirmed and can be used from now on.' : null);
 }
 
 function expectCode(answer, challenge, patch = {}) {
@@ -110,7 +140,6 @@ export async function verify(code, remember = false) {
   try {
     answer = await token({ grant_type: `${GRANT}mfa-oob`, mfa_token: bearer(), oob_code: oobCode, binding_code: code, remember_device: remember, ...elevated() });
   } catch (error) {
-    if (error.error === 'mfa_required') return signOut('The address is confirmed. Under this policy an email code alone does not complete a sign-in.');
     if (error instanceof ServerError) set({ challenge: { ...state.challenge, unsure: true } });
     // The code was used up by a request whose answer was lost, so nobody else has it, and nobody can use it again.
     if (error.error === 'expired_token' && state.challenge.unsure) {
@@ -171,12 +200,15 @@ export async function forget(device) {
   set({ notice: { kind: 'ok', text: 'The device is forgotten.' } });
 }
 
+/** What a person calls an authenticator. */
+export const nameOf = (one) => one.email || one.name || 'Authenticator app';
+
 export async function remove(authenticator) {
   await call('DELETE', `/mfa/authenticators/${encodeURIComponent(authenticator.id)}`, { bearer: bearer() })
     // A first try whose answer was lost has removed it.
     .catch((error) => { if (error.status !== 404) throw error; });
   await refresh().catch(() => set({ authenticators: state.authenticators.filter(({ id }) => id !== authenticator.id) }));
-  set({ notice: { kind: 'ok', text: `${authenticator.email || authenticator.name} was removed.` } });
+  set({ notice: { kind: 'ok', text: `${nameOf(authenticator)} was removed.` } });
 }
 
 /** Goes to the view that says what is over, and how to go on. */
@@ -197,15 +229,16 @@ export function endedBy(refusal, meaning) {
   if (!over) return false;
   if (refusal.recovery) {
     const mail = byMail().length > 0;
+    const other = mail ? ' A code by email still works: sign in again to get one.' : byApp().length > 0 ? ' A code of your app still works: sign in again to use one.' : '';
     end({
-      title: 'Too many wrong recovery codes', lines: [`No recovery code is taken${meaning.until ? '' : ' in this sign-in'}.${mail ? ' A code by email still works: sign in again to get one.' : ''}`],
-      until: mail ? 0 : meaning.until,
+      title: 'Too many wrong recovery codes', lines: [`No recovery code is taken${meaning.until ? '' : ' in this sign-in'}.${other}`],
+      until: other ? 0 : meaning.until,
     });
   } else if (isElevated()) {
     const name = state.challenge?.name;
     end({ title: 'Too many wrong codes', lines: [name ? `${name} was not added, and its code is no longer valid.` : 'No code is taken now.'], until: meaning.until, account: true });
   } else {
-    end({ title: 'Too many wrong codes', lines: ['The code that we sent is no longer valid.'], until: meaning.until, recovery: hasRecovery() });
+    end({ title: 'Too many wrong codes', lines: [state.view === 'app' ? 'No more codes are taken in this sign-in.' : 'The code that we sent is no longer valid.'], until: meaning.until, recovery: hasRecovery() });
   }
   return true;
 }
@@ -213,6 +246,8 @@ export function endedBy(refusal, meaning) {
 /** Takes up the journey that this tab kept, as far as the server still knows it. */
 export async function resume(found) {
   const codes = found.view === 'codes';
+  // A secret is not kept: the app is set up anew, from the same secret.
+  const secret = found.view === 'app' && found.challenge?.purpose === 'confirm';
   set({ session: found.session });
   try {
     await refresh();
@@ -225,7 +260,7 @@ export async function resume(found) {
     // No connection: the list follows with the next request.
   }
   const notice = codes && found.unsaved ? LOST : null;
-  set({ ...found, view: codes ? 'account' : found.view, challenge: codes ? null : found.challenge, unsaved: codes ? false : found.unsaved, notice });
+  set({ ...found, view: codes ? 'account' : secret ? (isElevated() ? 'account' : 'enroll') : found.view, challenge: codes || secret ? null : found.challenge, unsaved: codes ? false : found.unsaved, notice });
 }
 
 /** How many recovery codes are left, in words. */

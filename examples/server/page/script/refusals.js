@@ -30,10 +30,12 @@ export function explain(refusal) {
   if (error === 'expired_token' ? message === 'mfa_token is expired' : status === 401 && error === 'invalid_grant') {
     return { text: 'This sign-in took too long. Please start again.', restart: true };
   }
-  if (message === 'Invalid binding_code.') {
+  const otp = message === 'Invalid otp_code.';
+  if (otp || message === 'Invalid binding_code.') {
     const left = body.attempts_left;
     if (left === 0) return { text: 'Too many wrong codes.', locked: true, until };
-    return { text: `That code is not right. ${left === undefined ? 'Check the newest message.' : attemptsText(left)}`, attemptsLeft: left ?? null };
+    const hint = otp ? 'Wait for the next one, which works once.' : 'Check the newest message.';
+    return { text: `That code is not right. ${left === undefined ? hint : attemptsText(left)}`, attemptsLeft: left ?? null };
   }
   if (TEXTS[message]) return { text: TEXTS[message] };
   if (message.startsWith('Too many failed codes')) return { text: `Too many wrong codes. ${when}`, locked: true, until };

@@ -23,7 +23,8 @@ export class ServerError extends Error {
   }
 }
 
-export async function call(method, path, { body, bearer, cookies = false } = {}) {
+/** The answer as what its JSON says; as it is with `raw`. */
+export async function call(method, path, { body, bearer, cookies = false, raw = false } = {}) {
   const headers = { accept: 'application/json' };
   if (body) headers['content-type'] = 'application/json';
   if (bearer) headers.authorization = `Bearer ${bearer}`;
@@ -44,6 +45,6 @@ export async function call(method, path, { body, bearer, cookies = false } = {})
   if (response.status >= 500) throw new ServerError('server', retryAfter);
   let data = null;
   try { data = text ? JSON.parse(text) : null; } catch { /* not JSON: the status will do */ }
-  if (response.ok) return data;
+  if (response.ok) return raw ? text : data;
   throw new Refusal(response.status, data || {}, retryAfter);
 }

@@ -4,7 +4,7 @@
  * `sessionStorage` belongs to one tab and one origin, and ends with the tab. It holds the place in the journey, the
  * masked or typed address, the times that are counted down, and the token of the session with the handle of its
  * challenge. The handle is worth nothing without that token. Nothing else that is secret is kept: no password, no code
- * that was typed, no recovery code. The lists of authenticators are asked for again.
+ * that was typed, no recovery code, no secret of an app. The lists of authenticators are asked for again.
  */
 
 const KEY = 'countersign.journey';
@@ -12,10 +12,11 @@ const KEPT = ['view', 'session', 'challenge', 'codesFrom', 'messagesFrom', 'ende
 
 const FRESH = {
   view: 'signIn',
-  session: null,         // { username, mfaToken, accessToken, expires }
+  session: null,         // { username, mfaToken, types, accessToken, expires }
   authenticators: [],    // the list as the server gives it
   devices: [],           // the remembered devices, with both factors
   challenge: null,       // { purpose, name, authenticator, email, oobCode, expires, resend, unsure }
+  setup: null,           // { secret, barcode } of an app that is being set up
   attemptsLeft: null,    // for this challenge, once a code was wrong
   codesFrom: 0,          // after too many wrong codes: when the next one will be taken
   messagesFrom: 0,       // after too many messages: when the next one will be sent

@@ -8,6 +8,7 @@ import { $, h, say } from './dom.js';
 import { notice, progress } from './parts.js';
 import { state } from './state.js';
 import { account } from './views/account.js';
+import { app } from './views/app.js';
 import { choose } from './views/choose.js';
 import { code } from './views/code.js';
 import { codes } from './views/codes.js';
@@ -16,7 +17,7 @@ import { enroll } from './views/enroll.js';
 import { recovery } from './views/recovery.js';
 import { signIn } from './views/sign_in.js';
 
-const views = { signIn, enroll, choose, code, recovery, codes, account, ended };
+const views = { signIn, enroll, choose, code, app, recovery, codes, account, ended };
 
 let mounted = null;
 

@@ -114,7 +114,7 @@ pub(crate) enum TokenRequest {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum SecondFactor {
-    /// The text is no binding code, whatever the challenge.
+    /// The text is no binding code or one-time password, whatever is asked for.
     MalformedCode,
     /// The text is no `oob_code`, or no key of the server made it.
     MalformedOobCode,
@@ -124,10 +124,6 @@ pub(crate) enum SecondFactor {
     ExpiredOobCode,
     /// The text is no recovery code.
     InvalidRecoveryCode,
-    /// The user has nothing enrolled.
-    NotEnrolled,
-    /// The user has no authenticator of the kind.
-    UnsupportedChallengeType,
     /// The text is no identifier of an authenticator.
     UnknownAuthenticator,
     /// The text is no identifier of a remembered device.
@@ -156,6 +152,8 @@ pub(crate) enum Issued {
     MfaToken,
     /// An access token, for a binding code.
     Oob,
+    /// An access token, for a one-time password.
+    Otp,
     /// An access token, for a recovery code.
     RecoveryCode,
     /// An access token, for a remembered device.
@@ -233,10 +231,11 @@ pub(crate) enum ActResult {
 }
 
 /// The names of the core's commands that the host runs.
-pub(super) const COMMANDS: [&str; 20] = [
+pub(super) const COMMANDS: [&str; 21] = [
     "associate",
     "challenge",
     "verify_oob",
+    "verify_otp",
     "verify_recovery",
     "remove",
     "regenerate_recovery_codes",
@@ -258,7 +257,7 @@ pub(super) const COMMANDS: [&str; 20] = [
 
 /// How a command of the core can end: allowed, or refused with one of the names of
 /// [`Denial::code`](countersign::Denial::code). A test compares this list with the library's.
-pub(super) const DENIALS: [&str; 37] = [
+pub(super) const DENIALS: [&str; 39] = [
     "accepted",
     "malformed_token",
     "expired_token",
@@ -291,6 +290,8 @@ pub(super) const DENIALS: [&str; 37] = [
     "malformed_code",
     "invalid_long_code",
     "invalid_binding_code",
+    "invalid_otp_code",
+    "authenticator_required",
     "no_recovery_code",
     "invalid_recovery_code",
     "too_many_recovery_attempts",

@@ -1,12 +1,19 @@
-//! What only the page asks for: `/mailbox`, `/demo/info` and `/demo/state`.
+//! What only the page asks for: `/mailbox`, `/demo/info`, `/demo/state` and `/demo/barcode`.
 
 use std::sync::Arc;
 
 use axum::{
     Json,
+    body::Body,
     extract::{Query, State, rejection::QueryRejection},
+    http::{HeaderMap, header},
+    response::{IntoResponse as _, Response},
 };
-use countersign::{Account, wire::Refusal};
+use countersign::{
+    Account,
+    wire::{Parameter, Refusal},
+};
+use qrcode::{EcLevel, QrCode, render::svg};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,6 +22,7 @@ use crate::{
     demo::{CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME},
     error::ApiError,
     mail::Kept,
+    request,
 };
 
 const fn not_found() -> Refusal {
@@ -35,6 +43,7 @@ pub(crate) async fn info(State(app): State<Arc<App>>) -> Json<Value> {
         "mfa_audience": app.signer.mfa_audience(),
         "policy": app.preset.name(),
         "code_digits": settings.code_digits,
+        "otp_digits": settings.totp.digits,
         "cool_down": settings.cool_down.whole_seconds(),
         "recovery_codes": settings.recovery_codes,
     });
@@ -70,4 +79,29 @@ pub(crate) async fn state(
     };
     let left = app.core.call(|verifier| verifier.recovery_codes_left(&account));
     Ok(Json(panel.show(&account, left, is_stored)))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Barcode {
+    text: Parameter,
+}
+
+/// Draws the Key URI of an app that is being enrolled. It is a secret, so it comes in a body and is not
+/// logged; a browser that calls this shows the drawing as an image, which runs nothing.
+pub(crate) async fn barcode(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    if app.panel.is_none() {
+        return Err(not_found().into());
+    }
+    let Barcode { text } = request::read(&app, &headers, body).await?;
+    let unfit = Refusal::invalid_request("The text is no Key URI that a QR code can hold.");
+    if !text.expose().starts_with("otpauth://") {
+        return Err(unfit.into());
+    }
+    let code = QrCode::with_error_correction_level(text.expose(), EcLevel::M).map_err(|_| unfit)?;
+    let drawing = code.render::<svg::Color<'_>>().min_dimensions(240, 240).build();
+    Ok(([(header::CONTENT_TYPE, "image/svg+xml")], drawing).into_response())
 }

@@ -9,13 +9,17 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use countersign::{
-    AuthenticatorId, Denial, EmailAddress, NewFactor, Verifier,
-    wire::{AssociateBody, AssociateReply, ChallengeBody, ChallengeReply, Endpoint, Refusal, refuse},
+    AuthenticatorId, Denial, EmailAddress, NewFactor, Session, Verifier,
+    otp::KeyLabel,
+    wire::{
+        AssociateBody, AssociateFactor, AssociateReply, ChallengeBody, ChallengeReply, Endpoint, Refusal,
+        refuse,
+    },
 };
 use time::OffsetDateTime;
 
 use crate::{
-    app::App,
+    app::{App, ServerError},
     audit::{About, HostEvent, TokenRequest},
     client::Grant,
     error::ApiError,
@@ -34,24 +38,31 @@ pub(crate) async fn associate(
     let client = request::client(&app, &headers, &body.client(), Endpoint::Associate).await?;
     let (session, own) =
         request::bearer_session(&app, &headers, client.as_ref(), Endpoint::Associate).await?;
-    // What is enrolled is confirmed by that grant, so without it a message would be sent in vain.
-    if !own.may_use(Grant::MfaOob) {
+    let incomplete = |refusal| request::incomplete(&app, refusal);
+    let wanted = body.factor().map_err(incomplete)?;
+    let grant = match &wanted {
+        AssociateFactor::Otp => Grant::MfaOtp,
+        AssociateFactor::Email(_) | _ => Grant::MfaOob,
+    };
+    // What is enrolled is confirmed by that grant, so without it a message would be sent, or a secret shown,
+    // in vain.
+    if !own.may_use(grant) {
         let event = HostEvent::TokenRequest(TokenRequest::UnauthorizedGrant);
         let about = About::subject(session.subject()).and_client(&own.client_id);
         app.metrics.audit.record(event, about);
         return Err(Refusal::unauthorized_client().into());
     }
-    let incomplete = |refusal| request::incomplete(&app, refusal);
-    let address = match body.email().map_err(incomplete)? {
-        Some(address) => address,
-        None => {
-            // A user can be removed meanwhile.
-            let user = app.database.user(session.subject()).await?;
-            let user = user.ok_or_else(|| denied(Denial::ExpiredToken))?;
-            EmailAddress::parse(&user.email).map_err(|_| incomplete(Refusal::missing("email")))?
+    let factor = match wanted {
+        AssociateFactor::Email(Some(address)) => NewFactor::email(address),
+        AssociateFactor::Email(None) => {
+            let address = EmailAddress::parse(&own_address(&app, &session).await?);
+            NewFactor::email(address.map_err(|_| incomplete(Refusal::missing("email")))?)
+        }
+        AssociateFactor::Otp | _ => {
+            let label = label(app.templates.service(), &own_address(&app, &session).await?);
+            NewFactor::totp(label.ok_or(ServerError::Misuse("a name that no label takes"))?)
         }
     };
-    let factor = NewFactor::email(address);
     let subject = session.subject().clone();
     let step = move |verifier: &Verifier, account, now, entropy: &_| {
         verifier.associate(&session, account, &factor, now, entropy)
@@ -62,6 +73,29 @@ pub(crate) async fn associate(
     Ok(Json(AssociateReply::new(&answer, app.core.policy(), at)))
 }
 
+/// The address of the user, which nothing was sent to.
+async fn own_address(app: &App, session: &Session) -> Result<String, ApiError> {
+    // A user can be removed meanwhile.
+    let user = app.database.user(session.subject()).await?;
+    let gone = || request::bearer_refused(Endpoint::Associate, &Denial::ExpiredToken);
+    Ok(user.ok_or_else(gone)?.email)
+}
+
+/// What an app shows beside its codes. A name may have what would structure the label.
+fn label(service: &str, address: &str) -> Option<KeyLabel> {
+    let plain = |name: &str| {
+        let mut short = String::new();
+        let shown = name.trim().chars().map(|c| if c == ':' || c.is_control() { ' ' } else { c });
+        for c in shown {
+            if short.len() + c.len_utf8() <= KeyLabel::MAX_BYTES {
+                short.push(c);
+            }
+        }
+        short.trim().to_owned()
+    };
+    KeyLabel::new(&plain(service), &plain(address)).ok()
+}
+
 pub(crate) async fn challenge(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -70,12 +104,15 @@ pub(crate) async fn challenge(
     let denied = |denial| ApiError::from(refuse(Endpoint::Challenge, &denial));
     let body: ChallengeBody = request::read(&app, &headers, body).await?;
     let known = request::named_client(&app, &headers, &body.client(), Endpoint::Challenge).await?;
-    known.needs(&app, Grant::MfaOob)?;
+    known.needs_one_of(&app, &[Grant::MfaOob, Grant::MfaOtp])?;
     let incomplete = |refusal| request::incomplete(&app, refusal);
     let mfa_token = body.mfa_token().map_err(incomplete)?.expose();
     let session = request::first_factor_session(&app, mfa_token, &known.id, Endpoint::Challenge).await?;
     let session = request::device::recognized(&app, &headers, body.device_token.as_ref(), session);
-    let request = body.request().map_err(incomplete)?;
+    let mut request = body.request().map_err(incomplete)?;
+    // What the client has no grant to answer with is not asked for.
+    request.types.oob &= known.client.may_use(Grant::MfaOob);
+    request.types.otp &= known.client.may_use(Grant::MfaOtp);
     let subject = session.subject().clone();
     let step = move |verifier: &Verifier, account, now, entropy: &_| {
         verifier.challenge(&session, account, &request, now, entropy)

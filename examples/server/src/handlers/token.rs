@@ -10,8 +10,10 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use countersign::{
-    BindingCode, Denial, Effect, EmailAddress, Entropy, FirstFactor, NewFactor, Session, Subject, Verifier,
-    code::RecoveryCode,
+    AuthenticatorId, BindingCode, Denial, Effect, EmailAddress, Entropy, FirstFactor, NewFactor, Outcome,
+    Session, Subject, Verified, Verifier,
+    code::{Malformed, OtpCode, RecoveryCode},
+    command::OtpRequest,
     effect::IssueToken,
     session::{Audience, ClientId, Scope},
     wire::{Endpoint, MfaRequired, Parameter, Refusal, TokenBody, TokenGrant, TokenReply, refuse},
@@ -67,7 +69,12 @@ pub(crate) async fn token(
             let granted = oob_grant(&app, &known, &asked, codes, browser).await?;
             return Ok(granted.into_response());
         }
-        TokenGrant::Otp { mfa_token, otp: _ } => otp_grant(&app, &known.id, mfa_token).await,
+        TokenGrant::Otp { mfa_token, otp, authenticator } => {
+            let browser = Browser { headers: &headers, body: &body };
+            let code = (mfa_token, otp, authenticator);
+            let granted = otp_grant(&app, &known, &asked, code, browser).await?;
+            return Ok(granted.into_response());
+        }
         TokenGrant::RecoveryCode { mfa_token, recovery_code } => {
             recovery_grant(&app, &known, asked, mfa_token, recovery_code).await
         }
@@ -236,12 +243,63 @@ async fn oob_grant(
     let step = move |verifier: &Verifier, account, now, entropy: &_| {
         verifier.verify_oob(&acting, account, &handle, &code, now, remember.then_some(entropy))
     };
-    let outcome = app.step(subject.clone(), step).await?;
+    let outcome = app.step(subject, step).await?;
+    let answered = Answered { session, mfa_token, claims, endpoint: Endpoint::Token, grant: Issued::Oob };
+    verified(app, known, asked, answered, outcome, browser).await
+}
+
+/// A one-time password answers a challenge or confirms an enrollment. Only the latter takes an access token
+/// as `mfa_token`.
+async fn otp_grant(
+    app: &Arc<App>,
+    known: &Known,
+    asked: &Asked,
+    (mfa_token, otp, authenticator): (&Parameter, &Parameter, Option<AuthenticatorId>),
+    browser: Browser<'_>,
+) -> Result<Granted, ApiError> {
+    let denied = |denial| ApiError::from(refuse(Endpoint::Otp, &denial));
+    let (session, claims) = request::session(app, mfa_token.expose(), known).map_err(denied)?;
+    request::alive(app, &session, Endpoint::Otp).await?;
+    let session = browser.recognized(app, session);
+    let early = |malformed: Malformed| denied(request::refused_early(app, &session, malformed.into()));
+    let mut otp = OtpRequest::new(OtpCode::parse(otp.expose()).map_err(early)?);
+    otp.authenticator = authenticator;
+    let subject = session.subject().clone();
+    let acting = session.clone();
+    let remember = browser.body.remember_device;
+    let step = move |verifier: &Verifier, account, now, entropy: &_| {
+        verifier.verify_otp(&acting, account, &otp, now, remember.then_some(entropy))
+    };
+    let outcome = app.step(subject, step).await?;
+    let answered = Answered { session, mfa_token, claims, endpoint: Endpoint::Otp, grant: Issued::Otp };
+    verified(app, known, asked, answered, outcome, browser).await
+}
+
+/// The request whose code was judged.
+struct Answered<'a> {
+    session: Session,
+    mfa_token: &'a Parameter,
+    /// Those of the access token, if one was presented as `mfa_token`.
+    claims: Option<Claims>,
+    endpoint: Endpoint,
+    grant: Issued,
+}
+
+/// What a judged code is answered with.
+async fn verified(
+    app: &App,
+    known: &Known,
+    asked: &Asked,
+    Answered { session, mfa_token, claims, endpoint, grant }: Answered<'_>,
+    outcome: Outcome<Verified>,
+    browser: Browser<'_>,
+) -> Result<Granted, ApiError> {
+    let subject = outcome.audit().subject.clone();
     let (result, effects) = outcome.into_parts();
-    let verification = result.map_err(|denial| attempts::refused(&denial, &effects))?;
+    let verification = result.map_err(|denial| attempts::refused(endpoint, &denial, &effects))?;
     match (token_due(&effects), claims) {
         (Some(due), _) => {
-            let reply = issue(app, &known.client, due, asked, Issued::Oob).await?;
+            let reply = issue(app, &known.client, due, asked, grant).await?;
             let device = verification.device.as_ref();
             if request::device::is_own_page(browser.headers) {
                 let cookie = device.map(|token| request::device::remembering(app, &subject, token));
@@ -264,15 +322,6 @@ async fn oob_grant(
             Err(ApiError::MfaRequired(MfaRequired::with_token(mfa_token.expose(), &requirements)))
         }
     }
-}
-
-/// Nobody has an authenticator for one-time passwords yet, so the answer only says which.
-async fn otp_grant(app: &App, client: &ClientId, mfa_token: &Parameter) -> Result<TokenReply, ApiError> {
-    let denied = |denial| ApiError::from(refuse(Endpoint::Token, &denial));
-    let session = request::first_factor_session(app, mfa_token.expose(), client, Endpoint::Token).await?;
-    let account = app.load(session.subject()).await?;
-    let denial = if account.is_enrolled() { Denial::UnsupportedChallengeType } else { Denial::NotEnrolled };
-    Err(denied(request::refused_early(app, &session, denial)))
 }
 
 /// A remembered device takes the place of a code, where the policy says so.

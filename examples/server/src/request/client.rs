@@ -28,7 +28,12 @@ impl Known {
     /// # Errors
     /// 403 `unauthorized_client` if the client is not registered for the grant.
     pub(crate) fn needs(&self, app: &App, grant: Grant) -> Result<(), Refusal> {
-        if self.client.may_use(grant) {
+        self.needs_one_of(app, &[grant])
+    }
+
+    /// Refuses a client that may use none of these grants.
+    pub(crate) fn needs_one_of(&self, app: &App, grants: &[Grant]) -> Result<(), Refusal> {
+        if grants.iter().any(|grant| self.client.may_use(*grant)) {
             return Ok(());
         }
         let event = HostEvent::TokenRequest(TokenRequest::UnauthorizedGrant);
@@ -57,7 +62,7 @@ pub(crate) async fn client(
     // The challenge is for those who tried HTTP Basic, and for endpoints whose clients look for it.
     let not_proven = || {
         let refusal = Refusal::invalid_client();
-        if by_basic.is_some() || endpoint != Endpoint::Token {
+        if by_basic.is_some() || !matches!(endpoint, Endpoint::Token | Endpoint::Otp) {
             ApiError::RefusedBasic(refusal)
         } else {
             ApiError::Refused(refusal)

@@ -96,7 +96,7 @@ pub(crate) async fn alive(app: &App, session: &Session, endpoint: Endpoint) -> R
 pub(crate) fn bearer_refused(endpoint: Endpoint, denial: &Denial) -> ApiError {
     let refusal = refuse(endpoint, denial);
     let scope = match endpoint {
-        Endpoint::Associate | Endpoint::Challenge | Endpoint::Token => "enroll",
+        Endpoint::Associate | Endpoint::Challenge | Endpoint::Token | Endpoint::Otp => "enroll",
         Endpoint::Authenticators => "read:authenticators",
         Endpoint::Remove => "remove:authenticators",
     };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use countersign::{
     BindingCode, Effect,
     command::Purpose,
-    effect::{Message, Notice, Notify},
+    effect::{Destination, Message, Notice, Notify},
 };
 use minijinja::Value;
 use time::{Duration, OffsetDateTime};
@@ -21,7 +21,7 @@ use crate::locale::Locale;
 const COMMON: [&str; 3] = ["service", "issuer", "locale"];
 const CODE: [&str; 3] = ["code", "minutes", "until"];
 const LINK: [&str; 4] = ["link", "code", "minutes", "until"];
-const NOTICE: [&str; 5] = ["kind", "when", "address", "remaining", "until"];
+const NOTICE: [&str; 6] = ["kind", "when", "factor", "address", "remaining", "until"];
 
 /// What may stand in a body only.
 const SECRETS: [&str; 2] = ["code", "link"];
@@ -105,8 +105,11 @@ impl Content {
     fn of_notice(notify: &Notify, locale: &Locale) -> Option<Self> {
         let mut about = About::default();
         match &notify.notice {
-            Notice::Added { label, .. } | Notice::Removed { label, .. } | Notice::Disabled { label, .. } => {
-                about.address = Some(label.masked());
+            Notice::Added { authenticator, label }
+            | Notice::Removed { authenticator, label }
+            | Notice::Disabled { authenticator, label } => {
+                about.factor = Some(authenticator.kind().as_str());
+                about.address = label.destination().map(Destination::masked);
             }
             Notice::RecoveryUsed { remaining, .. } => about.remaining = Some(*remaining),
             Notice::Locked { until, .. } => about.until = Some(instant(*until)),
@@ -138,6 +141,9 @@ impl Content {
             ("kind", Value::from(kind)),
             ("when", Value::from(format::date_and_time(at, locale))),
         ]);
+        if let Some(factor) = about.factor {
+            values.insert("factor", Value::from(factor));
+        }
         if let Some(address) = about.address {
             values.insert("address", Value::from(address));
         }
@@ -162,6 +168,8 @@ impl Content {
 /// What some notices are about.
 #[derive(Default)]
 struct About {
+    /// The name of the authenticator's kind.
+    factor: Option<&'static str>,
     address: Option<String>,
     remaining: Option<u8>,
     until: Option<OffsetDateTime>,
@@ -180,7 +188,8 @@ pub(super) fn samples(address: &str, locale: &Locale) -> Vec<(String, Content)> 
         (name.to_owned(), Content::link(kind, &link, code, expires, now, locale))
     };
     let notice = |kind: &str, about| (format!("notify-{kind}"), Content::notice(kind, now, about, locale));
-    let address = || About { address: Some(address.to_owned()), ..About::default() };
+    let address = || About { factor: Some("email"), address: Some(address.to_owned()), ..About::default() };
+    let app = || About { factor: Some("totp"), ..About::default() };
     let remaining = |count| About { remaining: Some(count), ..About::default() };
     let until = |hours| About { until: Some(now + Duration::hours(hours)), ..About::default() };
     let mut samples = vec![
@@ -204,6 +213,10 @@ pub(super) fn samples(address: &str, locale: &Locale) -> Vec<(String, Content)> 
     for minutes in [1, 2, 1_440] {
         samples.push(code(&format!("confirm-{minutes}"), Kind::Confirm, minutes));
         samples.push(code(&format!("authenticate-{minutes}"), Kind::Authenticate, minutes));
+    }
+    for kind in ["added", "removed", "disabled"] {
+        let (name, content) = notice(kind, app());
+        samples.push((format!("{name}-totp"), content));
     }
     for count in [0, 1, 2] {
         let (name, content) = notice("recovery-used", remaining(count));

@@ -13,6 +13,7 @@ import { chromium } from 'playwright-core';
 import { about } from './passes/about.mjs';
 import { address } from './passes/address.mjs';
 import { addresses } from './passes/addresses.mjs';
+import { app } from './passes/app.mjs';
 import { desktop } from './passes/desktop.mjs';
 import { devices } from './passes/devices.mjs';
 import { keyboard } from './passes/keyboard.mjs';
@@ -53,6 +54,7 @@ const PASSES = {
   addresses: { run: addresses, viewport: TABLET, colorScheme: 'light' },
   address: { run: address, viewport: PHONE, colorScheme: 'light' },
   devices: { run: devices, viewport: TABLET, colorScheme: 'light' },
+  app: { run: app, viewport: PHONE, colorScheme: 'dark' },
 };
 
 async function drive(pass, url) {

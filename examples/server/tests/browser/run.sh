@@ -78,6 +78,7 @@ start trouble
 start addresses
 start address
 start devices --policy auth0
+start app --policy auth0
 
 node --test --test-reporter=dot code.test.mjs
 if ! node journey.mjs "${passes[@]}"; then

@@ -1,5 +1,7 @@
 //! What a client does about codes: it enrolls, asks for one, and answers.
 
+use countersign::factor::Prompt;
+
 use super::*;
 
 impl Run {
@@ -73,10 +75,22 @@ impl Run {
         self.judge(&seen, &before, expected_of("challenge", &login, about.clone(), &expected, now));
         let Ok(answer) = seen.result else { return };
         assert_eq!(Some(answer.authenticator.to_string()), about, "the chosen authenticator");
+        let Some(sending) = expected.unwrap() else {
+            assert!(
+                matches!(answer.prompt, Prompt::Otp) && seen.outbox.is_none(),
+                "nothing is sent to an app"
+            );
+            assert_eq!(
+                answer.expires,
+                instant(login.expires),
+                "a code of an app is taken as long as the token"
+            );
+            return;
+        };
         let sent = answer.prompt.sent().expect("a message");
-        assert_eq!(sent.form.digits(), expected.as_ref().unwrap().digits, "the form of the code");
+        assert_eq!(sent.form.digits(), sending.digits, "the form of the code");
         let given = (sent.oob_code.expose(), answer.expires, sent.delivery);
-        self.hold(&login, given, &seen.effects, seen.outbox, &expected.unwrap());
+        self.hold(&login, given, &seen.effects, seen.outbox, &sending);
     }
 
     /// A handle came back, and perhaps a message with its code.
@@ -123,6 +137,16 @@ impl Run {
         }
     }
 
+    /// A right code has the device remembered if it completed a sign-in, somebody wanted it, and the policy does.
+    pub(super) fn remembered(&self, verification: &Verified, wanted: bool, before: &Snapshot) {
+        let device = wanted && verification.completed && self.model.rules.settings.remember.is_some();
+        assert_eq!(verification.device.is_some(), device, "a completed sign-in has the device remembered");
+        let ids = |of: &Snapshot| of.devices.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+        let (held, holds) = (ids(before), ids(&self.snapshot));
+        let new = holds.iter().filter(|id| !held.contains(id)).count();
+        assert_eq!(new, usize::from(device), "nothing else is remembered");
+    }
+
     pub(super) fn guess(&mut self, on: u8, how: u8, right: bool) {
         let now = self.now;
         let Some(given) = self.given.iter().rev().nth(usize::from(on % 16)) else { return };
@@ -150,13 +174,12 @@ impl Run {
         let Some(seen) = self.commit(step, how) else { return };
         let mut expected = expected_of("verify_oob", &login, about, &waiting, now);
         expected.evaluated = waiting.is_ok();
-        let counts = crate::fixture::email_authenticates(&self.model.rules.settings);
         if let Ok(waiting) = &waiting {
             let known = before.known(&waiting.authenticator).unwrap();
             let of = format!("{} {}", known.id, known.address());
             if right {
-                expected.tokens = usize::from(counts && login.scopes.is_none());
-                let first = waiting.confirms && counts && !before.enrolled;
+                expected.tokens = usize::from(waiting.completes && login.scopes.is_none());
+                let first = waiting.confirms && waiting.completes && !before.enrolled;
                 expected.ends = first.then_some(("enrolled", true));
                 expected.told.extend(waiting.confirms.then(|| format!("added {of}")));
             } else if waiting.is_long {
@@ -164,8 +187,8 @@ impl Run {
                 expected.verdict = Err(Denial::InvalidLongCode);
             } else {
                 let of = (known.is_active(), of.as_str());
-                let (denial, told) = self.model.failed(&login, waiting, of, millis(now));
-                expected.verdict = Err(denial);
+                let (attempts_left, told) = self.model.failed(&login, waiting, of, millis(now));
+                expected.verdict = Err(Denial::InvalidBindingCode { attempts_left });
                 expected.told.extend(told);
                 self.model.ended(&self.snapshot, waiting, millis(now));
             }
@@ -178,17 +201,7 @@ impl Run {
                 if waiting.confirms { Purpose::Confirm } else { Purpose::Authenticate },
                 "a purpose answers its own"
             );
-            let remembers = self.model.rules.settings.remember.is_some();
-            let device = remember.is_some() && verification.completed && remembers;
-            assert_eq!(
-                verification.device.is_some(),
-                device,
-                "a completed sign-in has the device remembered"
-            );
-            let ids = |of: &Snapshot| of.devices.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
-            let (held, holds) = (ids(&before), ids(&self.snapshot));
-            let new = holds.iter().filter(|id| !held.contains(id)).count();
-            assert_eq!(new, usize::from(device), "nothing else is remembered");
+            self.remembered(verification, remember.is_some(), &before);
             let came = (verification.completed, verification.recovery_codes_live);
             self.model.succeeded(&login, waiting, came, &self.snapshot);
         }

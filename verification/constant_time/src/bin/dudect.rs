@@ -14,7 +14,9 @@ use std::cell::Cell;
 
 use constant_time::{
     controls,
-    presented::{MFA_TAG, OOB_TAG, Presented, altered_binding_code, altered_recovery_code, altered_text},
+    presented::{
+        MFA_TAG, OOB_TAG, Presented, altered_binding_code, altered_otp, altered_recovery_code, altered_text,
+    },
     scene::{Scene, stored},
 };
 use countersign::{Account, policy::RecoveryUse};
@@ -102,6 +104,17 @@ fn oob_code(runner: &mut CtRunner, rng: &mut BenchRng) {
     classes(runner, rng, prepare, work);
 }
 
+/// Either class is wrong; the scan of the window ends nowhere.
+fn one_time_password(runner: &mut CtRunner, rng: &mut BenchRng) {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (account, app) = scene.enroll_app();
+    let session = scene.login();
+    let (verifier, now) = (scene.verifier.clone(), scene.now);
+    let prepare = |class| (account.clone(), altered_otp(&mut scene, &app.code(now, 0), wrong(class)).into());
+    let work = |(account, code)| verifier.verify_otp(&session, account, &code, now, None);
+    classes(runner, rng, prepare, work);
+}
+
 /// The control: the library's work on a token, and then an early exit over its text.
 fn control(runner: &mut CtRunner, rng: &mut BenchRng) {
     let mut scene = Scene::new(RecoveryUse::Consume);
@@ -115,4 +128,4 @@ fn control(runner: &mut CtRunner, rng: &mut BenchRng) {
     classes(runner, rng, prepare, work);
 }
 
-ctbench_main!(binding_code, recovery_code, mfa_token, oob_code, control);
+ctbench_main!(binding_code, recovery_code, one_time_password, mfa_token, oob_code, control);

@@ -1,7 +1,7 @@
-/* The account of somebody with both factors: the addresses in full, the recovery codes, and what can be changed. */
+/* The account of somebody with both factors: the addresses in full, the apps, the recovery codes, and what can be changed. */
 
 import { $, h, icon } from '../dom.js';
-import { forget, isFew, leftText, regenerate, remove } from '../journey.js';
+import { associateApp, forget, isFew, leftText, nameOf, regenerate, remove } from '../journey.js';
 import { button, errorLine, heading, notice, run } from '../parts.js';
 import { go, signOut, state } from '../state.js';
 import { clock, momentOf } from '../time.js';
@@ -19,21 +19,22 @@ function question(item, opener, { label, text, yes, no, busy, action }) {
   confirm.focus();
 }
 
-function addressRow(one) {
-  const name = one.email || one.name;
+function factorRow(one) {
+  const name = nameOf(one);
+  const app = one.authenticator_type === 'otp';
   const [tone, word] = STATES[one.state] || STATES[one.active ? 'active' : 'unconfirmed'];
   const item = h('li', { class: 'row', 'data-id': one.id },
-    h('span', { class: 'row-icon' }, icon('mail')),
+    h('span', { class: 'row-icon' }, icon(app ? 'app' : 'mail')),
     h('span', { class: 'row-text' }, h('span', { class: 'row-name' }, name),
       h('span', { class: 'row-meta' }, h('span', { class: `chip ${tone}` }, word), one.created_at && h('span', {}, `Added ${momentOf(one.created_at)}`), h('span', {}, one.last_auth ? `Last used ${momentOf(one.last_auth)}` : 'Not used yet'))));
   if (one.removable === false) {
     item.querySelector('.row-meta').append(h('span', {}, 'Your verified address: it stays'));
     return item;
   }
-  const last = state.authenticators.filter((other) => other.active && other.authenticator_type === 'oob').length === 1 && one.active;
+  const last = state.authenticators.filter((other) => other.active && other.authenticator_type !== 'recovery-code').length === 1 && one.active;
   const ask = button('Remove', 'secondary small', () => question(item, ask, {
     label: `Remove ${name}?`,
-    text: last ? `Remove ${name}? It is your only second factor: your recovery codes go with it.` : `Remove ${name}? No more codes will go there.`,
+    text: last ? `Remove ${name}? It is your only second factor: your recovery codes go with it.` : app ? 'Remove this app? Its codes stop working at once.' : `Remove ${name}? No more codes will go there.`,
     yes: 'Remove it', no: 'Keep it', busy: 'Removing…',
     action: async () => { await remove(one); $('view-title').focus(); },
   }), { 'aria-label': `Remove ${name}` });
@@ -86,6 +87,8 @@ export function account() {
   const left = h('span', { class: 'clock' });
   const devices = h('ul', { class: 'rows', 'aria-labelledby': 'devices-title' });
   const remembered = h('section', { class: 'stack tight', hidden: true }, h('h2', { id: 'devices-title' }, 'Remembered devices'), devices);
+  const error = errorLine();
+  const addApp = button('Add an app', 'secondary', () => run(addApp, 'One moment…', associateApp, error.show), { id: 'add-app' });
   let shown = null;
   let listed = null;
   return {
@@ -95,7 +98,8 @@ export function account() {
       told,
       h('section', { class: 'stack tight' }, h('h2', { id: 'factors-title' }, 'Second factors'), list, empty),
       remembered,
-      h('div', { class: 'actions' }, button('Add an address', 'secondary', () => go('enroll')), button('Sign out', 'secondary', () => signOut('You are signed out.', 'ok'))),
+      error.node,
+      h('div', { class: 'actions' }, button('Add an address', 'secondary', () => go('enroll')), addApp, button('Sign out', 'secondary', () => signOut('You are signed out.', 'ok'))),
       h('p', { class: 'hint' }, 'This session may change your factors for ', left, '.'),
     ],
     update() {
@@ -108,11 +112,11 @@ export function account() {
       }
       if (shown === state.authenticators) return;
       shown = state.authenticators;
-      const addresses = shown.filter((one) => one.authenticator_type === 'oob');
+      const factors = shown.filter((one) => one.authenticator_type !== 'recovery-code');
       const codes = shown.find((one) => one.authenticator_type === 'recovery-code');
-      const rows = addresses.map(addressRow);
-      // Recovery codes go with an active address.
-      if (codes || addresses.some((one) => one.active)) rows.push(recoveryRow(codes));
+      const rows = factors.map(factorRow);
+      // Recovery codes go with an active factor.
+      if (codes || factors.some((one) => one.active)) rows.push(recoveryRow(codes));
       list.replaceChildren(...rows);
       list.hidden = rows.length === 0;
       empty.hidden = rows.length > 0;

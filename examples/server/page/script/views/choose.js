@@ -1,26 +1,28 @@
-/* Which of several addresses the code should go to. */
+/* Which of several addresses the code should go to, or which app it comes from. */
 
 import { h, icon } from '../dom.js';
-import { byMail, challenge, hasRecovery } from '../journey.js';
+import { byApp, byMail, challenge, hasRecovery, nameOf } from '../journey.js';
 import { button, errorLine, heading, run } from '../parts.js';
 import { go, signOut } from '../state.js';
 import { momentOf } from '../time.js';
 
 export function choose() {
   const error = errorLine();
-  const usable = byMail();
+  const usable = [...byMail(), ...byApp()];
+  const apps = byApp().length > 0;
+  const title = apps ? 'How do you want to sign in?' : 'Where should the code go?';
   // A password alone shows no whole address. Where two masks are the same, the times tell them apart.
   const dates = (one) => [one.created_at && `Added ${momentOf(one.created_at)}`, one.last_auth && `last used ${momentOf(one.last_auth)}`].filter(Boolean).join(', ');
   return {
-    step: 1, title: 'Where should the code go?',
+    step: 1, title,
     body: [
-      heading('Where should the code go?', 'Choose one of your addresses.'),
+      heading(title, apps ? 'Choose an address that the code goes to, or an app that shows one.' : 'Choose one of your addresses.'),
       h('ul', { class: 'rows' }, usable.map((one) => {
-        const row = h('button', { type: 'button', class: 'row' }, h('span', { class: 'row-icon' }, icon('mail')),
-          h('span', { class: 'row-text' }, h('span', { class: 'row-name' }, one.name), h('span', { class: 'row-meta' }, dates(one))));
+        const row = h('button', { type: 'button', class: 'row' }, h('span', { class: 'row-icon' }, icon(one.authenticator_type === 'otp' ? 'app' : 'mail')),
+          h('span', { class: 'row-text' }, h('span', { class: 'row-name' }, nameOf(one)), h('span', { class: 'row-meta' }, dates(one))));
         row.addEventListener('click', () => {
           error.show(null);
-          run(row, 'Sending…', () => challenge(one), error.show);
+          run(row, one.authenticator_type === 'otp' ? 'One moment…' : 'Sending…', () => challenge(one), error.show);
         });
         return h('li', {}, row);
       })),

@@ -5,7 +5,7 @@
 
 import { codeIn, digitsIn, digitsOf, grouped } from '../code.js';
 import { h, icon, say } from '../dom.js';
-import { byMail, hasRecovery, isElevated, resend, verify } from '../journey.js';
+import { byApp, byMail, hasRecovery, isElevated, resend, verify } from '../journey.js';
 import { button, disable, field, form, heading, isDisabled, notice, run } from '../parts.js';
 import { attemptsText } from '../refusals.js';
 import { go, signOut, state } from '../state.js';
@@ -109,7 +109,7 @@ export function code() {
       node,
       h('div', { class: 'options' },
         purpose === 'authenticate' && hasRecovery() && button('Use a recovery code', 'link', () => go('recovery')),
-        purpose === 'authenticate' && byMail().length > 1 && button('Use another address', 'link', () => go('choose')),
+        purpose === 'authenticate' && byMail().length + byApp().length > 1 && button(byApp().length ? 'Use another factor' : 'Use another address', 'link', () => go('choose')),
         purpose === 'confirm' && button('Use another address', 'link', () => go('enroll', { recoveryCodes: null, unsaved: false })),
         more ? button('Back to your account', 'link', () => go('account', { recoveryCodes: null, unsaved: false })) : button('Start again', 'link', () => signOut())),
     ],

@@ -1,9 +1,17 @@
 /* Signing in with a recovery code. */
 
 import { h } from '../dom.js';
-import { byMail, recover } from '../journey.js';
+import { byApp, byMail, recover } from '../journey.js';
 import { button, field, form, heading } from '../parts.js';
 import { go, signOut, state } from '../state.js';
+
+/** The way back to the other factor, if there is one. */
+function back() {
+  if (state.challenge?.oobCode) return button('Back to the email code', 'link', () => go('code'));
+  if (state.challenge) return button('Back to the app', 'link', () => go('app'));
+  if (byApp().length > 0) return button('Use another factor', 'link', () => go('choose'));
+  return byMail().length > 0 && button('Send a code instead', 'link', () => go('choose'));
+}
 
 export function recovery() {
   const code = field({
@@ -23,7 +31,7 @@ export function recovery() {
       heading('Use a recovery code', 'For when you cannot read your email. Each code works once.'),
       node,
       h('div', { class: 'options' },
-        state.challenge ? button('Back to the email code', 'link', () => go('code')) : byMail().length > 0 && button('Send a code instead', 'link', () => go('choose')),
+        back(),
         button('Start again', 'link', () => signOut())),
     ],
   };

@@ -1,0 +1,130 @@
+//! What a client does about an app: it sets one up, and answers with its codes.
+
+use countersign::{NewFactor, code::OtpCode, command::OtpRequest, otp::KeyLabel};
+
+use super::*;
+
+impl App {
+    /// The code of a step, by another implementation.
+    fn code(&self, step: u64) -> String {
+        self.totp.generate(step.saturating_mul(self.totp.step())).to_string()
+    }
+}
+
+impl Run {
+    pub(super) fn associate_app(&mut self, on: u8, how: u8) {
+        let Some(login) = latest(&self.logins, on) else { return };
+        let now = self.now;
+        let before = self.snapshot.clone();
+        let mut about = None;
+        let expected = self.model.rules.associate_app(&login, &before, millis(now), &mut about);
+        let factor = NewFactor::totp(KeyLabel::new("Example", "user@example.com").unwrap());
+        let entropy = crate::fixture::entropy(&mut self.rng);
+        let step = self.verifier.associate(&login.session, self.record.clone(), &factor, now, &entropy);
+        let Some(seen) = self.commit(step, how) else { return };
+        if let Ok(answer) = &seen.result {
+            let id = answer.authenticator.to_string();
+            match &about {
+                Some(known) => assert_eq!(*known, id, "asking again shows the same app"),
+                None => assert!(before.known(&id).is_none(), "a new one is new"),
+            }
+            about = Some(id);
+        }
+        self.judge(&seen, &before, expected_of("associate", &login, about, &expected, now));
+        let Ok(answer) = seen.result else { return };
+        if let Some(codes) = &answer.recovery_codes {
+            self.model.shown(&answer.authenticator.to_string(), codes);
+            self.recovery.extend(codes.iter().take(4).cloned());
+        }
+        let setup = answer.setup.otp().expect("a secret");
+        let totp = Totp::from_url(setup.barcode_uri()).expect("a Key URI");
+        assert_eq!(totp.secret().to_base32(), setup.secret(), "what is typed is what is scanned");
+        let uri = setup.barcode_uri().to_owned();
+        match self.apps.iter().find(|app| app.id == answer.authenticator) {
+            Some(known) => assert_eq!(known.uri, uri, "asking again shows the same secret"),
+            None => self.apps.push(App { login, id: answer.authenticator, uri, totp }),
+        }
+    }
+
+    /// `how`: with bit 2 the app is not named, with 4 the session is the latest, with 5 a digit is too many; the lowest
+    /// two say of which step the code is.
+    pub(super) fn guess_otp(&mut self, on: u8, how: u8, right: bool) {
+        let now = self.now;
+        let Some(app) = latest(&self.apps, on) else { return };
+        // The app is set up and confirmed in one login, and answers in every later one.
+        let confirmed =
+            self.snapshot.known(&app.id.to_string()).is_none_or(|known| known.waits_in().is_none());
+        let latest_login = confirmed || how & 0x10 != 0;
+        let login = if latest_login { latest(&self.logins, 0).unwrap() } else { app.login.clone() };
+        let present = millis(now) / 1_000 / app.totp.step();
+        let step = match how & 3 {
+            0 => present,
+            1 => present.saturating_sub(1),
+            2 => present + 1,
+            _ => present.saturating_sub(2),
+        };
+        let near: Vec<String> =
+            (present.saturating_sub(2)..=present + 2).map(|step| app.code(step)).collect();
+        let mut digits = match right {
+            true => app.code(step),
+            false => (0_u32..).map(|n| format!("{n:06}")).find(|code| !near.contains(code)).unwrap(),
+        };
+        if how & 0x20 != 0 {
+            digits.push('0');
+        }
+        let mut request = OtpRequest::new(OtpCode::parse(&digits).unwrap());
+        let named = (how & 4 == 0).then_some(app.id);
+        request.authenticator = named;
+        let before = self.snapshot.clone();
+        let mut about = None;
+        let id = named.map(|id| id.to_string());
+        let of = (id.as_deref(), digits.len());
+        let waiting = self.model.rules.verify_otp(&login, &before, of, millis(now), &mut about);
+        let meant = waiting.as_ref().ok().map(|waiting| &waiting.authenticator);
+        let secret = self.apps.iter().find(|app| meant.is_some_and(|id| app.id.to_string() == *id)).cloned();
+        if meant.is_some() && secret.is_none() {
+            // A step that nobody saw has set it up.
+            return;
+        }
+        let entropy = crate::fixture::entropy(&mut self.rng);
+        let remember = (on & 0x40 != 0).then_some(&entropy);
+        let verify =
+            || self.verifier.verify_otp(&login.session, self.record.clone(), &request, now, remember);
+        let (step, again) = (verify(), verify());
+        assert_eq!(step.writes(), again.writes(), "same inputs, same outputs");
+        let Some(seen) = self.commit(step, how) else { return };
+        let mut expected = expected_of("verify_otp", &login, about, &waiting, now);
+        expected.evaluated = waiting.is_ok();
+        let mut taken = None;
+        if let (Ok(waiting), Some(secret)) = (&waiting, &secret) {
+            let known = before.known(&waiting.authenticator).unwrap();
+            let of = format!("{} {}", known.id, known.address());
+            let window = self.model.rules.window(known.last_step(), millis(now));
+            // Of two steps with one code the later counts.
+            taken = window.into_iter().rev().find(|step| secret.code(*step) == digits);
+            if taken.is_some() {
+                expected.tokens = usize::from(waiting.completes && login.scopes.is_none());
+                expected.told.extend(waiting.confirms.then(|| format!("added {of}")));
+            } else {
+                let of = (known.is_active(), of.as_str());
+                let (attempts_left, told) = self.model.failed(&login, waiting, of, millis(now));
+                expected.verdict = Err(Denial::InvalidOtpCode { attempts_left });
+                expected.told.extend(told);
+                self.model.ended(&self.snapshot, waiting, millis(now));
+            }
+        }
+        self.judge(&seen, &before, expected);
+        if let (Ok(verification), Ok(waiting), Some(step)) = (&seen.result, &waiting, taken) {
+            assert_eq!(verification.evidence.authenticator.unwrap().to_string(), waiting.authenticator);
+            assert_eq!(
+                verification.purpose,
+                if waiting.confirms { Purpose::Confirm } else { Purpose::Authenticate },
+                "a purpose answers its own"
+            );
+            self.remembered(verification, remember.is_some(), &before);
+            self.model.stepped(&waiting.authenticator, step);
+            let came = (verification.completed, verification.recovery_codes_live);
+            self.model.succeeded(&login, waiting, came, &self.snapshot);
+        }
+    }
+}

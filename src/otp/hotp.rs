@@ -1,0 +1,265 @@
+//! HOTP (RFC 4226): a code for each value of a counter. TOTP is the same with time as the counter.
+//!
+//! A presented code is compared with that of every counter of a window, and the window is always gone through
+//! to its end, by the same instructions whichever counter matches, or none. This module must never read
+//! memory at a place that depends on a secret, or say more than which counter matched.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+use sha2::{Sha256, Sha512};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+
+use crate::{
+    crypto::{
+        declassify::{declassify, declassify_place},
+        wipe::wipe,
+    },
+    value::one_time_password::{OtpAlgorithm, SharedSecret},
+};
+
+/// The counters whose codes are taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Window {
+    pub(crate) first: u64,
+    /// The last one, which is one of them.
+    pub(crate) last: u64,
+    /// The last counter that was accepted: only those above it are taken.
+    pub(crate) accepted: Option<u64>,
+}
+
+impl Window {
+    /// The counter that is expected next, and `look_ahead` more behind it (RFC 4226 section 7.4). Behind the
+    /// last counter of all there is none.
+    pub(crate) const fn ahead_of(accepted: Option<u64>, look_ahead: u8) -> Self {
+        let first = match accepted {
+            Some(accepted) => accepted.saturating_add(1),
+            None => 0,
+        };
+        #[allow(clippy::as_conversions, reason = "it only widens, and `from` is not const")]
+        let last = first.saturating_add(look_ahead as u64);
+        Self { first, last, accepted }
+    }
+
+    /// Whether a counter is still to come.
+    fn takes(&self, counter: u64) -> Choice {
+        Choice::from(u8::from(self.accepted.is_none_or(|accepted| counter > accepted)))
+    }
+}
+
+/// The counter of the window whose code is `number`, of that many digits.
+///
+/// Of several the highest is found: with it the lower ones are over, so that the same digits are not taken
+/// twice.
+pub(crate) fn find(
+    (algorithm, digits): (OtpAlgorithm, u8),
+    secret: &SharedSecret,
+    number: u32,
+    window: &Window,
+) -> Option<u64> {
+    match algorithm {
+        OtpAlgorithm::Sha1 => scan::<Hmac<Sha1>>(secret, digits, number, window),
+        OtpAlgorithm::Sha256 => scan::<Hmac<Sha256>>(secret, digits, number, window),
+        OtpAlgorithm::Sha512 => scan::<Hmac<Sha512>>(secret, digits, number, window),
+    }
+}
+
+fn scan<M: Mac + KeyInit + Clone>(
+    secret: &SharedSecret,
+    digits: u8,
+    number: u32,
+    window: &Window,
+) -> Option<u64> {
+    // An HMAC takes a key of any length.
+    let keyed = M::new_from_slice(secret.as_bytes()).ok()?;
+    let (mut found, mut found_at) = (Choice::from(0), 0_u32);
+    for (place, counter) in (0_u32..).zip(window.first..=window.last) {
+        let here = code(keyed.clone(), digits, counter).ct_eq(&number) & window.takes(counter);
+        found_at.conditional_assign(&place, here);
+        found |= here;
+    }
+    if declassify(found) { window.first.checked_add(declassify_place(found_at).into()) } else { None }
+}
+
+/// The code of one counter, as a number: HOTP(K, C) of RFC 4226 section 5.3.
+fn code<M: Mac>(mut keyed: M, digits: u8, counter: u64) -> u32 {
+    keyed.update(&counter.to_be_bytes());
+    let mut mac = keyed.finalize().into_bytes();
+    let number = truncated(&mac);
+    wipe(&mut mac);
+    // One arm a modulus: division by a constant compiles to a multiplication, whose time tells nothing.
+    match digits {
+        8 => number % 100_000_000,
+        7 => number % 10_000_000,
+        _ => number % 1_000_000,
+    }
+}
+
+/// Dynamic truncation (RFC 4226 section 5.3): four bytes, at the place that the low bits of the last byte
+/// name, without their highest bit. The place is secret, so every one is looked at.
+fn truncated(mac: &[u8]) -> u32 {
+    let offset = mac.last().copied().unwrap_or(0) & 0xf;
+    let mut number = 0_u32;
+    for (place, word) in (0_u8..16).zip(mac.windows(4)) {
+        let word = word.first_chunk().map_or(0, |word| u32::from_be_bytes(*word));
+        number.conditional_assign(&word, place.ct_eq(&offset));
+    }
+    number & 0x7fff_ffff
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::{crypto::wipe::tests::wiped_by, value::one_time_password::OtpCode};
+    use alloc::vec::Vec;
+
+    const SHA1: (OtpAlgorithm, u8) = (OtpAlgorithm::Sha1, 6);
+
+    pub(crate) fn number(text: &str) -> u32 {
+        let code = OtpCode::parse(text).unwrap();
+        code.number(code.length()).unwrap()
+    }
+
+    pub(crate) fn hex(text: &str) -> Vec<u8> {
+        let pairs = text.as_bytes().chunks(2);
+        pairs.map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    }
+
+    /// A window of one counter.
+    pub(crate) fn only(counter: u64) -> Window {
+        Window { first: counter, last: counter, accepted: None }
+    }
+
+    /// RFC 4226 appendix D: the secret, and for each count the HMAC, what it is truncated to, and the code.
+    const SECRET: &[u8] = b"12345678901234567890";
+    const APPENDIX_D: [(&str, u32, &str); 10] = [
+        ("cc93cf18508d94934c64b65d8ba7667fb7cde4b0", 1_284_755_224, "755224"),
+        ("75a48a19d4cbe100644e8ac1397eea747a2d33ab", 1_094_287_082, "287082"),
+        ("0bacb7fa082fef30782211938bc1c5e70416ff44", 137_359_152, "359152"),
+        ("66c28227d03a2d5529262ff016a1e6ef76557ece", 1_726_969_429, "969429"),
+        ("a904c900a64b35909874b33e61c5938a8e15ed1c", 1_640_338_314, "338314"),
+        ("a37e783d7b7233c083d4f62926c7a25f238d0316", 868_254_676, "254676"),
+        ("bc9cd28561042c83f219324d3c607256c03272ae", 1_918_287_922, "287922"),
+        ("a4fb960c0bc06e1eabb804e5b397cdc4b45596fa", 82_162_583, "162583"),
+        ("1b3c89f65e6c9e883012052823443f048b4332db", 673_399_871, "399871"),
+        ("1637409809a679dc698207310c8c7fc07290d9e5", 645_520_489, "520489"),
+    ];
+
+    #[test]
+    fn rfc_4226_appendix_d() {
+        let secret = SharedSecret::of(SECRET);
+        for (count, (mac, number_of_mac, text)) in (0..).zip(APPENDIX_D) {
+            let mut keyed = Hmac::<Sha1>::new_from_slice(SECRET).unwrap();
+            keyed.update(&u64::to_be_bytes(count));
+            assert_eq!(keyed.finalize().into_bytes().to_vec(), hex(mac), "count {count}");
+            assert_eq!(truncated(&hex(mac)), number_of_mac, "count {count}");
+            assert_eq!(find(SHA1, &secret, number(text), &only(count)), Some(count));
+            for other in (0..10).filter(|other| *other != count) {
+                assert_eq!(find(SHA1, &secret, number(text), &only(other)), None, "{count} at {other}");
+            }
+        }
+    }
+
+    /// RFC 4226 section 5.4.
+    #[test]
+    fn the_worked_example_of_rfc_4226_truncates_to_its_number() {
+        let mac = hex("1f8698690e02ca16618550ef7f19da8e945b555a");
+        assert_eq!(truncated(&mac), 0x50ef_7f19);
+        assert_eq!(truncated(&mac) % 1_000_000, 872_921);
+    }
+
+    #[test]
+    fn truncation_reads_at_every_place_and_drops_the_highest_bit() {
+        for length in [20_u8, 32, 64] {
+            for offset in 0..16_u8 {
+                let mut mac: Vec<u8> = (0..length).map(|byte| byte | 0x80).collect();
+                *mac.last_mut().unwrap() = 0xf0 | offset;
+                let at = |place: u8| mac[usize::from(offset + place)];
+                let expected = u32::from_be_bytes([at(0) & 0x7f, at(1), at(2), at(3)]);
+                assert_eq!(truncated(&mac), expected, "{length} bytes at {offset}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_number_of_digits_has_its_modulus() {
+        // Count 0 of appendix D, whole: 1284755224.
+        let secret = SharedSecret::of(SECRET);
+        for (digits, expected) in [(6, 755_224), (7, 4_755_224), (8, 84_755_224)] {
+            let terms = (OtpAlgorithm::Sha1, digits);
+            assert_eq!(find(terms, &secret, expected, &only(0)), Some(0), "{digits}");
+            assert_eq!(find(terms, &secret, expected + 1, &only(0)), None, "{digits}");
+        }
+    }
+
+    #[test]
+    fn a_window_takes_its_counters_above_the_accepted_one() {
+        let secret = SharedSecret::of(SECRET);
+        let codes: Vec<u32> = APPENDIX_D.iter().map(|(.., text)| number(text)).collect();
+        for accepted in [None, Some(0), Some(3), Some(5), Some(9)] {
+            let window = Window { first: 2, last: 6, accepted };
+            for (count, code) in (0..).zip(&codes) {
+                let taken = (2..=6).contains(&count) && accepted.is_none_or(|accepted| count > accepted);
+                assert_eq!(
+                    find(SHA1, &secret, *code, &window),
+                    taken.then_some(count),
+                    "{count} {accepted:?}"
+                );
+            }
+        }
+        let empty = Window { first: 3, last: 2, accepted: None };
+        assert_eq!(find(SHA1, &secret, codes[3], &empty), None);
+    }
+
+    #[test]
+    fn a_look_ahead_begins_behind_the_accepted_counter() {
+        let window = |accepted, look_ahead| {
+            let Window { first, last, accepted: kept } = Window::ahead_of(accepted, look_ahead);
+            assert_eq!(kept, accepted);
+            (first, last)
+        };
+        assert_eq!(window(None, 0), (0, 0));
+        assert_eq!(window(None, 5), (0, 5));
+        assert_eq!(window(Some(0), 5), (1, 6));
+        assert_eq!(window(Some(u64::MAX - 3), 50), (u64::MAX - 2, u64::MAX));
+        assert_eq!(window(Some(u64::MAX - 1), 50), (u64::MAX, u64::MAX));
+    }
+
+    /// The last counter of all can be accepted, and behind it there is none.
+    #[test]
+    fn counters_end() {
+        let secret = SharedSecret::of(SECRET);
+        let last = code(Hmac::<Sha1>::new_from_slice(SECRET).unwrap(), 6, u64::MAX);
+        assert_eq!(find(SHA1, &secret, last, &Window::ahead_of(Some(u64::MAX - 1), 5)), Some(u64::MAX));
+        assert_eq!(find(SHA1, &secret, last, &Window::ahead_of(Some(u64::MAX), 5)), None);
+    }
+
+    /// Two counters of one window have the same code: with the lower one accepted, the same digits would be
+    /// taken again.
+    #[test]
+    fn of_two_counters_with_one_code_the_higher_is_found() {
+        let secret = SharedSecret::of(SECRET);
+        let keyed = Hmac::<Sha1>::new_from_slice(SECRET).unwrap();
+        let codes: Vec<u32> = (0..40_000).map(|counter| code(keyed.clone(), 6, counter)).collect();
+        let mut sorted: Vec<(u32, u64)> = codes.iter().copied().zip(0..).collect();
+        sorted.sort_unstable();
+        let nearest = sorted.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+        let pair = nearest.min_by_key(|pair| pair[1].1 - pair[0].1).unwrap();
+        let (twice, lower, higher) = (pair[0].0, pair[0].1, pair[1].1);
+        let window = Window { first: lower, last: higher, accepted: None };
+        assert_eq!(find(SHA1, &secret, twice, &window), Some(higher));
+        assert_eq!(find(SHA1, &secret, twice, &Window { accepted: Some(higher), ..window }), None);
+        assert_eq!(find(SHA1, &secret, twice, &Window { last: higher - 1, ..window }), Some(lower));
+    }
+
+    #[test]
+    fn what_was_computed_is_wiped() {
+        let secret = SharedSecret::of(SECRET);
+        for (algorithm, bytes) in
+            [(OtpAlgorithm::Sha1, 20), (OtpAlgorithm::Sha256, 32), (OtpAlgorithm::Sha512, 64)]
+        {
+            let window = Window { first: 0, last: 2, accepted: None };
+            let (_, wiped) = wiped_by(|| find((algorithm, 6), &secret, 0, &window));
+            assert_eq!(wiped, 3 * bytes);
+        }
+    }
+}
