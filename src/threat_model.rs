@@ -12,13 +12,18 @@
 //! 3. Guesses are charged to the account, in one of two lanes: that of whoever knows the password, or that of
 //!    elevated sessions. New challenges, resends, tokens, enrollments, factors and servers draw on the same
 //!    buckets, and nothing but time refills them. A remembered device is in the lane of elevated sessions.
-//! 4. The long budget admits 30 guesses and one more a day: a chance of 0.00039 a year against somebody who
-//!    already has the password and never stops, and 0.00079 if an elevated session or a remembered device is
-//!    in the same hands. [`Policy::guess_probability`](crate::Policy::guess_probability) computes it for any
-//!    policy; without the long budget (`auth0`) it is 0.084 and 0.16, for `strict` 0.00000055 and 0.0000011.
-//!    `tests/it/guess_probability.rs` has thieves with a year of time count their guesses at the real
-//!    commands: 395, 87,610 and 55 in a lane.
-//! 5. Only somebody who passed a first factor can spend an attempt.
+//! 4. The long budget admits 30 guesses and one more a day: against messages a chance of 0.00039 a year for
+//!    somebody who already has the password and never stops, and 0.00079 if an elevated session or a
+//!    remembered device is in the same hands.
+//!    [`Policy::guess_probability_of`](crate::Policy::guess_probability_of) computes it for any policy;
+//!    without the long budget (`auth0`) it is 0.084 and 0.16, and 0.00000055 and 0.0000011 with the budget
+//!    of `strict`. `tests/it/guess_probability.rs` has thieves with a year of time count their guesses at the
+//!    real commands: 395, 87,610 and 55 in a lane.
+//! 5. An app has as many right codes at once as its window has steps, so each guess counts as often: about
+//!    0.00079 a year and lane with the two steps of `default`, 0.23 with the three of `auth0`, and 0.00011
+//!    with the budget of `strict`. A window has five steps at most. A code is good once, and with it every
+//!    code before it: the last accepted step is stored by the swap that accepts.
+//! 6. Only somebody who passed a first factor can spend an attempt.
 //!
 //! Where no first factor stands in front, six digits are not enough: somebody who asks at a million addresses guesses one
 //! of them. A [proof of an address](crate::address_proof) therefore carries a link and a code of 20 digits, which is 66
@@ -55,14 +60,15 @@
 //!
 //! | the attacker has | and gets |
 //! |---|---|
-//! | the database | no code, no handle, no token: all are derived with keys that are not there. Recovery codes are keyed hashes of 120 bits. Addresses are in clear |
+//! | the database | no code, no handle, no token, no secret of an app: all are derived with keys that are not there. Recovery codes are keyed hashes of 120 bits. Addresses are in clear |
 //! | a transient key | tokens and handles could be forged until it is retired or left out; binding codes not, without the record's seeds |
-//! | a durable key | no recovery code: 120 bits do not yield to guessing |
+//! | a durable key | no recovery code: 120 bits do not yield to guessing. No code of an app, without the record's seeds |
 //! | a session of a user, stolen | what the session may do, until its holder changes a factor or the password: see below |
 //! | both, database and keys | everything that is live |
 //! | the password | guesses, within the budgets of the unknown lane; then nothing but long codes. Notices reach the account's holder |
-//! | the password, and patience | all messages of the unknown lane: its owner needs a remembered device, a recovery code, or another password |
+//! | the password, and patience | all messages of the unknown lane: its owner needs a remembered device, an app, a recovery code, or another password |
 //! | the token of a remembered device | nothing: it opens no session. With the password: see below |
+//! | the secret of an app, or the picture of its QR code | every code of that app, until it is removed |
 //! | the mailbox | the email factor, which is why it bears no assurance level (NIST SP 800-63B-4 section 3.1.3.1) |
 //! | a page between the user and the server | the code, as it is typed: no factor here resists phishing |
 //!
@@ -95,7 +101,7 @@
 //! | the thief has | in `default` and `strict` | in `auth0` |
 //! |---|---|---|
 //! | the token alone | nothing | nothing |
-//! | the token and the password | the known lane beside the unknown one: 20 guesses at once instead of 10, a chance of 0.00079 a year instead of 0.00039 (`strict`: 10 instead of 5, 0.0000011 instead of 0.00000055); and the messages of both lanes, so that its owner may need a recovery code | a session that may read, each time, until the token ends |
+//! | the token and the password | the known lane beside the unknown one: 20 guesses at once instead of 10 (`strict`: 10 instead of 5), a chance of 0.00079 a year instead of 0.00039 against messages, and of 0.0016 instead of 0.00079 against an app (`strict`: 0.00022 instead of 0.00011); and the messages of both lanes, so that its owner may need an app or a recovery code | a session that may read, each time, until the token ends |
 //! | the token and the mailbox | nothing, without the password | nothing, without the password |
 //! | the database, without the keys | no token: the seed alone makes none | the same |
 //! | a durable key, without the record | no token that the record takes: the outer tag alone proves nothing | the same |
@@ -120,6 +126,8 @@
 //! - Keep a device's token where no script reads it: in a cookie with `__Host-` before its name, `HttpOnly`, `Secure` and
 //!   `SameSite`, one for each subject.
 //! - Keep the keys out of the database.
+//! - Show the secret and the QR code of an app to nobody but who enrolls it, by an answer that no cache
+//!   keeps, and draw the QR code itself: a service that draws it has the secret.
 //! - Think before letting email authenticate where it could only confirm addresses (from `strict` to another policy):
 //!   an address that somebody confirmed with a first factor alone becomes a factor with the account's first
 //!   enrollment. Reset the accounts that have such addresses, or keep the policy.
