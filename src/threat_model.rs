@@ -40,6 +40,11 @@
 //! year has a chance of 3 × 10^-10. The same goes for wrong recovery codes once their bucket is empty: 120
 //! bits need no limit either.
 //!
+//! Of one-time passwords a hardened lane takes four at once, of four steps in a row that are all to come: 79
+//! bits with six digits and two steps. They are counted nowhere, either, and no part of them is answered
+//! (`tests/it/four_codes.rs`). `strict` locks one-time passwords instead, because section 3.1.4 wants a limit
+//! on every output below 64 bits.
+//!
 //! So guessing keeps nobody out, and costs nobody a swap. What remains is asking for messages: whoever has
 //! the password can use up the messages of the unknown lane, which bounds what the mailbox gets (5, +1 a
 //! minute; 20, +1 per 72 minutes). Its owner then signs in by a recovery code, and ends it by changing the

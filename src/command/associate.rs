@@ -153,7 +153,8 @@ impl Verifier {
                 Ok(delivery_decision(delivery, answer))
             }
             Way::Show(label) => {
-                let setup = self.show_secret(account, (transaction, id), label)?;
+                let four = account.wants_four(lane, id, &self.policy, now);
+                let setup = self.show_secret(account, (transaction, id), label, four)?;
                 context.draft.audit.authenticator = Some(id);
                 let answer = self.associated(account, id, (setup, session.expires_ms()), shown);
                 let answer = answer.ok_or(Denial::UnknownAuthenticator)?;
@@ -164,16 +165,17 @@ impl Verifier {
     }
 
     /// The secret of an unconfirmed authenticator, for the app or the device that is to have it. Its attempts
-    /// are counted from now on.
+    /// are counted from now on, and none is needed where four codes at once are wanted.
     fn show_secret(
         &self,
         account: &mut AccountBody,
         pair: (TransactionId, AuthenticatorId),
         label: &KeyLabel,
+        four: bool,
     ) -> Result<Setup, Denial> {
         let attempts = self.policy.settings().attempts;
         account.open_pair(pair, attempts);
-        if account.attempts_left(pair, attempts) == 0 {
+        if !four && account.attempts_left(pair, attempts) == 0 {
             return Err(Denial::AttemptsExhausted);
         }
         let (_, id) = pair;

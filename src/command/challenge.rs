@@ -25,7 +25,7 @@ use crate::{
         authenticator::Authenticator,
     },
     session::session::Session,
-    value::{id::AuthenticatorId, instant::Millis, purpose::Purpose},
+    value::{id::AuthenticatorId, instant::Millis, one_time_password::OtpCode, purpose::Purpose},
 };
 
 /// Which kinds of challenge a client can answer: Auth0's `challenge_type`.
@@ -192,11 +192,13 @@ impl Verifier {
         context.draft.audit.authenticator = Some(id);
         let Offered::Oob(channel) = offered else {
             let attempts = self.policy.settings().attempts;
-            if account.attempts_left((session.transaction(), id), attempts) == 0 {
+            let four = account.wants_four(lane, id, &self.policy, now);
+            if !four && account.attempts_left((session.transaction(), id), attempts) == 0 {
                 return Err(Denial::AttemptsExhausted);
             }
+            let prompt = Prompt::Otp { codes: if four { OtpCode::IN_A_ROW } else { 1 } };
             let expires = session.expires();
-            return Ok(Decision::Unchanged(Challenged { authenticator: id, expires, prompt: Prompt::Otp }));
+            return Ok(Decision::Unchanged(Challenged { authenticator: id, expires, prompt }));
         };
         account.open_transaction(session, lane);
         let purpose = request.purpose.clone();

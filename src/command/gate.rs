@@ -87,9 +87,10 @@ impl Verifier {
 }
 
 impl Verifier {
-    /// Refuses every one-time password in a lane without a guess left.
+    /// Refuses every one-time password in a lane without a guess left, unless four at once are wanted there.
     pub(super) fn check_otp_lock(&self, record: &AccountBody, lane: Lane, now: Millis) -> Result<(), Denial> {
         let empty = record.ledger().no_guesses(lane, &self.policy, now);
+        let empty = empty.filter(|_| !self.policy.hardens_otp());
         empty.map_or(Ok(()), |empty| {
             Err(refused(empty, record.updated(), now, |until| Denial::Locked { until }))
         })

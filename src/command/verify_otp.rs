@@ -3,8 +3,13 @@
 //!
 //! There is no challenge: the account's budgets, the attempts of the authenticator in this transaction and
 //! its failures in a row bound guessing, and they are charged as for a code that was sent. A code is accepted
-//! once, because the counter moves on in the step that accepts it. This module must never compare a code
-//! before its gates are passed.
+//! once, because the counter moves on in the step that accepts it.
+//!
+//! In a hardened lane, and at the cap of failures in a row, four codes are taken at once: those of four
+//! counters in a row, which no limit is needed for (78 bits with six digits; NIST SP 800-63B-4 section
+//! 3.1.3.2). A wrong set of four changes nothing and writes nothing, and no part of it is answered. Four find
+//! a device again that ran ahead, too, and so they are taken at any time. This module must never compare a
+//! code before its gates are passed.
 
 use time::OffsetDateTime;
 
@@ -87,9 +92,14 @@ impl Verifier {
     /// only, and its second factor must be recent enough. A right code is right once, the one that confirms
     /// included. With `remember`, what a device is drawn from, a right code that completes a sign-in has this
     /// device remembered, in the place of the one that the session is on. A wrong code is charged in this
-    /// step, and can exhaust the attempts, disable the authenticator or lock the account.
+    /// step, and can exhaust the attempts, disable the authenticator, and lock or harden the lane. Four codes
+    /// at once, which a hardened lane asks for, are charged to nothing: the last of them is in the window of
+    /// one code, or with a device within 50 counters of the expected one, and the others are those before it,
+    /// all above the last accepted counter.
     ///
-    /// Denials: [`InvalidOtpCode`](Denial::InvalidOtpCode), [`MalformedCode`](Denial::MalformedCode),
+    /// Denials: [`InvalidOtpCode`](Denial::InvalidOtpCode), [`InvalidLongCode`](Denial::InvalidLongCode) for
+    /// four codes, [`FourCodesRequired`](Denial::FourCodesRequired),
+    /// [`MalformedCode`](Denial::MalformedCode),
     /// [`AuthenticatorRequired`](Denial::AuthenticatorRequired) if several authenticators can have made the
     /// code and none is named, [`NotEnrolled`](Denial::NotEnrolled),
     /// [`UnknownAuthenticator`](Denial::UnknownAuthenticator),
@@ -205,23 +215,36 @@ impl Verifier {
         now: Millis,
     ) -> Result<CodeCheck, Denial> {
         let pair = (transaction, id);
+        let wants_four = account.wants_four(lane, id, &self.policy, now);
         account.open_pair(pair, self.policy.settings().attempts);
         let (exchange, _) = account.exchange(pair, None).ok_or(Denial::UnknownAuthenticator)?;
         let authenticator = exchange.authenticator();
         let otp = authenticator.factor().one_time().ok_or(Denial::UnsupportedChallengeType)?;
         let (algorithm, digits) = otp.terms();
-        let number = code.number(digits).ok_or(Denial::MalformedCode)?;
-        if exchange.attempts_left() == 0 {
+        let (one, four) = (code.numbers::<1>(digits), code.numbers::<4>(digits));
+        if one.is_none() && four.is_none() {
+            return Err(Denial::MalformedCode);
+        }
+        if one.is_some() && wants_four {
+            return Err(Denial::FourCodesRequired);
+        }
+        if one.is_some() && exchange.attempts_left() == 0 {
             return Err(Denial::AttemptsExhausted);
         }
         let secret = otp.secret(&self.keys, (exchange.subject(), authenticator.id()));
         let secret = secret.ok_or(Denial::UnsupportedChallengeType)?;
-        let window = otp.window(&self.policy, now);
-        Ok(match hotp::find((algorithm, digits), &secret, number, &window) {
+        let terms = (algorithm, digits);
+        let found = match (one, four) {
+            (Some(one), _) => hotp::find(terms, &secret, &one, &otp.window(&self.policy, now)),
+            (None, Some(four)) => hotp::find(terms, &secret, &four, &otp.window_of_four(&self.policy, now)),
+            (None, None) => None,
+        };
+        Ok(match found {
             Some(counter) => {
                 let pending = exchange.accept_otp(counter, (lane, purpose), now);
                 CodeCheck::Accepted(pending.map_err(|_| Denial::UnknownAuthenticator)?)
             }
+            None if four.is_some() => CodeCheck::RejectedLong,
             None => {
                 let wrong = exchange.reject((lane, None), &self.policy, now);
                 CodeCheck::Rejected(wrong.map_err(|_| Denial::AttemptsExhausted)?)

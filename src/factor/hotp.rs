@@ -2,7 +2,8 @@
 //!
 //! The counter moves on at each press, so the device may be ahead: a few counters behind the expected one are
 //! looked at (RFC 4226 section 7.4). A code is accepted once, and so is every one before it; a wrong one
-//! moves nothing. A device that ran further ahead is enrolled anew. It does not resist phishing.
+//! moves nothing. One that ran further ahead is found again by four codes in a row, up to 50 counters ahead;
+//! behind that it is enrolled anew. It does not resist phishing.
 
 use crate::{
     factor::{
@@ -12,8 +13,12 @@ use crate::{
         spec::Spec,
     },
     otp::{hotp::Window, key_uri::Moving},
-    policy::policy::Policy,
-    value::{id::AuthenticatorKind, instant::Millis, one_time_password::OtpAlgorithm},
+    policy::{bounds::RESYNC_LOOK_AHEAD, policy::Policy},
+    value::{
+        id::AuthenticatorKind,
+        instant::Millis,
+        one_time_password::{OtpAlgorithm, OtpCode},
+    },
 };
 
 /// Possession of a device that makes codes from a counter.
@@ -87,6 +92,10 @@ impl OneTime for HotpFactor {
 
     fn window(&self, policy: &Policy, _now: Millis) -> Window {
         Window::ahead_of(self.last_counter, policy.settings().hotp.look_ahead)
+    }
+
+    fn window_of_four(&self, _policy: &Policy, _now: Millis) -> Window {
+        Window::of_rows(self.last_counter, OtpCode::IN_A_ROW, RESYNC_LOOK_AHEAD)
     }
 
     fn moving(&self) -> Moving {

@@ -82,6 +82,9 @@ pub(crate) trait OneTime {
     /// The counters whose codes are taken now.
     fn window(&self, policy: &Policy, now: Millis) -> Window;
 
+    /// Where the last of four codes in a row may stand.
+    fn window_of_four(&self, policy: &Policy, now: Millis) -> Window;
+
     /// The counter as a new app is told of it.
     fn moving(&self) -> Moving;
 

@@ -93,8 +93,11 @@ impl fmt::Debug for OtpSetup {
 pub enum Prompt {
     /// The code that is on its way.
     Oob(Sent),
-    /// The code that an app or a device shows.
-    Otp,
+    /// What an app or a device shows.
+    Otp {
+        /// How many codes that follow each other are taken at once: 1, or 4 while the account is guessed at.
+        codes: u8,
+    },
 }
 
 impl Prompt {
@@ -103,7 +106,16 @@ impl Prompt {
     pub const fn sent(&self) -> Option<&Sent> {
         match self {
             Self::Oob(sent) => Some(sent),
-            Self::Otp => None,
+            Self::Otp { .. } => None,
+        }
+    }
+
+    /// How many codes of an app or a device are wanted; none for a factor that gets messages.
+    #[must_use]
+    pub const fn otp_codes(&self) -> Option<u8> {
+        match self {
+            Self::Oob(_) => None,
+            Self::Otp { codes } => Some(*codes),
         }
     }
 }

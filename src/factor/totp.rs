@@ -105,6 +105,10 @@ impl OneTime for TotpFactor {
         totp::window(now, self.step, (settings.steps_back, settings.steps_ahead), self.last_step)
     }
 
+    fn window_of_four(&self, policy: &Policy, now: Millis) -> Window {
+        self.window(policy, now)
+    }
+
     fn moving(&self) -> Moving {
         Moving::Period(self.step)
     }

@@ -1,7 +1,8 @@
 //! HOTP (RFC 4226): a code for each value of a counter. TOTP is the same with time as the counter.
 //!
 //! A presented code is compared with that of every counter of a window, and the window is always gone through
-//! to its end, by the same instructions whichever counter matches, or none. This module must never read
+//! to its end, by the same instructions whichever counter matches, or none. Of several codes at once the last
+//! one's counter is in the window, and each of the others is that of the counter before. This module must never read
 //! memory at a place that depends on a secret, or say more than which counter matched.
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -40,44 +41,65 @@ impl Window {
         Self { first, last, accepted }
     }
 
+    /// Where the last of `codes` in a row may stand that begin at the expected counter or behind it, none
+    /// further ahead than `look_ahead` (RFC 4226 section 7.4).
+    pub(crate) const fn of_rows(accepted: Option<u64>, codes: u8, look_ahead: u8) -> Self {
+        let Self { first, last, accepted } = Self::ahead_of(accepted, look_ahead);
+        #[allow(clippy::as_conversions, reason = "it only widens, and `from` is not const")]
+        let first = first.saturating_add(codes.saturating_sub(1) as u64);
+        Self { first, last, accepted }
+    }
+
     /// Whether a counter is still to come.
     fn takes(&self, counter: u64) -> Choice {
         Choice::from(u8::from(self.accepted.is_none_or(|accepted| counter > accepted)))
     }
 }
 
-/// The counter of the window whose code is `number`, of that many digits.
+/// The counter of the window whose code is the last of `numbers`, of that many digits, if those before it are
+/// the codes of the counters before. Each of them is to come, or none is taken.
 ///
 /// Of several the highest is found: with it the lower ones are over, so that the same digits are not taken
 /// twice.
-pub(crate) fn find(
+pub(crate) fn find<const N: usize>(
     (algorithm, digits): (OtpAlgorithm, u8),
     secret: &SharedSecret,
-    number: u32,
+    numbers: &[u32; N],
     window: &Window,
 ) -> Option<u64> {
     match algorithm {
-        OtpAlgorithm::Sha1 => scan::<Hmac<Sha1>>(secret, digits, number, window),
-        OtpAlgorithm::Sha256 => scan::<Hmac<Sha256>>(secret, digits, number, window),
-        OtpAlgorithm::Sha512 => scan::<Hmac<Sha512>>(secret, digits, number, window),
+        OtpAlgorithm::Sha1 => scan::<Hmac<Sha1>, N>(secret, digits, numbers, window),
+        OtpAlgorithm::Sha256 => scan::<Hmac<Sha256>, N>(secret, digits, numbers, window),
+        OtpAlgorithm::Sha512 => scan::<Hmac<Sha512>, N>(secret, digits, numbers, window),
     }
 }
 
-fn scan<M: Mac + KeyInit + Clone>(
+fn scan<M: Mac + KeyInit + Clone, const N: usize>(
     secret: &SharedSecret,
     digits: u8,
-    number: u32,
+    numbers: &[u32; N],
     window: &Window,
 ) -> Option<u64> {
     // An HMAC takes a key of any length.
     let keyed = M::new_from_slice(secret.as_bytes()).ok()?;
+    let before = u64::try_from(N).unwrap_or(u64::MAX).saturating_sub(1);
+    let first = window.first.saturating_sub(before);
     let (mut found, mut found_at) = (Choice::from(0), 0_u32);
-    for (place, counter) in (0_u32..).zip(window.first..=window.last) {
-        let here = code(keyed.clone(), digits, counter).ct_eq(&number) & window.takes(counter);
+    // Whether so many of the numbers are the codes of as many counters in a row, up to the present one.
+    let mut rows = [Choice::from(0); N];
+    for (place, counter) in (0_u32..).zip(first..=window.last) {
+        let code = code(keyed.clone(), digits, counter);
+        let mut here = window.takes(counter);
+        for (row, number) in rows.iter_mut().zip(numbers) {
+            let longer = here & code.ct_eq(number);
+            here = *row;
+            *row = longer;
+        }
+        let here = rows.last().copied().unwrap_or(Choice::from(0));
         found_at.conditional_assign(&place, here);
         found |= here;
     }
-    if declassify(found) { window.first.checked_add(declassify_place(found_at).into()) } else { None }
+    if declassify(found) { first.checked_add(declassify_place(found_at).into()) } else { None }
 }
 
 /// The code of one counter, as a number: HOTP(K, C) of RFC 4226 section 5.3.
@@ -114,9 +136,9 @@ pub(crate) mod tests {
 
     const SHA1: (OtpAlgorithm, u8) = (OtpAlgorithm::Sha1, 6);
 
-    pub(crate) fn number(text: &str) -> u32 {
+    pub(crate) fn number(text: &str) -> [u32; 1] {
         let code = OtpCode::parse(text).unwrap();
-        code.number(code.length()).unwrap()
+        code.numbers(code.length()).unwrap()
     }
 
     pub(crate) fn hex(text: &str) -> Vec<u8> {
@@ -152,9 +174,9 @@ pub(crate) mod tests {
             keyed.update(&u64::to_be_bytes(count));
             assert_eq!(keyed.finalize().into_bytes().to_vec(), hex(mac), "count {count}");
             assert_eq!(truncated(&hex(mac)), number_of_mac, "count {count}");
-            assert_eq!(find(SHA1, &secret, number(text), &only(count)), Some(count));
+            assert_eq!(find(SHA1, &secret, &number(text), &only(count)), Some(count));
             for other in (0..10).filter(|other| *other != count) {
-                assert_eq!(find(SHA1, &secret, number(text), &only(other)), None, "{count} at {other}");
+                assert_eq!(find(SHA1, &secret, &number(text), &only(other)), None, "{count} at {other}");
             }
         }
     }
@@ -186,28 +208,28 @@ pub(crate) mod tests {
         let secret = SharedSecret::of(SECRET);
         for (digits, expected) in [(6, 755_224), (7, 4_755_224), (8, 84_755_224)] {
             let terms = (OtpAlgorithm::Sha1, digits);
-            assert_eq!(find(terms, &secret, expected, &only(0)), Some(0), "{digits}");
-            assert_eq!(find(terms, &secret, expected + 1, &only(0)), None, "{digits}");
+            assert_eq!(find(terms, &secret, &[expected], &only(0)), Some(0), "{digits}");
+            assert_eq!(find(terms, &secret, &[expected + 1], &only(0)), None, "{digits}");
         }
     }
 
     #[test]
     fn a_window_takes_its_counters_above_the_accepted_one() {
         let secret = SharedSecret::of(SECRET);
-        let codes: Vec<u32> = APPENDIX_D.iter().map(|(.., text)| number(text)).collect();
+        let codes: Vec<_> = APPENDIX_D.iter().map(|(.., text)| number(text)).collect();
         for accepted in [None, Some(0), Some(3), Some(5), Some(9)] {
             let window = Window { first: 2, last: 6, accepted };
             for (count, code) in (0..).zip(&codes) {
                 let taken = (2..=6).contains(&count) && accepted.is_none_or(|accepted| count > accepted);
                 assert_eq!(
-                    find(SHA1, &secret, *code, &window),
+                    find(SHA1, &secret, code, &window),
                     taken.then_some(count),
                     "{count} {accepted:?}"
                 );
             }
         }
         let empty = Window { first: 3, last: 2, accepted: None };
-        assert_eq!(find(SHA1, &secret, codes[3], &empty), None);
+        assert_eq!(find(SHA1, &secret, &codes[3], &empty), None);
     }
 
     #[test]
@@ -229,8 +251,53 @@ pub(crate) mod tests {
     fn counters_end() {
         let secret = SharedSecret::of(SECRET);
         let last = code(Hmac::<Sha1>::new_from_slice(SECRET).unwrap(), 6, u64::MAX);
-        assert_eq!(find(SHA1, &secret, last, &Window::ahead_of(Some(u64::MAX - 1), 5)), Some(u64::MAX));
-        assert_eq!(find(SHA1, &secret, last, &Window::ahead_of(Some(u64::MAX), 5)), None);
+        assert_eq!(find(SHA1, &secret, &[last], &Window::ahead_of(Some(u64::MAX - 1), 5)), Some(u64::MAX));
+        assert_eq!(find(SHA1, &secret, &[last], &Window::ahead_of(Some(u64::MAX), 5)), None);
+    }
+
+    #[test]
+    fn four_codes_are_those_of_four_counters_in_a_row_that_are_to_come() {
+        let secret = SharedSecret::of(SECRET);
+        let codes: Vec<u32> = APPENDIX_D.iter().map(|(.., text)| number(text)[0]).collect();
+        let four = |first: usize| [codes[first], codes[first + 1], codes[first + 2], codes[first + 3]];
+        // The last of them is in the window, and the first above the accepted one.
+        for accepted in [None, Some(0), Some(2), Some(5)] {
+            let window = Window { first: 4, last: 7, accepted };
+            for first in 0..=6 {
+                let last = first + 3;
+                let to_come = accepted.is_none_or(|accepted| first as u64 > accepted);
+                let expected = ((4..=7).contains(&last) && to_come).then_some(last as u64);
+                assert_eq!(find(SHA1, &secret, &four(first), &window), expected, "{first} {accepted:?}");
+            }
+        }
+        // Each of them counts, and so does their order.
+        let window = Window { first: 0, last: 9, accepted: None };
+        for place in 0..4 {
+            let mut wrong = four(2);
+            wrong[place] = (wrong[place] + 1) % 1_000_000;
+            assert_eq!(find(SHA1, &secret, &wrong, &window), None, "{place}");
+            let mut swapped = four(2);
+            swapped.swap(place, (place + 1) % 4);
+            assert_eq!(find(SHA1, &secret, &swapped, &window), None, "{place}");
+        }
+        let gap = [codes[2], codes[3], codes[4], codes[6]];
+        assert_eq!(find(SHA1, &secret, &gap, &window), None);
+        // At the beginning there are no counters before.
+        for first in 0..=3 {
+            let window = Window { first, last: first, accepted: None };
+            assert_eq!(find(SHA1, &secret, &four(0), &window), (first == 3).then_some(3), "{first}");
+        }
+    }
+
+    #[test]
+    fn rows_stay_within_the_look_ahead() {
+        let of = |accepted| {
+            let Window { first, last, accepted: kept } = Window::of_rows(accepted, 4, 50);
+            assert_eq!(kept, accepted);
+            (first, last)
+        };
+        assert_eq!((of(None), of(Some(9))), ((3, 50), (13, 60)));
+        assert_eq!(of(Some(u64::MAX - 2)), (u64::MAX, u64::MAX));
     }
 
     /// Two counters of one window have the same code: with the lower one accepted, the same digits would be
@@ -246,9 +313,9 @@ pub(crate) mod tests {
         let pair = nearest.min_by_key(|pair| pair[1].1 - pair[0].1).unwrap();
         let (twice, lower, higher) = (pair[0].0, pair[0].1, pair[1].1);
         let window = Window { first: lower, last: higher, accepted: None };
-        assert_eq!(find(SHA1, &secret, twice, &window), Some(higher));
-        assert_eq!(find(SHA1, &secret, twice, &Window { accepted: Some(higher), ..window }), None);
-        assert_eq!(find(SHA1, &secret, twice, &Window { last: higher - 1, ..window }), Some(lower));
+        assert_eq!(find(SHA1, &secret, &[twice], &window), Some(higher));
+        assert_eq!(find(SHA1, &secret, &[twice], &Window { accepted: Some(higher), ..window }), None);
+        assert_eq!(find(SHA1, &secret, &[twice], &Window { last: higher - 1, ..window }), Some(lower));
     }
 
     #[test]
@@ -258,7 +325,7 @@ pub(crate) mod tests {
             [(OtpAlgorithm::Sha1, 20), (OtpAlgorithm::Sha256, 32), (OtpAlgorithm::Sha512, 64)]
         {
             let window = Window { first: 0, last: 2, accepted: None };
-            let (_, wiped) = wiped_by(|| find((algorithm, 6), &secret, 0, &window));
+            let (_, wiped) = wiped_by(|| find((algorithm, 6), &secret, &[0], &window));
             assert_eq!(wiped, 3 * bytes);
         }
     }

@@ -67,7 +67,7 @@ mod tests {
             assert_eq!(step_at(now, 30), step);
             for (algorithm, code) in ALGORITHMS.into_iter().zip(codes) {
                 let (terms, secret) = ((algorithm, 8), secret(algorithm.secret_bytes()));
-                let taken = |now| find(terms, &secret, number(code), &window(now, 30, (0, 0), None));
+                let taken = |now| find(terms, &secret, &number(code), &window(now, 30, (0, 0), None));
                 assert_eq!(taken(now), Some(step), "{algorithm:?} at {seconds}");
                 assert_eq!(taken(now.after(30_000)), None, "{algorithm:?} a step after {seconds}");
             }
@@ -81,8 +81,8 @@ mod tests {
         for (algorithm, wrong, right) in
             [(OtpAlgorithm::Sha256, "32247374", "46119246"), (OtpAlgorithm::Sha512, "69342147", "90693936")]
         {
-            assert_eq!(find((algorithm, 8), &secret(20), number(wrong), &only(1)), Some(1));
-            assert_eq!(find((algorithm, 8), &secret(20), number(right), &only(1)), None);
+            assert_eq!(find((algorithm, 8), &secret(20), &number(wrong), &only(1)), Some(1));
+            assert_eq!(find((algorithm, 8), &secret(20), &number(right), &only(1)), None);
         }
     }
 
@@ -95,9 +95,9 @@ mod tests {
             let now = Millis(step * 30_000);
             assert_eq!(step_at(now, 30), step);
             let secret = secret(20);
-            let taken = find((OtpAlgorithm::Sha1, 8), &secret, number(code), &window(now, 30, (0, 0), None));
+            let taken = find((OtpAlgorithm::Sha1, 8), &secret, &number(code), &window(now, 30, (0, 0), None));
             assert_eq!(taken, Some(step));
-            let cut = find((OtpAlgorithm::Sha1, 8), &secret, number(code), &only(step & 0xffff_ffff));
+            let cut = find((OtpAlgorithm::Sha1, 8), &secret, &number(code), &only(step & 0xffff_ffff));
             assert_eq!(cut, (step < first).then_some(step));
         }
     }
@@ -132,7 +132,7 @@ mod tests {
             ) else { return Ok(()) };
             let code = app.generate(shown * u64::from(step)).to_string();
             let window = window(now, step, (back, ahead), accepted);
-            let found = find((ALGORITHMS[which], digits), &SharedSecret::of(&secret), number(&code), &window);
+            let found = find((ALGORITHMS[which], digits), &SharedSecret::of(&secret), &number(&code), &window);
             // The same code may stand for another step of the window as well.
             let stands_for = |step_shown: u64| app.generate(step_shown * u64::from(step)).to_string() == code;
             let expected = (window.first..=window.last)

@@ -105,9 +105,12 @@ pub enum Denial {
     /// The text cannot be the code: [`Malformed`] as typed, or with another number of digits than the challenge's. It
     /// was compared with nothing, so it costs no attempt.
     MalformedCode,
-    /// The code is wrong and has the 20 digits of a hardened lane. It was compared and counted nowhere: the
-    /// record is as it was.
+    /// The code is wrong and has the 20 digits of a hardened lane, or it is four one-time passwords that are
+    /// not the right ones. It was compared and counted nowhere: the record is as it was.
     InvalidLongCode,
+    /// The lane is hardened, so four one-time passwords that follow each other are wanted at once. The one
+    /// that came was compared with nothing and costs no attempt.
+    FourCodesRequired,
     /// The code is wrong, and was counted.
     InvalidBindingCode {
         /// How many attempts this authenticator has left in this transaction.
@@ -176,6 +179,7 @@ impl Denial {
             Self::ChallengeCancelled(_) => "challenge_cancelled",
             Self::MalformedCode => "malformed_code",
             Self::InvalidLongCode => "invalid_long_code",
+            Self::FourCodesRequired => "four_codes_required",
             Self::InvalidBindingCode { .. } => "invalid_binding_code",
             Self::InvalidOtpCode { .. } => "invalid_otp_code",
             Self::NoRecoveryCode => "no_recovery_code",
@@ -248,6 +252,9 @@ impl Denial {
                 "the text cannot be the code, by its length or its characters; it cost no attempt"
             }
             Self::InvalidLongCode => "the long code is wrong, and was not counted",
+            Self::FourCodesRequired => {
+                "the account is guessed at: present four one-time passwords that follow each other at once"
+            }
             Self::InvalidBindingCode { .. } => "the code is wrong, and was counted",
             Self::InvalidOtpCode { .. } => "the one-time password is wrong or was used, and was counted",
             Self::NoRecoveryCode => "the account has no recovery code that can be used",

@@ -54,6 +54,10 @@ pub(crate) const DAY_MS: u64 = 86_400_000;
 /// With less than this left of a transaction, no code is sent: nobody could type it in time.
 pub(crate) const SHORTEST_CHALLENGE_MS: u64 = 30_000;
 
+/// How far ahead of the expected counter the last of four codes of a device may be, whatever the policy says
+/// of one code (RFC 4226 section 7.4).
+pub(crate) const RESYNC_LOOK_AHEAD: u8 = 50;
+
 /// Notices that somebody without a second factor can cause: three, and one more each eight hours. Each is
 /// about a budget that ran empty; what a session with a second factor does is always told.
 pub(crate) const NOTICES: Rate = Rate::new(3, Duration::hours(8));

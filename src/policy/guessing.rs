@@ -4,6 +4,7 @@ use time::Duration;
 
 use crate::{
     policy::{
+        one_time::HotpSettings,
         policy::Policy,
         settings::{FactorUse, Settings},
     },
@@ -68,9 +69,9 @@ impl Policy {
     fn chances(&self, kind: AuthenticatorKind) -> Option<(f64, f64)> {
         let Settings { totp, hotp, code_digits, .. } = &self.0;
         if kind == AuthenticatorKind::Totp {
-            Some((f64::from(totp.window()) * one_in_ten_to(totp.digits), 0.0))
+            Some(one_time(totp.window(), totp.window(), totp.digits))
         } else if kind == AuthenticatorKind::Hotp {
-            Some((f64::from(hotp.window()) * one_in_ten_to(hotp.digits), 0.0))
+            Some(one_time(hotp.window(), HotpSettings::ROWS, hotp.digits))
         } else if kind.is_factor() {
             let long = if self.hardens_messages() { one_in_ten_to(20) } else { 0.0 };
             Some((one_in_ten_to(*code_digits), long))
@@ -78,6 +79,12 @@ impl Policy {
             None
         }
     }
+}
+
+/// The chances of one code and of four at once, where so many are right at one time. Four are always taken.
+fn one_time(one: u8, four: u8, digits: u8) -> (f64, f64) {
+    let chance = one_in_ten_to(digits);
+    (f64::from(one) * chance, f64::from(four) * chance * chance * chance * chance)
 }
 
 /// 10^−`digits`.

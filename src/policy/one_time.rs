@@ -3,7 +3,10 @@
 
 use time::Duration;
 
-use crate::value::one_time_password::{OtpAlgorithm, OtpCode};
+use crate::{
+    policy::bounds::RESYNC_LOOK_AHEAD,
+    value::one_time_password::{OtpAlgorithm, OtpCode},
+};
 
 /// Codes that an app makes from the time (RFC 6238).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,6 +73,10 @@ pub struct HotpSettings {
 }
 
 impl HotpSettings {
+    /// How many rows of four codes are right at one time: within the look-ahead of these, the last is the
+    /// code of any counter from the fourth on.
+    pub(super) const ROWS: u8 = RESYNC_LOOK_AHEAD + 2 - OtpCode::IN_A_ROW;
+
     /// Each setting, whether it is in its range, and the range.
     pub(super) fn ranges(&self) -> [(bool, &'static str, &'static str); 2] {
         [

@@ -75,6 +75,14 @@ impl Policy {
         }
     }
 
+    /// Whether an empty guess budget asks for four one-time passwords at once. If not, it locks them.
+    pub(crate) const fn hardens_otp(&self) -> bool {
+        match self.0.when_exhausted {
+            WhenExhausted::Harden => true,
+            WhenExhausted::HardenMessages | WhenExhausted::Lock => false,
+        }
+    }
+
     /// How fast wrong codes may be spent in each lane.
     pub(crate) const fn guess_rates(&self) -> Rates {
         Rates { bucket: self.0.guess_bucket, long: self.0.long_guess_budget }

@@ -96,8 +96,9 @@ pub enum RecoveryUse {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(clippy::exhaustive_enums, reason = "there is no fourth way")]
 pub enum WhenExhausted {
-    /// Every code grows longer: a message carries 20 digits. Wrong ones are counted nowhere, so the account's
-    /// holder is never kept out. It ends when both guess budgets hold a challenge's attempts again.
+    /// Every code grows longer: a message carries 20 digits, and of one-time passwords four in a row are
+    /// taken at once. Wrong ones are counted nowhere, so the account's holder is never kept out. It ends when
+    /// both guess budgets hold a challenge's attempts again.
     Harden,
     /// The same for messages alone; any other code is refused until the budgets refill (NIST SP 800-63B-4
     /// section 3.1.4 wants a limit for each output of less than 64 bits).

@@ -12,7 +12,7 @@ use crate::{
         enrollment::{Enrollment, EnrollmentInput, PendingRecovery, Transition, Unconfirmed},
         transition::IllegalTransition,
     },
-    policy::bounds::MAX_FAILURES,
+    policy::{bounds::MAX_FAILURES, policy::Policy, settings::AtCap},
     value::{
         id::{AuthenticatorId, TransactionId},
         instant::Millis,
@@ -149,6 +149,12 @@ impl Authenticator {
             Transition::To => Ok(()),
             Transition::Removed => Err(IllegalTransition),
         }
+    }
+
+    /// Whether it is at the cap of failures in a row in this lane, and the policy wants longer codes then.
+    pub(super) fn hardens_at_cap(&self, lane: Lane, policy: &Policy) -> bool {
+        let settings = policy.settings();
+        settings.at_cap == AtCap::Harden && self.failures_in(lane) >= settings.failure_cap
     }
 
     /// Notes the counter of a right one-time password: it and every one before it are over.

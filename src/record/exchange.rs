@@ -58,9 +58,11 @@ impl Exchange<'_> {
     pub(crate) fn form(&self, lane: Lane, policy: &Policy, now: Millis) -> CodeForm {
         let settings = policy.settings();
         let lane_is_hardened = policy.hardens_messages() && self.ledger.is_hardened(lane, policy, now);
-        let failures = self.authenticator.failures_in(lane);
-        let at_cap = settings.at_cap == AtCap::Harden && failures >= settings.failure_cap;
-        if lane_is_hardened || at_cap { CodeForm::Long } else { CodeForm::Short(settings.code_digits) }
+        if lane_is_hardened || self.authenticator.hardens_at_cap(lane, policy) {
+            CodeForm::Long
+        } else {
+            CodeForm::Short(settings.code_digits)
+        }
     }
 
     /// Whether no message may be sent.

@@ -45,12 +45,15 @@ impl OtpAlgorithm {
     }
 }
 
-/// The code that an app or a device shows: `otp` in Auth0's API, 6 to 8 decimal digits.
+/// What an app or a device shows: `otp` in Auth0's API. One code of 6 to 8 decimal digits, or **four** such
+/// codes that follow each other, which a hardened account asks for.
 #[derive(Clone)]
 pub struct OtpCode {
     /// ASCII digits; zero bytes behind them.
-    digits: SecretArray<8>,
+    digits: SecretArray<{ Self::MAX_BYTES }>,
+    /// Digits of one code.
     length: u8,
+    count: u8,
 }
 
 impl OtpCode {
@@ -58,44 +61,66 @@ impl OtpCode {
     pub const MIN_DIGITS: u8 = 6;
     /// The most digits (RFC 4226 section 5.3: seven and eight are possible).
     pub const MAX_DIGITS: u8 = 8;
+    /// How many codes a hardened account asks for at once.
+    pub const IN_A_ROW: u8 = 4;
+
+    const MAX_BYTES: usize = 32;
 
     /// Reads a typed code: 6 to 8 digits, ASCII or full-width, with spaces, dashes and invisible characters
-    /// anywhere.
+    /// anywhere. Four times as many are four codes of one length, in the order in which they were shown.
     ///
     /// # Errors
-    /// [`Malformed`] if the text cannot be a one-time password; that costs no attempt.
+    /// [`Malformed`] if the text can be neither; that costs no attempt.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let mut code = Self { digits: SecretArray::new(), length: 0 };
+        let mut code = Self { digits: SecretArray::new(), length: 0, count: 0 };
         let count = user_input::read(text, code.digits.as_mut_slice(), |byte| (byte, among(byte, b'0', 10)))?;
-        code.length = u8::try_from(count).map_err(|_| Malformed::Length)?;
-        if (Self::MIN_DIGITS..=Self::MAX_DIGITS).contains(&code.length) {
-            Ok(code)
-        } else {
-            Err(Malformed::Length)
-        }
+        (code.length, code.count) = match count {
+            6 => (6, 1),
+            7 => (7, 1),
+            8 => (8, 1),
+            24 => (6, Self::IN_A_ROW),
+            28 => (7, Self::IN_A_ROW),
+            32 => (8, Self::IN_A_ROW),
+            _ => return Err(Malformed::Length),
+        };
+        Ok(code)
     }
 
-    /// The digits in clear.
+    /// The digits in clear, of four codes one behind the other.
     #[must_use]
     pub fn expose(&self) -> &str {
-        let digits = self.digits.get(..usize::from(self.length)).unwrap_or(&[]);
+        let all = usize::from(self.length).saturating_mul(self.count.into());
+        let digits = self.digits.get(..all).unwrap_or(&[]);
         core::str::from_utf8(digits).unwrap_or("")
     }
 
-    /// How many digits the code has.
+    /// How many digits the code has, or each of the four.
     #[must_use]
     pub const fn length(&self) -> u8 {
         self.length
     }
 
-    /// The number that the code is, if it has as many digits as are wanted: then it is no other code's
-    /// number.
-    pub(crate) fn number(&self, digits: u8) -> Option<u32> {
-        let wanted = self.digits.get(..usize::from(digits)).filter(|_| digits == self.length)?;
+    /// Whether it is four codes.
+    #[must_use]
+    pub const fn is_four(&self) -> bool {
+        self.count == Self::IN_A_ROW
+    }
+
+    /// The numbers that the codes are, if there are as many codes, of as many digits, as are wanted: then
+    /// they are no other codes' numbers.
+    pub(crate) fn numbers<const N: usize>(&self, digits: u8) -> Option<[u32; N]> {
+        if digits != self.length || N != usize::from(self.count) {
+            return None;
+        }
         let append = |number: u32, digit: &u8| {
             number.wrapping_mul(10).wrapping_add(u32::from(digit.wrapping_sub(b'0')))
         };
-        Some(wanted.iter().fold(0, append))
+        let mut numbers = [0; N];
+        let codes = self.digits.chunks(usize::from(digits).max(1));
+        for (number, code) in numbers.iter_mut().zip(codes) {
+            *number = code.iter().fold(0, append);
+        }
+        Some(numbers)
     }
 }
 
@@ -166,10 +191,21 @@ mod tests {
         assert_eq!(otp("1234567").as_deref(), Ok("1234567"));
         assert_eq!(otp("12345678").as_deref(), Ok("12345678"));
         assert_eq!(OtpCode::parse("1234567").map(|code| code.length()), Ok(7));
+        for (text, length) in [
+            ("000000 111111 222222 333333", 6),
+            ("0000000-1111111 22222223333333", 7),
+            ("00000000111111112222222233333333", 8),
+        ] {
+            let code = OtpCode::parse(text).unwrap();
+            assert_eq!((code.is_four(), code.length()), (true, length), "{text}");
+            assert_eq!(code.expose().len(), usize::from(4 * length));
+        }
+        assert!(!OtpCode::parse("12345678").unwrap().is_four());
+        let digits = |count| "1".repeat(count);
+        for count in (0..40).filter(|count| ![6, 7, 8, 24, 28, 32].contains(count)) {
+            assert_eq!(otp(&digits(count)), Err(Malformed::Length), "{count}");
+        }
         for (text, error) in [
-            ("", Malformed::Length),
-            ("12345", Malformed::Length),
-            ("123456789", Malformed::Length),
             ("12345O", Malformed::Character),
             ("+12345", Malformed::Character),
             ("1".repeat(257).as_str(), Malformed::TooLong),
@@ -180,13 +216,21 @@ mod tests {
 
     #[test]
     fn a_code_is_a_number_of_its_own_length_only() {
-        let number = |text: &str, digits| OtpCode::parse(text).ok()?.number(digits);
-        assert_eq!(number("012345", 6), Some(12_345));
-        assert_eq!(number("99999999", 8), Some(99_999_999));
-        assert_eq!(number("0012345", 7), Some(12_345));
+        let number = |text: &str, digits| OtpCode::parse(text).ok()?.numbers(digits);
+        assert_eq!(number("012345", 6), Some([12_345]));
+        assert_eq!(number("99999999", 8), Some([99_999_999]));
+        assert_eq!(number("0012345", 7), Some([12_345]));
         for (text, digits) in [("012345", 7), ("012345", 5), ("0012345", 6), ("12345678", 9), ("123456", 0)] {
             assert_eq!(number(text, digits), None, "{text} of {digits}");
         }
+        let four = OtpCode::parse("000001 000020 000300 004000").unwrap();
+        assert_eq!(four.numbers(6), Some([1, 20, 300, 4_000]));
+        assert_eq!(four.numbers::<4>(7), None);
+        assert_eq!(
+            (four.numbers::<1>(6), four.numbers::<3>(6), number("000001", 6)),
+            (None, None, Some([1]))
+        );
+        assert_eq!(OtpCode::parse("000001").unwrap().numbers::<4>(6), None);
     }
 
     #[test]
@@ -202,7 +246,7 @@ mod tests {
     fn codes_and_secrets_are_wiped_and_do_not_show() {
         let code = OtpCode::parse("123456").unwrap();
         assert_eq!(format!("{code:?}"), "OtpCode(..)");
-        assert_eq!(wiped_with(code), 8);
+        assert_eq!(wiped_with(code), 32);
         let secret = SharedSecret::of(&[7; 20]);
         assert_eq!(format!("{secret:?}"), "SharedSecret(..)");
         assert_eq!(wiped_with(secret), 64);

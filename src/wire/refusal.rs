@@ -228,7 +228,13 @@ pub fn refuse(endpoint: Endpoint, denial: &Denial) -> Refusal {
             Refusal::new(403, "expired_token", "oob_code is expired")
         }
         Denial::MalformedCode if endpoint == Endpoint::Otp => Refusal::invalid_otp(),
+        Denial::InvalidLongCode if endpoint == Endpoint::Otp => Refusal::invalid_otp(),
         Denial::InvalidOtpCode { .. } => Refusal::invalid_otp(),
+        Denial::FourCodesRequired => Refusal::new(
+            403,
+            "invalid_grant",
+            "Invalid otp_code. Enter four codes that follow each other, separated by spaces.",
+        ),
         Denial::MalformedCode | Denial::InvalidBindingCode { .. } | Denial::InvalidLongCode => {
             Refusal::new(403, "invalid_grant", "Invalid binding_code.")
         }

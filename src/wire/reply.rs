@@ -189,6 +189,12 @@ pub struct ChallengeReply {
     /// The same in words, for a client that shows what it does not know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding_code_description: Option<&'static str>,
+    /// How many codes of an app or a device are taken at once, in one `otp`; absent if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otp_codes: Option<u8>,
+    /// The same in words, for a client that shows what it does not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otp_description: Option<&'static str>,
 }
 
 impl ChallengeReply {
@@ -196,6 +202,7 @@ impl ChallengeReply {
     #[must_use]
     pub fn new(answer: &Challenged, policy: &Policy, now: OffsetDateTime) -> Self {
         let sent = answer.prompt.sent();
+        let several = answer.prompt.otp_codes().filter(|codes| *codes > 1);
         Self {
             challenge_type: authenticator_type(answer.authenticator.kind()),
             oob_code: sent.map(|sent| sent.oob_code.expose().into()),
@@ -204,6 +211,8 @@ impl ChallengeReply {
             resend_in: sent.and_then(|sent| resend_in(sent, policy, now)),
             binding_code_length: sent.filter(|sent| long(sent)).map(|sent| sent.form.digits()),
             binding_code_description: sent.filter(|sent| long(sent)).map(|_| LONG_CODE),
+            otp_codes: several,
+            otp_description: several.map(|_| FOUR_CODES),
         }
     }
 }
@@ -366,6 +375,9 @@ const BINDING_METHOD: &str = "prompt";
 
 /// What a client may show beside the field for a long code.
 const LONG_CODE: &str = "The binding_code has 20 digits. They may be typed in groups of four.";
+
+/// What a client may show beside the field for four codes.
+const FOUR_CODES: &str = "The otp is four codes that follow each other, separated by spaces.";
 
 const fn long(sent: &Sent) -> bool {
     sent.form.is_long()

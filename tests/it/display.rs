@@ -252,7 +252,7 @@ fn denials_say_whether_time_helps() {
     assert_eq!(Denial::WrongClient.retry_at(), None);
     assert!(Denial::WrongRecord.is_misuse() && !Denial::WrongClient.is_misuse());
     assert!(Denial::InvalidRecoveryCode.is_counted() && !Denial::MalformedCode.is_counted());
-    assert!(!Denial::InvalidLongCode.is_counted());
+    assert!(!Denial::InvalidLongCode.is_counted() && !Denial::FourCodesRequired.is_counted());
     assert!(Denial::InvalidBindingCode { attempts_left: 1 }.is_counted());
     assert!(!Denial::InvalidAddressProof.is_counted() && !Denial::InvalidAddressProof.is_misuse());
     assert_eq!(Denial::InvalidAddressProof.code(), "invalid_address_proof");

@@ -12,6 +12,7 @@ mod drive;
 mod epoch;
 mod fields;
 mod formats;
+mod four_codes;
 mod guess_probability;
 mod hardening;
 mod interoperability;

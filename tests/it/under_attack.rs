@@ -11,13 +11,13 @@
 
 use countersign::{
     Account, Denial, Policy,
-    code::{DeviceToken, RecoveryCode},
+    code::{DeviceToken, OtpCode, RecoveryCode},
     effect::Notice,
     factor::AuthenticatorKind,
     policy::{FactorUse, Settings},
     record::Lane,
 };
-use countersign_testkit::{World, wrong};
+use countersign_testkit::{World, wrong, wrong_otp};
 use rand::{Rng as _, SeedableRng as _, rngs::ChaCha20Rng};
 
 use crate::accounts::unknown_recovery_code;
@@ -194,6 +194,53 @@ fn l08_the_holder_signs_in_at_every_minute_of_sixty_days_of_everything_at_once()
         assert!(seen.by_recovery > seen.sampled / 2, "{seen:?}");
         assert!(seen.notices <= 3 * 61, "{seen:?}");
     }
+}
+
+/// An app needs no message: one code, or four while the account is guessed at, sign in at every minute.
+#[test]
+fn l08_the_holder_signs_in_by_an_app_at_every_minute_of_sixty_days_of_everything_at_once() {
+    let mut world = World::new(Policy::default());
+    let (_, _, app) = world.enroll_totp();
+    world.pass(10 * 86_400);
+    let code = |world: &World, before: i64| app.at(world.now - time::Duration::seconds(30 * before));
+    let (mut singly, mut by_four, mut guesses) = (0, 0, 0_u32);
+    let mut dice = ChaCha20Rng::seed_from_u64(61);
+    for minute in 0..MINUTES {
+        if minute.is_multiple_of(6 * 60) {
+            let near: Vec<_> = (0..2).map(|before| code(&world, before)).collect();
+            let guess = wrong_otp(&near.iter().collect::<Vec<_>>());
+            loop {
+                let session = world.login();
+                match world.verify_otp(&session, guess.clone()).unwrap_err() {
+                    Denial::InvalidOtpCode { .. } => guesses += 1,
+                    denial => break assert_eq!(denial, Denial::FourCodesRequired),
+                }
+            }
+        }
+        let session = world.login();
+        let _ = world.recover(&session, &unknown_recovery_code());
+        if dice.next_u32().is_multiple_of(40) {
+            let (before, session) = (world.account(), world.login());
+            let one = code(&world, 0);
+            if world.verify_otp(&session, one).is_ok() {
+                singly += 1;
+            } else {
+                let row: String =
+                    [3, 2, 1, 0].map(|before| code(&world, before).expose().to_owned()).join(" ");
+                let row = OtpCode::parse(&row).unwrap();
+                assert!(world.verify_otp(&session, row).expect("four codes are taken").completed);
+                by_four += 1;
+            }
+            world.store.put(before);
+        }
+        world.pass(60);
+        world.audits.clear();
+        world.events.clear();
+        world.tokens.clear();
+        world.store.outbox.borrow_mut().clear();
+    }
+    println!("{singly} by one code, {by_four} by four, beside {guesses} guesses");
+    assert!(guesses > 15 && singly + by_four > 2_000 && by_four > 1_000);
 }
 
 /// The control: where the policy locks, as `auth0` does, the same guesses keep the holder from every message.

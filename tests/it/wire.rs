@@ -142,6 +142,14 @@ fn refusals_are_exact_to_the_full_stop() {
             "The server's clocks disagree. Try again later.",
         ),
         (Token, Denial::InvalidLongCode, 403, "invalid_grant", "Invalid binding_code."),
+        (Endpoint::Otp, Denial::InvalidLongCode, 403, "invalid_grant", "Invalid otp_code."),
+        (
+            Endpoint::Otp,
+            Denial::FourCodesRequired,
+            403,
+            "invalid_grant",
+            "Invalid otp_code. Enter four codes that follow each other, separated by spaces.",
+        ),
         (Token, Denial::MalformedCode, 403, "invalid_grant", "Invalid binding_code."),
         (
             Token,

@@ -236,3 +236,33 @@ fn the_page_gets_a_key_uri_drawn_and_nothing_else() {
     let refused = about.post("/demo/barcode", &json!({ "text": "otpauth://totp/a:b" }));
     assert_eq!(refused.status, 404, "{}", refused.text);
 }
+
+/// Whoever is guessed at is asked for four codes at once, in words that a client can show. A wrong four is
+/// counted nowhere. (That four right ones sign in takes two minutes: `tests/it/four_codes.rs` has it.)
+#[test]
+fn while_the_account_is_guessed_at_four_codes_are_wanted() {
+    let server = Server::with(&["--policy", "default"]);
+    let token = server.mfa_token();
+    let app = App::scan(&associate(&server, &token));
+    assert_eq!(present(&server, &token, &app.code(0)).status, 200);
+    for _ in 0..2 {
+        let token = server.mfa_token();
+        for left in (0..5).rev() {
+            let reply = present(&server, &token, &app.wrong());
+            assert_eq!((reply.status, &reply.body["attempts_left"]), (403, &json!(left)), "{}", reply.text);
+        }
+    }
+    let token = server.mfa_token();
+    let body = json!({ "mfa_token": token, "challenge_type": "otp" });
+    let challenged = server.post("/mfa/challenge", &as_demo(&body));
+    assert_eq!((challenged.status, &challenged.body["otp_codes"]), (200, &json!(4)), "{}", challenged.text);
+    assert!(challenged.body["otp_description"].as_str().unwrap().contains("four codes"));
+    let reply = present(&server, &token, &app.wrong());
+    let told = "Invalid otp_code. Enter four codes that follow each other, separated by spaces.";
+    assert_eq!((reply.status, &reply.body["error_description"]), (403, &json!(told)), "{}", reply.text);
+    for _ in 0..20 {
+        let reply = present(&server, &token, &[(); 4].map(|()| app.wrong()).join(" "));
+        assert_eq!((reply.status, &reply.body["error_description"]), (403, &json!("Invalid otp_code.")));
+        assert_eq!(reply.body.get("attempts_left"), None, "{}", reply.text);
+    }
+}

@@ -134,6 +134,26 @@ pub(crate) fn journeys() -> Vec<(&'static str, Vec<[u8; 3]>)> {
         [right, 0, 4],
         [CLOCK, 0, 3],
     ];
+    // Guesses until four codes are wanted: one is refused, a wrong row and a right one are judged.
+    let four = [
+        [BEGIN, 0, 0],
+        [wrong, 0, 0],
+        [wrong, 0, 0],
+        [wrong, 0, 0],
+        [BEGIN, 0, 0],
+        [wrong, 0, 0],
+        [wrong, 0, 0],
+        [CHALLENGE, 0, 0],
+        [right, 0, 0],
+        [wrong, 0, 0x40],
+        [wrong, 0, 0x49],
+        [right, 0, 0x42],
+        [right, 0, 0x40],
+        [BEGIN, 0, 0],
+        [right, 0, 0x40],
+        [CLOCK, 0, 3],
+        [right, 0, 0x41],
+    ];
     let second_app = [
         [ELEVATE, 0, 0],
         [app, 0, 0],
@@ -169,6 +189,7 @@ pub(crate) fn journeys() -> Vec<(&'static str, Vec<[u8; 3]>)> {
         ("variants", after(&variants)),
         ("doors", after(&doors)),
         ("app", [&with_app[..], &use_app].concat()),
+        ("app-four", [&with_app[..], &[[CLOCK, 0, 3]], &four].concat()),
         ("app-second", [&with_app[..], &second_app].concat()),
         ("app-guess", [&with_app[..], &guess_app.repeat(8)].concat()),
         ("app-beside-email", [&enroll[..], &second_app, &use_app].concat()),

@@ -11,7 +11,7 @@ use countersign::{
     ChallengeRequest, Denial, Session,
     effect::DeliveryReport,
     machine::CancelReason,
-    policy::{AtCap, Settings},
+    policy::{AtCap, Settings, WhenExhausted},
     record::Lane,
     session::ElevatedScopes,
 };
@@ -151,6 +151,14 @@ impl ReferenceModel {
         if capped || self.budgets.is_hardened(lane, now) { 20 } else { self.settings.code_digits }
     }
 
+    /// Whether an app is asked for four codes at once: where its lane is hardened, or it is at its cap there.
+    pub(crate) fn wants_four(&self, lane: Lane, known: &Known, now: u64) -> bool {
+        let hardens = self.settings.when_exhausted == WhenExhausted::Harden;
+        let failures = known.failures()[usize::from(lane == Lane::Known)];
+        let capped = self.settings.at_cap == AtCap::Harden && failures >= self.settings.failure_cap;
+        capped || hardens && self.budgets.is_hardened(lane, now)
+    }
+
     /// The gates of an enrollment, at its beginning and again at its confirmation.
     fn may_enroll(&self, login: &Login, snapshot: &Snapshot, address: Option<&str>) -> Verdict<()> {
         if !login.is_elevated() && (snapshot.enrolled || snapshot.is_spent(&login.transaction)) {
@@ -204,7 +212,10 @@ impl ReferenceModel {
         self.unlocked(&snapshot, login.lane(), now)?;
         let snapshot = snapshot.with_room_for(&login.transaction, login.lane());
         let same = self.begins(login, &snapshot, "totp", about)?;
-        let exhausted = same.is_some_and(|id| self.attempts_left(&snapshot, login, &id) == 0);
+        let exhausted = same.is_some_and(|id| {
+            let four = snapshot.known(&id).is_some_and(|known| self.wants_four(login.lane(), known, now));
+            !four && self.attempts_left(&snapshot, login, &id) == 0
+        });
         if exhausted { Err(Denial::AttemptsExhausted) } else { Ok(()) }
     }
 
@@ -285,7 +296,8 @@ impl ReferenceModel {
         *about = Some(chosen.id.clone());
         if chosen.is_app() {
             let left = self.attempts_left(&snapshot, login, &chosen.id);
-            return if left == 0 { Err(Denial::AttemptsExhausted) } else { Ok(None) };
+            let four = self.wants_four(login.lane(), chosen, now);
+            return if left == 0 && !four { Err(Denial::AttemptsExhausted) } else { Ok(None) };
         }
         self.send(login, &snapshot, Some(&chosen.id), false, now).map(Some)
     }
@@ -436,7 +448,7 @@ impl ReferenceModel {
         &self,
         login: &Login,
         snapshot: &Snapshot,
-        (named, digits): (Option<&str>, usize),
+        (named, digits, is_four): (Option<&str>, usize, bool),
         now: u64,
         about: &mut About,
     ) -> Verdict<Waiting> {
@@ -462,7 +474,8 @@ impl ReferenceModel {
         };
         *about = Some(known.id.clone());
         let lane = login.lane();
-        if let Some(refused) = self.budgets.no_guesses(lane, now) {
+        let hardens = self.settings.when_exhausted == WhenExhausted::Harden;
+        if let Some(refused) = self.budgets.no_guesses(lane, now).filter(|_| !hardens) {
             return Err(refused.denial(snapshot.updated, now, |until| Denial::Locked { until }));
         }
         let mut brings_codes = false;
@@ -478,11 +491,15 @@ impl ReferenceModel {
             Enrollment::Active => {}
             Enrollment::Disabled => return Err(Denial::AuthenticatorDisabled),
         }
-        if digits != usize::from(self.settings.totp.digits) {
+        let codes = if is_four { 4 } else { 1 };
+        if digits != codes * usize::from(self.settings.totp.digits) {
             return Err(Denial::MalformedCode);
         }
+        if !is_four && self.wants_four(lane, known, now) {
+            return Err(Denial::FourCodesRequired);
+        }
         let attempts_left = self.attempts_left(&snapshot, login, &known.id);
-        if attempts_left == 0 {
+        if attempts_left == 0 && !is_four {
             return Err(Denial::AttemptsExhausted);
         }
         Ok(Waiting {
@@ -491,7 +508,7 @@ impl ReferenceModel {
             attempts_left,
             lane,
             failures: known.failures(),
-            is_long: false,
+            is_long: is_four,
             completes: known.completes(&self.settings),
             brings_codes,
         })

@@ -13,6 +13,7 @@ use crate::{
     value::{
         id::{AuthenticatorId, ChallengeId, TransactionId},
         instant::Millis,
+        lane::Lane,
     },
 };
 
@@ -47,6 +48,13 @@ impl AccountBody {
     ) -> u8 {
         let pair = self.transaction(transaction).and_then(|entry| entry.pair(id));
         pair.map_or(attempts, |pair| pair.attempts_left)
+    }
+
+    /// Whether four one-time passwords of an authenticator are wanted at once: the lane is hardened, or the
+    /// authenticator is at the cap of failures in a row there.
+    pub(crate) fn wants_four(&self, lane: Lane, id: AuthenticatorId, policy: &Policy, now: Millis) -> bool {
+        let hardened = policy.hardens_otp() && self.ledger.is_hardened(lane, policy, now);
+        hardened || self.authenticator(id).is_some_and(|known| known.hardens_at_cap(lane, policy))
     }
 
     /// What a code of this pair touches, and the challenge at this place.

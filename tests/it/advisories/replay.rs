@@ -2,6 +2,7 @@
 
 use countersign::{
     Account, Denial, Policy,
+    code::OtpCode,
     command::OtpRequest,
     factor::{AuthenticatorKind, Factor},
     record::AuthenticatorStatus,
@@ -120,6 +121,30 @@ fn v24_a_verdict_is_no_use_under_another_name() {
     let step = world.verifier.verify_recovery(&other, renamed, &codes[0], world.now);
     assert_eq!(world.run(step).unwrap_err(), Denial::InvalidRecoveryCode, "a hash is bound to its subject");
     assert!(world.tokens.is_empty());
+
+    // The secret of an app is bound to its subject as well, and so are four codes at once.
+    let mut named = World::new(Policy::default());
+    let (id, _, app) = named.enroll_totp();
+    named.pass(600);
+    let issued = named.tokens.len();
+    let renamed = edited(&named.account(), |record| record["subject"] = "user-1 ".into()).unwrap();
+    let at = |before: i64| app.at(named.now - Duration::seconds(30 * before));
+    let row = [3, 2, 1, 0].map(|before| at(before).expose().to_owned()).concat();
+    let (one, four) = (at(0), OtpCode::parse(&row).unwrap());
+    let own = named.login();
+    named.store.put(renamed.clone());
+    let other = session_of(&mut named, "user-1 ", "client-1");
+    for code in [&one, &four] {
+        let request = OtpRequest::new(code.clone()).authenticator(id);
+        let step = named.verifier.verify_otp(&own, renamed.clone(), &request, named.now, None);
+        assert!(!step.writes());
+        assert_eq!(named.run(step).unwrap_err(), Denial::WrongRecord);
+        named.store.put(renamed.clone());
+        let step = named.verifier.verify_otp(&other, renamed.clone(), &request, named.now, None);
+        let denial = named.run(step).unwrap_err();
+        assert!(matches!(denial, Denial::InvalidOtpCode { .. } | Denial::InvalidLongCode), "{denial:?}");
+    }
+    assert_eq!(named.tokens.len(), issued);
 
     // An answer is repeated to the very code, in the very transaction, as the very token.
     let session = world.login();

@@ -619,7 +619,7 @@ fn a_challenge_asks_for_the_code_and_writes_nothing() {
     for request in [&only_otp, &named] {
         let challenged = ask(&mut world, request).unwrap();
         assert_eq!((challenged.authenticator, challenged.expires), (app_id, session.expires()));
-        assert!(matches!(challenged.prompt, Prompt::Otp) && challenged.prompt.sent().is_none());
+        assert!(matches!(challenged.prompt, Prompt::Otp { codes: 1 }) && challenged.prompt.sent().is_none());
     }
     assert_eq!((*world.store.swaps.borrow(), world.mails.len()), (swaps, 1));
     for request in [

@@ -30,6 +30,10 @@ export function explain(refusal) {
   if (error === 'expired_token' ? message === 'mfa_token is expired' : status === 401 && error === 'invalid_grant') {
     return { text: 'This sign-in took too long. Please start again.', restart: true };
   }
+  // The server wants four codes that follow each other: the page collects them.
+  if (message.startsWith('Invalid otp_code. Enter four')) {
+    return { text: 'Many wrong codes were entered for this account, so one code is not enough now. Enter four that follow each other.', fourCodes: true };
+  }
   const otp = message === 'Invalid otp_code.';
   if (otp || message === 'Invalid binding_code.') {
     const left = body.attempts_left;

@@ -257,7 +257,7 @@ pub(super) const COMMANDS: [&str; 21] = [
 
 /// How a command of the core can end: allowed, or refused with one of the names of
 /// [`Denial::code`](countersign::Denial::code). A test compares this list with the library's.
-pub(super) const DENIALS: [&str; 39] = [
+pub(super) const DENIALS: [&str; 40] = [
     "accepted",
     "malformed_token",
     "expired_token",
@@ -289,6 +289,7 @@ pub(super) const DENIALS: [&str; 39] = [
     "challenge_cancelled",
     "malformed_code",
     "invalid_long_code",
+    "four_codes_required",
     "invalid_binding_code",
     "invalid_otp_code",
     "authenticator_required",

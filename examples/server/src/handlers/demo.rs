@@ -44,6 +44,7 @@ pub(crate) async fn info(State(app): State<Arc<App>>) -> Json<Value> {
         "policy": app.preset.name(),
         "code_digits": settings.code_digits,
         "otp_digits": settings.totp.digits,
+        "otp_step": settings.totp.step.whole_seconds(),
         "cool_down": settings.cool_down.whole_seconds(),
         "recovery_codes": settings.recovery_codes,
     });

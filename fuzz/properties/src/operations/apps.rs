@@ -46,8 +46,9 @@ impl Run {
         }
     }
 
-    /// `how`: with bit 2 the app is not named, with 4 the session is the latest, with 5 a digit is too many; the lowest
-    /// two say of which step the code is.
+    /// `how`: with bit 2 the app is not named, with 4 the session is the latest, with 5 a digit is too many, with 6 it
+    /// is four codes, of which the last is of that step; the lowest two say of which step the code is. Four wrong ones
+    /// differ from the right ones in the one that bit 3 and the lowest say.
     pub(super) fn guess_otp(&mut self, on: u8, how: u8, right: bool) {
         let now = self.now;
         let Some(app) = latest(&self.apps, on) else { return };
@@ -65,20 +66,30 @@ impl Run {
         };
         let near: Vec<String> =
             (present.saturating_sub(2)..=present + 2).map(|step| app.code(step)).collect();
-        let mut digits = match right {
-            true => app.code(step),
-            false => (0_u32..).map(|n| format!("{n:06}")).find(|code| !near.contains(code)).unwrap(),
+        let unused = (0_u32..).map(|n| format!("{n:06}")).find(|code| !near.contains(code)).unwrap();
+        let is_four = how & 0x40 != 0;
+        let mut codes: Vec<String> = match is_four {
+            true => (step.saturating_sub(3)..=step).map(|step| app.code(step)).collect(),
+            false => vec![app.code(step)],
         };
+        if !right {
+            let place = usize::from(how >> 2 & 2 | how & 1) % codes.len();
+            codes[place] = unused;
+        }
+        let mut digits = codes.concat();
         if how & 0x20 != 0 {
             digits.push('0');
         }
-        let mut request = OtpRequest::new(OtpCode::parse(&digits).unwrap());
+        let mut request = OtpRequest::new(match OtpCode::parse(&digits) {
+            Ok(code) => code,
+            Err(_) => return,
+        });
         let named = (how & 4 == 0).then_some(app.id);
         request.authenticator = named;
         let before = self.snapshot.clone();
         let mut about = None;
         let id = named.map(|id| id.to_string());
-        let of = (id.as_deref(), digits.len());
+        let of = (id.as_deref(), digits.len(), is_four);
         let waiting = self.model.rules.verify_otp(&login, &before, of, millis(now), &mut about);
         let meant = waiting.as_ref().ok().map(|waiting| &waiting.authenticator);
         let secret = self.apps.iter().find(|app| meant.is_some_and(|id| app.id.to_string() == *id)).cloned();
@@ -101,10 +112,23 @@ impl Run {
             let of = format!("{} {}", known.id, known.address());
             let window = self.model.rules.window(known.last_step(), millis(now));
             // Of two steps with one code the later counts.
-            taken = window.into_iter().rev().find(|step| secret.code(*step) == digits);
+            let to_come = |step: u64| known.last_step().is_none_or(|last| step > last);
+            let shown = |step: u64| match is_four {
+                // Each of the four is to come, not only the last.
+                true => {
+                    let row = step.saturating_sub(3)..=step;
+                    row.clone().all(to_come)
+                        && row.map(|step| secret.code(step)).collect::<String>() == digits
+                }
+                false => secret.code(step) == digits,
+            };
+            taken = window.into_iter().rev().find(|step| shown(*step));
             if taken.is_some() {
                 expected.tokens = usize::from(waiting.completes && login.scopes.is_none());
                 expected.told.extend(waiting.confirms.then(|| format!("added {of}")));
+            } else if is_four {
+                assert!(seen.outbox.is_none(), "four wrong codes write nothing");
+                expected.verdict = Err(Denial::InvalidLongCode);
             } else {
                 let of = (known.is_active(), of.as_str());
                 let (attempts_left, told) = self.model.failed(&login, waiting, of, millis(now));

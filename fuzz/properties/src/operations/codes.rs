@@ -77,7 +77,7 @@ impl Run {
         assert_eq!(Some(answer.authenticator.to_string()), about, "the chosen authenticator");
         let Some(sending) = expected.unwrap() else {
             assert!(
-                matches!(answer.prompt, Prompt::Otp) && seen.outbox.is_none(),
+                matches!(answer.prompt, Prompt::Otp { .. }) && seen.outbox.is_none(),
                 "nothing is sent to an app"
             );
             assert_eq!(

@@ -7,9 +7,12 @@ import { codeIn, digitsIn, digitsOf } from '../code.js';
 import { copy, h } from '../dom.js';
 import { byApp, byMail, hasRecovery, isElevated, verifyOtp } from '../journey.js';
 import { button, disable, field, form, heading, isDisabled } from '../parts.js';
-import { attemptsText } from '../refusals.js';
-import { go, signOut, state } from '../state.js';
+import { attemptsText, explain } from '../refusals.js';
+import { go, set, signOut, state } from '../state.js';
 import { clock } from '../time.js';
+
+/** How many codes are entered at once while the account is guessed at. */
+const ROW = 4;
 
 /** What an app takes: the drawing for its camera, and the same as text. */
 function setupOf({ secret, barcode }) {
@@ -33,6 +36,12 @@ export function app() {
   const { input } = entry;
   input.classList.add('code-input');
   let armed = true; // whether the last digit submits
+  let row = []; // the codes that were entered so far, where four are wanted
+  let next = 0; // when the app shows the next one
+  const progress = h('p', { class: 'hint', id: 'row', role: 'status', hidden: true });
+  /** The app's next step, by this device's clock. */
+  const nextStep = (now) => (Math.floor(now / 1000 / state.info.otp_step) + 1) * state.info.otp_step * 1000;
+  const restart = () => { row = []; next = 0; input.value = ''; armed = true; };
   const submit = () => {
     armed = false;
     if (!isDisabled(main)) node.requestSubmit();
@@ -53,10 +62,22 @@ export function app() {
     fields: [entry], choices: remembering ? [remembering] : [], submit: confirm ? 'Confirm the app' : 'Verify', busy: 'Checking…',
     check: () => (input.value.length === digits ? null : [entry, `Enter all ${digits} digits of the code.`]),
     action: async () => {
+      if (state.challenge.four) {
+        // One code of each step: the same one again is not the next.
+        if (row.at(-1) !== input.value) row.push(input.value);
+        next = nextStep(Date.now());
+        input.value = '';
+        armed = true;
+        if (row.length < ROW) return;
+      }
+      const otp = row.length ? row.join(' ') : input.value;
       input.readOnly = true;
-      try { await verifyOtp(input.value, !more && remember.checked); } finally { input.readOnly = false; }
+      try { await verifyOtp(otp, !more && remember.checked); } finally { input.readOnly = false; if (row.length) restart(); }
     },
-    extra: [left],
+    refused: (refusal) => {
+      if (explain(refusal).fourCodes) { set({ challenge: { ...state.challenge, four: true } }); restart(); }
+    },
+    extra: [progress, left],
   });
   const others = byMail().length + byApp().length > 1;
   return {
@@ -79,6 +100,14 @@ export function app() {
     tick(now) {
       const paused = now < state.codesFrom;
       if (main.classList.contains('busy')) return;
+      const waits = row.length > 0 && now < next;
+      progress.hidden = !state.challenge?.four;
+      progress.textContent = waits ? `Code ${row.length} of ${ROW} is in. The app shows the next one in ${clock(next, now)}.` : `Enter code ${row.length + 1} of ${ROW}, each as the app shows it.`;
+      if (waits) {
+        disable(main, true);
+        main.textContent = `Next code in ${clock(next, now)}`;
+        return;
+      }
       disable(main, paused);
       const word = confirm ? 'Confirm the app' : 'Verify';
       main.textContent = paused ? `${word} in ${clock(state.codesFrom, now)}` : word;
