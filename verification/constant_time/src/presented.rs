@@ -112,9 +112,9 @@ pub fn conceal_digits(code: &mut BindingCode, conceal: fn(&mut u8)) {
 pub fn altered_otp(scene: &mut Scene, right: &OtpCode, presented: Presented) -> OtpCode {
     let symbols = altered_symbols(scene, right.expose(), "0123456789", presented);
     let mut code = OtpCode::parse(&symbols).unwrap();
-    let length = code.length();
-    // The length is the one byte that is neither a digit nor nothing.
-    bytes_of_otp(&mut code).iter_mut().filter(|byte| **byte != length).for_each(conceal);
+    // The numbers of digits and of codes are the bytes that are neither a digit nor nothing.
+    let secret = |byte: &&mut u8| byte.is_ascii_digit() || **byte == 0;
+    bytes_of_otp(&mut code).iter_mut().filter(secret).for_each(conceal);
     code
 }
 

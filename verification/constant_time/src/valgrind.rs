@@ -95,7 +95,7 @@ pub fn bytes_of(code: &mut BindingCode) -> &mut [u8] {
 #[must_use]
 pub fn bytes_of_otp(code: &mut OtpCode) -> &mut [u8] {
     let length = size_of_val(code);
-    // SAFETY: a one-time password is an array of bytes and a byte: there is no padding, and no byte that is
+    // SAFETY: a one-time password is an array of bytes and two bytes: there is no padding, and no byte that is
     // not allowed.
     unsafe { std::slice::from_raw_parts_mut(std::ptr::from_mut(code).cast(), length) }
 }

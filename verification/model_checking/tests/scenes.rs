@@ -1,7 +1,7 @@
 //! The scenes: each holds with a conditional store, and each wrong store has a counterexample in one of them.
 
 use countersign::{
-    code::RecoveryCode,
+    code::{OtpCode, RecoveryCode},
     policy::{AtCap, Rate, RecoveryThrottle, Remember, Settings, WhenExhausted},
 };
 use countersign_testkit::{World, address, lock, policy, totp, wrong, wrong_otp};
@@ -333,6 +333,34 @@ fn one_time_passwords_guessed() {
     holds("one-time passwords guessed", &scene);
     breaks("one-time passwords guessed", &scene, Store::LastWriteWins, LIMIT);
     breaks("one-time passwords guessed", &scene, Store::RollsBack, LIMIT);
+}
+
+/// A hardened lane: four right codes are taken once, a single right one never, and four wrong ones cost no swap, in any
+/// order of loads and swaps.
+#[test]
+fn four_codes_of_an_app() {
+    let mut world = World::new(policy(|settings| {
+        (settings.when_exhausted, settings.at_cap) = (WhenExhausted::Harden, AtCap::Harden);
+        settings.guess_bucket = Rate::new(1, Duration::hours(100));
+        settings.attempts = 1;
+    }));
+    let (.., app) = world.enroll_totp();
+    world.pass(3_600);
+    let near: Vec<_> = (-4..=4).map(|step| app.at(world.now + Duration::seconds(30 * step))).collect();
+    let bad = wrong_otp(&near.iter().collect::<Vec<_>>());
+    let session = world.login();
+    world.verify_otp(&session, bad.clone()).unwrap_err();
+    let row = |codes: [&OtpCode; 4]| OtpCode::parse(&codes.map(OtpCode::expose).concat()).unwrap();
+    let right = row([&near[1], &near[2], &near[3], &near[4]]);
+    let wrong = row([&near[1], &near[2], &bad, &near[4]]);
+    let node =
+        |world: &mut World, code: &OtpCode| (0, vec![Command::Otp(world.login(), code.clone().into())]);
+    let nodes = [&right, &right, &wrong, &near[4]].map(|code| node(&mut world, code));
+    let mut scene = scene(&mut world, nodes.to_vec());
+    scene.mail_limit = 0;
+    scene.reached = vec![token()];
+    holds("four codes of an app, twice", &scene);
+    breaks("four codes of an app, twice", &scene, Store::LastWriteWins, TOKEN);
 }
 
 #[test]
