@@ -157,6 +157,21 @@ mod tests {
         assert!(near(policy.guess_probability(), 7.90e-4), "the weakest is email");
     }
 
+    /// A row of four codes is a guess of its own: as many are right as may be the last of them.
+    #[test]
+    fn a_row_of_four_codes_is_as_likely_as_four_of_its_codes() {
+        let policy = Policy::default();
+        let is = |kind, one, four| {
+            let (short, long) = policy.chances(kind).unwrap();
+            assert!(near(short, one) && near(long, four), "{short} {long}");
+        };
+        is(AuthenticatorKind::Email, 1e-6, 1e-20);
+        is(AuthenticatorKind::Totp, 2e-6, 2e-24);
+        is(AuthenticatorKind::Hotp, 6e-6, 48e-24);
+        let (_, long) = Policy::auth0().chances(AuthenticatorKind::Totp).unwrap();
+        assert!(near(long, 3e-24), "four are taken under every policy");
+    }
+
     #[test]
     fn a_factor_that_is_off_is_not_counted() {
         let with = |change: fn(&mut Settings)| {

@@ -5,10 +5,10 @@ use countersign::{
     Denial, Policy, Session,
     command::OtpRequest,
     factor::AuthenticatorKind,
-    policy::{FactorUse, Rate, Settings},
+    policy::{FactorUse, Rate, Settings, WhenExhausted},
     record::Lane,
 };
-use countersign_testkit::{Given, World, totp, wrong};
+use countersign_testkit::{Given, World, totp, wrong, wrong_otp};
 use time::Duration;
 
 /// Each preset with email as a factor, how many guesses a lane admits in a year, and in which steps of
@@ -98,6 +98,48 @@ fn a_year_of_guessing_comes_to_what_the_formula_counts() {
             let published = policy.guess_probability_of(&[AuthenticatorKind::Email], &[lane]);
             assert!((published / chance - 1.0).abs() < 0.001, "{published} is not {chance}");
         }
+    }
+}
+
+/// The same at an app, whose codes have no challenge: what is counted is as many, and what is asked for then
+/// is four codes, or nothing.
+#[test]
+fn a_year_of_guessing_at_an_app_comes_to_what_the_formula_counts() {
+    for (policy, admitted, step) in presets() {
+        let hardens = policy.settings().when_exhausted == WhenExhausted::Harden;
+        let right = if policy.settings().totp.steps_ahead == 1 { 3.0 } else { 2.0 };
+        let mut world = World::new(policy.clone());
+        let (_, _, app) = world.enroll_totp();
+        world.pass(86_400 * 400);
+        let end = world.now + Duration::days(365);
+        let mut counted = 0_u64;
+        while world.now < end {
+            // The account's holder comes by, which ends the failures in a row and touches no budget.
+            let session = world.login();
+            let _ = world.verify_otp(&session, app.at(world.now));
+            let near: Vec<_> =
+                (-2..=2).map(|step| app.at(world.now + Duration::seconds(30 * step))).collect();
+            let guess = wrong_otp(&near.iter().collect::<Vec<_>>());
+            loop {
+                let session = world.login();
+                match world.verify_otp(&session, guess.clone()).unwrap_err() {
+                    Denial::InvalidOtpCode { .. } => counted += 1,
+                    Denial::FourCodesRequired if hardens => break,
+                    Denial::Locked { .. } if !hardens => break,
+                    denial => panic!("{denial}"),
+                }
+            }
+            world.pass(step);
+            world.audits.clear();
+            world.events.clear();
+            world.tokens.clear();
+            world.store.outbox.borrow_mut().clear();
+        }
+        println!("{counted} guesses, {admitted} admitted");
+        assert!(counted <= admitted && counted * 100 >= admitted * 97, "{counted} of {admitted}");
+        let chance = 1.0 - (1.0 - right * 1e-6_f64).powf(admitted as f64);
+        let published = policy.guess_probability_of(&[AuthenticatorKind::Totp], &[Lane::Unknown]);
+        assert!((published / chance - 1.0).abs() < 0.001, "{published} is not {chance}");
     }
 }
 
