@@ -63,6 +63,8 @@ const COMMANDS: u8 = 16;
 
 /// The variant of an enrollment and of an answer that is of an app.
 const APP: u8 = 8;
+/// A variant of a code of an app: four codes at once.
+const FOUR: u8 = 1;
 
 /// In `how`: the swap is lost, or nobody knows whether it was stored.
 pub(crate) const LOST: u8 = 0x80;
@@ -134,6 +136,7 @@ pub(crate) fn journeys() -> Vec<(&'static str, Vec<[u8; 3]>)> {
         [right, 0, 4],
         [CLOCK, 0, 3],
     ];
+    let row = FOUR << 4;
     // Guesses until four codes are wanted: one is refused, a wrong row and a right one are judged.
     let four = [
         [BEGIN, 0, 0],
@@ -145,14 +148,14 @@ pub(crate) fn journeys() -> Vec<(&'static str, Vec<[u8; 3]>)> {
         [wrong, 0, 0],
         [CHALLENGE, 0, 0],
         [right, 0, 0],
-        [wrong, 0, 0x40],
-        [wrong, 0, 0x49],
-        [right, 0, 0x42],
-        [right, 0, 0x40],
+        [wrong | row, 0, 0],
+        [wrong | row, 0, 9],
+        [right | row, 0, 2],
+        [right | row, 0, 0],
         [BEGIN, 0, 0],
-        [right, 0, 0x40],
+        [right | row, 0, 0],
         [CLOCK, 0, 3],
-        [right, 0, 0x41],
+        [right | row, 0, 1],
     ];
     let second_app = [
         [ELEVATE, 0, 0],
@@ -475,8 +478,8 @@ impl Run {
             ASSOCIATE if variant & APP != 0 => self.associate_app(on, how),
             ASSOCIATE => self.associate(on, how),
             CHALLENGE => self.challenge(variant, on, how),
-            RIGHT if variant & APP != 0 => self.guess_otp(on, how, true),
-            WRONG if variant & APP != 0 => self.guess_otp(on, how, false),
+            RIGHT if variant & APP != 0 => self.guess_otp((on, variant), how, true),
+            WRONG if variant & APP != 0 => self.guess_otp((on, variant), how, false),
             RIGHT => self.guess(on, how, true),
             WRONG => self.guess(on, how, false),
             RECOVER => self.recover(on, how),

@@ -46,10 +46,10 @@ impl Run {
         }
     }
 
-    /// `how`: with bit 2 the app is not named, with 4 the session is the latest, with 5 a digit is too many, with 6 it
-    /// is four codes, of which the last is of that step; the lowest two say of which step the code is. Four wrong ones
+    /// `how`: with bit 2 the app is not named, with 4 the session is the latest, with 5 a digit is too many; the lowest
+    /// two say of which step the code is. A variant is four codes, of which the last is of that step; four wrong ones
     /// differ from the right ones in the one that bit 3 and the lowest say.
-    pub(super) fn guess_otp(&mut self, on: u8, how: u8, right: bool) {
+    pub(super) fn guess_otp(&mut self, (on, variant): (u8, u8), how: u8, right: bool) {
         let now = self.now;
         let Some(app) = latest(&self.apps, on) else { return };
         // The app is set up and confirmed in one login, and answers in every later one.
@@ -67,7 +67,7 @@ impl Run {
         let near: Vec<String> =
             (present.saturating_sub(2)..=present + 2).map(|step| app.code(step)).collect();
         let unused = (0_u32..).map(|n| format!("{n:06}")).find(|code| !near.contains(code)).unwrap();
-        let is_four = how & 0x40 != 0;
+        let is_four = variant & FOUR != 0;
         let mut codes: Vec<String> = match is_four {
             true => (step.saturating_sub(3)..=step).map(|step| app.code(step)).collect(),
             false => vec![app.code(step)],
