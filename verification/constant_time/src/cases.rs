@@ -84,6 +84,11 @@ pub const CASES: &[Case] = &[
     wide("one-time code", "wrong last digit", 1, || one_time_password(0, Last)),
     wide("one-time code", "wrong digits", 1, || one_time_password(0, Random)),
     wide("one-time code", "right, used before", 1, used_one_time_password),
+    wide("one-time code", "four right ones", 2, || four_one_time_passwords(0, Right)),
+    wide("one-time code", "four, a step too old", 1, || four_one_time_passwords(2, Right)),
+    wide("one-time code", "four, wrong first digit", 1, || four_one_time_passwords(0, First)),
+    wide("one-time code", "four, wrong last digit", 1, || four_one_time_passwords(0, Last)),
+    wide("one-time code", "four, wrong digits", 1, || four_one_time_passwords(0, Random)),
     wide("one-time code", "confirms an enrollment", 2, confirming_one_time_password),
     case("one-time code", "typed", 6, typed_one_time_password),
     case("mfa_token", "right", 2, || mfa_token(Right)),
@@ -413,6 +418,27 @@ fn one_time_password(before: u64, presented: Presented) -> Observation {
         assert!(outcome.into_parts().0.unwrap().completed);
     } else {
         assert_eq!(outcome.into_parts().0.unwrap_err(), Denial::InvalidOtpCode { attempts_left: 4 });
+    }
+    seen
+}
+
+/// Four codes at once, of which the last is of the step that many before the present one.
+fn four_one_time_passwords(before: u64, presented: Presented) -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (account, app) = scene.enroll_app();
+    // None of the four steps is over.
+    scene.now += Duration::seconds(300);
+    let session = scene.login();
+    let row = [3, 2, 1, 0].map(|earlier| app.code(scene.now, before + earlier).expose().to_owned()).concat();
+    let right = OtpCode::parse(&row).unwrap();
+    let code = altered_otp(&mut scene, &right, presented).into();
+    let work = || opened(scene.verifier.verify_otp(&session, account, &code, scene.now, None));
+    let (outcome, seen) = observe(work);
+    assert!(outcome.audit().evaluated);
+    if before < 2 && presented == Right {
+        assert!(outcome.into_parts().0.unwrap().completed);
+    } else {
+        assert_eq!(outcome.into_parts().0.unwrap_err(), Denial::InvalidLongCode);
     }
     seen
 }
