@@ -97,8 +97,9 @@ export async function challenge(authenticator) {
   expectCode(answer, { purpose: 'authenticate', name: authenticator.name, authenticator: { id: authenticator.id, name: authenticator.name } });
 }
 
+// A client that names itself is shown the recovery codes again when it asks again.
 export async function associate(email) {
-  const body = { authenticator_types: ['oob'], oob_channels: ['email'], email };
+  const body = { ...client(), authenticator_types: ['oob'], oob_channels: ['email'], email };
   const answer = await call('POST', '/mfa/associate', { bearer: bearer(), body });
   const recoveryCodes = answer.recovery_codes || null;
   expectCode(answer, { purpose: 'confirm', name: email, email }, { recoveryCodes, unsaved: Boolean(recoveryCodes) });
@@ -106,7 +107,7 @@ export async function associate(email) {
 
 /** Shows the secret for an app. The server shows the same one again while this sign-in lasts. */
 export async function associateApp() {
-  const answer = await call('POST', '/mfa/associate', { bearer: bearer(), body: { authenticator_types: ['otp'] } });
+  const answer = await call('POST', '/mfa/associate', { bearer: bearer(), body: { ...client(), authenticator_types: ['otp'] } });
   const barcode = await call('POST', '/demo/barcode', { body: { text: answer.barcode_uri }, raw: true });
   const recoveryCodes = answer.recovery_codes || null;
   const patch = { recoveryCodes, unsaved: Boolean(recoveryCodes), setup: { secret: answer.secret, barcode } };

@@ -46,8 +46,13 @@ export async function app(visitor) {
   await visitor.sound('code of an app');
   await page.fill('#otp', confirming);
   await visitor.errorAt('otp', /That code is not right/);
+  await page.check('#remember');
   await page.fill('#otp', codeOf(key, 1));
   await visitor.view('You are signed in');
+  await visitor.see('a code of the app has the device remembered', '.row[data-id^=device] .row-name', /^This device$/);
+  await visitor.press('Forget This device');
+  await visitor.press('Forget it');
+  await visitor.see('it is forgotten', '#card .notice', /The device is forgotten/);
 
   await visitor.press('Add an address');
   await page.fill('#address', 'user@example.com');
