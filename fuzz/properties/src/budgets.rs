@@ -318,6 +318,16 @@ impl Budgets {
         self.buckets.notices.settle(NOTICES, now);
     }
 
+    /// The unknown lane has a burst of messages again.
+    pub(crate) fn revoked(&mut self, now: u64) {
+        let (rates, own) = (self.sends, self.buckets.lane_mut(Lane::Unknown));
+        own.sends.bucket.0 = own.sends.bucket.0.min(now);
+        if let Some(rate) = rates.1 {
+            own.sends.long.settle(rate, now);
+            own.sends.long.0 = own.sends.long.0.saturating_sub(rates.0.burst * rate.every);
+        }
+    }
+
     /// Takes over what a step did that nobody saw.
     pub(crate) fn adopt(&mut self, stored: Buckets) {
         self.buckets = stored;

@@ -167,6 +167,7 @@ impl Run {
         let ends = Some(("revoked", false));
         let said = Expected { ends, ..host_expected("revoke_sessions", None, &Ok(()), now) };
         assert!(self.snapshot.devices.is_empty(), "a change of the password forgets every device");
+        self.model.rules.budgets.revoked(millis(now));
         self.judge(&seen, &before, said);
     }
 
