@@ -3,23 +3,26 @@
 
     python3 verification/negative_controls/run.py [--host] [word ...]
 
-Every control of guards.json is tried in a copy of the tree, or only those whose test contains one of the words. With
-`--host` it is the reference host's advisory tests and host.json; that builds the whole host, again for each control. A
-control passes if its test fails by a failed test; a text that is not found exactly once, a library that does not
-compile, a test that hangs and a test that passes are failures of the control. The exit status is 1 if any control
-failed, if an advisory test fails in the unmodified tree, or if a test has no control.
+Every control of guards.json is tried in a copy of the tree, or only those whose test contains one of the words; two
+copies, each with a build of its own, are tried at once. With `--host` it is the reference host's advisory tests and
+host.json, in one copy; that builds the whole host, again for each control. A control passes if its test fails by a
+failed test; a text that is not found exactly once, a library that does not compile, a test that hangs and a test that
+passes are failures of the control. The exit status is 1 if any control failed, if an advisory test fails in the
+unmodified tree, or if a test has no control.
 
-CARGO_TARGET_DIR, if it is set, is where the copy is built; otherwise target/controls is.
+CARGO_TARGET_DIR, if it is set, is where the copies are built; otherwise target/controls is.
 """
 
 import json
 import os
+import queue
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -29,6 +32,8 @@ GUARDS = Path(__file__).resolve().with_name("host.json" if HOST else "guards.jso
 PACKAGE = "countersign-server" if HOST else "countersign"
 # The program that has the tests of guards, and where in it they are: the advisories, and the cases of the epoch.
 PROGRAM, TESTS = ("advisories", []) if HOST else ("it", ["advisories::", "epoch::l"])
+# How many controls are tried at once. A second build of the host would take longer than it saves.
+JOBS = 1 if HOST else 2
 # A removed guard can make a test go on for ever.
 TIMEOUT_S = 1_200 if HOST else 300
 
@@ -40,10 +45,9 @@ class ControlError(Exception):
 def cargo_test(tree, *arguments, program=PROGRAM):
     """Runs the advisory tests in the tree and gives the exit status and everything that was printed."""
     environment = dict(os.environ)
-    environment.setdefault("CARGO_TARGET_DIR", str(ROOT / "target" / "controls"))
-    if HOST:
-        # The last control's server would otherwise lie where others look for the real one.
-        environment["CARGO_TARGET_DIR"] += "/host"
+    builds = Path(environment.get("CARGO_TARGET_DIR") or ROOT / "target" / "controls")
+    # The last control's server must not lie where others look for the real one.
+    environment["CARGO_TARGET_DIR"] = str(builds / ("host" if HOST else "library") / tree.name)
     # Nothing here is debugged: builds are faster and panics print less.
     environment.update(
         CARGO_PROFILE_DEV_DEBUG="0", CARGO_INCREMENTAL="1", CARGO_TERM_COLOR="never", RUST_BACKTRACE="0"
@@ -135,39 +139,66 @@ def other_tests(tree, controls):
     return found
 
 
+def verdict_of(tree, control, tests):
+    """Whether a control passed, and the line that says so."""
+    name, begun = control["test"], time.monotonic()
+    try:
+        if name not in tests:
+            raise ControlError("there is no such test")
+        run_control(tree, control, tests[name])
+    except ControlError as error:
+        passed, verdict, reason = False, "FAIL", f": {error}"
+    else:
+        passed, verdict, reason = True, "pass", ""
+    return passed, f"{verdict} {time.monotonic() - begun:5.1f} s  {name}: {control['why']}{reason}"
+
+
+def try_all(trees, controls, tests):
+    """Tries the controls, one at a time in each of the trees, and gives how many passed."""
+    waiting, verdicts = queue.SimpleQueue(), queue.SimpleQueue()
+    for control in controls:
+        waiting.put(control)
+
+    def work(tree):
+        while True:
+            try:
+                control = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                verdicts.put(verdict_of(tree, control, tests))
+            except Exception as error:  # The loop below waits for a verdict on each control.
+                verdicts.put((False, f"FAIL {control['test']}: {error!r}"))
+
+    for tree in trees:
+        threading.Thread(target=work, args=(tree,), daemon=True).start()
+    passed = 0
+    for _ in controls:
+        good, line = verdicts.get()
+        passed += good
+        print(line, flush=True)
+    return passed
+
+
 def main():
     controls = json.loads(GUARDS.read_text(encoding="utf-8"))
     words = [word for word in sys.argv[1:] if word != "--host"]
     with tempfile.TemporaryDirectory(prefix="controls-") as folder:
-        tree = Path(folder) / "tree"
-        # Every copy is as new as this run: cargo goes by the files' times, and a build folder that an earlier run left
-        # behind holds the last control's library.
-        ignored = shutil.ignore_patterns("target", ".git", "node_modules")
-        shutil.copytree(ROOT, tree, ignore=ignored, copy_function=shutil.copy)
-        tests = advisory_tests(tree)
+        trees = [Path(folder) / f"tree{number}" for number in range(JOBS)]
+        for tree in trees:
+            # Every copy is as new as this run: cargo goes by the files' times, and a build folder that an earlier run
+            # left behind holds the last control's library.
+            ignored = shutil.ignore_patterns("target", ".git", "node_modules")
+            shutil.copytree(ROOT, tree, ignore=ignored, copy_function=shutil.copy)
+        tests = advisory_tests(trees[0])
         print(f"{len(tests)} advisory tests pass in the unmodified tree", flush=True)
-        passed, failed = 0, 0
-        for test in sorted(tests.keys() - {control["test"] for control in controls}):
+        uncontrolled = sorted(tests.keys() - {control["test"] for control in controls})
+        for test in uncontrolled:
             print(f"FAIL {test}: no control takes its guard out", flush=True)
-            failed += 1
-        tests |= other_tests(tree, [control for control in controls if control["test"] not in tests])
-        for control in controls:
-            name = control["test"]
-            if words and not any(word in name for word in words):
-                continue
-            begun = time.monotonic()
-            try:
-                if name not in tests:
-                    raise ControlError("there is no such test")
-                run_control(tree, control, tests[name])
-            except ControlError as error:
-                failed += 1
-                verdict, reason = "FAIL", f": {error}"
-            else:
-                passed += 1
-                verdict, reason = "pass", ""
-            seconds = time.monotonic() - begun
-            print(f"{verdict} {seconds:5.1f} s  {name}: {control['why']}{reason}", flush=True)
+        tests |= other_tests(trees[0], [control for control in controls if control["test"] not in tests])
+        chosen = [control for control in controls if not words or any(word in control["test"] for word in words)]
+        passed = try_all(trees, chosen, tests)
+        failed = len(chosen) - passed + len(uncontrolled)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
