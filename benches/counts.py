@@ -34,8 +34,8 @@ TARGETS = [
     ("verification/whole/full_right", "verification/whole/floor", 1.5),
     ("verification/recovery/right_10", "verification/recovery/right_01", 1.2),
     ("verification/token/forged", "verification/token/floor", 1.2),
-    ("verification/bare/wrong", "verification/bare/right", 1.03),
-    ("verification/bare/right", "verification/bare/wrong", 1.03),
+    ("verification/bare/wrong", "verification/bare/right", 1.04),
+    ("verification/bare/right", "verification/bare/wrong", 1.04),
     ("verification/whole/full_right", "verification/whole/empty_right", 1.1),
 ]
 

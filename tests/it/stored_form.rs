@@ -484,6 +484,23 @@ fn corrupt_records_with_apps_are_refused() {
             }),
         ],
     );
+    // A device that is not confirmed has no counter behind it.
+    let unconfirmed_device = |last_counter: Value| {
+        let golden = String::from_utf8(read("account-apps.v1.json")).unwrap();
+        let mut record: Value =
+            serde_json::from_str(&golden.replace("totp|dev_3ehwPIrAoye0nI5j", "hotp|dev_3ehwPIrAoye0nI5j"))
+                .unwrap();
+        let known = &mut record["v1"]["authenticators"];
+        let mut factor = known[1]["factor"].clone();
+        factor["hotp"]["last_counter"] = last_counter;
+        known[2]["factor"] = factor;
+        serde_json::from_value::<Account>(record).map_err(|error| error.to_string())
+    };
+    assert!(unconfirmed_device(Value::Null).is_ok());
+    for counter in [0, 1, 2] {
+        let error = unconfirmed_device(json!(counter)).unwrap_err();
+        assert!(error.contains("an unconfirmed authenticator has accepted a code"), "{error}");
+    }
     // A challenge is answered by a message, which an app does not get.
     let golden: Value = serde_json::from_slice(&read("account-full.v1.json")).unwrap();
     let apps: Value = serde_json::from_slice(&read("account-apps.v1.json")).unwrap();
