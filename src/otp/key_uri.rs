@@ -198,7 +198,8 @@ mod tests {
             assert!(alloc::format!("{error}").starts_with("the issuer takes 1 to 254 bytes"));
             assert_eq!(KeyLabel::new("a", part).unwrap_err().part(), "account", "{part:?}");
         }
-        assert!(KeyLabel::new("a b", "c d").is_ok());
+        let label = KeyLabel::new("a b", "c d").unwrap();
+        assert_eq!(alloc::format!("{label:?}"), r#"KeyLabel { issuer: "a b", .. }"#);
     }
 
     /// A text that grows moves, and what it held stays behind in freed memory.
