@@ -11,7 +11,7 @@ use countersign::{
     policy::{AtCap, FactorUse, Rate, Settings, WhenExhausted},
     record::Lane,
 };
-use countersign_testkit::{World, bucket, client, lock, millis, wrong};
+use countersign_testkit::{World, bucket, client, hotp, lock, millis, totp, wrong};
 use time::{Duration, OffsetDateTime};
 
 /// A burst, and the interval of its refill in seconds.
@@ -35,6 +35,10 @@ struct Preset {
     lists: [usize; 3],
     /// For how many days a device is remembered, and whether it takes the place of a second factor.
     remember: (i64, bool),
+    /// Whether an app's clock may be a step ahead.
+    app_ahead: bool,
+    /// How many presses a device may be ahead.
+    look_ahead: u64,
 }
 
 const DAY: i64 = 86_400;
@@ -57,6 +61,8 @@ const PRESETS: [Preset; 3] = [
         codes_after_use: 9,
         lists: [16, 3, 8],
         remember: (30, false),
+        app_ahead: false,
+        look_ahead: 5,
     },
     Preset {
         settings: Settings::auth0,
@@ -75,6 +81,8 @@ const PRESETS: [Preset; 3] = [
         codes_after_use: 1,
         lists: [50, 5, 8],
         remember: (30, true),
+        app_ahead: true,
+        look_ahead: 5,
     },
     Preset {
         settings: Settings::strict,
@@ -93,6 +101,8 @@ const PRESETS: [Preset; 3] = [
         codes_after_use: 10,
         lists: [8, 2, 4],
         remember: (90, false),
+        app_ahead: false,
+        look_ahead: 2,
     },
 ];
 
@@ -346,6 +356,41 @@ fn devices_are_remembered_for_as_long_as_the_preset_says() {
             assert_eq!(then.verifier.lane(&session, &account, then.now), lane);
             let remembered = then.verifier.requirements(&session, &account, then.now).remembered;
             assert_eq!(remembered, skips && lane == Lane::Known);
+        }
+    }
+}
+
+#[test]
+fn a_device_may_be_as_many_presses_ahead_as_the_preset_says() {
+    for preset in &PRESETS {
+        for ahead in [preset.look_ahead, preset.look_ahead + 1] {
+            let mut world = world(preset, |settings| settings.factors.hotp = FactorUse::Authenticate);
+            let session = world.login();
+            let (_, device) = world.associate_otp(&session, &hotp()).unwrap();
+            world.verify_otp(&session, device.of_counter(0)).unwrap();
+            world.pass(60);
+            let session = world.login();
+            let answer = world.verify_otp(&session, device.of_counter(1 + ahead));
+            assert_eq!(answer.is_ok(), ahead == preset.look_ahead, "{ahead}");
+        }
+    }
+}
+
+/// Codes of six digits that change every 30 s, the present one and the one before it, in each of them.
+#[test]
+fn an_app_may_be_off_by_as_many_steps_as_the_preset_says() {
+    for preset in &PRESETS {
+        for (step, taken) in [(-2, false), (-1, true), (0, true), (1, preset.app_ahead), (2, false)] {
+            let mut world = world(preset, |settings| settings.factors.totp = FactorUse::Authenticate);
+            let session = world.login();
+            let (_, app) = world.associate_otp(&session, &totp()).unwrap();
+            let code = app.at(world.now);
+            assert_eq!(code.expose().len(), 6);
+            world.verify_otp(&session, code).unwrap();
+            world.pass(600);
+            let session = world.login();
+            let answer = world.verify_otp(&session, app.at(world.now + Duration::seconds(30 * step)));
+            assert_eq!(answer.is_ok(), taken, "{step}");
         }
     }
 }

@@ -143,6 +143,7 @@ fn refusals_are_exact_to_the_full_stop() {
         ),
         (Token, Denial::InvalidLongCode, 403, "invalid_grant", "Invalid binding_code."),
         (Endpoint::Otp, Denial::InvalidLongCode, 403, "invalid_grant", "Invalid otp_code."),
+        (Endpoint::Otp, Denial::MalformedCode, 403, "invalid_grant", "Invalid otp_code."),
         (
             Endpoint::Otp,
             Denial::FourCodesRequired,
