@@ -23,7 +23,7 @@
 //! | `resend_in` on challenges | sent, in seconds, while a cool-down is on | an addition: the draft's `interval` is for polling |
 //! | long codes | the same `binding_code`; `binding_code_length` and `binding_code_description` in the answer that announces one | an addition: a client that knows nothing of it passes on what was typed |
 //! | remembered devices | `remember_device` in a token request, `device_token` and `device_expires_in` in its answer, `device_token` in later requests, `remembered_device` beside `mfa_requirements`, and a grant type of its own | an addition: Auth0 keeps this to its own pages. A client that asks for nothing sees none of it |
-//! | four codes of an app at once | the same `otp`, the codes separated by spaces; `otp_codes` and `otp_description` in the answer of `challenge`, and the description of the refusal of one code | an addition: a client that knows nothing of it shows the description and passes on what was typed |
+//! | four codes of an app at once | the same `otp`, the codes separated by spaces; `otp_codes` and `otp_description` in the answers of `associate` and `challenge`, and the description of the refusal of one code | an addition: a client that knows nothing of it shows the description and passes on what was typed |
 //! | clocks that disagree | 503 `temporarily_unavailable` | the name is RFC 6749's (section 4.1.2.1); no client and no user is at fault |
 //! | `type` of an app or a device in lists | `otp` | the documentation; its ids begin with `totp` |
 //! | which of several apps made an `otp` | `authenticator_id`, only needed then | an addition: the service takes one app a user |

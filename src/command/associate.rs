@@ -35,6 +35,7 @@ use crate::{
     value::{
         id::{AuthenticatorId, AuthenticatorKind, TransactionId},
         instant::Millis,
+        one_time_password::OtpCode,
         purpose::Purpose,
         recovery_code::RecoveryCode,
     },
@@ -181,7 +182,8 @@ impl Verifier {
         let (_, id) = pair;
         let known = account.authenticator(id).ok_or(Denial::UnknownAuthenticator)?;
         let otp = known.factor().one_time().ok_or(Denial::UnknownAuthenticator)?;
-        let setup = otp.setup(&self.keys, (account.subject(), id), label);
+        let codes = OtpCode::asked_for(four);
+        let setup = otp.setup(&self.keys, (account.subject(), id), label, codes);
         setup.map(Setup::Otp).ok_or(Denial::UnknownAuthenticator)
     }
 

@@ -196,7 +196,7 @@ impl Verifier {
             if !four && account.attempts_left((session.transaction(), id), attempts) == 0 {
                 return Err(Denial::AttemptsExhausted);
             }
-            let prompt = Prompt::Otp { codes: if four { OtpCode::IN_A_ROW } else { 1 } };
+            let prompt = Prompt::Otp { codes: OtpCode::asked_for(four) };
             let expires = session.expires();
             return Ok(Decision::Unchanged(Challenged { authenticator: id, expires, prompt }));
         };

@@ -99,14 +99,16 @@ impl dyn OneTime + '_ {
         self.source().open(keys, whose, algorithm)
     }
 
-    /// What an app is given; nothing if the key of the secret is not in the ring.
+    /// What an app is given, and how many codes of it are asked for; nothing if the key of the secret is not
+    /// in the ring.
     pub(crate) fn setup(
         &self,
         keys: &KeyRing,
         whose: (&Subject, AuthenticatorId),
         label: &KeyLabel,
+        codes: u8,
     ) -> Option<OtpSetup> {
         let secret = self.secret(keys, whose)?;
-        Some(OtpSetup::new(&secret, label, self.terms(), self.moving()))
+        Some(OtpSetup::new(&secret, label, self.terms(), self.moving(), codes))
     }
 }

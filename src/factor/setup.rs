@@ -53,6 +53,7 @@ impl Setup {
 pub struct OtpSetup {
     secret: Zeroizing<String>,
     barcode_uri: Zeroizing<String>,
+    codes: u8,
 }
 
 impl OtpSetup {
@@ -61,10 +62,11 @@ impl OtpSetup {
         label: &KeyLabel,
         terms: (OtpAlgorithm, u8),
         moving: Moving,
+        codes: u8,
     ) -> Self {
         let secret = base32::encode(secret.as_bytes());
         let barcode_uri = key_uri(label, &secret, terms, moving);
-        Self { secret, barcode_uri }
+        Self { secret, barcode_uri, codes }
     }
 
     /// The secret as base32 without padding, to be typed into an app: 32, 52 or 103 symbols.
@@ -78,6 +80,13 @@ impl OtpSetup {
     #[must_use]
     pub fn barcode_uri(&self) -> &str {
         &self.barcode_uri
+    }
+
+    /// How many codes that follow each other confirm it, in one answer: 1, or 4 while the account is guessed
+    /// at.
+    #[must_use]
+    pub const fn codes(&self) -> u8 {
+        self.codes
     }
 }
 

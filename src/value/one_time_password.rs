@@ -106,6 +106,11 @@ impl OtpCode {
         self.count == Self::IN_A_ROW
     }
 
+    /// How many codes are asked for at once: four, or one.
+    pub(crate) const fn asked_for(four: bool) -> u8 {
+        if four { Self::IN_A_ROW } else { 1 }
+    }
+
     /// The numbers that the codes are, if there are as many codes, of as many digits, as are wanted: then
     /// they are no other codes' numbers.
     pub(crate) fn numbers<const N: usize>(&self, digits: u8) -> Option<[u32; N]> {

@@ -14,7 +14,7 @@ use crate::{
     command::{associate::Associated, authenticators::Requirements, challenge::Challenged},
     factor::{
         destination::Channel,
-        setup::{Delivery, Sent},
+        setup::{Delivery, OtpSetup, Sent},
     },
     policy::policy::Policy,
     record::{
@@ -141,6 +141,12 @@ pub struct AssociateReply {
     /// The same in words, for a client that shows what it does not know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding_code_description: Option<&'static str>,
+    /// How many codes of the app or the device confirm it at once, in one `otp`; absent if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otp_codes: Option<u8>,
+    /// The same in words, for a client that shows what it does not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otp_description: Option<&'static str>,
 }
 
 impl AssociateReply {
@@ -150,6 +156,7 @@ impl AssociateReply {
         let codes = answer.recovery_codes.as_ref();
         let codes = codes.map(|codes| codes.iter().map(|code| code.expose().into()).collect());
         let (sent, otp) = (answer.setup.sent(), answer.setup.otp());
+        let several = otp.map(OtpSetup::codes).filter(|codes| *codes > 1);
         Self {
             authenticator_type: authenticator_type(answer.authenticator.kind()),
             secret: otp.map(|otp| otp.secret().into()),
@@ -162,6 +169,8 @@ impl AssociateReply {
             resend_in: sent.and_then(|sent| resend_in(sent, policy, now)),
             binding_code_length: sent.filter(|sent| long(sent)).map(|sent| sent.form.digits()),
             binding_code_description: sent.filter(|sent| long(sent)).map(|_| LONG_CODE),
+            otp_codes: several,
+            otp_description: several.map(|_| FOUR_CODES),
         }
     }
 }

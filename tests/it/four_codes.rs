@@ -2,7 +2,7 @@
 //! again that ran ahead.
 
 use countersign::{
-    AuthenticatorId, ChallengeRequest, Denial, Policy, Session,
+    Associated, AuthenticatorId, ChallengeRequest, Denial, Policy, Session,
     code::OtpCode,
     command::OtpRequest,
     effect::Notice,
@@ -10,9 +10,10 @@ use countersign::{
     machine::Enrollment,
     policy::{AtCap, FactorUse, Rate, Settings, WhenExhausted},
     record::Lane,
-    wire::ChallengeReply,
+    wire::{AssociateReply, ChallengeReply},
 };
 use countersign_testkit::{App, World, bucket, entropy, hotp, policy, totp, wrong_otp};
+use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
 const STEP: Duration = Duration::seconds(30);
@@ -292,6 +293,12 @@ fn an_app_is_shown_and_confirmed_in_a_hardened_lane() {
     let (mut world, ..) = enrolled(|_| {});
     let elevated = world.elevated();
     let (begun, app) = world.associate_otp(&elevated, &totp()).unwrap();
+    let told = |world: &World, answer: &Associated| {
+        let reply = AssociateReply::new(answer, world.verifier.policy(), world.now);
+        let reply = serde_json::to_value(reply).unwrap();
+        (answer.setup.otp().unwrap().codes(), reply["otp_codes"].clone(), reply["otp_description"].clone())
+    };
+    assert_eq!(told(&world, &begun), (1, Value::Null, Value::Null));
     let named = |code| OtpRequest::new(code).authenticator(begun.authenticator);
     for _ in 0..3 {
         let guess = wrong_at(&app, world.now);
@@ -299,10 +306,14 @@ fn an_app_is_shown_and_confirmed_in_a_hardened_lane() {
     }
     let (again, shown) = world.associate_otp(&elevated, &totp()).unwrap();
     assert_eq!(again.authenticator, begun.authenticator, "without an attempt it is shown again");
+    assert_eq!(told(&world, &again), (4, json!(4), json!(IN_WORDS)));
     let code = named(app.at(world.now));
     refuses(&mut world, &elevated, code, Denial::FourCodesRequired, false);
     assert!(world.verify_otp(&elevated, named(four(&shown, world.now))).is_ok());
 }
+
+/// What a client that knows nothing of four codes shows.
+const IN_WORDS: &str = "The otp is four codes that follow each other, separated by spaces.";
 
 #[test]
 fn a_challenge_says_how_many_codes_are_wanted() {
@@ -323,6 +334,5 @@ fn a_challenge_says_how_many_codes_are_wanted() {
     let (answer, reply) = ask(&mut world, &session);
     assert_eq!(answer.prompt.otp_codes(), Some(4));
     assert_eq!(reply["otp_codes"], 4);
-    let in_words = "The otp is four codes that follow each other, separated by spaces.";
-    assert_eq!(reply["otp_description"], in_words);
+    assert_eq!(reply["otp_description"], IN_WORDS);
 }

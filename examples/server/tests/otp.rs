@@ -237,6 +237,29 @@ fn the_page_gets_a_key_uri_drawn_and_nothing_else() {
     assert_eq!(refused.status, 404, "{}", refused.text);
 }
 
+/// Whoever enrolls while the account is guessed at is told, with the secret, that four codes confirm it.
+#[test]
+fn while_an_enrollment_is_guessed_at_four_codes_confirm_it() {
+    let server = Server::with(&["--policy", "default"]);
+    let told = |reply: &Reply| (reply.body.get("otp_codes").cloned(), reply.body.get("otp_description").cloned());
+    for _ in 0..2 {
+        let token = server.mfa_token();
+        let associated = associate(&server, &token);
+        assert_eq!((associated.status, told(&associated)), (200, (None, None)), "{}", associated.text);
+        let app = App::scan(&associated);
+        for left in (0..5).rev() {
+            assert_eq!(present(&server, &token, &app.wrong()).body["attempts_left"], left);
+        }
+    }
+    let token = server.mfa_token();
+    let associated = associate(&server, &token);
+    let in_words = json!("The otp is four codes that follow each other, separated by spaces.");
+    assert_eq!(told(&associated), (Some(json!(4)), Some(in_words)), "{}", associated.text);
+    let reply = present(&server, &token, &App::scan(&associated).code(0));
+    let asked = "Invalid otp_code. Enter four codes that follow each other, separated by spaces.";
+    reply.is_refused(403, "invalid_grant", asked);
+}
+
 /// Whoever is guessed at is asked for four codes at once, in words that a client can show. A wrong four is
 /// counted nowhere. (That four right ones sign in takes two minutes: `tests/it/four_codes.rs` has it.)
 #[test]

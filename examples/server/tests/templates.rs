@@ -298,7 +298,8 @@ fn the_built_in_messages_say_what_they_are_about() {
         }
     }
     assert!(read("authenticate-long.en.txt").contains("\n    4938 1720 5566 0193 8472\n"), "groups of four");
-    assert!(read("notify-hardened.en.txt").contains("codes have 20 digits"));
+    let hardened = read("notify-hardened.en.txt");
+    assert!(hardened.contains("codes by email have 20 digits") && hardened.contains("four codes in a row"));
     assert!(read("confirm.en.txt").contains("valid for 5 minutes, until 14:05 UTC"));
     assert!(read("confirm-1.en.txt").contains("valid for 1 minute, until 14:01 UTC"));
     assert!(read("confirm.de.txt").contains("gilt 5 Minuten, bis 14:05 UTC"));

@@ -90,10 +90,11 @@ function timers({ expires_in: life = 300, resend_in: wait = 0 }) {
 }
 
 export async function challenge(authenticator) {
-  // An app shows its code by itself: nothing is sent.
-  if (authenticator.authenticator_type === 'otp') return expectOtp({ purpose: 'authenticate', authenticator: { id: authenticator.id } });
-  const body = { ...client(), mfa_token: state.session.mfaToken, challenge_type: 'oob', authenticator_id: authenticator.id };
+  const { id, authenticator_type: type } = authenticator;
+  const body = { ...client(), mfa_token: state.session.mfaToken, challenge_type: type ?? 'oob', authenticator_id: id };
   const answer = await call('POST', '/mfa/challenge', { body, cookies: true });
+  // An app shows its code by itself: nothing is sent, and the answer says how many codes are wanted.
+  if (type === 'otp') return expectOtp(answer, { purpose: 'authenticate', authenticator: { id } });
   expectCode(answer, { purpose: 'authenticate', name: authenticator.name, authenticator: { id: authenticator.id, name: authenticator.name } });
 }
 
@@ -111,11 +112,11 @@ export async function associateApp() {
   const barcode = await call('POST', '/demo/barcode', { body: { text: answer.barcode_uri }, raw: true });
   const recoveryCodes = answer.recovery_codes || null;
   const patch = { recoveryCodes, unsaved: Boolean(recoveryCodes), setup: { secret: answer.secret, barcode } };
-  expectOtp({ purpose: 'confirm', expires: Date.now() + answer.expires_in * 1000 }, patch);
+  expectOtp(answer, { purpose: 'confirm', expires: Date.now() + answer.expires_in * 1000 }, patch);
 }
 
-function expectOtp(challenge, patch = {}) {
-  go('app', { challenge: { name: 'Authenticator app', ...challenge }, attemptsLeft: null, ...patch });
+function expectOtp(answer, challenge, patch = {}) {
+  go('app', { challenge: { name: 'Authenticator app', codes: answer.otp_codes ?? 1, ...challenge }, attemptsLeft: null, ...patch });
 }
 
 /** Confirms the app whose secret was shown, or signs in by one. Which app it is need not be said where there is one. */

@@ -15,7 +15,7 @@ const FRESH = {
   session: null,         // { username, mfaToken, types, accessToken, expires }
   authenticators: [],    // the list as the server gives it
   devices: [],           // the remembered devices, with both factors
-  challenge: null,       // { purpose, name, authenticator, email, oobCode, expires, resend, unsure }
+  challenge: null,       // { purpose, name, authenticator, email, oobCode, digits, codes, expires, resend, unsure }
   setup: null,           // { secret, barcode } of an app that is being set up
   attemptsLeft: null,    // for this challenge, once a code was wrong
   codesFrom: 0,          // after too many wrong codes: when the next one will be taken

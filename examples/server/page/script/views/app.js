@@ -6,13 +6,15 @@
 import { codeIn, digitsIn, digitsOf } from '../code.js';
 import { copy, h } from '../dom.js';
 import { byApp, byMail, hasRecovery, isElevated, verifyOtp } from '../journey.js';
-import { button, disable, field, form, heading, isDisabled } from '../parts.js';
+import { button, disable, field, form, heading, isDisabled, notice } from '../parts.js';
 import { attemptsText, explain } from '../refusals.js';
 import { go, set, signOut, state } from '../state.js';
 import { clock } from '../time.js';
 
-/** How many codes are entered at once while the account is guessed at. */
+/** How many codes are wanted at once while the account is guessed at. */
 const ROW = 4;
+
+const WHY = 'Many wrong codes were entered for this account, so one code is not enough now. Enter four that follow each other: the app shows the next one after each.';
 
 /** What an app takes: the drawing for its camera, and the same as text. */
 function setupOf({ secret, barcode }) {
@@ -36,8 +38,10 @@ export function app() {
   const { input } = entry;
   input.classList.add('code-input');
   let armed = true; // whether the last digit submits
+  const several = () => (state.challenge?.codes ?? 1) > 1;
   let row = []; // the codes that were entered so far, where four are wanted
   let next = 0; // when the app shows the next one
+  const why = h('div', { hidden: true }, notice('info', WHY));
   const progress = h('p', { class: 'hint', id: 'row', role: 'status', hidden: true });
   /** The app's next step, by this device's clock. */
   const nextStep = (now) => (Math.floor(now / 1000 / state.info.otp_step) + 1) * state.info.otp_step * 1000;
@@ -62,7 +66,7 @@ export function app() {
     fields: [entry], choices: remembering ? [remembering] : [], submit: confirm ? 'Confirm the app' : 'Verify', busy: 'Checking…',
     check: () => (input.value.length === digits ? null : [entry, `Enter all ${digits} digits of the code.`]),
     action: async () => {
-      if (state.challenge.four) {
+      if (several()) {
         // One code of each step: the same one again is not the next.
         if (row.at(-1) !== input.value) row.push(input.value);
         next = nextStep(Date.now());
@@ -75,7 +79,7 @@ export function app() {
       try { await verifyOtp(otp, !more && remember.checked); } finally { input.readOnly = false; if (row.length) restart(); }
     },
     refused: (refusal) => {
-      if (explain(refusal).fourCodes) { set({ challenge: { ...state.challenge, four: true } }); restart(); }
+      if (explain(refusal).fourCodes) { set({ challenge: { ...state.challenge, codes: ROW } }); restart(); }
     },
     extra: [progress, left],
   });
@@ -86,6 +90,7 @@ export function app() {
       confirm ? heading('Set up an authenticator app', 'Scan this with an app such as a password manager, then enter the code that it shows.')
         : heading('Enter the code of your app', 'Open your authenticator app and type the code that it shows now.'),
       confirm && state.setup && setupOf(state.setup),
+      why,
       node,
       h('div', { class: 'options' },
         !confirm && hasRecovery() && button('Use a recovery code', 'link', () => go('recovery')),
@@ -101,8 +106,10 @@ export function app() {
       const paused = now < state.codesFrom;
       if (main.classList.contains('busy')) return;
       const waits = row.length > 0 && now < next;
-      progress.hidden = !state.challenge?.four;
-      progress.textContent = waits ? `Code ${row.length} of ${ROW} is in. The app shows the next one in ${clock(next, now)}.` : `Enter code ${row.length + 1} of ${ROW}, each as the app shows it.`;
+      why.hidden = progress.hidden = !several();
+      // Said when it changes, and not each second: the button counts down.
+      const told = waits ? `Code ${row.length} of ${ROW} is in. Wait until the app shows the next one.` : `Enter code ${row.length + 1} of ${ROW}.`;
+      if (progress.textContent !== told) progress.textContent = told;
       if (waits) {
         disable(main, true);
         main.textContent = `Next code in ${clock(next, now)}`;
