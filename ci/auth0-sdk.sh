@@ -9,7 +9,7 @@ case $binary in /*) ;; *) binary="$PWD/$binary" ;; esac
 work=$(mktemp -d)
 server=
 trap 'kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
-cp ci/auth0-sdk/package.json ci/auth0-sdk/journey.mjs "$work"
+cp ci/auth0-sdk/package.json ci/auth0-sdk/journey.mjs examples/server/tests/browser/otp.mjs "$work"
 (cd "$work" && npm install --no-audit --no-fund --loglevel=error)
 issuer=https://countersign.test/
 (cd "$work" && exec "$binary" --listen 127.0.0.1:0 --policy auth0 --demo --issuer "$issuer" --log-format json) >"$work/log" &
@@ -20,5 +20,6 @@ until grep -q '"message":"listening"' "$work/log"; do
     if [ $tries -gt 100 ] || ! kill -0 "$server"; then echo "the server does not start" >&2; exit 1; fi
     sleep 0.1
 done
+(cd "$work" && echo 'correct horse battery staple' | "$binary" users add app@example.com >added)
 address=$(sed -n 's/.*"message":"listening","address":"\([^"]*\)".*/\1/p' "$work/log")
 (cd "$work" && node journey.mjs "$issuer" "http://$address/")

@@ -18,7 +18,8 @@ case $binary in /*) ;; *) binary="$PWD/$binary" ;; esac
 work=$(mktemp -d)
 server=
 trap 'kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
-cp ci/auth0-spa/package.json ci/auth0-spa/package-lock.json ci/auth0-spa/journey.mjs "$work"
+cp ci/auth0-spa/package.json ci/auth0-spa/package-lock.json ci/auth0-spa/journey.mjs \
+    examples/server/tests/browser/otp.mjs "$work"
 cd "$work"
 npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=mfa.test -addext subjectAltName=DNS:mfa.test,DNS:app.test \
@@ -31,6 +32,7 @@ until grep -q '"message":"listening"' log; do
     if [ $tries -gt 100 ] || ! kill -0 "$server"; then echo "the server does not start" >&2; exit 1; fi
     sleep 0.1
 done
+echo 'correct horse battery staple' | "$binary" users add app@example.com >added
 "$binary" clients add spa --public --origin https://app.test --scope 'openid profile email' >registered
 address=$(sed -n 's/.*"message":"listening","address":"\([^"]*\)".*/\1/p' log)
 node journey.mjs "http://$address/" key.pem certificate.pem || { tail -n 20 log >&2; exit 1; }

@@ -3,9 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { AuthClient, isMfaRequiredError } from '@auth0/auth0-auth-js';
+import { codeOf, wrongOtp } from './otp.mjs';
 
 const [issuer, server] = process.argv.slice(2);
 const username = 'user@example.com';
+const byApp = 'app@example.com';
 const password = 'correct horse battery staple';
 const audience = `${issuer}mfa/`;
 
@@ -44,7 +46,7 @@ async function refused(promise, error, description) {
   assert.equal(thrown.cause?.error_description, description);
 }
 
-async function signIn() {
+async function signIn(username = 'user@example.com') {
   const scope = 'openid email enroll read:authenticators remove:authenticators';
   const thrown = await client.getTokenByPassword({ username, password, scope }).then(
     () => assert.fail('a password is not enough'),
@@ -58,7 +60,7 @@ const wrong = (code) => String((Number(code) + 1) % 10 ** code.length).padStart(
 
 // Enrol.
 let { mfa_token: mfaToken, mfa_requirements: requirements } = await signIn();
-assert.deepEqual(requirements, { enroll: [{ type: 'email' }] });
+assert.deepEqual(requirements, { enroll: [{ type: 'email' }, { type: 'otp' }] });
 const enrolled = await client.mfa.enrollAuthenticator({
   authenticatorTypes: ['oob'], oobChannels: ['email'], email: username, mfaToken,
 });
@@ -143,4 +145,46 @@ await refused(
   client.mfa.listAuthenticators({ mfaToken: 'x' }),
   'invalid_grant', 'The mfa_token provided is invalid. Try getting a new token.',
 );
+
+// Another user enrolls an app, by what the QR code holds.
+({ mfa_token: mfaToken } = await signIn(byApp));
+const app = await client.mfa.enrollAuthenticator({ authenticatorTypes: ['otp'], mfaToken });
+assert.equal(app.authenticatorType, 'otp');
+const uri = new URL(app.barcodeUri);
+assert.equal(`${uri.protocol}//${uri.host}`, 'otpauth://totp');
+assert.ok(decodeURIComponent(uri.pathname).endsWith(`:${byApp}`), app.barcodeUri);
+const key = uri.searchParams.get('secret');
+assert.equal(key, app.secret);
+assert.equal(app.recoveryCodes.length, 1);
+await refused(
+  client.mfa.verify({ factorType: 'otp', mfaToken, otp: wrongOtp(key) }), 'invalid_grant', 'Invalid otp_code.',
+);
+const confirming = codeOf(key);
+tokens = await client.mfa.verify({ factorType: 'otp', mfaToken, otp: confirming });
+assert.equal(tokens.claims.email, byApp);
+
+// Sign in by the app: nothing is sent, and a code is taken once.
+({ mfa_token: mfaToken, mfa_requirements: requirements } = await signIn(byApp));
+assert.deepEqual(requirements, { challenge: [{ type: 'recovery-code' }, { type: 'otp' }] });
+list = await client.mfa.listAuthenticators({ mfaToken });
+const { id, active } = list.find(({ authenticatorType }) => authenticatorType === 'otp');
+assert.equal(active, true);
+const before = (await mailbox()).length;
+challenge = await client.mfa.challengeAuthenticator({ challengeType: 'otp', authenticatorId: id, mfaToken });
+assert.equal(challenge.challengeType, 'otp');
+assert.equal(challenge.oobCode, undefined);
+await refused(
+  client.mfa.verify({ factorType: 'otp', mfaToken, otp: confirming }), 'invalid_grant', 'Invalid otp_code.',
+);
+// The next step's code: the policy takes it, so that nobody has to wait.
+const next = codeOf(key, 1);
+tokens = await client.mfa.verify({ factorType: 'otp', mfaToken, otp: next });
+assert.ok(tokens.accessToken && tokens.idToken);
+({ mfa_token: mfaToken } = await signIn(byApp));
+await refused(
+  client.mfa.verify({ factorType: 'otp', mfaToken, otp: next }), 'invalid_grant', 'Invalid otp_code.',
+);
+assert.equal((await mailbox()).length, before, 'no code is sent');
+tokens = await client.mfa.verify({ factorType: 'recovery-code', mfaToken, recoveryCode: app.recoveryCodes[0] });
+assert.ok(tokens.accessToken);
 console.log('The SDK did the whole journey.');

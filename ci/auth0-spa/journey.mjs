@@ -14,6 +14,7 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { chromium } from 'playwright-core';
+import { codeOf } from './otp.mjs';
 
 const [server, key, certificate] = process.argv.slice(2);
 const tls = { key: readFileSync(key), cert: readFileSync(certificate) };
@@ -68,12 +69,12 @@ async function open(origin) {
   await page.evaluate(() => {
     const scope = 'openid profile email';
     window.client = new auth0.Auth0Client({ domain: 'mfa.test', clientId: 'spa', authorizationParams: { scope } });
-    window.signIn = async () => {
+    window.signIn = async (username = 'user@example.com') => {
       const reply = await fetch('https://mfa.test/oauth/token', {
         method: 'POST',
         body: new URLSearchParams({
           grant_type: 'password', client_id: 'spa', scope,
-          username: 'user@example.com', password: 'correct horse battery staple',
+          username, password: 'correct horse battery staple',
         }),
       });
       const { error, mfa_token: mfaToken, mfa_requirements: requirements } = await reply.json();
@@ -99,7 +100,7 @@ try {
 
   // Enrol.
   let mfaToken = await page.evaluate(() => signIn());
-  assert.deepEqual(await page.evaluate((t) => client.mfa.getEnrollmentFactors(t), mfaToken), [{ type: 'email' }]);
+  assert.deepEqual(await page.evaluate((t) => client.mfa.getEnrollmentFactors(t), mfaToken), [{ type: 'email' }, { type: 'otp' }]);
   const enrolled = await page.evaluate(
     (t) => client.mfa.enroll({ mfaToken: t, factorType: 'email', email: 'user@example.com' }), mfaToken,
   );
@@ -129,6 +130,23 @@ try {
   mfaToken = await page.evaluate(() => signIn());
   tokens = await verify({ recoveryCode: enrolled.recoveryCodes[0] });
   assert.ok(tokens.access_token, JSON.stringify(tokens));
+
+  // Another user enrolls an app, and signs in by it.
+  mfaToken = await page.evaluate(() => signIn('app@example.com'));
+  const app = await page.evaluate((t) => client.mfa.enroll({ mfaToken: t, factorType: 'otp' }), mfaToken);
+  assert.equal(new URL(app.barcodeUri).searchParams.get('secret'), app.secret);
+  assert.equal(app.recoveryCodes.length > 0, true);
+  const confirming = codeOf(app.secret);
+  tokens = await verify({ otp: confirming });
+  assert.ok(tokens.access_token && tokens.id_token, JSON.stringify(tokens));
+  assert.equal((await page.evaluate(() => client.getUser()))?.email, 'app@example.com');
+  mfaToken = await page.evaluate(() => signIn('app@example.com'));
+  const apps = await page.evaluate((t) => client.mfa.getAuthenticators(t), mfaToken);
+  assert.equal(apps.some(({ type, active }) => type === 'otp' && active), true, JSON.stringify(apps));
+  const again = await verify({ otp: confirming });
+  assert.deepEqual([again.error, again.description], ['invalid_grant', 'Invalid otp_code.'], 'a code is taken once');
+  tokens = await verify({ otp: codeOf(app.secret, 1) });
+  assert.ok(tokens.access_token && tokens.id_token, JSON.stringify(tokens));
 
   // A bearer token that is none: the SDK reads the error, and a page the challenge.
   const bad = await page.evaluate(async () => {
