@@ -37,10 +37,12 @@ pub enum Check {
     Recovery,
     /// Resends between guesses refill no attempt and send one message.
     Resends,
+    /// An app and a device come back as they were enrolled, and a code of theirs is accepted once.
+    Otp,
 }
 
 impl Check {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Insert,
         Self::Swap,
         Self::StaleCopy,
@@ -56,6 +58,7 @@ impl Check {
         Self::Answers,
         Self::Recovery,
         Self::Resends,
+        Self::Otp,
     ];
 
     /// A stable name.
@@ -77,6 +80,7 @@ impl Check {
             Self::Answers => "answers-race",
             Self::Recovery => "recovery-race",
             Self::Resends => "resends-race",
+            Self::Otp => "otp-is-accepted-once",
         }
     }
 
@@ -103,6 +107,9 @@ impl Check {
             Self::Answers => "presented the right code many times at once",
             Self::Recovery => "presented one recovery code many times at once, in two transactions",
             Self::Resends => "asked for the code again and guessed, at once",
+            Self::Otp => {
+                "enrolled an app and a device, and presented their codes again, and one many times at once"
+            }
         }
     }
 }

@@ -3,5 +3,6 @@
 
 pub(crate) mod compare_and_swap;
 pub(crate) mod concurrency;
+pub(crate) mod otp;
 pub(crate) mod scenarios;
 pub(crate) mod steps;

@@ -2,6 +2,7 @@
 //! judge the store.
 
 pub(crate) mod account;
+pub(crate) mod device;
 pub(crate) mod messages;
 pub(crate) mod records;
 pub(crate) mod writes;

@@ -10,7 +10,7 @@ use countersign::time::OffsetDateTime;
 use crate::{
     check::{Check, Concurrency},
     checks::{
-        compare_and_swap, concurrency,
+        compare_and_swap, concurrency, otp,
         scenarios::{self, Scenario},
         steps,
     },
@@ -121,6 +121,7 @@ async fn check_sequentially(store: &StoreUnderTest<'_>, check: Check) -> Option<
         Check::DeniedRequest => steps::denied_request(store, &mut findings).await,
         Check::Crash => steps::crash(store, &mut findings).await,
         Check::Outbox => steps::outbox(store, &mut findings).await,
+        Check::Otp => otp::enrolled(store, &mut findings).await,
         Check::Swap | Check::Guesses | Check::Answers | Check::Recovery | Check::Resends => return None,
     };
     Some(findings.conclude(ended))
@@ -129,7 +130,7 @@ async fn check_sequentially(store: &StoreUnderTest<'_>, check: Check) -> Option<
 /// Whether a check has a concurrent participant.
 const fn is_concurrent(check: Check) -> bool {
     match check {
-        Check::Insert | Check::Reads | Check::Outbox => true,
+        Check::Insert | Check::Reads | Check::Outbox | Check::Otp => true,
         Check::Swap | Check::Guesses | Check::Answers | Check::Recovery | Check::Resends => true,
         Check::StaleCopy | Check::DeletedRow | Check::Records | Check::Subjects => false,
         Check::DeniedRequest => true,
@@ -160,6 +161,7 @@ async fn check_concurrently<'a>(
         Check::Answers => play(store, executor, Scenario::Answers, &name, &mut findings).await,
         Check::Recovery => play(store, executor, Scenario::Recovery, &name, &mut findings).await,
         Check::Resends => play(store, executor, Scenario::Resends, &name, &mut findings).await,
+        Check::Otp => play(store, executor, Scenario::Otp, &name, &mut findings).await,
         Check::StaleCopy | Check::DeletedRow | Check::Records | Check::Subjects => return None,
         Check::DeniedRequest => steps::denied_requests_at_once(store, executor, &mut findings, &name).await,
         Check::DeniedStep | Check::Crash => return None,

@@ -38,12 +38,14 @@ pub(crate) enum Scenario {
     Recovery,
     /// Some jobs ask for the code again, the others guess.
     Resends,
+    /// Every job presents the same code of a device, in two transactions.
+    Otp,
 }
 
 impl Scenario {
     /// All scenarios, in the order of play.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Count, Self::Guesses, Self::Answers, Self::Recovery, Self::Resends];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Count, Self::Guesses, Self::Answers, Self::Recovery, Self::Resends, Self::Otp];
 
     pub(crate) const fn check(self) -> Check {
         match self {
@@ -52,6 +54,7 @@ impl Scenario {
             Self::Answers => Check::Answers,
             Self::Recovery => Check::Recovery,
             Self::Resends => Check::Resends,
+            Self::Otp => Check::Otp,
         }
     }
 
@@ -60,6 +63,7 @@ impl Scenario {
             Self::Count | Self::Recovery => Preparation::Enrolled,
             Self::Guesses | Self::Answers => Preparation::Challenged,
             Self::Resends => Preparation::Guessed,
+            Self::Otp => Preparation::Device,
         }
     }
 }
@@ -177,6 +181,13 @@ async fn act(
             let recover = |account| verifier.verify_recovery(session, account, &fixture.recovery, now);
             let result = step(store, fixture, &mut tally, barrier, recover).await?;
             tally.right = u64::from(result.is_ok_and(|recovered| !recovered.repeated));
+        }
+        Scenario::Otp => {
+            let session = if even { &fixture.session } else { &fixture.other };
+            let request = fixture.otp()?.clone().into();
+            let verify = |account| verifier.verify_otp(session, account, &request, now, None);
+            let result = step(store, fixture, &mut tally, barrier, verify).await?;
+            tally.right = u64::from(result.is_ok());
         }
         Scenario::Resends if even => {
             let entropy = store.run().rng(&format!("{} resend {worker}", fixture.subject)).entropy();
@@ -353,7 +364,7 @@ pub(crate) fn judge(scenario: Scenario, tallies: &[&Tally], findings: &mut Findi
                 format!("the record counts {failures} wrong codes where there were {ATTEMPTS} attempts")
             });
         }
-        Scenario::Answers => limit(sum.right == 1 && tokens == 1, &|| {
+        Scenario::Answers | Scenario::Otp => limit(sum.right == 1 && tokens == 1, &|| {
             format!("the right code was taken {} times and issued {tokens} tokens", sum.right)
         }),
         Scenario::Recovery => {
@@ -392,7 +403,7 @@ mod tests {
 
     #[test]
     fn a_code_is_taken_once_and_issues_one_token() {
-        for scenario in [Scenario::Answers, Scenario::Recovery] {
+        for scenario in [Scenario::Answers, Scenario::Recovery, Scenario::Otp] {
             let right = Tally { right: 1, tokens: Vec::from([7, 7]), ends: [0, 0, 0, 2], ..Tally::default() };
             assert_eq!(violations(scenario, &right), [], "a repeated answer has the same token");
             for (taken, tokens) in [(0, 0), (1, 0), (2, 1), (1, 2), (2, 2)] {

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Stores what a step wrote; returns its result and the record that the store must now have.
-async fn commit<T>(
+pub(super) async fn commit<T>(
     store: &StoreUnderTest<'_>,
     step: Step<T>,
 ) -> Result<(Result<T, Denial>, Option<Account>), Finding> {

@@ -45,6 +45,9 @@ fn the_last_write_wins() {
         &["a row that is not there was answered Stored"],
     );
     caught(&report, Check::Insert, None, Violation::InsertOverwrites, &["ON CONFLICT DO NOTHING"]);
+    let words = ["one code of otp-app signed in twice", "one code of otp-device signed in twice"];
+    caught(&report, Check::Otp, None, Violation::LimitBroken, &words);
+    caught(&report, Check::Otp, None, Violation::StaleCopyWins, &[]);
     for concurrency in [Some(Concurrency::Threads), Some(Concurrency::Tasks)] {
         caught(
             &report,
@@ -64,6 +67,7 @@ fn the_last_write_wins() {
             &["the right code was taken 8 times"],
         );
         caught(&report, Check::Recovery, concurrency, Violation::LimitBroken, &["a recovery code was taken"]);
+        caught(&report, Check::Otp, concurrency, Violation::LimitBroken, &[]);
         let words = ["beside resends", "messages were sent within one cool-down"];
         caught(&report, Check::Resends, concurrency, Violation::LimitBroken, &words);
     }

@@ -93,6 +93,9 @@ async fn the_check_comes_before_the_write_in_tasks() {
         &["two writes over revision"],
     );
     caught(&report, Check::Answers, Some(Concurrency::Tasks), Violation::LimitBroken, &[]);
+    let words = ["the right code was taken 8 times and issued 2 tokens"];
+    caught(&report, Check::Otp, Some(Concurrency::Tasks), Violation::LimitBroken, &words);
+    assert_eq!(violations(&report, Check::Otp, None), []);
     assert_eq!(violations(&report, Check::StaleCopy, None), []);
 }
 

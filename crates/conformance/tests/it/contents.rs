@@ -75,6 +75,35 @@ fn numbers_are_rounded_to_doubles() {
     caught(&report, Check::Records, None, Violation::Altered, &words);
 }
 
+/// What an app or a device adds to a record.
+#[test]
+fn what_an_app_adds_is_changed() {
+    type Spoil = fn(&mut Value);
+    let spoils: [(&str, Spoil); 3] = [
+        ("otp-app", |totp| totp["last_step"] = Value::Null),
+        ("otp-app", |totp| totp["secret"]["derived"]["seed"] = "A".repeat(22).into()),
+        ("otp-device", |hotp| hotp["last_counter"] = Value::Null),
+    ];
+    for (name, spoil) in spoils {
+        let spoilt = |record: &mut Value| {
+            if record["subject"].as_str().unwrap().ends_with(name) {
+                spoil(
+                    record["authenticators"][0]["factor"]
+                        .as_object_mut()
+                        .unwrap()
+                        .values_mut()
+                        .next()
+                        .unwrap(),
+                );
+            }
+        };
+        let report = report_with_texts(|text| edited(&text, spoilt));
+        let words = [name, "came back with other content than it was written with"];
+        caught(&report, Check::Otp, None, Violation::Altered, &words[1..]);
+        assert_eq!(violations(&report, Check::Records, None), [], "{name}");
+    }
+}
+
 #[test]
 fn fields_and_texts_are_changed() {
     type Spoil = fn(String) -> String;

@@ -44,6 +44,7 @@ fn a_store_with_everything_passes_every_check_and_is_left_empty() {
         &in_each_way(Check::Answers)[1..],
         &in_each_way(Check::Recovery)[1..],
         &in_each_way(Check::Resends)[1..],
+        &in_each_way(Check::Otp),
     ];
     assert_eq!(ways, expected.concat());
     for checked in &report.checks {
@@ -201,7 +202,7 @@ async fn an_executor_of_one_thread_and_no_spawner_are_enough_for_tasks() {
     assert!(report.passed() && !report.is_complete(), "{report}");
     let in_parallel =
         report.not_run().filter(|checked| checked.concurrency == Some(Concurrency::Threads)).count();
-    assert_eq!(in_parallel, 8);
+    assert_eq!(in_parallel, 9);
     assert!(report.to_string().contains("faults that show only in parallel stay unknown"));
 }
 

@@ -64,6 +64,15 @@ fn authenticators_challenges_and_codes_of_every_kind_are_tried() {
     );
     let attempts = numbers(list(largest, "transactions"), "recovery_attempts");
     assert!(attempts.into_iter().eq(0..=5));
+    for (kind, accepted) in [("totp", "last_step"), ("hotp", "last_counter")] {
+        let of_kind = |known: &&Value| known["factor"].get(kind).is_some();
+        let known: Vec<_> = list(largest, "authenticators").iter().filter(of_kind).cloned().collect();
+        let states = states(&known, "enrollment");
+        assert!(states.iter().eq(["active", "disabled", "unconfirmed"]), "{kind} {states:?}");
+        let exact = known.iter().filter_map(|known| known["factor"][kind][accepted].as_u64());
+        assert!(exact.clone().count() > 1 && exact.clone().all(|number| number > 1 << 53), "{kind}");
+        assert!(known.iter().any(|known| known["factor"][kind][accepted].is_null()), "{kind}");
+    }
 }
 
 /// Reads a record as a store does.
