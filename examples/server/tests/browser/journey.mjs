@@ -16,8 +16,9 @@ import { addresses } from './passes/addresses.mjs';
 import { app } from './passes/app.mjs';
 import { desktop } from './passes/desktop.mjs';
 import { devices } from './passes/devices.mjs';
+import { four } from './passes/four.mjs';
 import { keyboard } from './passes/keyboard.mjs';
-import { limits, messages } from './passes/limits.mjs';
+import { limits, locked, messages } from './passes/limits.mjs';
 import { pasting } from './passes/pasting.mjs';
 import { phone } from './passes/phone.mjs';
 import { recoveryCodes } from './passes/recovery_codes.mjs';
@@ -43,6 +44,7 @@ const PASSES = {
   phone: { run: phone, viewport: PHONE, colorScheme: 'dark', reducedMotion: 'reduce', hasTouch: true },
   keyboard: { run: keyboard, viewport: { width: 1024, height: 768 }, colorScheme: 'dark' },
   limits: { run: limits, viewport: TABLET, colorScheme: 'light' },
+  locked: { run: locked, viewport: DESK, colorScheme: 'dark' },
   messages: { run: messages, viewport: PHONE, colorScheme: 'dark' },
   replaced: { run: replaced, viewport: PHONE, colorScheme: 'light' },
   strict: { run: strict, viewport: TABLET, colorScheme: 'dark' },
@@ -55,6 +57,7 @@ const PASSES = {
   address: { run: address, viewport: PHONE, colorScheme: 'light' },
   devices: { run: devices, viewport: TABLET, colorScheme: 'light' },
   app: { run: app, viewport: PHONE, colorScheme: 'dark' },
+  four: { run: four, viewport: DESK, colorScheme: 'light' },
 };
 
 async function drive(pass, url) {

@@ -4,8 +4,8 @@
 #   run.sh [BINARY [PASS…]]      BINARY is a built countersign-server; without it, cargo builds one
 #                                PASS is one of those below; without any, all are run
 #
-# It needs Node 20, npm and Chromium (/usr/bin/chromium, or the path in CHROMIUM). Each pass gets a server of its own, with
-# an empty store in a temporary directory, on a free port of the loopback address.
+# It needs Node 20, npm, libfaketime and Chromium (/usr/bin/chromium, or the path in CHROMIUM). Each pass gets a server of
+# its own, with an empty store in a temporary directory, on a free port of the loopback address.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -42,12 +42,13 @@ free_port() {
 }
 
 passes=()
+server=("$binary")
 start() { # PASS OPTION…
   local pass=$1 port pid
   shift
   case $only in "  " | *" $pass "*) ;; *) return ;; esac
   port=$(free_port)
-  "$binary" --listen "127.0.0.1:$port" --database "$scratch/$pass.db" "$@" >"$scratch/$pass.log" 2>&1 &
+  "${server[@]}" --listen "127.0.0.1:$port" --database "$scratch/$pass.db" "$@" >"$scratch/$pass.log" 2>&1 &
   pid=$!
   pids+=("$pid")
   for _ in $(seq 100); do
@@ -67,6 +68,7 @@ start desktop
 start phone
 start keyboard
 start limits
+start locked --policy auth0
 start messages
 start replaced --policy auth0
 start strict --policy strict
@@ -79,6 +81,14 @@ start addresses
 start address
 start devices --policy auth0
 start app --policy auth0
+
+# Its clock is set by the test: the wall clock alone, so that timers run on.
+clock_library=$(ls /usr/lib/*/faketime/libfaketimeMT.so.1 2>/dev/null | head -n 1)
+[ -n "$clock_library" ] || { echo "run.sh: libfaketime is missing: ci/install.sh libfaketime" >&2; exit 1; }
+export FAKETIME_TIMESTAMP_FILE=$scratch/clock
+echo +0 >"$FAKETIME_TIMESTAMP_FILE"
+server=(env "LD_PRELOAD=$clock_library" FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1 "$binary")
+start four
 
 node --test --test-reporter=dot code.test.mjs
 if ! node journey.mjs "${passes[@]}"; then

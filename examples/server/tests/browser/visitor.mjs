@@ -97,6 +97,16 @@ export class Visitor {
     throw new Error(`message ${count} with a code did not arrive`);
   }
 
+  /** The code of the newest message, if it is a long one. */
+  async longCode() {
+    for (const end = Date.now() + PATIENCE; Date.now() < end; await sleep(60)) {
+      const [newest] = await this.mail();
+      const found = /(?<!\d)\d{4}(?: \d{4}){4}(?!\d)/.exec(newest?.text ?? '');
+      if (found) return found[0].replaceAll(' ', '');
+    }
+    throw new Error('no message with a long code arrived');
+  }
+
   /** Pastes as a person does, through the clipboard. */
   async paste(selector, text) {
     await this.page.evaluate((value) => navigator.clipboard.writeText(value), text);

@@ -1,4 +1,4 @@
-// Wrong codes: how many are left, the end of a sign-in, and the lock of the account (H20).
+// Wrong codes: how many are left, the end of a sign-in, and what an account that is guessed at asks for (H20).
 
 import { wrongOf } from '../visitor.mjs';
 
@@ -48,7 +48,35 @@ export async function limits(visitor) {
     await visitor.guess(String((Number(second) + round) % 1e6).padStart(6, '0'));
     await visitor.errorAt('code', /not right/);
   }
-  await visitor.guess(String((Number(second) + 5) % 1e6).padStart(6, '0')); // the tenth of this account locks it
+  await visitor.guess(String((Number(second) + 5) % 1e6).padStart(6, '0')); // the tenth of this account hardens it
+  await visitor.view('Too many wrong codes');
+  await visitor.see('nobody is locked out', '.when', /sign in again now/);
+  await visitor.press('Sign in again');
+  await visitor.view('Sign in');
+  await visitor.signIn();
+  await visitor.view('Protect your account');
+  await visitor.press('Send the code');
+  await visitor.see('it says why the code is longer', 'main .notice.info', /this code has 20 digits/);
+  const long = await visitor.longCode();
+  await visitor.guess(`${long.slice(0, -1)}${(Number(long.at(-1)) + 1) % 10}`);
+  await visitor.errorAt('code', /That code is not right/);
+  visitor.check('a wrong one is counted nowhere', !(await page.isVisible('#attempts')));
+  await visitor.sound('a code of 20 digits');
+  await page.fill('#code', '');
+  await visitor.enter(long);
+  await visitor.view('Save your recovery codes');
+}
+
+/** A policy that locks an account after ten wrong codes. */
+export async function locked(visitor) {
+  const { page } = visitor;
+  await visitor.open();
+  const code = await visitor.enrol();
+  for (let round = 1; round < 10; round += 1) {
+    await visitor.guess(String((Number(code) + round) % 1e6).padStart(6, '0'));
+    await visitor.errorAt('code', /not right/);
+  }
+  await visitor.guess(String((Number(code) + 10) % 1e6).padStart(6, '0'));
   await visitor.view('Too many wrong codes');
   await visitor.see('it says when it can go on, in human time', '.when', /You can go on at \d\d:\d\d, in about \d minutes/);
   await visitor.see('the way out counts down', '#restart', /Sign in again in \d:\d\d/);

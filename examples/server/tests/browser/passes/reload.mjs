@@ -44,10 +44,13 @@ export async function reload(visitor) {
   await visitor.view('Check your email');
   const loaded = page.waitForEvent('load');
   await page.evaluate(() => {
-    const journey = JSON.parse(sessionStorage.getItem('countersign.journey'));
-    journey.session.mfaToken = 'AAAA';
-    sessionStorage.setItem('countersign.journey', JSON.stringify(journey));
-    location.reload(); // at once: the page keeps its state after every change
+    // At the last moment: the page keeps its state after every change.
+    addEventListener('pagehide', () => {
+      const journey = JSON.parse(sessionStorage.getItem('countersign.journey'));
+      journey.session.mfaToken = 'AAAA';
+      sessionStorage.setItem('countersign.journey', JSON.stringify(journey));
+    });
+    location.reload();
   });
   await loaded;
   await visitor.view('Sign in');
