@@ -133,9 +133,10 @@
 //! - Keep the keys out of the database.
 //! - Show the secret and the QR code of an app to nobody but who enrolls it, by an answer that no cache
 //!   keeps, and draw the QR code itself: a service that draws it has the secret.
-//! - Think before letting email authenticate where it could only confirm addresses (from `strict` to another policy):
-//!   an address that somebody confirmed with a first factor alone becomes a factor with the account's first
-//!   enrollment. Reset the accounts that have such addresses, or keep the policy.
+//! - Think before letting a factor authenticate that could only be confirmed (email, from `strict` to another
+//!   policy): an address or an app that somebody confirmed with a first factor alone becomes a factor with the
+//!   account's first enrollment, and signs nobody in before. Reset the accounts that have such, or keep the
+//!   policy.
 //! - Answer a refused client with less than a [`Denial`](crate::Denial) says, and no faster for a name it does not
 //!   know.
 //! - Limit requests by client and address, as a courtesy to itself: no bound here depends on a network address. One peer's

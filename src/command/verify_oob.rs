@@ -154,6 +154,8 @@ impl Verifier {
             (Purpose::Authenticate, _) if !self.policy.authenticates(id.kind()) => {
                 Err(Denial::UnsupportedChallengeType)
             }
+            // What an earlier policy let only confirm signs nobody in before the first enrollment.
+            (Purpose::Authenticate, Enrollment::Active) if !account.is_enrolled() => Err(Denial::NotEnrolled),
             (Purpose::Authenticate, Enrollment::Active) => Ok(()),
             (Purpose::Authenticate, Enrollment::Disabled) => Err(Denial::AuthenticatorDisabled),
             // An account issues no others, and a record that holds one is not read.

@@ -186,9 +186,11 @@ impl Verifier {
             }
             return Ok((id, purpose(known).ok_or(Denial::UnknownAuthenticator)?));
         }
+        // Where nobody is enrolled, an app that an earlier policy let only confirm signs nobody in.
+        let signs_in = !confirm_only && account.is_enrolled();
         let possible = |known: &&Authenticator| match known.enrollment() {
             Enrollment::Unconfirmed(_) => true,
-            Enrollment::Active => !confirm_only && self.policy.authenticates(known.factor().kind()),
+            Enrollment::Active => signs_in && self.policy.authenticates(known.factor().kind()),
             Enrollment::Disabled => false,
         };
         let mut known = account.authenticators().iter().filter(|known| is_otp(known));

@@ -488,6 +488,7 @@ impl ReferenceModel {
             _ if login.is_elevated() => return Err(Denial::InsufficientScope),
             _ if snapshot.is_spent(&login.transaction) => return Err(Denial::TransactionSpent),
             _ if !known.completes(&self.settings) => return Err(Denial::UnsupportedChallengeType),
+            Enrollment::Active if !snapshot.enrolled => return Err(Denial::NotEnrolled),
             Enrollment::Active => {}
             Enrollment::Disabled => return Err(Denial::AuthenticatorDisabled),
         }

@@ -13,8 +13,8 @@ use countersign::{
     session::ElevatedScopes,
 };
 use countersign_testkit::{
-    App, Need, START, World, bucket, client, elevation, email, entropy, hotp, json, key_label, keys, locking,
-    policy, totp, wrong, wrong_otp,
+    App, Need, START, World, bucket, client, edited, elevation, email, entropy, hotp, json, key_label, keys,
+    locking, policy, totp, wrong, wrong_otp,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -577,6 +577,29 @@ fn a_policy_limits_apps_by_themselves() {
     let denial = unchanged(&mut world, |world| world.verify_otp(&session, named));
     assert_eq!(denial, Denial::UnsupportedChallengeType);
     assert_eq!(unchanged(&mut world, |world| world.verify_otp(&session, app.at(now))), Denial::NotEnrolled);
+    // Nor does it once the policy lets apps sign people in: it takes a first enrollment. With one code, with
+    // four, named or not, and whether or not the device is to be remembered.
+    world.verifier = Verifier::new(keys(), Policy::default());
+    let [first, second, third] = [90, 60, 30].map(|before| app.at(now - Duration::seconds(before)));
+    let four = [&first, &second, &third, &app.at(now)].map(|code| code.expose().to_owned()).concat();
+    for code in [app.at(now), OtpCode::parse(&four).unwrap()] {
+        let named = OtpRequest::new(code.clone()).authenticator(associated.authenticator);
+        for request in [named, code.into()] {
+            let again = request.clone();
+            let denial = unchanged(&mut world, |world| world.verify_otp(&session, request));
+            assert_eq!(denial, Denial::NotEnrolled);
+            let denial = unchanged(&mut world, |world| world.verify_otp_remembering(&session, again));
+            assert_eq!(denial, Denial::NotEnrolled);
+        }
+    }
+    // It does not stand in the way of that: a code without a name is of the app that waits.
+    let (_, second) = world.associate_otp(&session, &totp()).unwrap();
+    assert!(world.verify_otp_remembering(&session, second.at(now)).unwrap().device.is_some());
+    let account = world.account();
+    assert!(account.is_enrolled() && edited(&account, |_| {}).unwrap() == account);
+    let session = world.login();
+    let named = OtpRequest::new(app.at(now)).authenticator(associated.authenticator);
+    assert!(world.verify_otp(&session, named).unwrap().completed, "then it is one of the account's");
     // A policy that turned one off after its enrollment lets nobody in by it.
     let mut world = World::new(Policy::default());
     let (.., app) = world.enroll_totp();
