@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use crate::{
     command::verifier::Verifier,
     outcome::denial::Denial,
+    policy::bounds::CLOCK_LEEWAY_MS,
     record::{account::AccountBody, device::Device, ledger::Empty, record::Body as _},
     session::session::{Grant, Session},
     value::{
@@ -49,12 +50,15 @@ impl Verifier {
     }
 
     /// Whether an elevated session may change factors: it must rest on a second factor that was used within the policy's
-    /// `elevated_max_age` (ASVS 5.0 requirement 7.5.1). A first-factor session has another gate, `check_enrollment`.
+    /// `elevated_max_age` (ASVS 5.0 requirement 7.5.1). One that only a clock far ahead can have seen is not
+    /// recent, or it would be until that time. A first-factor session has another gate, `check_enrollment`.
     pub(super) fn check_recent(&self, session: &Session, now: Millis) -> Result<(), Denial> {
         let Grant::Elevated { evidence, .. } = session.grant() else { return Ok(()) };
         let max_age = self.policy.settings().elevated_max_age;
-        let recent = now.since(Millis::from(evidence.at)) <= instant::span(max_age);
-        if evidence.is_of_a_factor() && recent {
+        let at = Millis::from(evidence.at);
+        let begun = at <= now.after(CLOCK_LEEWAY_MS);
+        let recent = now.since(at) <= instant::span(max_age);
+        if evidence.is_of_a_factor() && begun && recent {
             Ok(())
         } else {
             Err(Denial::InsufficientUserAuthentication { max_age })

@@ -479,6 +479,28 @@ fn an_elevated_session_changes_factors_while_its_evidence_is_recent() {
     }
 }
 
+/// Evidence of a clock that was far ahead is not recent until that time comes: it would be for all that while.
+#[test]
+fn evidence_of_a_clock_far_ahead_changes_no_factor() {
+    for (name, command) in CHANGING {
+        for (ahead, expected) in [(60_000, Ok(())), (60_001, Err(TOO_OLD))] {
+            let (mut world, ..) = two_factors();
+            let ahead = Duration::milliseconds(ahead);
+            world.now += ahead;
+            let session = world.elevated();
+            let pending = world.associate(&session, "second@example.com").unwrap();
+            world.pass(60);
+            world.now -= ahead + Duration::seconds(60);
+            let before = world.account();
+            let given = command(&mut world, &session, &pending);
+            assert_eq!(given, expected, "{name} at {ahead}");
+            let account = world.account();
+            assert_eq!(account == before, expected.is_err(), "{name}: a refusal writes nothing");
+            assert!(world.verifier.authenticators(&session, &account, world.now).is_ok());
+        }
+    }
+}
+
 /// A refresh of the host's token keeps the elevation, and with it the age of the evidence.
 #[test]
 fn a_refresh_prolongs_a_session_and_not_what_it_may_change() {
