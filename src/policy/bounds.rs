@@ -5,8 +5,14 @@ use time::Duration;
 
 use crate::policy::rate::Rate;
 
-/// The most authenticators that a record may hold, confirmed and unconfirmed.
-pub(crate) const MAX_AUTHENTICATORS: usize = 72;
+/// The most confirmed authenticators that a record may hold.
+pub(crate) const MAX_CONFIRMED: usize = 64;
+
+/// The most unconfirmed authenticators that a record may hold.
+pub(crate) const MAX_UNCONFIRMED: usize = 8;
+
+/// The most authenticators that a record may hold.
+pub(crate) const MAX_AUTHENTICATORS: usize = MAX_CONFIRMED + MAX_UNCONFIRMED;
 
 /// The most transactions that a record may hold for each lane.
 pub(crate) const LANE_TRANSACTIONS: usize = 16;

@@ -7,8 +7,8 @@ use time::Duration;
 use crate::{
     policy::{
         bounds::{
-            LANE_CHALLENGES, LONGEST_DEVICE_MS, MAX_ATTEMPTS, MAX_AUTHENTICATORS, MAX_FAILURES,
-            MAX_RECOVERY_CODES,
+            LANE_CHALLENGES, LONGEST_DEVICE_MS, MAX_ATTEMPTS, MAX_CONFIRMED, MAX_FAILURES,
+            MAX_RECOVERY_CODES, MAX_UNCONFIRMED,
         },
         one_time::{HotpSettings, TotpSettings},
         rate::Rate,
@@ -352,8 +352,12 @@ impl Settings {
                 "recovery_codes",
                 "1 to 16",
             ),
-            ((1..=64).contains(&self.max_authenticators), "max_authenticators", "1 to 64"),
-            ((1..=8).contains(&self.max_unconfirmed), "max_unconfirmed", "1 to 8"),
+            (
+                (1..=MAX_CONFIRMED).contains(&usize::from(self.max_authenticators)),
+                "max_authenticators",
+                "1 to 64",
+            ),
+            ((1..=MAX_UNCONFIRMED).contains(&usize::from(self.max_unconfirmed)), "max_unconfirmed", "1 to 8"),
             ((1..=LANE_CHALLENGES).contains(&self.max_challenges), "max_challenges", "1 to 16"),
             (
                 self.remember.is_none_or(Remember::is_bounded),
@@ -366,8 +370,6 @@ impl Settings {
         row.map(|(_, setting, range)| PolicyError::new(setting, range))
     }
 }
-
-const _: () = assert!(MAX_AUTHENTICATORS >= 64 + 8, "the record must hold what a policy may allow");
 
 /// A setting is out of its range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -11,7 +11,10 @@ use crate::{
     machine::enrollment::{Enrollment, PendingRecovery},
     otp::key_uri::Moving,
     policy::{
-        bounds::{LONGEST_DEVICE_MS, MAX_ATTEMPTS, MAX_FAILURES, MAX_RECOVERY_CODES, RECOVERY_ATTEMPTS},
+        bounds::{
+            LANE_CHALLENGES, LANE_TRANSACTIONS, LONGEST_DEVICE_MS, MAX_ATTEMPTS, MAX_CONFIRMED, MAX_FAILURES,
+            MAX_RECOVERY_CODES, MAX_UNCONFIRMED, RECOVERY_ATTEMPTS,
+        },
         one_time::MAX_STEP_SECONDS,
     },
     record::{
@@ -69,6 +72,7 @@ pub(super) fn check_account(account: &AccountBody) -> Result<(), Inconsistent> {
     )?;
     ensure(distinct(account.challenges.iter().map(|known| known.id)), "a challenge id is given twice")?;
     ensure(distinct(account.transactions.iter().map(|known| known.id)), "a transaction id is given twice")?;
+    check_counts(account)?;
     let provisioned = account.authenticators.iter().filter(|known| known.is_provisioned()).count();
     ensure(provisioned <= 1, "more than one authenticator is provisioned")?;
     for authenticator in &account.authenticators {
@@ -120,6 +124,21 @@ pub(super) fn check_address_proof(proof: &AddressProofBody) -> Result<(), Incons
 
 fn check_revision(revision: Revision) -> Result<(), Inconsistent> {
     ensure(revision <= Revision::MAX, "the revision is 2^53 or above")
+}
+
+/// Whether each list leaves room for what the next command adds, as the core makes it: it counts once a lane,
+/// and unconfirmed authenticators beside confirmed ones.
+fn check_counts(account: &AccountBody) -> Result<(), Inconsistent> {
+    for lane in Lane::ALL {
+        let transactions = account.transactions.iter().filter(|known| known.lane == lane).count();
+        ensure(transactions <= LANE_TRANSACTIONS, "a lane has more than 16 transactions")?;
+        let challenges = account.challenges.iter().filter(|known| known.lane == lane).count();
+        ensure(challenges <= LANE_CHALLENGES.into(), "a lane has more than 16 challenges")?;
+    }
+    let confirmed = account.confirmed_count();
+    ensure(confirmed <= MAX_CONFIRMED, "more than 64 authenticators are confirmed")?;
+    let unconfirmed = account.authenticators.len().saturating_sub(confirmed);
+    ensure(unconfirmed <= MAX_UNCONFIRMED, "more than 8 authenticators are unconfirmed")
 }
 
 fn check_authenticator(authenticator: &Authenticator) -> Result<(), Inconsistent> {

@@ -2,6 +2,7 @@
 
 use countersign::{Account, Denial, Policy, Session, session::ElevatedScopes};
 use countersign_testkit::{World, edited, elevation, wrong};
+use serde_json::Value;
 use time::Duration;
 
 /// Each of them is refused when it is read; none may reach a command, where a place that is found twice is no place.
@@ -17,6 +18,72 @@ fn a_recovery_code_is_live_once() {
         });
         let refused = edited.unwrap_err();
         assert_eq!(refused.to_string(), "inconsistent record: a recovery code is live twice");
+    }
+}
+
+/// As many copies of an element under other ids as make the list this long.
+fn filled(list: &mut Value, length: usize, set: impl Fn(&mut Value)) {
+    let list = list.as_array_mut().unwrap();
+    let first = list[0].clone();
+    for (place, number) in (list.len()..length).zip(0_u8..) {
+        let mut copy = first.clone();
+        let id = copy["id"].as_str().unwrap();
+        let (front, back) = id.split_at(id.len() - 3);
+        let symbols = [b'A' + number / 26, b'A' + number % 26].map(char::from);
+        copy["id"] = format!("{front}{}{}{}", symbols[0], symbols[1], &back[2..]).into();
+        set(&mut copy);
+        list.insert(place, copy);
+    }
+}
+
+/// A list is bounded where the core bounds it, once a lane or a state: a record that is full otherwise would be
+/// written once more, and then never read.
+#[test]
+fn a_list_is_as_long_as_the_core_makes_it() {
+    let mut world = World::new(Policy::default());
+    world.enroll("user@example.com");
+    world.pass(60);
+    let elevated = world.elevated();
+    world.associate(&elevated, "new@example.com").unwrap();
+    let account = world.account();
+    let one_lane = |list: &'static str, lane: &'static str, length| {
+        edited(&account, |record| {
+            let to_lane = |element: &mut Value| element["lane"] = lane.into();
+            record[list].as_array_mut().unwrap().iter_mut().for_each(to_lane);
+            filled(&mut record[list], length, |copy| {
+                if list == "challenges" {
+                    copy["state"] = "verified".into();
+                }
+            });
+        })
+    };
+    for lane in ["unknown", "known"] {
+        for (list, refused) in [
+            ("transactions", "a lane has more than 16 transactions"),
+            ("challenges", "a lane has more than 16 challenges"),
+        ] {
+            assert!(one_lane(list, lane, 16).is_ok(), "{list} {lane}");
+            let error = one_lane(list, lane, 17).unwrap_err().to_string();
+            assert_eq!(error, format!("inconsistent record: {refused}"), "{lane}");
+        }
+    }
+    let authenticators = |confirmed: usize, unconfirmed: usize| {
+        edited(&account, |record| {
+            let list = record["authenticators"].as_array_mut().unwrap();
+            let (mut one, mut other) = (Value::from(vec![list[0].take()]), Value::from(vec![list[1].take()]));
+            filled(&mut one, confirmed, |_| {});
+            filled(&mut other, unconfirmed, |_| {});
+            let both = [one, other].into_iter().flat_map(|list| list.as_array().unwrap().clone());
+            record["authenticators"] = both.collect();
+        })
+    };
+    assert!(authenticators(64, 8).is_ok());
+    for (confirmed, unconfirmed, refused) in [
+        (65, 7, "more than 64 authenticators are confirmed"),
+        (63, 9, "more than 8 authenticators are unconfirmed"),
+    ] {
+        let error = authenticators(confirmed, unconfirmed).unwrap_err().to_string();
+        assert_eq!(error, format!("inconsistent record: {refused}"));
     }
 }
 
