@@ -73,7 +73,7 @@ fn an_ask_sends_a_link_and_a_long_code_and_each_proves_the_address() {
 
 /// L7: the same `ask` from two browsers gave one handle to both.
 #[test]
-fn each_ask_has_a_handle_a_link_and_a_code_of_its_own() {
+fn l07_each_ask_has_a_handle_a_link_and_a_code_of_its_own() {
     for purpose in PURPOSES {
         let mut proving = proving();
         let browsers = [proving.ask(purpose), proving.ask(purpose)];
@@ -344,7 +344,7 @@ fn owner_gets_through(proving: &Proving, purpose: ProofPurpose, entropy: &Entrop
 
 /// L6: a stranger's asks and wrong answers kept the owner out from day 4 on, and disabled the address on day 20.
 #[test]
-fn a_stranger_of_sixty_days_keeps_the_owner_from_nothing() {
+fn l06_a_stranger_of_sixty_days_keeps_the_owner_from_nothing() {
     for purpose in PURPOSES {
         let mut proving = proving();
         let mut rng = ChaCha20Rng::seed_from_u64(6);
