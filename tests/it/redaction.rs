@@ -8,10 +8,11 @@ use countersign::{
     code::{MfaToken, RecoveryCode},
     effect::Descriptor,
     machine::{ChallengeState, Enrollment},
+    policy::Rate,
     step::Committed,
     wire,
 };
-use countersign_testkit::{Proving, World, address, subject};
+use countersign_testkit::{Proving, World, address, policy, subject, wrong};
 
 /// The secrets of a world, in every spelling in which one could slip out.
 #[derive(Default)]
@@ -249,6 +250,79 @@ fn nothing_public_shows_a_secret() {
     let outbox =
         serde_json::to_string(&*world.store.outbox.borrow()).unwrap().replace("user@example.com", "");
     secrets.absent_from("the outbox", &outbox);
+}
+
+/// Everything that a client can present is derived, or stored as a keyed hash: no row holds any of it, in a format for
+/// people or in one for machines. The controls are the seeds, which are there.
+#[test]
+fn nothing_that_a_client_can_present_is_stored() {
+    let mut presented: Vec<String> = Vec::new();
+    let mut world = World::new(policy(|settings| {
+        settings.guess_bucket = Rate::new(1, time::Duration::hours(1));
+        settings.attempts = 1;
+    }));
+    let (_, codes) = world.enroll("user@example.com");
+    presented.extend(codes.iter().map(|code| code.expose().to_owned()));
+    world.pass(3_600);
+    presented.push(world.remember().expose().to_owned());
+    let (mfa_token, elevated) = (world.begin(), world.elevated());
+    presented.push(mfa_token.expose().to_owned());
+    let (setup, app) = world.associate_otp(&elevated, &countersign_testkit::totp()).unwrap();
+    let setup = setup.setup.otp().unwrap();
+    presented.extend([setup.secret(), setup.barcode_uri()].map(str::to_owned));
+    presented.push(app.at(world.now).expose().to_owned());
+    for hardened in [false, true] {
+        let session = world.login();
+        let challenged = world.challenge(&session).unwrap();
+        assert_eq!(challenged.form.is_long(), hardened);
+        let code = world.mail().code;
+        presented.extend([challenged.oob_code.expose(), code.expose()].map(str::to_owned));
+        presented.push(code.groups().collect::<Vec<_>>().join(" "));
+        if !hardened {
+            // The policy has one guess.
+            world.verify(&session, challenged.oob_code.expose(), &wrong(&code)).unwrap_err();
+        }
+        world.pass(60);
+    }
+    let account = world.account();
+
+    let mut proving = Proving::new(ProofPolicy::default());
+    for purpose in [ProofPurpose::Confirm, ProofPurpose::Reset] {
+        let (asked, letter) = (proving.ask(purpose), proving.letter());
+        let texts = [asked.oob_code.expose(), letter.token.expose(), letter.code.expose()];
+        presented.extend(texts.map(str::to_owned));
+    }
+
+    let mut stored: Vec<Vec<u8>> = Vec::new();
+    for row in [serde_json::to_value(&account).unwrap(), serde_json::to_value(&proving.record).unwrap()] {
+        let mut texts = Vec::new();
+        walk(&row, &mut texts);
+        assert!(texts.len() >= 3, "{row}");
+        stored.extend(texts.into_iter().map(String::into_bytes));
+    }
+    stored.push(postcard::to_stdvec(&account).unwrap());
+    stored.push(postcard::to_stdvec(&proving.record).unwrap());
+    let holds = |text: &str| {
+        let bytes = text.as_bytes();
+        stored.iter().any(|row| row.windows(bytes.len()).any(|part| part == bytes))
+    };
+    for text in &presented {
+        assert!(!holds(text), "a row holds {text}");
+    }
+    assert!(presented.len() >= 25);
+    let mut seeds = Secrets::default();
+    seeds.seeds(&account);
+    assert!(seeds.0.iter().all(|seed| holds(seed)), "the control: what is stored is found");
+
+    /// Every text of a row. Its numbers are times and counts.
+    fn walk(value: &serde_json::Value, found: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(fields) => fields.values().for_each(|value| walk(value, found)),
+            serde_json::Value::Array(list) => list.iter().for_each(|value| walk(value, found)),
+            serde_json::Value::String(text) => found.push(text.clone()),
+            _ => {}
+        }
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use countersign::{
     BindingCode, Effect, Session,
     address_proof::{ProofHandle, ProofLink},
-    code::{LinkToken, MfaToken, OobCode, RecoveryCode},
+    code::{DeviceToken, LinkToken, MfaToken, OobCode, RecoveryCode},
     session::OobHandle,
 };
 use static_assertions::{assert_eq_size, assert_impl_all, assert_not_impl_any};
@@ -35,7 +35,7 @@ assert_not_impl_any!(BindingCode: serde::Serialize);
 assert_not_impl_any!(RecoveryCode: serde::Serialize);
 assert_not_impl_any!(OobCode: serde::Serialize);
 assert_not_impl_any!(MfaToken: serde::Serialize);
-assert_not_impl_any!(BindingCode: serde::Serialize);
+assert_not_impl_any!(DeviceToken: serde::Serialize);
 assert_not_impl_any!(LinkToken: serde::Serialize);
 assert_not_impl_any!(ProofHandle: serde::Serialize, serde::de::DeserializeOwned);
 assert_not_impl_any!(ProofLink: serde::Serialize, serde::de::DeserializeOwned);
