@@ -1,16 +1,19 @@
 //! Golden records: what an earlier build stored, a later one must read; and what no build stored, none may.
 //!
-//! `tests/golden/` holds accounts and a proof of an address, in JSON and in postcard, as version 1 wrote
-//! them. They are never regenerated: a change that cannot read them is a break of the stored form. `--ignored
+//! `tests/golden/` holds accounts and a proof of an address, and what hosts keep beside them (elevations with their
+//! sessions, descriptors in their outbox), in JSON and in postcard, as version 1 wrote them. They are never regenerated: a change that cannot read them is a break of the stored form. `--ignored
 //! write` writes the files that are missing, for a new version.
 
 use std::{fmt::Debug, fs, path::PathBuf};
 
 use countersign::{
-    Account, Denial, Policy,
+    Account, Denial, Elevation, Policy,
     address_proof::{AddressProof, ProofPolicy, ProofPurpose},
     code::{DeviceToken, RecoveryCode},
     command::OtpRequest,
+    effect::Descriptor,
+    evidence::Method,
+    policy::Remember,
 };
 use countersign_testkit::{Proving, World, code, hotp, totp, wrong};
 use serde::de::DeserializeOwned;
@@ -119,6 +122,47 @@ fn with_apps() -> World {
     world
 }
 
+/// What a host keeps with its sessions: after a code of a message, of an app, a recovery code and a remembered device.
+fn elevations() -> Vec<Elevation> {
+    let mut world = World::new(countersign_testkit::policy(|settings| {
+        settings.remember = Some(Remember::new(time::Duration::days(30), true));
+    }));
+    let (_, codes, app) = world.enroll_totp();
+    let elevated = world.elevated();
+    let associated = world.associate(&elevated, "user@example.com").unwrap();
+    let right = world.mail().code;
+    world.verify(&elevated, associated.oob_code.expose(), &right).unwrap();
+    world.pass(60);
+    let session = world.login();
+    let device = world.verify_otp_remembering(&session, app.at(world.now)).unwrap().device.unwrap();
+    let session = world.login();
+    world.recover(&session, &codes[0]).unwrap();
+    let session = world.login_on(&device);
+    world.verify_device(&session).unwrap();
+    let session = world.login_on(&device);
+    let by_mail = countersign::ChallengeRequest::default().authenticator(associated.authenticator);
+    let challenged = world.challenge_with(&session, &by_mail).unwrap();
+    let right = world.mail().code;
+    world.verify(&session, challenged.oob_code.expose(), &right).unwrap();
+    world.tokens.iter().map(|token| token.elevation.clone()).collect()
+}
+
+/// What waits in an outbox: messages with a code and with a link, notices, and the ends of sessions.
+fn descriptors() -> Vec<Descriptor> {
+    let mut world = World::new(Policy::default());
+    let (id, _) = world.enroll("user@example.com");
+    world.pass(3_600);
+    let elevated = world.elevated();
+    world.regenerate(&elevated).unwrap();
+    world.remove(&elevated, id).unwrap();
+    world.revoke_sessions();
+    let mut kept = world.store.outbox.borrow().clone();
+    let mut proving = Proving::new(ProofPolicy::default());
+    proving.ask(ProofPurpose::Confirm);
+    kept.extend(proving.outbox);
+    kept
+}
+
 /// A proof of an address with both purposes asked for, whose address was proven once.
 fn address_proof() -> AddressProof {
     let mut proving = Proving::new(ProofPolicy::default());
@@ -133,17 +177,20 @@ fn address_proof() -> AddressProof {
 }
 
 /// The golden files, by name, with what they hold.
-fn goldens() -> [(&'static str, Value, Vec<u8>); 4] {
+fn goldens() -> [(&'static str, Value, Vec<u8>); 6] {
     fn both<T: serde::Serialize>(record: &T) -> (Value, Vec<u8>) {
         (serde_json::to_value(record).unwrap(), postcard::to_stdvec(record).unwrap())
     }
     let (full, varied, proof) = (both(&full().account()), both(&varied()), both(&address_proof()));
     let apps = both(&with_apps().account());
+    let (elevations, descriptors) = (both(&elevations()), both(&descriptors()));
     [
         ("account-full.v1", full.0, full.1),
         ("account-varied.v1", varied.0, varied.1),
         ("account-apps.v1", apps.0, apps.1),
         ("address-proof.v1", proof.0, proof.1),
+        ("elevations.v1", elevations.0, elevations.1),
+        ("descriptors.v1", descriptors.0, descriptors.1),
     ]
 }
 
@@ -170,22 +217,34 @@ fn write() {
 
 #[test]
 fn golden_records_load_and_save_as_they_were() {
-    for name in ["account-full.v1", "account-varied.v1", "account-apps.v1"] {
-        let json: Account = serde_json::from_slice(&read(&format!("{name}.json"))).unwrap();
-        let bytes = read(&format!("{name}.postcard"));
-        let postcard: Account = postcard::from_bytes(&bytes).unwrap();
+    fn loads<T: serde::Serialize + DeserializeOwned + PartialEq + Debug>(name: &str) -> T {
+        let (text, bytes) = (read(&format!("{name}.json")), read(&format!("{name}.postcard")));
+        let json: T = serde_json::from_slice(&text).unwrap();
+        let postcard: T = postcard::from_bytes(&bytes).unwrap();
         assert_eq!(json, postcard);
         assert_eq!(postcard::to_stdvec(&postcard).unwrap(), bytes);
         let saved: Value = serde_json::to_value(&json).unwrap();
-        assert_eq!(saved, serde_json::from_slice::<Value>(&read(&format!("{name}.json"))).unwrap());
+        assert_eq!(saved, serde_json::from_slice::<Value>(&text).unwrap());
+        json
     }
-    let json: AddressProof = serde_json::from_slice(&read("address-proof.v1.json")).unwrap();
-    let bytes = read("address-proof.v1.postcard");
-    let postcard: AddressProof = postcard::from_bytes(&bytes).unwrap();
-    assert_eq!(json, postcard);
-    assert_eq!(postcard::to_stdvec(&postcard).unwrap(), bytes);
-    let saved: Value = serde_json::to_value(&json).unwrap();
-    assert_eq!(saved, serde_json::from_slice::<Value>(&read("address-proof.v1.json")).unwrap());
+    for name in ["account-full.v1", "account-varied.v1", "account-apps.v1"] {
+        loads::<Account>(name);
+    }
+    loads::<AddressProof>("address-proof.v1");
+    let methods: Vec<_> =
+        loads::<Vec<Elevation>>("elevations.v1").iter().map(|one| one.evidence().method).collect();
+    for method in [Method::Otp, Method::RecoveryCode, Method::Device, Method::Oob] {
+        assert!(methods.contains(&method), "{methods:?}");
+    }
+    let kinds = loads::<Vec<Descriptor>>("descriptors.v1");
+    for is in [
+        |one: &Descriptor| matches!(one, Descriptor::Send(_)),
+        |one: &Descriptor| matches!(one, Descriptor::Link(_)),
+        |one: &Descriptor| matches!(one, Descriptor::Notify(_)),
+        |one: &Descriptor| matches!(one, Descriptor::EndSessions(_)),
+    ] {
+        assert!(kinds.iter().any(is), "{kinds:?}");
+    }
 }
 
 #[test]
