@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/advisories.md"
+ALL = "tests/it"
 LIBRARY = "tests/it/advisories"
 HOST = "examples/server/tests"
 COUNT = 40
@@ -25,7 +26,7 @@ LINK = re.compile(r"\[`([a-z0-9_]+)`\]\(\.\./([^)]+\.rs)\)")
 
 def tests():
     """The tests by file."""
-    files = sorted((ROOT / LIBRARY).glob("*.rs")) + sorted((ROOT / HOST).glob("*.rs"))
+    files = sorted((ROOT / ALL).rglob("*.rs")) + sorted((ROOT / HOST).glob("*.rs"))
     pattern = re.compile(r"#\[test\]\n(?:#\[.*\]\n)*fn (\w+)")
     return {str(file.relative_to(ROOT)): set(pattern.findall(file.read_text(encoding="utf-8"))) for file in files}
 
@@ -49,7 +50,7 @@ def problems(page, known, controlled):
             if re.match(r"v\d\d_", name) and not name.startswith(prefix):
                 found.append(f"V{number}: {name} is another number's")
             # The host's sources may be linked, too; they are no tests.
-            if file.startswith((LIBRARY, HOST)) and name not in known.get(file, set()):
+            if file.startswith((ALL, HOST)) and name not in known.get(file, set()):
                 found.append(f"V{number}: {name} is no test of {file}")
         of_library = {name for name, file in links if file.startswith(LIBRARY)}
         if ("**by test**" in row) != bool(of_library):
