@@ -1,4 +1,5 @@
-//! Reset a forgotten password: a link that works in every browser, and an answer that says nothing of the address.
+//! Reset a forgotten password: a link that works in every browser, an answer that says nothing of the address, and an end
+//! to whatever the former password had opened.
 //!
 //!     cargo run --example reset_password
 //!
@@ -12,35 +13,40 @@ use std::{
 };
 
 use countersign::{
-    BlockingStore, Effect, EmailAddress, Entropy, Key, KeyRing, Subject, Swap, Write,
+    Account, BlockingStore, Effect, EmailAddress, Entropy, Key, KeyRing, Policy, Subject, Swap, Verifier,
+    Write,
     address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
     code::{LinkToken, OobCode},
+    record::Record,
     store::drive_blocking,
     time::OffsetDateTime,
 };
 use getrandom::SysRng;
 
-/// One row an address, written under its condition.
-#[derive(Default)]
-struct Proofs(Mutex<BTreeMap<String, AddressProof>>);
+/// One row a subject, written under its condition: the proofs of addresses, and the accounts.
+struct Rows<R>(Mutex<BTreeMap<String, R>>);
 
-impl Proofs {
-    fn rows(&self) -> MutexGuard<'_, BTreeMap<String, AddressProof>> {
+impl<R> Rows<R> {
+    const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<String, R>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl BlockingStore for Proofs {
-    type Record = AddressProof;
+impl<R: Record + Clone> BlockingStore for Rows<R> {
+    type Record = R;
     type Error = Infallible;
 
-    fn load(&self, subject: &Subject) -> Result<Option<AddressProof>, Infallible> {
+    fn load(&self, subject: &Subject) -> Result<Option<R>, Infallible> {
         Ok(self.rows().get(subject.as_str()).cloned())
     }
 
-    fn swap(&self, write: Write<AddressProof>) -> Result<Swap, Infallible> {
+    fn swap(&self, write: Write<R>) -> Result<Swap, Infallible> {
         let mut rows = self.rows();
-        if rows.get(write.subject().as_str()).map(AddressProof::revision) != write.expected {
+        if rows.get(write.subject().as_str()).map(R::revision) != write.expected {
             return Ok(Swap::Lost);
         }
         rows.insert(write.subject().to_string(), write.record);
@@ -62,7 +68,9 @@ impl Request {
 
 struct Host {
     verifier: AddressVerifier,
-    proofs: Proofs,
+    proofs: Rows<AddressProof>,
+    second_factor: Verifier,
+    accounts: Rows<Account>,
     /// The passwords, by the user's address.
     users: Mutex<BTreeMap<String, String>>,
 }
@@ -98,9 +106,18 @@ impl Host {
         let link = self.verifier.open_link(&subject, ProofPurpose::Reset, token)?;
         let verify = |proof| self.verifier.verify_link(proof, &link, None, now);
         let (proven, _) = drive_blocking(&self.proofs, &subject, verify)?.into_parts();
+        let proven = proven?.address;
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        // Here a host also ends the sessions that the former password had opened.
-        users.insert(proven?.address.as_str().to_owned(), password.to_owned());
+        users.insert(proven.as_str().to_owned(), password.to_owned());
+        // Afterwards, so that a sign-in which read the former password meanwhile is refused as well.
+        let revoke = |account| self.second_factor.revoke_sessions(account, now);
+        let (revoked, effects) = drive_blocking(&self.accounts, &subject, revoke)?.into_parts();
+        revoked?;
+        for effect in effects {
+            if let Effect::EndSessions(end) = effect {
+                println!("the sessions of {} end", end.subject);
+            }
+        }
         Ok(())
     }
 }
@@ -108,9 +125,11 @@ impl Host {
 fn main() -> Result<(), Box<dyn Error>> {
     // A real host keeps its keys.
     let keys = KeyRing::new("example", Key::generate(&mut SysRng)?, Key::generate(&mut SysRng)?)?;
+    let second_factor = Verifier::new(keys.clone(), Policy::default());
     let verifier = AddressVerifier::new(keys, ProofPolicy::default());
     let users = BTreeMap::from([("person@example.com".to_owned(), "forgotten".to_owned())]);
-    let host = Host { verifier, proofs: Proofs::default(), users: Mutex::new(users) };
+    let (proofs, accounts, users) = (Rows::new(), Rows::new(), Mutex::new(users));
+    let host = Host { verifier, proofs, second_factor, accounts, users };
 
     let nobody = EmailAddress::parse("nobody@example.com")?;
     let request = Request::now()?;
@@ -126,9 +145,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let url = host.work(&address, &request)?.ok_or("no message was sent")?;
     println!("mail to {}: {url}", address.as_str());
     let token = url.split('#').nth(1).unwrap_or_default();
+    // Somebody who knows the former password is about to sign in with it.
+    let subject = Subject::new(address.as_str())?;
+    let former = host.second_factor.prepare(&Account::new(&subject));
     host.reset(&address, token, "correct horse battery staple")?;
     let again = host.reset(&address, token, "another password");
     println!("a second time: {}", again.err().ok_or("a link worked twice")?);
+    let account = host.accounts.load(&subject)?.ok_or("no session ended")?;
+    let request = Request::now()?;
+    let begun = host.second_factor.begin(former, &account, request.at, &request.entropy);
+    println!("with the former password: {}", begun.err().ok_or("it signed in")?);
     let users = host.users.into_inner().unwrap_or_else(PoisonError::into_inner);
     if users.get("person@example.com").map(String::as_str) != Some("correct horse battery staple") {
         return Err("the password was not reset".into());
