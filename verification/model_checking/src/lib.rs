@@ -1,4 +1,4 @@
-//! Model checking of the real `Verifier`: every interleaving of a few nodes on one stored row.
+//! Model checking of the real `Verifier` and `AddressVerifier`: every interleaving of a few nodes on one stored row.
 //!
 //! **Mapping.** `Load` reads the row; `Swap` takes the library's step on that copy, hands its `Write` to the store
 //! and opens the `Sealed` with the store's answer; a stored outcome is kept as a summary that stays hidden until
@@ -25,11 +25,14 @@ use std::{
 use countersign::{
     Account, Associated, AuthenticatorId, BindingCode, ChallengeRequest, Effect, EmailAddress, Entropy,
     Session, Step, Swap, Verifier,
+    address_proof::{AddressVerifier, ProofHandle, ProofLink, ProofPurpose},
     code::RecoveryCode,
     command::OtpRequest,
+    record::Record,
     session::{DeviceId, OobHandle},
     step::Committed,
 };
+use serde::{Serialize, de::DeserializeOwned};
 use stateright::{Model, Property};
 use time::{Duration, OffsetDateTime};
 
@@ -49,6 +52,39 @@ pub enum Command {
     Forget(Session, DeviceId),
     Unlock,
     Reset,
+    /// The host stored another password.
+    Revoke,
+    /// On the row of an address: asks for a message, takes a link, takes a code that was typed.
+    Ask(ProofPurpose),
+    Link(ProofLink, Option<ProofHandle>),
+    Code(ProofHandle, BindingCode),
+}
+
+impl Command {
+    /// Whether its success is one that nothing may follow.
+    const fn ends(&self) -> bool {
+        matches!(
+            self,
+            Self::Remove(..)
+                | Self::Forget(..)
+                | Self::Reset
+                | Self::Revoke
+                | Self::Link(..)
+                | Self::Code(..)
+        )
+    }
+
+    const fn verifies(&self) -> bool {
+        matches!(
+            self,
+            Self::Verify(..)
+                | Self::Otp(..)
+                | Self::Confirm(_)
+                | Self::Device(_)
+                | Self::Link(..)
+                | Self::Code(..)
+        )
+    }
 }
 
 /// What the store, or the host before it, does. All but the first are wrong.
@@ -128,11 +164,12 @@ pub enum Action {
     Tick,
 }
 
-/// A scene: an account, and what each node does to it.
+/// A scene: a row, that of an account or of an address, and what each node does to it.
 #[derive(Clone)]
 pub struct Scene {
     pub verifier: Verifier,
-    pub account: Account,
+    pub proofs: AddressVerifier,
+    pub row: Vec<u8>,
     pub ticks: Vec<OffsetDateTime>,
     pub nodes: Vec<(i64, Vec<Command>)>,
     pub faults: usize,
@@ -144,17 +181,17 @@ pub struct Scene {
 }
 
 impl Scene {
-    fn settle<T>(
+    fn settle<T, R: Record + Serialize + DeserializeOwned>(
         &self,
         state: &mut State,
         place: usize,
-        step: Step<T>,
+        step: Step<T, R>,
         fail: Option<bool>,
         handle: impl FnOnce(&T) -> Option<String>,
     ) {
         let again = matches!(state.nodes[place].phase, Phase::Again(_));
         let command = &self.nodes[place].1[state.nodes[place].next];
-        let before = decode(&state.row);
+        let before: R = decode(&state.row);
         let (write, sealed) = step.into_parts();
         let mut record = None;
         let answer = match write {
@@ -186,10 +223,7 @@ impl Scene {
         };
         let (result, effects) = outcome.into_parts();
         let mut verdict = Verdict {
-            verifies: matches!(
-                command,
-                Command::Verify(..) | Command::Otp(..) | Command::Confirm(_) | Command::Device(_)
-            ),
+            verifies: command.verifies(),
             recovers: matches!(command, Command::Recover(..)),
             result: result.as_ref().map_or_else(|denial| denial.code(), |_| "ok"),
             tokens: Vec::new(),
@@ -214,10 +248,74 @@ impl Scene {
                 _ => {}
             }
         }
-        let removes = matches!(command, Command::Remove(..) | Command::Forget(..) | Command::Reset)
-            && verdict.result == "ok";
-        state.ended |= written && (locks || removes || verdict.result == "expired_oob_code");
+        let ends = command.ends() && verdict.result == "ok";
+        state.ended |= written && (locks || ends || verdict.result == "expired_oob_code");
         state.nodes[place].phase = if fail.is_some() { Phase::Idle } else { Phase::Hidden(verdict) };
+    }
+
+    /// One command on the row of an account. There is nothing to do for what a node does not have.
+    fn step_account(
+        &self,
+        s: &mut State,
+        place: usize,
+        command: &Command,
+        account: Account,
+        (now, entropy): (OffsetDateTime, &Entropy),
+        fail: Option<bool>,
+    ) -> Option<()> {
+        let v = &self.verifier;
+        match command {
+            Command::Verify(session, handle, code) => {
+                self.settle(s, place, v.verify_oob(session, account, handle, code, now, None), fail, |_| {
+                    None
+                });
+            }
+            Command::Otp(session, request) => {
+                let step = v.verify_otp(session, account, request, now, None);
+                self.settle(s, place, step, fail, |_| None);
+            }
+            Command::Recover(session, code) => {
+                self.settle(s, place, v.verify_recovery(session, account, code, now), fail, |_| None);
+            }
+            Command::Challenge(session) => {
+                let request = ChallengeRequest::default();
+                let step = v.challenge(session, account, &request, now, entropy);
+                self.settle(s, place, step, fail, |_| None);
+            }
+            Command::Associate(session, address) => {
+                let step = v.associate(session, account, &address.clone().into(), now, entropy);
+                let handle = |answer: &Associated| Some(answer.setup.sent()?.oob_code.expose().to_owned());
+                self.settle(s, place, step, fail, handle);
+            }
+            Command::Confirm(session) => match s.nodes[place].sent.clone() {
+                Some((oob_code, code)) => {
+                    let handle = v.open_oob_code(session, &oob_code).ok()?;
+                    let code = BindingCode::parse(&code).ok()?;
+                    let step = v.verify_oob(session, account, &handle, &code, now, None);
+                    self.settle(s, place, step, fail, |_| None);
+                }
+                None => {
+                    let node = &mut s.nodes[place];
+                    (node.next, node.phase) = (node.next + 1, Phase::Idle);
+                }
+            },
+            Command::Device(session) => {
+                self.settle(s, place, v.verify_device(session, account, now), fail, |_| None);
+            }
+            Command::Forget(session, id) => {
+                self.settle(s, place, v.forget(session, account, *id, now), fail, |_| None);
+            }
+            Command::Remove(session, id) => {
+                self.settle(s, place, v.remove(session, account, *id, now), fail, |_| None);
+            }
+            Command::Unlock => self.settle(s, place, v.unlock(account, now), fail, |_| None),
+            Command::Reset => self.settle(s, place, v.reset(account, now), fail, |_| None),
+            Command::Revoke => {
+                self.settle(s, place, v.revoke_sessions(account, now), fail, |_| None);
+            }
+            Command::Ask(_) | Command::Link(..) | Command::Code(..) => return None,
+        }
+        Some(())
     }
 }
 
@@ -226,7 +324,7 @@ impl Model for Scene {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let row = encode(&self.account);
+        let row = self.row.clone();
         let nodes = self.nodes.iter().map(|_| Node { next: 0, phase: Phase::Idle, sent: None }).collect();
         vec![State {
             stored: BTreeSet::from([fingerprint(&row)]),
@@ -299,64 +397,27 @@ impl Model for Scene {
                 let (Phase::Loaded(copy) | Phase::Again(copy)) = state.nodes[place].phase.clone() else {
                     return None;
                 };
-                let account = decode(&copy);
                 let (offset, commands) = &self.nodes[place];
                 let next = state.nodes[place].next;
                 let now = self.ticks[state.tick] + Duration::seconds(*offset);
                 let entropy =
                     Entropy::from_bytes([u8::try_from(place * 16 + next).expect("a small model"); 32]);
-                let (v, s) = (&self.verifier, &mut state);
+                let (p, s) = (&self.proofs, &mut state);
+                // A row is of one kind, and so are the commands of a scene.
                 match &commands[next] {
-                    Command::Verify(session, handle, code) => {
-                        self.settle(
-                            s,
-                            place,
-                            v.verify_oob(session, account, handle, code, now, None),
-                            fail,
-                            |_| None,
-                        );
-                    }
-                    Command::Otp(session, request) => {
-                        let step = v.verify_otp(session, account, request, now, None);
+                    Command::Ask(purpose) => {
+                        let step = p.ask(decode(&copy), *purpose, now, &entropy);
                         self.settle(s, place, step, fail, |_| None);
                     }
-                    Command::Recover(session, code) => {
-                        self.settle(s, place, v.verify_recovery(session, account, code, now), fail, |_| None);
-                    }
-                    Command::Challenge(session) => {
-                        let request = ChallengeRequest::default();
-                        let step = v.challenge(session, account, &request, now, &entropy);
+                    Command::Link(link, handle) => {
+                        let step = p.verify_link(decode(&copy), link, handle.as_ref(), now);
                         self.settle(s, place, step, fail, |_| None);
                     }
-                    Command::Associate(session, address) => {
-                        let step = v.associate(session, account, &address.clone().into(), now, &entropy);
-                        let handle =
-                            |answer: &Associated| Some(answer.setup.sent()?.oob_code.expose().to_owned());
-                        self.settle(s, place, step, fail, handle);
+                    Command::Code(handle, code) => {
+                        let step = p.verify_code(decode(&copy), handle, code, now);
+                        self.settle(s, place, step, fail, |_| None);
                     }
-                    Command::Confirm(session) => match s.nodes[place].sent.clone() {
-                        Some((oob_code, code)) => {
-                            let handle = v.open_oob_code(session, &oob_code).ok()?;
-                            let code = BindingCode::parse(&code).ok()?;
-                            let step = v.verify_oob(session, account, &handle, &code, now, None);
-                            self.settle(s, place, step, fail, |_| None);
-                        }
-                        None => {
-                            let node = &mut s.nodes[place];
-                            (node.next, node.phase) = (node.next + 1, Phase::Idle);
-                        }
-                    },
-                    Command::Device(session) => {
-                        self.settle(s, place, v.verify_device(session, account, now), fail, |_| None);
-                    }
-                    Command::Forget(session, id) => {
-                        self.settle(s, place, v.forget(session, account, *id, now), fail, |_| None);
-                    }
-                    Command::Remove(session, id) => {
-                        self.settle(s, place, v.remove(session, account, *id, now), fail, |_| None);
-                    }
-                    Command::Unlock => self.settle(s, place, v.unlock(account, now), fail, |_| None),
-                    Command::Reset => self.settle(s, place, v.reset(account, now), fail, |_| None),
+                    command => self.step_account(s, place, command, decode(&copy), (now, &entropy), fail)?,
                 }
             }
         }
@@ -401,11 +462,12 @@ impl State {
     }
 }
 
-fn encode(account: &Account) -> Vec<u8> {
-    postcard::to_stdvec(account).expect("a record can be stored")
+/// A record, as a row holds it.
+pub fn encode(record: &impl Serialize) -> Vec<u8> {
+    postcard::to_stdvec(record).expect("a record can be stored")
 }
 
-fn decode(row: &[u8]) -> Account {
+fn decode<R: DeserializeOwned>(row: &[u8]) -> R {
     postcard::from_bytes(row).expect("a stored record can be read")
 }
 

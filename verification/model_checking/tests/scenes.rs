@@ -1,10 +1,11 @@
 //! The scenes: each holds with a conditional store, and each wrong store has a counterexample in one of them.
 
 use countersign::{
+    address_proof::{AddressVerifier, ProofPolicy, ProofPurpose, ProofSettings},
     code::{OtpCode, RecoveryCode},
     policy::{AtCap, Rate, RecoveryThrottle, Remember, Settings, WhenExhausted},
 };
-use countersign_testkit::{World, address, lock, policy, totp, wrong, wrong_otp};
+use countersign_testkit::{Proving, World, address, keys, lock, policy, subject, totp, wrong, wrong_otp};
 use model::{Command, Scene, State, Store};
 use stateright::{Checker, Model, Property};
 use time::Duration;
@@ -53,7 +54,8 @@ fn guesses(codes: &[(i64, bool)], change: impl FnOnce(&mut Settings)) -> (World,
 fn scene(world: &mut World, nodes: Vec<(i64, Vec<Command>)>) -> Scene {
     Scene {
         verifier: world.verifier.clone(),
-        account: world.account(),
+        proofs: AddressVerifier::new(keys(), ProofPolicy::default()),
+        row: model::encode(&world.account()),
         ticks: vec![world.now],
         nodes,
         faults: 2,
@@ -213,6 +215,51 @@ fn expiry_removal_reset() {
     scene.nodes[2] = (0, vec![Command::Reset]);
     holds("reset", &scene);
     breaks("reset", &scene, Store::LastWriteWins, END);
+    scene.nodes[2] = (-90, vec![Command::Revoke]);
+    holds("another password", &scene);
+    breaks("another password", &scene, Store::LastWriteWins, END);
+}
+
+/// A proof of an address: of the links and codes that were sent, one proves it, and every other is dead from then on;
+/// messages stay within their budget, and a wrong answer is in nobody's way.
+#[test]
+fn proofs_of_an_address() {
+    let mut proving = Proving::new({
+        let mut settings = ProofSettings::default();
+        settings.send_bucket = Rate::new(2, Duration::hours(1));
+        ProofPolicy::new(settings).unwrap()
+    });
+    let asked = proving.ask(ProofPurpose::Reset);
+    let letter = proving.letter();
+    let open = |token: &str| proving.verifier.open_link(&subject(), ProofPurpose::Reset, token).unwrap();
+    let handle =
+        proving.verifier.open_handle(&subject(), ProofPurpose::Reset, asked.oob_code.expose()).unwrap();
+    let link = Command::Link(open(letter.token.expose()), None);
+    let code = |code| Command::Code(handle.clone(), code);
+    let mut world = World::new(policy(|_| {}));
+    let nodes = vec![
+        (0, vec![link.clone()]),
+        (30, vec![link]),
+        (-30, vec![code(wrong(&letter.code)), code(letter.code.clone())]),
+    ];
+    let mut scene = scene(&mut world, nodes);
+    (scene.proofs, scene.row) = (proving.verifier.clone(), model::encode(&proving.record));
+    (scene.ticks, scene.faults, scene.mail_limit) = (vec![proving.now], 1, 0);
+    // No wrong answer is counted.
+    scene.wrong_limit = usize::MAX;
+    scene.reached.push(end());
+    holds("two links and a code of one address", &scene);
+    breaks("two links and a code of one address", &scene, Store::LastWriteWins, END);
+    breaks("two links and a code of one address", &scene, Store::RevealsFirst, STORED);
+
+    // One message is left, and two ask for it beside a link.
+    let ask = || (0, vec![Command::Ask(ProofPurpose::Reset)]);
+    scene.nodes = vec![scene.nodes[0].clone(), ask(), ask()];
+    scene.mail_limit = 1;
+    scene.reached.push(reach("a message is sent", |_, s| s.count(|v| !v.mails.is_empty()) > 0));
+    holds("two asks beside a link", &scene);
+    breaks("two asks beside a link", &scene, Store::LastWriteWins, MAILS);
+    breaks("two asks beside a link", &scene, Store::RollsBack, OUTBOX);
 }
 
 #[test]
