@@ -241,7 +241,8 @@ fn the_page_gets_a_key_uri_drawn_and_nothing_else() {
 #[test]
 fn while_an_enrollment_is_guessed_at_four_codes_confirm_it() {
     let server = Server::with(&["--policy", "default"]);
-    let told = |reply: &Reply| (reply.body.get("otp_codes").cloned(), reply.body.get("otp_description").cloned());
+    let told =
+        |reply: &Reply| (reply.body.get("otp_codes").cloned(), reply.body.get("otp_description").cloned());
     for _ in 0..2 {
         let token = server.mfa_token();
         let associated = associate(&server, &token);
