@@ -130,9 +130,9 @@ fn check_revision(revision: Revision) -> Result<(), Inconsistent> {
 /// and unconfirmed authenticators beside confirmed ones.
 fn check_counts(account: &AccountBody) -> Result<(), Inconsistent> {
     for lane in Lane::ALL {
-        let transactions = account.transactions.iter().filter(|known| known.lane == lane).count();
+        let transactions = account.transactions_in(lane);
         ensure(transactions <= LANE_TRANSACTIONS, "a lane has more than 16 transactions")?;
-        let challenges = account.challenges.iter().filter(|known| known.lane == lane).count();
+        let challenges = account.challenges_in(lane);
         ensure(challenges <= LANE_CHALLENGES.into(), "a lane has more than 16 challenges")?;
     }
     let confirmed = account.confirmed_count();

@@ -81,13 +81,17 @@ impl AccountBody {
         self.add_challenge(challenge, max);
     }
 
+    /// How many challenges a lane has.
+    pub(in crate::record) fn challenges_in(&self, lane: Lane) -> usize {
+        self.challenges.iter().filter(|known| known.lane == lane).count()
+    }
+
     /// Adds a challenge; if its lane has `max` already, a finished one of them goes, or the oldest of the
     /// same transaction, or the oldest. The list is in the order of issue.
     fn add_challenge(&mut self, challenge: Challenge, max: u8) {
-        let own = |known: &Challenge| known.lane == challenge.lane;
-        while self.challenges.iter().filter(|known| own(known)).count() >= usize::from(max) {
+        while self.challenges_in(challenge.lane) >= usize::from(max) {
             let rank = |known: &Challenge| (known.is_pending(), known.transaction != challenge.transaction);
-            let places = self.challenges.iter().enumerate().filter(|(_, known)| own(known));
+            let places = self.challenges.iter().enumerate().filter(|(_, known)| known.lane == challenge.lane);
             let oldest = places.min_by_key(|(place, known)| (rank(known), *place));
             let Some(place) = oldest.map(|(place, _)| place) else { break };
             self.challenges.remove(place);

@@ -33,11 +33,16 @@ impl AccountBody {
         if let Some(known) = self.transaction_mut(id) {
             return known.prolong(session.expires_ms());
         }
-        if self.transactions.iter().filter(|known| known.lane == lane).count() >= LANE_TRANSACTIONS {
+        if self.transactions_in(lane) >= LANE_TRANSACTIONS {
             self.make_room_for_transaction(lane);
         }
         self.transactions.push(Transaction::new(id, lane, session.begun_ms(), session.expires_ms()));
         true
+    }
+
+    /// How many transactions a lane has.
+    pub(in crate::record) fn transactions_in(&self, lane: Lane) -> usize {
+        self.transactions.iter().filter(|known| known.lane == lane).count()
     }
 
     /// The entry of a transaction, to change it.
