@@ -2,6 +2,7 @@
 
 pub(crate) mod base32;
 pub(crate) mod base64url;
+pub(crate) mod counter_mac;
 pub(crate) mod declassify;
 pub(crate) mod entropy;
 pub(crate) mod mac;

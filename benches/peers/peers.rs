@@ -26,6 +26,7 @@ use latchkey::{
     recovery,
     token::{self, SecretToken},
 };
+use peers::App;
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -70,9 +71,9 @@ const OUTCOMES: [(&str, Option<i64>); 4] = [
     ("peers_otp_miss", None),
 ];
 
-/// A code of an app, of three steps that could be right, by SHA-1. The peers are given the secret, and charge
-/// nothing.
-fn otp(minima: &mut Minima, outcome: Option<i64>) {
+/// A code of an app, of three steps that could be right, by SHA-1: a whole `verify_otp`, and the codes and the comparisons
+/// alone, which is what the peers do. These are given the secret, and charge nothing.
+fn app(minima: &mut Minima, outcome: Option<i64>) {
     let mut world = World::new(countersign_testkit::policy(|settings| settings.totp.steps_ahead = 1));
     let (.., app) = world.enroll_totp();
     world.pass(3_600);
@@ -91,18 +92,23 @@ fn otp(minima: &mut Minima, outcome: Option<i64>) {
     minima.case("countersign", || Row::of(account.clone()), answer);
 
     let (secret, time) = ([0x33_u8; 20], 1_767_268_800_u64);
-    let totp = totp_rs::Builder::new().with_secret(secret.to_vec()).with_skew(1).build().expect("RFC 6238");
-    let shown = |steps: i64| totp.generate(time.saturating_add_signed(30 * steps)).to_string();
+    let of_app = App::of(0x33);
+    let totp_rs =
+        totp_rs::Builder::new().with_secret(secret.to_vec()).with_skew(1).build().expect("RFC 6238");
+    let shown = |steps: i64| totp_rs.generate(time.saturating_add_signed(30 * steps)).to_string();
     let near = [shown(-1), shown(0), shown(1)];
     let nobodys =
         || ["000000", "111111", "222222", "333333"].into_iter().find(|code| !near.iter().any(|n| n == code));
     let typed = outcome.map_or_else(|| nobodys().expect("three are taken at most").to_owned(), shown);
-    assert_eq!(totp.check(&typed, time).is_some(), outcome.is_some());
-    minima.call("totp-rs", || totp.check(black_box(&typed), black_box(time)));
-    let (totp, secret) = (totp_rfc::Totp::default(), totp_rfc::Secret::new(&secret).expect("20 bytes"));
+    let find = || of_app.find(black_box(&typed), black_box(time));
+    assert_eq!(find().map(|step| step as i64 - (time / 30) as i64), outcome);
+    minima.call("countersign_codes", find);
+    assert_eq!(totp_rs.check(&typed, time).is_some(), outcome.is_some());
+    minima.call("totp-rs", || totp_rs.check(black_box(&typed), black_box(time)));
+    let (totp_rfc, secret) = (totp_rfc::Totp::default(), totp_rfc::Secret::new(&secret).expect("20 bytes"));
     let window = totp_rfc::ValidationWindow::new(1, 1);
     let verify =
-        || totp.verify_window(&secret, black_box(time), window, black_box(&typed)).expect("six digits");
+        || totp_rfc.verify_window(&secret, black_box(time), window, black_box(&typed)).expect("six digits");
     assert_eq!(verify().is_some(), outcome.is_some(), "both follow RFC 6238");
     minima.call("totp-rfc", verify);
 }
@@ -225,7 +231,7 @@ fn main() {
         minima.group("peers_request", request);
         minima.group("peers_recovery", recovery_codes);
         for (group, outcome) in OUTCOMES {
-            minima.group(group, |minima| otp(minima, outcome));
+            minima.group(group, |minima| app(minima, outcome));
         }
         // They take a thousand times as long as all the others.
         if round % 40 == 0 {

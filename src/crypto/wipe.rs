@@ -14,6 +14,14 @@ pub(crate) fn wipe(bytes: &mut [u8]) {
     tests::WIPED.set(tests::WIPED.get() + bytes.len());
 }
 
+/// Overwrites whole words with zeros.
+pub(crate) fn wipe_words<T: Copy + Default>(words: &mut [T]) {
+    words.fill(T::default());
+    zeroize::optimization_barrier(words);
+    #[cfg(test)]
+    tests::WIPED.set(tests::WIPED.get() + size_of_val(words));
+}
+
 /// A buffer on the stack, erased when it goes.
 #[derive(Clone)]
 pub(crate) struct SecretArray<const N: usize>([u8; N]);
@@ -71,6 +79,9 @@ pub(crate) mod tests {
         let mut bytes = [7; 100];
         wipe(&mut bytes);
         assert_eq!(bytes, [0; 100]);
+        let mut words = [7_u32; 9];
+        let ((), wiped) = wiped_by(|| wipe_words(&mut words));
+        assert_eq!((words, wiped), ([0; 9], 36));
     }
 
     #[test]

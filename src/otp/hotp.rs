@@ -5,15 +5,12 @@
 //! one's counter is in the window, and each of the others is that of the counter before. This module must never read
 //! memory at a place that depends on a secret, or say more than which counter matched.
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
-use sha2::{Sha256, Sha512};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::{
     crypto::{
+        counter_mac::{CounterMac, CounterTag, Sha1Mac, Sha256Mac, Sha512Mac},
         declassify::{declassify, declassify_place},
-        wipe::wipe,
     },
     value::one_time_password::{OtpAlgorithm, SharedSecret},
 };
@@ -68,27 +65,26 @@ pub(crate) fn find<const N: usize>(
     window: &Window,
 ) -> Option<u64> {
     match algorithm {
-        OtpAlgorithm::Sha1 => scan::<Hmac<Sha1>, N>(secret, digits, numbers, window),
-        OtpAlgorithm::Sha256 => scan::<Hmac<Sha256>, N>(secret, digits, numbers, window),
-        OtpAlgorithm::Sha512 => scan::<Hmac<Sha512>, N>(secret, digits, numbers, window),
+        OtpAlgorithm::Sha1 => scan::<Sha1Mac, N>(secret, digits, numbers, window),
+        OtpAlgorithm::Sha256 => scan::<Sha256Mac, N>(secret, digits, numbers, window),
+        OtpAlgorithm::Sha512 => scan::<Sha512Mac, N>(secret, digits, numbers, window),
     }
 }
 
-fn scan<M: Mac + KeyInit + Clone, const N: usize>(
+fn scan<M: CounterMac, const N: usize>(
     secret: &SharedSecret,
     digits: u8,
     numbers: &[u32; N],
     window: &Window,
 ) -> Option<u64> {
-    // An HMAC takes a key of any length.
-    let keyed = M::new_from_slice(secret.as_bytes()).ok()?;
+    let keyed = M::new(secret.as_bytes());
     let before = u64::try_from(N).unwrap_or(u64::MAX).saturating_sub(1);
     let first = window.first.saturating_sub(before);
     let (mut found, mut found_at) = (Choice::from(0), 0_u32);
     // Whether so many of the numbers are the codes of as many counters in a row, up to the present one.
     let mut rows = [Choice::from(0); N];
     for (place, counter) in (0_u32..).zip(first..=window.last) {
-        let code = code(keyed.clone(), digits, counter);
+        let code = code(&keyed, digits, counter);
         let mut here = window.takes(counter);
         for (row, number) in rows.iter_mut().zip(numbers) {
             let longer = here & code.ct_eq(number);
@@ -103,11 +99,8 @@ fn scan<M: Mac + KeyInit + Clone, const N: usize>(
 }
 
 /// The code of one counter, as a number: HOTP(K, C) of RFC 4226 section 5.3.
-fn code<M: Mac>(mut keyed: M, digits: u8, counter: u64) -> u32 {
-    keyed.update(&counter.to_be_bytes());
-    let mut mac = keyed.finalize().into_bytes();
-    let number = truncated(&mac);
-    wipe(&mut mac);
+fn code(keyed: &impl CounterMac, digits: u8, counter: u64) -> u32 {
+    let number = truncated(&keyed.tag(counter));
     // One arm a modulus: division by a constant compiles to a multiplication, whose time tells nothing.
     match digits {
         8 => number % 100_000_000,
@@ -117,15 +110,20 @@ fn code<M: Mac>(mut keyed: M, digits: u8, counter: u64) -> u32 {
 }
 
 /// Dynamic truncation (RFC 4226 section 5.3): four bytes, at the place that the low bits of the last byte
-/// name, without their highest bit. The place is secret, so every one is looked at.
-fn truncated(mac: &[u8]) -> u32 {
-    let offset = mac.last().copied().unwrap_or(0) & 0xf;
-    let mut number = 0_u32;
-    for (place, word) in (0_u8..16).zip(mac.windows(4)) {
-        let word = word.first_chunk().map_or(0, |word| u32::from_be_bytes(*word));
-        number.conditional_assign(&word, place.ct_eq(&offset));
-    }
-    number & 0x7fff_ffff
+/// name, without their highest bit. The place is secret, so nothing is looked up by it: what stands before it
+/// is shifted out, by 8, 4, 2 and 1 bytes, or is not.
+fn truncated(tag: &CounterTag) -> u32 {
+    let [a, b, c, d, e] = tag.first;
+    let shifts = |bytes: u32| (tag.last & bytes).ct_ne(&0);
+    let by = shifts(8);
+    let (a, b) = (u32::conditional_select(&a, &c, by), u32::conditional_select(&b, &d, by));
+    let c = u32::conditional_select(&c, &e, by);
+    let by = shifts(4);
+    let (a, b) = (u32::conditional_select(&a, &b, by), u32::conditional_select(&b, &c, by));
+    let bytes = (u64::from(a) << 32) | u64::from(b);
+    let bytes = u64::conditional_select(&bytes, &(bytes << 16), shifts(2));
+    let bytes = u64::conditional_select(&bytes, &(bytes << 8), shifts(1));
+    u32::try_from(bytes >> 32).unwrap_or(0) & 0x7fff_ffff
 }
 
 #[cfg(test)]
@@ -139,6 +137,13 @@ pub(crate) mod tests {
     pub(crate) fn number(text: &str) -> [u32; 1] {
         let code = OtpCode::parse(text).unwrap();
         code.numbers(code.length()).unwrap()
+    }
+
+    /// What is looked at of a MAC.
+    fn tag_of(mac: &[u8]) -> CounterTag {
+        let (words, _) = mac.as_chunks();
+        let first = words.first_chunk::<5>().unwrap().map(u32::from_be_bytes);
+        CounterTag { first, last: u32::from(mac.last().unwrap() & 0xf) }
     }
 
     pub(crate) fn hex(text: &str) -> Vec<u8> {
@@ -170,10 +175,9 @@ pub(crate) mod tests {
     fn rfc_4226_appendix_d() {
         let secret = SharedSecret::of(SECRET);
         for (count, (mac, number_of_mac, text)) in (0..).zip(APPENDIX_D) {
-            let mut keyed = Hmac::<Sha1>::new_from_slice(SECRET).unwrap();
-            keyed.update(&u64::to_be_bytes(count));
-            assert_eq!(keyed.finalize().into_bytes().to_vec(), hex(mac), "count {count}");
-            assert_eq!(truncated(&hex(mac)), number_of_mac, "count {count}");
+            let keyed = Sha1Mac::new(SECRET);
+            assert_eq!(keyed.tag(count).first, tag_of(&hex(mac)).first, "count {count}");
+            assert_eq!(truncated(&keyed.tag(count)), number_of_mac, "count {count}");
             assert_eq!(find(SHA1, &secret, &number(text), &only(count)), Some(count));
             for other in (0..10).filter(|other| *other != count) {
                 assert_eq!(find(SHA1, &secret, &number(text), &only(other)), None, "{count} at {other}");
@@ -185,8 +189,8 @@ pub(crate) mod tests {
     #[test]
     fn the_worked_example_of_rfc_4226_truncates_to_its_number() {
         let mac = hex("1f8698690e02ca16618550ef7f19da8e945b555a");
-        assert_eq!(truncated(&mac), 0x50ef_7f19);
-        assert_eq!(truncated(&mac) % 1_000_000, 872_921);
+        let number = truncated(&tag_of(&mac));
+        assert_eq!((number, number % 1_000_000), (0x50ef_7f19, 872_921));
     }
 
     #[test]
@@ -197,7 +201,7 @@ pub(crate) mod tests {
                 *mac.last_mut().unwrap() = 0xf0 | offset;
                 let at = |place: u8| mac[usize::from(offset + place)];
                 let expected = u32::from_be_bytes([at(0) & 0x7f, at(1), at(2), at(3)]);
-                assert_eq!(truncated(&mac), expected, "{length} bytes at {offset}");
+                assert_eq!(truncated(&tag_of(&mac)), expected, "{length} bytes at {offset}");
             }
         }
     }
@@ -250,7 +254,7 @@ pub(crate) mod tests {
     #[test]
     fn counters_end() {
         let secret = SharedSecret::of(SECRET);
-        let last = code(Hmac::<Sha1>::new_from_slice(SECRET).unwrap(), 6, u64::MAX);
+        let last = code(&Sha1Mac::new(SECRET), 6, u64::MAX);
         assert_eq!(find(SHA1, &secret, &[last], &Window::ahead_of(Some(u64::MAX - 1), 5)), Some(u64::MAX));
         assert_eq!(find(SHA1, &secret, &[last], &Window::ahead_of(Some(u64::MAX), 5)), None);
     }
@@ -305,8 +309,8 @@ pub(crate) mod tests {
     #[test]
     fn of_two_counters_with_one_code_the_higher_is_found() {
         let secret = SharedSecret::of(SECRET);
-        let keyed = Hmac::<Sha1>::new_from_slice(SECRET).unwrap();
-        let codes: Vec<u32> = (0..40_000).map(|counter| code(keyed.clone(), 6, counter)).collect();
+        let keyed = Sha1Mac::new(SECRET);
+        let codes: Vec<u32> = (0..40_000).map(|counter| code(&keyed, 6, counter)).collect();
         let mut sorted: Vec<(u32, u64)> = codes.iter().copied().zip(0..).collect();
         sorted.sort_unstable();
         let nearest = sorted.windows(2).filter(|pair| pair[0].0 == pair[1].0);
@@ -321,12 +325,14 @@ pub(crate) mod tests {
     #[test]
     fn what_was_computed_is_wiped() {
         let secret = SharedSecret::of(SECRET);
-        for (algorithm, bytes) in
-            [(OtpAlgorithm::Sha1, 20), (OtpAlgorithm::Sha256, 32), (OtpAlgorithm::Sha512, 64)]
+        for (algorithm, block, hash) in
+            [(OtpAlgorithm::Sha1, 64, 20), (OtpAlgorithm::Sha256, 64, 32), (OtpAlgorithm::Sha512, 128, 64)]
         {
             let window = Window { first: 0, last: 2, accepted: None };
             let (_, wiped) = wiped_by(|| find((algorithm, 6), &secret, &[0], &window));
-            assert_eq!(wiped, 3 * bytes);
+            // Two states, and for each of three codes two hashes and what is looked at; each of a block.
+            let (states, of_each) = (2 * (block + hash), 2 * (block + hash) + 24);
+            assert_eq!(wiped, states + 3 * of_each, "{algorithm:?}");
         }
     }
 }

@@ -153,7 +153,9 @@ impl SharedSecret {
         if let Some(bytes) = secret.bytes.get_mut(..secret.length) {
             for (index, slots) in (0..).zip(bytes.chunks_mut(32)) {
                 let block = block(index);
-                slots.iter_mut().zip(&block.0).for_each(|(slot, byte)| *slot = *byte);
+                if let Some(cut) = block.0.get(..slots.len()) {
+                    slots.copy_from_slice(cut);
+                }
             }
         }
         secret

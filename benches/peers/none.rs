@@ -1,1 +1,0 @@
-//! This package is its bench.
