@@ -8,8 +8,9 @@
 use aws_lc_rs::{rand::SystemRandom, rsa::KeyPair, signature::RSA_PKCS1_SHA256};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{
-    Elevation,
+    Elevation, Evidence,
     effect::IssueToken,
+    evidence::Method,
     session::{ClientId, ElevatedScopes},
 };
 use jsonwebtoken::{
@@ -147,9 +148,7 @@ impl Signer {
         }
         let at = due.evidence.at.unix_timestamp();
         let lifetime = if for_mfa { MFA_LIFETIME } else { LIFETIME };
-        let mut amr = vec!["pwd".to_owned()];
-        amr.extend(due.evidence.amr().map(str::to_owned));
-        amr.push("mfa".to_owned());
+        let amr = amr(&due.evidence);
         let client_id = due.client.as_ref().map_or("", ClientId::as_str);
         let claims = Claims {
             iss: self.issuer.clone(),
@@ -232,6 +231,17 @@ impl Signer {
         let claims = decode::<Claims>(token, key, &validation).map_err(|error| refused(error.kind()))?;
         if claims.claims.exp <= now.unix_timestamp() { Err(TokenCheck::Expired) } else { Ok(claims.claims) }
     }
+}
+
+/// How the user was authenticated (RFC 8176 section 2): by a password, and by what the core says of the second
+/// factor. A remembered device takes the place of one and proves none, so it never makes `mfa`.
+fn amr(evidence: &Evidence) -> Vec<String> {
+    let distinct = match evidence.method {
+        Method::Oob | Method::Otp | Method::RecoveryCode => Some("mfa"),
+        // What this server does not know is no reason to claim more.
+        Method::Device | _ => None,
+    };
+    ["pwd"].into_iter().chain(evidence.amr()).chain(distinct).map(str::to_owned).collect()
 }
 
 fn refused(kind: &ErrorKind) -> TokenCheck {

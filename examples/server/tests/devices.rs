@@ -7,7 +7,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Directory, MFA_SCOPE, Reply, Server, Value, as_demo, json};
+use common::{Directory, MFA_SCOPE, Reply, Server, Value, as_demo, claims, json};
 
 const USER: &str = "user@example.com";
 const DEVICE_GRANT: &str = "urn:countersign:grant-type:mfa-device";
@@ -97,6 +97,17 @@ fn a_client_asks_to_be_remembered_and_signs_in_by_the_token() {
         let named = |line: &Value| line["command"] == "verify_device" && line["device"] == rows[0]["id"];
         server.audit().iter().any(|line| named(line) && line["reason"] == "accepted").then_some(())
     });
+    // It proves no factor, and no token says that it did.
+    let (_, signed) = claims(&json!(owner));
+    assert_eq!(signed["amr"], json!(["pwd", "mca", "mfa"]));
+    let (_, signed) = claims(&json!(recognized));
+    assert_eq!(signed["amr"], json!(["pwd"]), "{signed}");
+    let body = json!({ "grant_type": DEVICE_GRANT, "mfa_token": server.mfa_token(), "device_token": device });
+    let reply = server.token(&body);
+    for token in ["access_token", "id_token"] {
+        let (_, signed) = claims(&reply.body[token]);
+        assert_eq!(signed["amr"], json!(["pwd"]), "{token} {signed}");
+    }
     // It reads, and changes nothing.
     assert_eq!(server.list(&recognized).status, 200);
     assert_eq!(listed(&server, &[], &recognized).status, 200);
