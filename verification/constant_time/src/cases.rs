@@ -122,6 +122,7 @@ pub const CASES: &[Case] = &[
     case("device", "listed, wrong first symbol", 1, || device(First)),
     case("making", "proof of an address", 0, making_a_proof),
     case("making", "mfa_token", 0, making_a_token),
+    case("making", "device token", 1, making_a_device_token),
     case("making", "enrollment", 0, making_an_enrollment),
     case("making", "an app's secret and URI", 0, making_a_secret),
     case("making", "challenge", 0, making_a_challenge),
@@ -396,7 +397,7 @@ fn used_recovery_code() -> Observation {
 fn old_recovery_code() -> Observation {
     let mut before = Scene::before_rotation();
     let (account, codes) = before.enroll();
-    let mut scene = Scene::new(RecoveryUse::Consume);
+    let mut scene = Scene::after_rotation(before);
     let session = scene.login();
     let work = || stored(scene.verifier.verify_recovery(&session, account, &codes[3], scene.now));
     let ((_, outcome), seen) = observe(work);
@@ -448,7 +449,8 @@ fn used_one_time_password() -> Observation {
     let (account, app) = scene.enroll_app();
     let (first, second) = (scene.login(), scene.login());
     let code = app.code(scene.now, 0);
-    let (account, _) = stored(scene.verifier.verify_otp(&first, account, &code.clone().into(), scene.now, None));
+    let (account, _) =
+        stored(scene.verifier.verify_otp(&first, account, &code.clone().into(), scene.now, None));
     // Of the two steps in the window the later one is still to come.
     scene.now += Duration::seconds(30);
     let code = altered_otp(&mut scene, &code, Right).into();
@@ -564,6 +566,18 @@ fn making_an_enrollment() -> Observation {
     let ((_, associated, _), seen) = observe(|| scene.associate(&session, stranger));
     assert_eq!(associated.recovery_codes.unwrap().len(), 10);
     seen
+}
+
+/// The verdict is that of the code that was answered with.
+fn making_a_device_token() -> Observation {
+    let mut scene = Scene::new(RecoveryUse::Consume);
+    let (account, _) = scene.enroll();
+    let session = scene.login();
+    let (account, challenged, code) = scene.challenge(&session, account);
+    let oob_code = challenged.prompt.sent().unwrap().oob_code.expose().to_owned();
+    let handle = scene.verifier.open_oob_code(&session, &oob_code).unwrap();
+    scene.marks_seeds = false;
+    observe(|| scene.remember_by(&session, account, &handle, &code)).1
 }
 
 fn making_a_challenge() -> Observation {

@@ -13,7 +13,7 @@ use countersign::{
     otp::KeyLabel,
     policy::{RecoveryUse, Settings},
     record::Record,
-    session::{ClientId, ElevatedScopes, Scope},
+    session::{ClientId, ElevatedScopes, OobHandle, Scope},
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Serialize, de::DeserializeOwned};
@@ -154,6 +154,12 @@ impl Scene {
         Self { verifier, draws: Draws::new(8), ..Self::new(RecoveryUse::Consume) }
     }
 
+    /// The host after they were, with the account that it had.
+    #[must_use]
+    pub fn after_rotation(before: Self) -> Self {
+        Self { latest: before.latest, kept: before.kept, ..Self::new(RecoveryUse::Consume) }
+    }
+
     /// The text of a new `mfa_token`.
     pub fn token(&mut self) -> String {
         let first_factor = self.verifier.prepare(&self.latest).client(self.client.clone());
@@ -222,7 +228,9 @@ impl Scene {
         let app = App::new(associated.setup.otp().unwrap());
         let step = self.verifier.verify_otp(&session, account, &app.code(self.now, 0).into(), self.now, None);
         let (account, outcome) = stored(step);
-        assert!(outcome.into_parts().0.unwrap().completed);
+        let verified = outcome.into_parts().0.unwrap();
+        assert!(verified.completed);
+        (self.latest, self.kept) = (account.clone(), verified.elevation);
         self.now += Duration::hours(1);
         (account, app)
     }
@@ -261,8 +269,19 @@ impl Scene {
         let (account, challenged, code) = self.challenge(&session, account);
         let oob_code = challenged.prompt.sent().unwrap().oob_code.expose().to_owned();
         let handle = self.verifier.open_oob_code(&session, &oob_code).unwrap();
+        self.remember_by(&session, account, &handle, &code)
+    }
+
+    /// Answers with this code, and has the device remembered.
+    pub fn remember_by(
+        &mut self,
+        session: &Session,
+        account: Account,
+        handle: &OobHandle,
+        code: &BindingCode,
+    ) -> (Account, DeviceToken) {
         let (account, outcome) = self.draw("verify_oob", account.revision(), |verifier, now, entropy| {
-            verifier.verify_oob(&session, account, &handle, &code, now, Some(entropy))
+            verifier.verify_oob(session, account, handle, code, now, Some(entropy))
         });
         (account, outcome.into_parts().0.unwrap().device.unwrap())
     }
