@@ -4,8 +4,12 @@
 use std::{convert::Infallible, hint::black_box};
 
 use countersign::{
-    Account, BindingCode, ChallengeRequest, Denial, Outcome, Step, Swap, Verified, code::RecoveryCode,
-    command::Recovered, step::Committed,
+    Account, BindingCode, ChallengeRequest, Denial, Outcome, Step, Swap, Verified,
+    address_proof::{ProofPolicy, ProofPurpose},
+    code::{OtpCode, RecoveryCode},
+    command::{OtpRequest, Recovered},
+    policy::{Rate, Remember},
+    step::Committed,
 };
 use rand::{SeedableRng as _, rngs::ChaCha20Rng};
 use time::Duration;
@@ -14,7 +18,8 @@ use crate::{
     floor::{self, Floor},
     login::{Bare, Fill, Login},
     meter::Meter,
-    world,
+    proof::Proving,
+    world::{self, World},
 };
 
 /// A store of one row, and what came of the latest step on it.
@@ -89,6 +94,10 @@ pub fn verification(meter: &mut impl Meter) {
     whole_cases(meter);
     recovery(meter);
     refused(meter);
+    long(meter);
+    apps(meter);
+    devices(meter);
+    links(meter);
 }
 
 fn bare(meter: &mut impl Meter) {
@@ -160,6 +169,109 @@ fn refused(meter: &mut impl Meter) {
     floors(meter, "handle", &[login.handle_floor()]);
 }
 
+/// Codes of 20 digits, in a lane whose one guess is used up.
+fn long(meter: &mut impl Meter) {
+    let mut world = World::new(world::policy(|settings| {
+        (settings.guess_bucket, settings.attempts) = (Rate::new(1, Duration::HOUR), 1);
+    }));
+    world.enroll("user-0@example.com");
+    world.pass(3_600);
+    let session = world.login();
+    let short = world.challenge(&session).unwrap();
+    let guess = world::wrong(&world.mail().code);
+    world.verify(&session, short.oob_code.expose(), &guess).unwrap_err();
+    let session = world.login();
+    let challenged = world.challenge(&session).unwrap();
+    assert!(challenged.form.is_long());
+    let (account, code, now) = (world.account(), world.mail().code, world.now);
+    let handle = world.verifier.open_oob_code(&session, challenged.oob_code.expose()).unwrap();
+    for (name, code, right) in [("right", code.clone(), true), ("wrong", world::wrong(&code), false)] {
+        let verify = |row: &mut Row<_>| {
+            let code = black_box(&code);
+            row.step(|account| world.verifier.verify_oob(&session, account, &handle, code, now, None));
+        };
+        assert_eq!(succeeds(account.clone(), verify), right);
+        meter.case(&format!("long/{name}"), || Row::of(account.clone()), verify);
+    }
+}
+
+/// A code of an app, and four of them at once where the one guess is used up.
+fn apps(meter: &mut impl Meter) {
+    let mut world = World::new(world::policy(|settings| {
+        (settings.guess_bucket, settings.attempts) = (Rate::new(1, Duration::HOUR), 1);
+    }));
+    let (.., app) = world.enroll_totp();
+    world.pass(3_600);
+    let before = |steps: i64| app.at(world.now - Duration::seconds(30 * steps));
+    let row = [3, 2, 1, 0].map(before);
+    let bad = crate::wrong_otp(&row.each_ref());
+    let four = |last: &OtpCode| {
+        let codes = [&row[0], &row[1], &row[2], last].map(OtpCode::expose);
+        OtpCode::parse(&codes.concat()).unwrap()
+    };
+    let codes = [
+        ("right", row[3].clone(), true),
+        ("wrong", bad.clone(), false),
+        ("four_right", four(&row[3]), true),
+        ("four_wrong", four(&bad), false),
+    ];
+    for (name, code, right) in codes {
+        let session = world.login();
+        if name == "four_right" {
+            world.verify_otp(&session, bad.clone()).unwrap_err();
+        }
+        let (account, request, now) = (world.account(), OtpRequest::new(code), world.now);
+        let verify = |row: &mut Row<_>| {
+            let request = black_box(&request);
+            row.step(|account| world.verifier.verify_otp(&session, account, request, now, None));
+        };
+        assert_eq!(succeeds(account.clone(), verify), right, "{name}");
+        meter.case(&format!("app/{name}"), || Row::of(account.clone()), verify);
+    }
+}
+
+/// The token of a remembered device: recognized, and completing a login.
+fn devices(meter: &mut impl Meter) {
+    let mut world = World::new(world::policy(|settings| {
+        settings.remember = Some(Remember::new(Duration::days(30), true));
+    }));
+    world.enroll("user-0@example.com");
+    world.pass(3_600);
+    let token = world.remember().expose().to_owned();
+    world.pass(3_600);
+    let (session, account, now) = (world.login(), world.account(), world.now);
+    for (name, token, right) in [("good", token.clone(), true), ("forged", forged(&token, 10), false)] {
+        let recognize = |session| world.verifier.recognize(session, black_box(&token));
+        assert_eq!(recognize(session.clone()).device().is_some(), right);
+        meter.consume(&format!("device/{name}"), || session.clone(), recognize);
+    }
+    let session = world.verifier.recognize(session, &token);
+    let verify = |row: &mut Row<_>| row.step(|account| world.verifier.verify_device(&session, account, now));
+    assert!(succeeds(account.clone(), verify));
+    meter.case("device/completes", || Row::of(account.clone()), verify);
+}
+
+/// The link of a proof of an address: opened, and taken.
+fn links(meter: &mut impl Meter) {
+    let mut proving = Proving::new(ProofPolicy::default());
+    proving.ask(ProofPurpose::Reset);
+    let token = proving.letter().token.expose().to_owned();
+    let (verifier, subject, now) = (proving.verifier, world::subject(), proving.now);
+    let open = |token: &str| verifier.open_link(&subject, ProofPurpose::Reset, black_box(token));
+    // The outer tag comes before the one that the record is needed for, which has the last 22 symbols.
+    let (wrong, forged) = (forged(&token, 10), forged(&token, 30));
+    assert!(open(&token).is_ok() && open(&wrong).is_ok() && open(&forged).is_err());
+    meter.call("link/good", || open(&token));
+    meter.call("link/forged", || open(&forged));
+    for (name, token, right) in [("right", &token, true), ("wrong", &wrong, false)] {
+        let link = open(token).unwrap();
+        let verify =
+            |row: &mut Row<_, _>| row.step(|proof| verifier.verify_link(proof, black_box(&link), None, now));
+        assert_eq!(succeeds(proving.record.clone(), verify), right);
+        meter.case(&format!("link/{name}"), || Row::of(proving.record.clone()), verify);
+    }
+}
+
 /// What makes codes, handles and tokens.
 pub fn issue(meter: &mut impl Meter) {
     let mut rng = ChaCha20Rng::seed_from_u64(5);
@@ -198,6 +310,17 @@ pub fn issue(meter: &mut impl Meter) {
         assert!(succeeds(login.account.clone(), &mut challenge));
         meter.case(&format!("challenge_{size}"), || Row::of(login.account.clone()), challenge);
     }
+    let proving = Proving::new(ProofPolicy::default());
+    let mut rng = ChaCha20Rng::seed_from_u64(11);
+    meter.case(
+        "ask",
+        || Row::of(proving.record.clone()),
+        |row| {
+            row.step(|proof| {
+                proving.verifier.ask(proof, ProofPurpose::Reset, proving.now, &crate::entropy(&mut rng))
+            });
+        },
+    );
 }
 
 /// The cost against what the account holds, one dimension at a time, and of its stored forms.
