@@ -183,7 +183,7 @@ impl Buckets {
 }
 
 /// On whose account a message goes: that of a lane, or of what elevated sessions enroll.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Sends {
     Lane(Lane),
     Enrollment,

@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use countersign::{
-    Account, Begun, Elevation, EmailAddress, FirstFactor, Key, KeyRing, Outcome, Policy, Session, Step,
-    Subject, Swap, Verifier,
+    Account, Begun, ChallengeRequest, Effect, Elevation, EmailAddress, FirstFactor, Key, KeyRing, Outcome,
+    Policy, Session, Step, Subject, Swap, Verifier,
+    code::DeviceToken,
     session::{Audience, ClientId, ElevatedScopes, Scope},
     step::Committed,
 };
@@ -61,10 +62,18 @@ pub fn verifier(policy: Policy) -> Verifier {
     Verifier::new(ring("fuzz"), policy)
 }
 
-/// What a host keeps of a session that signed in to this account in the transaction that the number stands for.
-pub fn elevation(account: &Account, transaction: u32, now: OffsetDateTime) -> Elevation {
+/// What a host keeps of a session that signed in to this account in the transaction that the number stands for, with a
+/// recovery code or on a remembered device.
+pub fn elevation(account: &Account, transaction: u32, now: OffsetDateTime, by_device: bool) -> Elevation {
     let at = crate::budgets::millis(now);
-    let evidence = serde_json::json!({ "method": "recovery_code", "authenticator": null, "channel": null, "at": at, "remembered_since": null });
+    let (method, since) = if by_device { ("device", Some(at)) } else { ("recovery_code", None) };
+    let evidence = serde_json::json!({
+        "method": method,
+        "authenticator": null,
+        "channel": null,
+        "at": at,
+        "remembered_since": since,
+    });
     let stored = serde_json::json!({
         "subject": account.subject(),
         "client": client(),
@@ -78,7 +87,7 @@ pub fn elevation(account: &Account, transaction: u32, now: OffsetDateTime) -> El
 
 pub fn elevated(account: &Account, transaction: u32, now: OffsetDateTime) -> Session {
     let until = now.saturating_add(Duration::hours(1));
-    Session::elevated(elevation(account, transaction, now), ElevatedScopes::ALL, until)
+    Session::elevated(elevation(account, transaction, now, false), ElevatedScopes::ALL, until)
 }
 
 pub fn account(subject: &Subject) -> Account {
@@ -95,6 +104,35 @@ pub fn store<T, R>(record: &mut R, step: Step<T, R>) -> Outcome<T> {
         Ok(Committed::Done(outcome)) => outcome,
         Ok(Committed::Lost) | Err(_) => unreachable!("it was stored"),
     }
+}
+
+/// An account that remembers two devices, and their tokens.
+pub(crate) fn remembered(verifier: &Verifier, subject: &Subject) -> (Account, [DeviceToken; 2]) {
+    let (mut record, mut rng) = (account(subject), rng(8));
+    let mut sign_in = |first: bool| {
+        let session = begin(verifier, &record, START, &mut rng).session;
+        let drawn = entropy(&mut rng);
+        let (handle, effects) = if first {
+            let step = verifier.associate(&session, record.clone(), &address(0).into(), START, &drawn);
+            let (answer, effects) = store(&mut record, step).into_parts();
+            (answer.unwrap().setup.sent().unwrap().oob_code.expose().to_owned(), effects)
+        } else {
+            let request = ChallengeRequest::default();
+            let step = verifier.challenge(&session, record.clone(), &request, START, &drawn);
+            let (answer, effects) = store(&mut record, step).into_parts();
+            (answer.unwrap().prompt.sent().unwrap().oob_code.expose().to_owned(), effects)
+        };
+        let mut codes = effects.iter().filter_map(|effect| match effect {
+            Effect::Send(message) => message.content.code(),
+            _ => None,
+        });
+        let code = codes.next().expect("a message with a code");
+        let handle = verifier.open_oob_code(&session, &handle).unwrap();
+        let step = verifier.verify_oob(&session, record.clone(), &handle, code, START, Some(&drawn));
+        store(&mut record, step).into_parts().0.unwrap().device.expect("it is remembered")
+    };
+    let tokens = [sign_in(true), sign_in(false)];
+    (record, tokens)
 }
 
 /// Whether an emailed code completes a login.

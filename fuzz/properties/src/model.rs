@@ -3,6 +3,8 @@
 //! It counts for itself what was charged, which attempts and failures that left, and which recovery codes are live, and
 //! compares the record with that after every step. Which verdict a command must give is in `reference_model.rs`.
 
+mod devices;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign::{
@@ -15,7 +17,7 @@ use countersign::{
 use crate::{
     budgets::Sends,
     reference_model::{Login, ReferenceModel, Waiting},
-    snapshot::{Known, Snapshot, State},
+    snapshot::{Known, Remembered, Snapshot, State},
 };
 
 pub(crate) struct Model {
@@ -36,6 +38,7 @@ pub(crate) struct Model {
     used: BTreeMap<String, String>,
     /// The last step of each app whose code was accepted, as far as it was seen.
     steps: BTreeMap<String, u64>,
+    devices: Vec<Remembered>,
 }
 
 /// What a recovery code that is looked at must come to.
@@ -69,6 +72,7 @@ impl Model {
             live: Some(BTreeSet::new()),
             used: BTreeMap::new(),
             steps: BTreeMap::new(),
+            devices: Vec::new(),
         }
     }
 
@@ -249,6 +253,7 @@ impl Model {
         self.rules.budgets.adopt(snapshot.ledger);
         self.enrolled = snapshot.enrolled;
         self.live = None;
+        self.devices.clone_from(&snapshot.devices);
         for entry in &snapshot.transactions {
             if entry.is_spent() {
                 self.spent.insert(entry.id.clone());
@@ -276,11 +281,7 @@ impl Model {
             assert!(challenges <= usize::from(settings.max_challenges));
             assert!(snapshot.transactions.iter().filter(|entry| entry.lane == lane).count() <= 16);
         }
-        assert!(snapshot.devices.len() <= 8, "at most eight devices are remembered");
-        for device in &snapshot.devices {
-            let vouches = snapshot.confirmed().any(|known| known.id == device.vouched_by);
-            assert!(vouches, "a device dies with the factor that vouched");
-        }
+        assert_eq!(snapshot.devices, self.devices, "the devices that are remembered");
         let attempts = settings.attempts;
         for asked in &snapshot.challenges {
             match self.finals.get(&asked.id) {

@@ -157,12 +157,18 @@ fn drive_at(verifier: &Verifier, mut record: Account, now: time::OffsetDateTime)
 
     let before = record.clone();
     let _ = (
-        verifier.requirements(&first, &record, now),
         verifier.stale_keys(&record),
         verifier.locked_until(&record, countersign::record::Lane::Unknown, now),
     );
-    for session in [&first, &elevated].into_iter().chain(&known.sessions) {
+    let first_factor = crate::fixture::first_factor(verifier, &record);
+    let begun = verifier.begin(first_factor, &record, now, &crate::fixture::entropy(&mut rng)).unwrap();
+    let on_device = known.devices.iter().map(|token| verifier.recognize(begun.session.clone(), token));
+    let on_device: Vec<Session> = on_device.collect();
+    for session in [&first, &elevated].into_iter().chain(&known.sessions).chain(&on_device) {
         let _ = verifier.authenticators(session, &record, now);
+        let _ = verifier.devices(session, &record, now);
+        let _ = verifier.lane(session, &record, now);
+        let _ = verifier.requirements(session, &record, now);
     }
     assert_eq!(record, before);
     for descriptor in &known.outbox {
@@ -173,12 +179,15 @@ fn drive_at(verifier: &Verifier, mut record: Account, now: time::OffsetDateTime)
     for (session, text) in known.sessions.iter().zip(&known.handles) {
         if let Ok(handle) = verifier.open_oob_code(session, text) {
             for code in known.codes.iter().chain([&code]) {
-                run(&mut record, |record| verifier.verify_oob(session, record, &handle, code, now, None));
+                let drawn = crate::fixture::entropy(&mut rng);
+                run(&mut record, |record| {
+                    verifier.verify_oob(session, record, &handle, code, now, Some(&drawn))
+                });
             }
             run(&mut record, |record| verifier.cancel(session, record, &handle, now));
         }
     }
-    for session in [&first, &elevated] {
+    for session in [&first, &elevated].into_iter().chain(&on_device) {
         let challenge = run(&mut record, |record| {
             verifier.challenge(
                 session,
@@ -200,6 +209,9 @@ fn drive_at(verifier: &Verifier, mut record: Account, now: time::OffsetDateTime)
             run(&mut record, |record| verifier.verify_recovery(session, record, code, now));
         }
     }
+    for session in &on_device {
+        run(&mut record, |record| verifier.verify_device(session, record, now));
+    }
     run(&mut record, |record| {
         verifier.regenerate_recovery_codes(&elevated, record, now, &crate::fixture::entropy(&mut rng))
     });
@@ -211,10 +223,19 @@ fn drive_at(verifier: &Verifier, mut record: Account, now: time::OffsetDateTime)
         run(&mut record, |record| verifier.report_delivery(record, *message, DeliveryReport::Failed, now));
     }
     run(&mut record, |record| verifier.unlock(record, now));
+    let devices: Vec<_> = record.devices().iter().map(|known| known.id()).collect();
+    for (place, id) in devices.into_iter().enumerate() {
+        if place % 2 == 0 {
+            run(&mut record, |record| verifier.forget(&elevated, record, id, now));
+        } else {
+            run(&mut record, |record| verifier.forget_device(record, id, now));
+        }
+    }
     let ids: Vec<_> = record.authenticators().iter().map(|known| known.id()).collect();
     for id in ids {
         run(&mut record, |record| verifier.remove(&elevated, record, id, now));
     }
+    run(&mut record, |record| verifier.revoke_sessions(record, now));
     run(&mut record, |record| verifier.reset(record, now));
 }
 

@@ -20,6 +20,8 @@ pub struct Known {
     pub recovery: Vec<RecoveryCode>,
     pub mails: Vec<EffectId>,
     pub outbox: Vec<Descriptor>,
+    /// The tokens of remembered devices.
+    pub devices: Vec<String>,
 }
 
 struct Player {
@@ -88,10 +90,14 @@ impl Player {
         self.known.handles.push(handle.to_owned());
     }
 
+    /// Answers; a device on which that completes a sign-in is remembered.
     fn verify(&mut self, session: &Session, code: &BindingCode) {
         let handle = self.verifier.open_oob_code(session, self.known.handles.last().unwrap()).unwrap();
-        let step = self.verifier.verify_oob(session, self.record.clone(), &handle, code, self.now, None);
-        self.take(step);
+        let drawn = crate::fixture::entropy(&mut self.rng);
+        let record = self.record.clone();
+        let step = self.verifier.verify_oob(session, record, &handle, code, self.now, Some(&drawn));
+        let device = self.take(step).and_then(|verified| verified.device);
+        self.known.devices.extend(device.map(|token| token.expose().to_owned()));
     }
 
     fn pass(&mut self, seconds: i64) {
@@ -135,6 +141,16 @@ pub fn journey() -> (Vec<Account>, Known) {
         &crate::fixture::entropy(&mut player.rng),
     );
     player.take(step);
+    // Another browser, and then the first one, whose device is remembered already.
+    let third = player.login();
+    player.challenge(&third);
+    let right = player.known.codes.last().unwrap().clone();
+    player.verify(&third, &right);
+    player.pass(61);
+    let fourth = player.login();
+    let fourth = player.verifier.recognize(fourth, &player.known.devices[0].clone());
+    player.challenge(&fourth);
+    player.verify(&fourth, &wrong);
     (player.stages, player.known)
 }
 
@@ -260,7 +276,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
             for (number, (kind, text)) in headers.into_iter().enumerate() {
                 add(format!("header-{number}"), &[0x80 + kind], text.as_bytes().to_vec());
             }
-            for which in 0..30_u8 {
+            for which in 0..40_u8 {
                 add(format!("refusal-{which}"), &[0xc0, which, which, 1, 0, 0], vec![]);
             }
             add("token".to_owned(), &[0xc1, 0, 1, 0, 0, 0], b"token\n\0openid \"email\"".to_vec());
@@ -276,24 +292,25 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
         }
         "tokens" => {
             // The kind, the opener, the time, the client, the session; then an edit or none.
-            for kind in 0..2_u8 {
-                for opener in 0..6 {
+            for kind in [0, 1, 4_u8] {
+                for opener in 0..10 {
                     add(format!("valid-{kind}-{opener}"), &[kind, opener, 5, 0, 1, 0], vec![]);
                 }
                 for change in 0..11 {
                     add(format!("edited-{kind}-{change}"), &[kind, 0, 5, 0, 1, 0], vec![change, 9, 0, 1]);
                 }
-                for (number, at) in [-61_i16, -60, 599, 600].into_iter().enumerate() {
+                for (number, at) in [-61_i16, -60, 599, 600, 3_600, 7_199, 7_200].into_iter().enumerate() {
                     let [low, high] = at.to_le_bytes();
                     add(format!("time-{kind}-{number}"), &[kind, 0, low, high, 1, 0], vec![]);
                 }
+                add(format!("shorter-{kind}"), &[kind, 8, 0x10, 0x0e, 1, 0], vec![]);
                 add(format!("client-{kind}"), &[kind, 0, 5, 0, 2, 1], vec![]);
-                add(format!("raw-{kind}"), &[2 + kind, 0, 5, 0, 1, 0], b"AQEAAAAGdXNlci0x".to_vec());
+                add(format!("raw-{kind}"), &[2 | kind, 0, 5, 0, 1, 0], b"AQEAAAAGdXNlci0x".to_vec());
             }
         }
         "operations" => {
             for (name, commands) in crate::operations::journeys() {
-                for policy in 0..4 {
+                for policy in crate::operations::CHOICES {
                     add(format!("{name}-{policy}"), &[policy, 0x5a], commands.concat());
                 }
             }

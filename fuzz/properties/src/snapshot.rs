@@ -105,10 +105,13 @@ pub(crate) struct Pair {
 }
 
 /// A remembered device.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, PartialEq, Debug)]
 pub(crate) struct Remembered {
     pub(crate) id: String,
     pub(crate) vouched_by: String,
+    pub(crate) since: u64,
+    pub(crate) last_used: u64,
+    pub(crate) expires: u64,
 }
 
 #[derive(Clone, Deserialize)]
@@ -220,8 +223,9 @@ impl Snapshot {
         serde_json::from_value(serde_json::to_value(record).unwrap()["v1"].take()).unwrap()
     }
 
-    /// What time has left of it: transactions that expired are gone, and with them whatever was theirs.
+    /// What time has left of it: devices and transactions that expired are gone, and with these whatever was theirs.
     pub(crate) fn at(mut self, now: u64) -> Self {
+        self.devices.retain(|device| device.expires > now);
         self.transactions.retain(|entry| entry.expires > now);
         self.without_orphans()
     }
@@ -279,7 +283,7 @@ impl Snapshot {
 }
 
 /// The bytes of a base64url text.
-fn decoded(text: &str) -> Vec<u8> {
+pub(crate) fn decoded(text: &str) -> Vec<u8> {
     let (mut bytes, mut bits, mut count) = (Vec::new(), 0_u32, 0);
     for symbol in text.bytes() {
         let value = match symbol {

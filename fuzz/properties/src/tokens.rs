@@ -1,4 +1,5 @@
-//! `tokens`: nothing is an `mfa_token` or an `oob_code` but what the very key, context and subject made, to the byte.
+//! `tokens`: nothing is an `mfa_token`, an `oob_code` or the token of a device but what the very key, context and subject
+//! made, to the byte.
 //!
 //! The oracle is equality: texts are built by the library, changed as the input says, and accepted only if the change
 //! came to nothing, or to another valid text. What an accepted text may do is then read off what it was made of.
@@ -6,19 +7,25 @@
 use std::sync::LazyLock;
 
 use arbitrary::{Arbitrary, Unstructured};
-use countersign::{Denial, KeyRing, Policy, Session, Subject, Verifier, session::ClientId};
+use countersign::{
+    Account, Denial, KeyRing, Policy, Session, Subject, Verifier,
+    policy::{Remember, Settings},
+    record::Lane,
+    session::ClientId,
+};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
     allocations::bounded,
-    fixture::{START, account, address, client, key, ring, rng, store, subject},
+    fixture::{START, account, address, client, key, remembered, ring, rng, store, subject},
+    snapshot::decoded,
 };
 
 /// One input, read byte by byte so that seeds can be written down: the kind, the opener, the time, the client, the
-/// session, then four bytes an edit; or, after the kinds 2 and 3, the raw text.
+/// session, then four bytes an edit; or, after a kind with the bit 2, the raw text.
 #[derive(Debug)]
 struct Case {
-    handle: bool,
+    kind: Kind,
     opener: EnrolledBy,
     /// Seconds after the token was begun.
     at: i16,
@@ -32,7 +39,11 @@ impl<'a> Arbitrary<'a> for Case {
     fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
         let [kind, opener, low, high, client, session]: [u8; 6] = u.arbitrary()?;
         let mut case = Self {
-            handle: kind & 1 == 1,
+            kind: match kind & 5 {
+                0 => Kind::Token,
+                1 => Kind::Handle,
+                _ => Kind::Device,
+            },
             opener: OPENERS[usize::from(opener) % OPENERS.len()],
             at: i16::from_le_bytes([low, high]),
             client: [None, Some(true), Some(false)][usize::from(client) % 3],
@@ -50,6 +61,14 @@ impl<'a> Arbitrary<'a> for Case {
     }
 }
 
+/// What kind of text it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Token,
+    Handle,
+    Device,
+}
+
 /// Who reads it: the maker, or somebody who differs in one thing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum EnrolledBy {
@@ -61,15 +80,27 @@ enum EnrolledBy {
     /// The maker's key was retired a moment before anything was made.
     Retired,
     OtherSubject,
+    /// It holds another key for what lasts.
+    OtherDurable,
+    /// The same, and the maker's beside it.
+    RotatedDurable,
+    /// It remembers devices for half as long.
+    Shorter,
+    /// It remembers none.
+    Forgetful,
 }
 
-const OPENERS: [EnrolledBy; 6] = [
+const OPENERS: [EnrolledBy; 10] = [
     EnrolledBy::Maker,
     EnrolledBy::Rotated,
     EnrolledBy::OtherContext,
     EnrolledBy::OtherSecret,
     EnrolledBy::Retired,
     EnrolledBy::OtherSubject,
+    EnrolledBy::OtherDurable,
+    EnrolledBy::RotatedDurable,
+    EnrolledBy::Shorter,
+    EnrolledBy::Forgetful,
 ];
 
 #[derive(Debug, Clone, Copy)]
@@ -159,21 +190,30 @@ fn edit(text: &mut Vec<u8>, edit: Edit, another: &str, other_kind: &str) {
     }
 }
 
-/// Everything that is valid: two tokens and two handles of one subject.
+/// Everything that is valid: two tokens, two handles and two remembered devices of one subject.
 struct Issued {
     tokens: [String; 2],
     sessions: [Session; 2],
     handles: [String; 2],
+    /// The account that remembers the devices.
+    record: Account,
+    devices: [String; 2],
 }
 
-fn issue(verifier: &Verifier, subject: &Subject) -> Issued {
+/// Two tokens of a subject, and the sessions that they open.
+fn begun(verifier: &Verifier, subject: &Subject) -> ([String; 2], [Session; 2]) {
     let mut rng = rng(3);
-    let mut record = account(subject);
     let mut begin =
         || crate::fixture::begin(verifier, &account(subject), START, &mut rng).token.expose().to_owned();
     let tokens = [begin(), begin()];
     let open = |token: &String| verifier.open(token, Some(&client()), START).unwrap();
     let sessions = [open(&tokens[0]), open(&tokens[1])];
+    (tokens, sessions)
+}
+
+fn issue(verifier: &Verifier, subject: &Subject) -> Issued {
+    let (tokens, sessions) = begun(verifier, subject);
+    let mut record = account(subject);
     let mut rng = crate::fixture::rng(4);
     let mut associate = |number: u8| {
         let session = &sessions[usize::from(number)];
@@ -187,7 +227,9 @@ fn issue(verifier: &Verifier, subject: &Subject) -> Issued {
         store(&mut record, step).into_parts().0.unwrap().setup.sent().unwrap().oob_code.expose().to_owned()
     };
     let handles = [associate(0), associate(1)];
-    Issued { tokens, sessions, handles }
+    let (record, devices) = remembered(verifier, subject);
+    let devices = devices.map(|token| token.expose().to_owned());
+    Issued { tokens, sessions, handles, record, devices }
 }
 
 /// A ring in which the maker's key was in use until this time.
@@ -198,30 +240,56 @@ fn retired(at: OffsetDateTime) -> KeyRing {
 
 fn opener_keys(opener: EnrolledBy) -> KeyRing {
     match opener {
-        EnrolledBy::Maker | EnrolledBy::OtherSubject => ring("fuzz"),
+        EnrolledBy::Maker | EnrolledBy::OtherSubject | EnrolledBy::Shorter | EnrolledBy::Forgetful => {
+            ring("fuzz")
+        }
         EnrolledBy::Rotated => retired(START),
         EnrolledBy::OtherContext => ring("fuzz2"),
         EnrolledBy::OtherSecret => KeyRing::new("fuzz", key(0x33), key(0x22)).unwrap(),
         EnrolledBy::Retired => retired(START - Duration::MILLISECOND),
+        EnrolledBy::OtherDurable => KeyRing::new("fuzz", key(0x11), key(0x44)).unwrap(),
+        EnrolledBy::RotatedDurable => {
+            let current = KeyRing::new("fuzz", key(0x11), key(0x44)).unwrap();
+            current.retired_durable(key(0x22)).unwrap()
+        }
+    }
+}
+
+/// How long the maker remembers a device, in seconds.
+const REMEMBERED: i64 = 7_200;
+
+/// A policy that remembers devices for so many seconds, or none.
+fn remembering(seconds: Option<i64>) -> Policy {
+    let mut settings = Settings::default();
+    settings.remember = seconds.map(|seconds| Remember::new(Duration::seconds(seconds), true));
+    Policy::new(settings).unwrap()
+}
+
+/// How long a reader remembers a device.
+fn lifetime(opener: EnrolledBy) -> Option<i64> {
+    match opener {
+        EnrolledBy::Shorter => Some(REMEMBERED / 2),
+        EnrolledBy::Forgetful => None,
+        _ => Some(REMEMBERED),
     }
 }
 
 /// Made once: they are the same every time.
 static ISSUED: LazyLock<Issued> = LazyLock::new(|| {
-    let maker = Verifier::new(ring("fuzz"), Policy::default());
+    let maker = Verifier::new(ring("fuzz"), remembering(Some(REMEMBERED)));
     issue(&maker, &subject())
 });
 
 pub fn check(data: &[u8]) {
     let Ok(case) = Case::arbitrary_take_rest(Unstructured::new(data)) else { return };
     let issued = &*ISSUED;
-    let reader = Verifier::new(opener_keys(case.opener), Policy::default());
-    let knows_the_key =
-        matches!(case.opener, EnrolledBy::Maker | EnrolledBy::Rotated | EnrolledBy::OtherSubject);
-    let (own, another, other_kind) = if case.handle {
-        (&issued.handles[0], &issued.handles[1], &issued.tokens[0])
-    } else {
-        (&issued.tokens[0], &issued.tokens[1], &issued.handles[0])
+    let reader = Verifier::new(opener_keys(case.opener), remembering(lifetime(case.opener)));
+    let unknown = [EnrolledBy::OtherContext, EnrolledBy::OtherSecret, EnrolledBy::Retired];
+    let knows_the_key = !unknown.contains(&case.opener);
+    let (own, another, other_kind) = match case.kind {
+        Kind::Token => (&issued.tokens[0], &issued.tokens[1], &issued.handles[0]),
+        Kind::Handle => (&issued.handles[0], &issued.handles[1], &issued.tokens[0]),
+        Kind::Device => (&issued.devices[0], &issued.devices[1], &issued.handles[0]),
     };
     let mut text = own.as_bytes().to_vec();
     case.edits.iter().for_each(|change| edit(&mut text, *change, another, other_kind));
@@ -229,10 +297,10 @@ pub fn check(data: &[u8]) {
         text.clone_from(raw);
     }
     let text = String::from_utf8_lossy(&text).into_owned();
-    if case.handle {
-        handle(&case, &reader, issued, &text, knows_the_key);
-    } else {
-        token(&case, &reader, issued, &text, knows_the_key);
+    match case.kind {
+        Kind::Token => token(&case, &reader, issued, &text, knows_the_key),
+        Kind::Handle => handle(&case, &reader, issued, &text, knows_the_key),
+        Kind::Device => device(&case, &reader, issued, &text),
     }
 }
 
@@ -260,13 +328,17 @@ fn token(case: &Case, reader: &Verifier, issued: &Issued, text: &str, knows_the_
     }
 }
 
+/// The session that a text is presented with.
+fn session(case: &Case, reader: &Verifier, issued: &Issued) -> Session {
+    if case.opener == EnrolledBy::OtherSubject {
+        let [session, _] = begun(reader, &Subject::new("user-2").unwrap()).1;
+        return session;
+    }
+    issued.sessions[usize::from(case.other_session)].clone()
+}
+
 fn handle(case: &Case, reader: &Verifier, issued: &Issued, text: &str, knows_the_key: bool) {
-    let session = if case.opener == EnrolledBy::OtherSubject {
-        let other = Subject::new("user-2").unwrap();
-        issue(reader, &other).sessions[0].clone()
-    } else {
-        issued.sessions[usize::from(case.other_session)].clone()
-    };
+    let session = session(case, reader, issued);
     let read = bounded(text.len(), (4, 4_096), || reader.open_oob_code(&session, text));
     let made = issued.handles.iter().position(|known| known == text);
     let expected = match made.filter(|_| knows_the_key && case.opener != EnrolledBy::OtherSubject) {
@@ -275,4 +347,31 @@ fn handle(case: &Case, reader: &Verifier, issued: &Issued, text: &str, knows_the
         Some(_) => Ok(()),
     };
     assert_eq!(read.map(|_| ()), expected);
+}
+
+/// A session names the device of a text whose public parts and outer tag are as they were made, and is on it if the
+/// rest is, too, while it is remembered.
+fn device(case: &Case, reader: &Verifier, issued: &Issued, text: &str) {
+    let now = START + Duration::seconds(i64::from(case.at));
+    let session = session(case, reader, issued);
+    let session = bounded(text.len(), (4, 4_096), || reader.recognize(session, text));
+    let strangers = [EnrolledBy::OtherContext, EnrolledBy::OtherSubject, EnrolledBy::OtherDurable];
+    let places = if strangers.contains(&case.opener) { 0..0 } else { 0..2 };
+    let named = places.clone().find(|place| names(text, &issued.devices[*place]));
+    let id = |place: usize| issued.record.devices()[place].id();
+    assert_eq!(session.device(), named.map(id), "which device it names");
+    let lasts = lifetime(case.opener).is_some_and(|seconds| (-60..seconds).contains(&i64::from(case.at)));
+    let is_whole = named.is_some_and(|place| issued.devices[place] == text);
+    let lane = if is_whole && lasts { Lane::Known } else { Lane::Unknown };
+    assert_eq!(reader.lane(&session, &issued.record, now), lane, "the lane of a session that shows it");
+}
+
+/// Whether a text is of the bytes of this token, but for those of the inner tag.
+fn names(text: &str, token: &str) -> bool {
+    let is_symbol = |byte: &u8| SYMBOLS.contains(byte);
+    if text.len() != token.len() || !text.as_bytes().iter().all(is_symbol) {
+        return false;
+    }
+    let (text, token) = (decoded(text), decoded(token));
+    text[..29] == token[..29] && text[49..] == token[49..]
 }

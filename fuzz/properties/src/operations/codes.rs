@@ -117,7 +117,7 @@ impl Run {
         });
         assert_eq!(mailed.is_some(), until.is_none(), "a message is sent unless it is too soon");
         let Some(mail) = mailed else { return };
-        self.model.rules.budgets.sent(login.sends(), millis(self.now));
+        self.model.rules.budgets.sent(expected.sends, millis(self.now));
         let known = self.snapshot.known(&asked.authenticator).unwrap();
         assert_eq!((mail.to.as_str(), mail.expires), (known.address(), expires));
         let code = mail.content.code().expect("a code").clone();
@@ -135,16 +135,6 @@ impl Run {
                 generation,
             }),
         }
-    }
-
-    /// A right code has the device remembered if it completed a sign-in, somebody wanted it, and the policy does.
-    pub(super) fn remembered(&self, verification: &Verified, wanted: bool, before: &Snapshot) {
-        let device = wanted && verification.completed && self.model.rules.settings.remember.is_some();
-        assert_eq!(verification.device.is_some(), device, "a completed sign-in has the device remembered");
-        let ids = |of: &Snapshot| of.devices.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
-        let (held, holds) = (ids(before), ids(&self.snapshot));
-        let new = holds.iter().filter(|id| !held.contains(id)).count();
-        assert_eq!(new, usize::from(device), "nothing else is remembered");
     }
 
     pub(super) fn guess(&mut self, on: u8, how: u8, right: bool) {
@@ -166,7 +156,7 @@ impl Run {
         let rules = &self.model.rules;
         let waiting = rules.verify(&login, &before, named, digits.len(), millis(now), &mut about);
         let entropy = crate::fixture::entropy(&mut self.rng);
-        let remember = (on & 0x40 != 0).then_some(&entropy);
+        let remember = (on & REMEMBER != 0).then_some(&entropy);
         let verify =
             || self.verifier.verify_oob(&login.session, self.record.clone(), &handle, &code, now, remember);
         let (step, again) = (verify(), verify());
@@ -178,10 +168,7 @@ impl Run {
             let known = before.known(&waiting.authenticator).unwrap();
             let of = format!("{} {}", known.id, known.address());
             if right {
-                expected.tokens = usize::from(waiting.completes && login.scopes.is_none());
-                let first = waiting.confirms && waiting.completes && !before.enrolled;
-                expected.ends = first.then_some(("enrolled", true));
-                expected.told.extend(waiting.confirms.then(|| format!("added {of}")));
+                self.right((&login, waiting), (&before, &of), &seen, remember.is_some(), &mut expected);
             } else if waiting.is_long {
                 assert!(seen.outbox.is_none(), "a wrong long code writes nothing");
                 expected.verdict = Err(Denial::InvalidLongCode);
@@ -195,15 +182,7 @@ impl Run {
         }
         self.judge(&seen, &before, expected);
         if let (Ok(verification), Ok(waiting)) = (&seen.result, &waiting) {
-            assert_eq!(verification.evidence.authenticator.unwrap().to_string(), waiting.authenticator);
-            assert_eq!(
-                verification.purpose,
-                if waiting.confirms { Purpose::Confirm } else { Purpose::Authenticate },
-                "a purpose answers its own"
-            );
-            self.remembered(verification, remember.is_some(), &before);
-            let came = (verification.completed, verification.recovery_codes_live);
-            self.model.succeeded(&login, waiting, came, &self.snapshot);
+            self.verified(&login, waiting, &before, verification);
         }
     }
 
@@ -247,6 +226,9 @@ impl Run {
         self.judge(&seen, &before, said);
         if let Ok(recovered) = seen.result {
             assert_eq!(recovered.repeated, expected == Ok(Recovery::Repeated));
+            if !recovered.repeated {
+                self.used_device(&login, &before);
+            }
             self.model.recovered(&login, &code, &recovered);
             self.recovery.extend(recovered.replacement);
         }
