@@ -254,15 +254,27 @@ fn lock(directory: &Directory) -> (mpsc::Sender<()>, std::thread::JoinHandle<()>
     (let_go, holder)
 }
 
-/// An ask is answered before anything is stored: with a store that takes its time, an answer that waited for a swap would
-/// be late, and only for an address that somebody has.
+/// An ask is answered before anything is stored, and a refusal stores nothing: with a store that takes its time, an answer
+/// that waited for a swap would be late, and only for an address that somebody has.
 #[test]
 fn no_answer_to_an_ask_waits_for_the_store() {
     let server = Server::start();
     ask(&server, "/reset", USER);
     let letter = letter(&server, 1);
     let directory = server.directory();
+    let handles = [USER, "nobody@example.com"].map(|email| (email, ask(&server, "/reset", email)));
     let (let_go, holder) = lock(&directory);
+    // A refusal waits for no swap: a wrong answer writes nothing, whether or not anybody has the address.
+    for (email, handle) in &handles {
+        for body in [
+            json!({ "email": email, "code": "12345678901234567890", "password": NEW }),
+            json!({ "email": email, "token": "A".repeat(98), "password": NEW }),
+        ] {
+            let begun = Instant::now();
+            is_refused(&post(&server, "/reset", Some(handle), &body));
+            assert!(begun.elapsed() < Duration::from_secs(3), "{email}: {:?}", begun.elapsed());
+        }
+    }
     let time = |email: &str| {
         let begun = Instant::now();
         ask(&server, "/reset", email);
@@ -285,7 +297,7 @@ fn no_answer_to_an_ask_waits_for_the_store() {
     });
     holder.join().unwrap();
     // What was asked for meanwhile was sent once the store was there.
-    eventually("the messages", || (letters(&server).len() >= 2).then_some(()));
+    eventually("the messages", || (letters(&server).len() >= 3).then_some(()));
 }
 
 #[test]
