@@ -10,6 +10,7 @@ use crate::{
         binding_code::CodeForm,
         id::{AuthenticatorId, AuthenticatorKind, ChallengeId, TransactionId},
         name::Subject,
+        one_time_password::OtpAlgorithm,
         purpose::ProofPurpose,
         recovery_code::RecoveryCode,
         revision::Revision,
@@ -55,6 +56,7 @@ constants! {
     Channel = Channel::Email;
     ProofPurpose = ProofPurpose::Reset;
     CodeForm = CodeForm::Long;
+    OtpAlgorithm = OtpAlgorithm::Sha512;
     Revision = Revision::NONE;
     &Subject = leaked(Subject::new("constant").unwrap());
     &AuthenticatorId = leaked(AuthenticatorId::from_random(AuthenticatorKind::Email, [0; 16]));
