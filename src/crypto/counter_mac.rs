@@ -40,10 +40,13 @@ impl Drop for CounterTag {
 /// What each byte of the key is changed by, for the hash of the message and for that of its hash.
 const PADS: (u8, u8) = (0x36, 0x5c);
 
-/// HMAC by a hash of `$words` words of the type `$word`, which takes blocks of `$block` bytes. `$counter` is a
-/// counter as words, and `$first` the first 20 bytes of so many words.
+/// HMAC by a hash of `$words` words of the type `$word`, which takes blocks of `$block` bytes. `$counter` is
+/// a counter as words, and `$first` the first 20 bytes of so many words.
 macro_rules! counter_mac {
-    ($name:ident, $word:ty, $words:literal, $block:literal, $compress:path, $start:expr, $counter:expr, $first:expr) => {
+    (
+        $name:ident, $word:ty, $words:literal, $block:literal, $compress:path, $start:expr, $counter:expr,
+        $first:expr
+    ) => {
         pub(crate) struct $name {
             inner: [$word; $words],
             outer: [$word; $words],
@@ -209,8 +212,8 @@ mod tests {
         assert_ne!(tag(&key), tag(&key[1..]));
     }
 
-    /// The two blocks of the key; for each tag the counter's and the hash's block, the hash, the MAC and the tag; the
-    /// two states.
+    /// Of a key its two blocks, and at last the two states; of each tag the blocks of the counter and of the
+    /// hash, the hash, the MAC and the tag.
     #[test]
     fn what_was_computed_is_wiped() {
         fn wiped<M: CounterMac>() -> (usize, usize, usize) {
