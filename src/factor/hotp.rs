@@ -86,6 +86,7 @@ impl OneTime for HotpFactor {
         &self.secret
     }
 
+    #[cfg(feature = "serde")]
     fn accepted(&self) -> Option<u64> {
         self.last_counter
     }

@@ -77,6 +77,7 @@ pub(crate) trait OneTime {
     fn source(&self) -> &SecretSource;
 
     /// The last counter that was accepted; nothing below it and not it itself is accepted again.
+    #[cfg(feature = "serde")]
     fn accepted(&self) -> Option<u64>;
 
     /// The counters whose codes are taken now.

@@ -96,6 +96,7 @@ impl OneTime for TotpFactor {
         &self.secret
     }
 
+    #[cfg(feature = "serde")]
     fn accepted(&self) -> Option<u64> {
         self.last_step
     }

@@ -12,12 +12,14 @@ pub(crate) const MAX_CONFIRMED: usize = 64;
 pub(crate) const MAX_UNCONFIRMED: usize = 8;
 
 /// The most authenticators that a record may hold.
+#[cfg(feature = "serde")]
 pub(crate) const MAX_AUTHENTICATORS: usize = MAX_CONFIRMED + MAX_UNCONFIRMED;
 
 /// The most transactions that a record may hold for each lane.
 pub(crate) const LANE_TRANSACTIONS: usize = 16;
 
 /// The most transactions that a record may hold.
+#[cfg(feature = "serde")]
 pub(crate) const MAX_TRANSACTIONS: usize = 2 * LANE_TRANSACTIONS;
 
 /// The most recovery codes a set may have.
@@ -27,6 +29,7 @@ pub(crate) const MAX_RECOVERY_CODES: usize = 16;
 pub(crate) const LANE_CHALLENGES: u8 = 16;
 
 /// The most challenges a record may hold.
+#[cfg(feature = "serde")]
 pub(crate) const MAX_CHALLENGES: usize = 32;
 
 /// The most attempts a stored pair may have left.
