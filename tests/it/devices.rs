@@ -389,6 +389,28 @@ fn only_a_session_that_lives_forgets_a_device_and_only_one_that_is_remembered() 
     assert_eq!(forget(&mut world, &elevated, device).unwrap_err(), Denial::UnknownDevice);
 }
 
+/// What has expired leaves the record with the next step that writes it.
+#[test]
+fn a_device_that_signs_in_and_a_change_of_the_password_drop_what_has_expired() {
+    let acts: [(&str, usize, fn(&mut World, &DeviceToken)); 2] = [
+        ("verify_device", 1, |world, token| {
+            let session = world.login_on(token);
+            world.verify_device(&session).unwrap();
+        }),
+        ("revoke_sessions", 0, |world, _| world.revoke_sessions()),
+    ];
+    for (name, left, act) in acts {
+        let (mut world, token) = remembered(skipping(|_| {}));
+        let session = world.login();
+        world.challenge(&session).unwrap();
+        world.pass(601);
+        act(&mut world, &token);
+        let record = json(&world.account());
+        let count = |list: &str| record[list].as_array().unwrap().len();
+        assert_eq!((count("transactions"), count("challenges")), (left, 0), "{name}");
+    }
+}
+
 /// Somebody who guesses an authenticator out of use takes neither the device's lane nor its place from its owner. It
 /// completes no login any more: only an active authenticator vouches.
 #[test]

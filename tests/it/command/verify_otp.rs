@@ -930,3 +930,44 @@ fn an_effect_of_success_is_the_token_alone() {
     );
     assert_eq!(world.run(step).unwrap_err(), Denial::AlreadyEnrolled);
 }
+
+/// It is refused before anything is said of the authenticator.
+#[test]
+fn an_elevated_session_confirms_only_while_its_second_factor_is_recent() {
+    let mut world = World::new(Policy::default());
+    world.enroll("user@example.com");
+    world.pass(3_600);
+    let session = world.elevated();
+    let (associated, app) = world.associate_otp(&session, &totp()).unwrap();
+    let id = associated.authenticator;
+    world.pass(901);
+    let now = world.now;
+    let max_age = Duration::seconds(900);
+    for request in [
+        OtpRequest::new(app.at(now)),
+        OtpRequest::new(app.at(now)).authenticator(id),
+        OtpRequest::new(wrong_at(&app, now)).authenticator(id),
+    ] {
+        let denial = unchanged(&mut world, |world| world.verify_otp(&session, request));
+        assert_eq!(denial, Denial::InsufficientUserAuthentication { max_age });
+    }
+    world.pass(-1);
+    assert!(world.verify_otp(&session, app.at(world.now)).is_ok());
+}
+
+/// A lock says nothing of a factor that has no code to check.
+#[test]
+fn what_is_no_app_takes_no_code_and_a_lock_does_not_matter() {
+    let mut world = World::new(locking(|settings| settings.guess_bucket = Rate::new(1, Duration::HOUR)));
+    let (email, _) = world.enroll("user@example.com");
+    let (app_id, app) = enroll_beside(&mut world, &totp());
+    world.pass(7_200);
+    let session = world.login();
+    let wrong = wrong_at(&app, world.now);
+    world.verify_otp(&session, OtpRequest::new(wrong.clone())).unwrap_err();
+    let of = |id| OtpRequest::new(wrong.clone()).authenticator(id);
+    let denial = unchanged(&mut world, |world| world.verify_otp(&session, of(app_id)));
+    assert!(matches!(denial, Denial::Locked { .. }), "{denial:?}");
+    let denial = unchanged(&mut world, |world| world.verify_otp(&session, of(email)));
+    assert_eq!(denial, Denial::UnsupportedChallengeType);
+}
