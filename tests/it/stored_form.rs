@@ -582,6 +582,23 @@ fn corrupt_records_with_apps_are_refused() {
     assert!(error.contains("a challenge goes by a channel that its authenticator has not"), "{error}");
 }
 
+/// A stored app goes on with the secret that its owner scanned: these codes were computed from the record and the durable
+/// key by tests/vectors/generate.py.
+#[test]
+fn apps_of_a_golden_record_keep_their_secrets() {
+    let golden: Account = serde_json::from_slice(&read("account-apps.v1.json")).unwrap();
+    let ids: Vec<_> = golden.authenticators().iter().map(countersign::record::Authenticator::id).collect();
+    for (id, right, other) in [(ids[0], "921296", "973035"), (ids[1], "738816", "267335")] {
+        let mut world = with_apps();
+        world.store.put(golden.clone());
+        world.now = time::OffsetDateTime::from_unix_timestamp(58_908_961 * 30).unwrap();
+        let session = world.login();
+        let code = |text| OtpRequest::new(countersign::code::OtpCode::parse(text).unwrap()).authenticator(id);
+        assert!(world.verify_otp(&session, code(other)).is_err(), "{id}");
+        assert!(world.verify_otp(&session, code(right)).unwrap().completed, "{id}");
+    }
+}
+
 /// The last counter of all was accepted: nothing is right any more, and nothing overflows.
 #[test]
 fn a_counter_at_its_end_accepts_nothing() {
