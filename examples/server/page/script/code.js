@@ -41,6 +41,9 @@ export function digitsIn(text) {
   return new RegExp(`^(?:\\d|${SEPARATOR})*$`).test(clean) ? clean.replace(/\D/g, '') : null;
 }
 
+/** How many digits a code has while its account is guessed at, and one that proves an address. */
+export const LONG_DIGITS = 20;
+
 /** The digits of a code as they are read: a long code in groups of four. */
 export const grouped = (code, digits) => (digits > 9 ? code.replace(/.{4}(?=.)/g, '$& ') : code);
 

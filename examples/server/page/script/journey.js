@@ -128,9 +128,10 @@ export async function verifyOtp(otp, remember = false) {
 }
 
 function expectCode(answer, challenge, patch = {}) {
-  // A resend for the same address keeps its count of attempts; another address has its own.
-  const attemptsLeft = state.challenge?.name === challenge.name ? state.attemptsLeft : null;
-  go('code', { challenge: { ...challenge, oobCode: answer.oob_code, digits: answer.binding_code_length ?? state.info.code_digits, ...timers(answer) }, attemptsLeft, ...patch });
+  const digits = answer.binding_code_length ?? state.info.code_digits;
+  // A resend for the same address keeps its count of attempts; another address has its own, and a longer code has none.
+  const same = state.challenge?.name === challenge.name && state.challenge.digits === digits;
+  go('code', { challenge: { ...challenge, oobCode: answer.oob_code, digits, ...timers(answer) }, attemptsLeft: same ? state.attemptsLeft : null, ...patch });
 }
 
 /** Asking again is the resend; inside the cool-down the server sends nothing and says how long to wait. */

@@ -2,7 +2,7 @@
 
 import { $, copy, h, say } from './dom.js';
 import { button } from './parts.js';
-import { codeIn } from './code.js';
+import { LONG_DIGITS, codeIn } from './code.js';
 import { state } from './state.js';
 import { plural, timeOf } from './time.js';
 
@@ -36,6 +36,6 @@ function drawMessage({ to, subject, text, sent_at: at }, fresh, old) {
 
 /** The code of a message stands on a line of its own. */
 function codeOf(text) {
-  const { code_digits: digits } = state.info;
-  return text.split('\n').map((line) => line.trim()).find((line) => line.length < digits * 2 && codeIn(line, digits)) || null;
+  const holds = (line) => [state.info.code_digits, LONG_DIGITS].some((digits) => line.length < digits * 2 && codeIn(line, digits));
+  return text.split('\n').map((line) => line.trim()).find(holds) || null;
 }

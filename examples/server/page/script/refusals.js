@@ -6,7 +6,6 @@ const TEXTS = {
   'A more recent authentication is required.': 'For this, sign in again with a code.',
   'Wrong email or password.': 'That email and password do not match.',
   'oob_code is expired': 'That code is no longer valid. Ask for a new one.',
-  'oob_code is expired. Ask for a new one: its binding_code has 20 digits.': 'Many wrong codes were entered for this account, so that code no longer counts. Ask for a new one: it is longer.',
   'MFA Authorization rejected.': 'That recovery code is not right, or it was used before.',
   'User does not have a recovery-code.': 'This account has no recovery codes.',
   'User is already enrolled.': 'This account already has a second factor. Sign in with it first.',
@@ -21,7 +20,8 @@ export const attemptsText = (left) => (left === 1 ? 'You have one more try.' : `
 
 /**
  * A refusal as `text`, and what follows from it besides: `restart` if only a new sign-in helps, `locked` if no code is
- * taken until `until` (0: in this sign-in), `messages` if no mail is sent until `until`.
+ * taken until `until` (0: in this sign-in), `messages` if no mail is sent until `until`, `longer` if the next code
+ * by mail is a long one, and `fourCodes` if an app's codes are taken four at once.
  */
 export function explain(refusal) {
   const { error, message, status, retryAfter, body } = refusal;
@@ -29,6 +29,9 @@ export function explain(refusal) {
   const when = until ? `You can go on ${whenOf(until)}.` : 'Try again in a few minutes.';
   if (error === 'expired_token' ? message === 'mfa_token is expired' : status === 401 && error === 'invalid_grant') {
     return { text: 'This sign-in took too long. Please start again.', restart: true };
+  }
+  if (message.startsWith('oob_code is expired. Ask for a new one')) {
+    return { text: 'Many wrong codes were entered for this account, so that code no longer counts. Ask for a new one: it is longer.', longer: true };
   }
   // The server wants four codes that follow each other: the page collects them.
   if (message.startsWith('Invalid otp_code. Enter four')) {

@@ -19,6 +19,7 @@ import { devices } from './passes/devices.mjs';
 import { four } from './passes/four.mjs';
 import { keyboard } from './passes/keyboard.mjs';
 import { limits, locked, messages } from './passes/limits.mjs';
+import { long } from './passes/long.mjs';
 import { pasting } from './passes/pasting.mjs';
 import { phone } from './passes/phone.mjs';
 import { recoveryCodes } from './passes/recovery_codes.mjs';
@@ -45,6 +46,7 @@ const PASSES = {
   keyboard: { run: keyboard, viewport: { width: 1024, height: 768 }, colorScheme: 'dark' },
   limits: { run: limits, viewport: TABLET, colorScheme: 'light' },
   locked: { run: locked, viewport: DESK, colorScheme: 'dark' },
+  long: { run: long, viewport: PHONE, colorScheme: 'light' },
   messages: { run: messages, viewport: PHONE, colorScheme: 'dark' },
   replaced: { run: replaced, viewport: PHONE, colorScheme: 'light' },
   strict: { run: strict, viewport: TABLET, colorScheme: 'dark' },

@@ -69,6 +69,7 @@ start phone
 start keyboard
 start limits
 start locked --policy auth0
+start long
 start messages
 start replaced --policy auth0
 start strict --policy strict

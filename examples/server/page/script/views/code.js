@@ -7,8 +7,8 @@ import { codeIn, digitsIn, digitsOf, grouped } from '../code.js';
 import { h, icon, say } from '../dom.js';
 import { byApp, byMail, hasRecovery, isElevated, resend, verify } from '../journey.js';
 import { button, disable, field, form, heading, isDisabled, notice, run } from '../parts.js';
-import { attemptsText } from '../refusals.js';
-import { go, signOut, state } from '../state.js';
+import { attemptsText, explain } from '../refusals.js';
+import { go, set, signOut, state } from '../state.js';
 import { clock } from '../time.js';
 
 export function code() {
@@ -21,7 +21,7 @@ export function code() {
     spellcheck: 'false', autocapitalize: 'off', enterkeyhint: 'done',
   });
   const { input } = entry;
-  input.classList.add('code-input');
+  input.classList.add('code-input', ...(long ? ['long'] : []));
 
   /** Shows these digits, in groups if there are many, with the caret behind as many of them as before. */
   const show = (code) => {
@@ -40,6 +40,7 @@ export function code() {
 
   let wrong = new Set(); // codes that the server refused for this challenge
   let armed = true;      // whether the last digit submits
+  let outgrown = false;  // whether the next code is longer, so that this one is dead
   const none = `No single ${digits}-digit code is in that text. Copy the code alone, or type it.`;
 
   const submit = () => {
@@ -95,7 +96,12 @@ export function code() {
       input.readOnly = true;
       try { await verify(entered(), !more && remember.checked); } finally { input.readOnly = false; }
     },
-    refused: (refusal) => { if (refusal.message === 'Invalid binding_code.') wrong.add(entered()); },
+    refused: (refusal) => {
+      if (refusal.message === 'Invalid binding_code.') wrong.add(entered());
+      // The server sends the longer one at once, whatever the cool-down of this one.
+      outgrown = Boolean(explain(refusal).longer);
+      if (outgrown) set({ challenge: { ...state.challenge, expires: 0, resend: 0 } });
+    },
     extra: [fresh, left, h('div', { class: 'timers' }, life, again), pause],
   });
 
@@ -129,7 +135,7 @@ export function code() {
         // A code that is dead takes no input: the way to a new one stands in the place of the button.
         const focused = node.contains(document.activeElement);
         [input.disabled, main.hidden, fresh.hidden, again.hidden] = [over, over, !over, over];
-        if (over) { input.value = ''; entry.setError(null); left.hidden = true; }
+        if (over) { input.value = ''; if (!outgrown) entry.setError(null); left.hidden = true; }
         if (focused) (over ? fresh : input).focus();
       }
       expired = over;
