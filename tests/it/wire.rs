@@ -505,3 +505,14 @@ fn a_client_asks_to_be_remembered_and_presents_the_token() {
     let body = serde_json::from_value::<TokenBody>(grant).unwrap();
     assert_eq!(body.grant().unwrap_err().error_description, "Missing required parameter: mfa_token");
 }
+
+/// The word for an app is that for a device, and stands there once.
+#[test]
+fn what_a_login_needs_is_named_once() {
+    let both = countersign_testkit::policy(|settings| {
+        settings.factors.hotp = countersign::policy::FactorUse::Authenticate;
+    });
+    let requirements = World::new(both).requirements();
+    let reply = to_value(MfaRequired::with_token("token", &requirements)).unwrap();
+    assert_eq!(reply["mfa_requirements"], json!({"enroll": [{"type": "email"}, {"type": "otp"}]}));
+}

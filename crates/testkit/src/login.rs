@@ -15,6 +15,8 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{floor::Floor, proof::Proving, world};
 
+/// More bytes than a record takes: what a buffer costs that grows hangs on what else is on the heap.
+const ROOM: usize = 1 << 14;
 const TRANSIENT: [u8; 32] = [0x11; 32];
 const DURABLE: [u8; 32] = [0x22; 32];
 
@@ -162,7 +164,7 @@ impl Login {
     }
 
     pub fn postcard(&self) -> Vec<u8> {
-        postcard::to_stdvec(&self.account).unwrap()
+        postcard::to_extend(&self.account, Vec::with_capacity(ROOM)).unwrap()
     }
 }
 

@@ -67,6 +67,20 @@ fn a_list_is_as_long_as_the_core_makes_it() {
             assert_eq!(error, format!("inconsistent record: {refused}"), "{lane}");
         }
     }
+    // Both lanes have as many at once.
+    for list in ["transactions", "challenges"] {
+        let both = edited(&account, |record| {
+            filled(&mut record[list], 32, |copy| {
+                if list == "challenges" {
+                    copy["state"] = "verified".into();
+                }
+            });
+            let lanes = ["unknown", "known"].into_iter().cycle();
+            let elements = record[list].as_array_mut().unwrap().iter_mut();
+            elements.zip(lanes).for_each(|(element, lane)| element["lane"] = lane.into());
+        });
+        assert!(both.is_ok(), "{list}");
+    }
     let authenticators = |confirmed: usize, unconfirmed: usize| {
         edited(&account, |record| {
             let list = record["authenticators"].as_array_mut().unwrap();
