@@ -123,7 +123,8 @@ fn truncated(tag: &CounterTag) -> u32 {
     let bytes = (u64::from(a) << 32) | u64::from(b);
     let bytes = u64::conditional_select(&bytes, &(bytes << 16), shifts(2));
     let bytes = u64::conditional_select(&bytes, &(bytes << 8), shifts(1));
-    u32::try_from(bytes >> 32).unwrap_or(0) & 0x7fff_ffff
+    let [a, b, c, d, ..] = bytes.to_be_bytes();
+    u32::from_be_bytes([a, b, c, d]) & 0x7fff_ffff
 }
 
 #[cfg(test)]

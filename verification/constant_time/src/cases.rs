@@ -32,6 +32,8 @@ pub struct Case {
     pub input: &'static str,
     /// How many verdicts on secrets the work comes to.
     pub verdicts: usize,
+    /// How many of them are branched on. The others are values: which counter was accepted.
+    pub branches: usize,
     /// Whether a verdict is more than one branch: it says which code of a set was hit, lends a part of the
     /// record, or is handed on and branched on again.
     pub wide: bool,
@@ -41,15 +43,20 @@ pub struct Case {
 }
 
 const fn case(subject: &'static str, input: &'static str, verdicts: usize, run: fn() -> Observation) -> Case {
-    Case { subject, input, verdicts, wide: false, control: false, run }
+    Case { subject, input, verdicts, branches: verdicts, wide: false, control: false, run }
 }
 
 const fn wide(subject: &'static str, input: &'static str, verdicts: usize, run: fn() -> Observation) -> Case {
-    Case { subject, input, verdicts, wide: true, control: false, run }
+    Case { subject, input, verdicts, branches: verdicts, wide: true, control: false, run }
+}
+
+/// A code is right, and which of its window.
+const fn placed(subject: &'static str, input: &'static str, run: fn() -> Observation) -> Case {
+    Case { branches: 1, ..wide(subject, input, 2, run) }
 }
 
 const fn control(input: &'static str, run: fn() -> Observation) -> Case {
-    Case { subject: "control", input, verdicts: 0, wide: false, control: true, run }
+    Case { subject: "control", input, verdicts: 0, branches: 0, wide: false, control: true, run }
 }
 
 /// Every row.
@@ -77,19 +84,19 @@ pub const CASES: &[Case] = &[
     case("recovery code", "used, other transaction", 1, used_recovery_code),
     wide("recovery code", "right, made with an older key", 1, old_recovery_code),
     case("recovery code", "typed", 24, typed_recovery_code),
-    wide("one-time code", "right, this step", 2, || one_time_password(0, Right)),
-    wide("one-time code", "right, the step before", 2, || one_time_password(1, Right)),
+    placed("one-time code", "right, this step", || one_time_password(0, Right)),
+    placed("one-time code", "right, the step before", || one_time_password(1, Right)),
     wide("one-time code", "right, a step too old", 1, || one_time_password(2, Right)),
     wide("one-time code", "wrong first digit", 1, || one_time_password(0, First)),
     wide("one-time code", "wrong last digit", 1, || one_time_password(0, Last)),
     wide("one-time code", "wrong digits", 1, || one_time_password(0, Random)),
     wide("one-time code", "right, used before", 1, used_one_time_password),
-    wide("one-time code", "four right ones", 2, || four_one_time_passwords(0, Right)),
+    placed("one-time code", "four right ones", || four_one_time_passwords(0, Right)),
     wide("one-time code", "four, a step too old", 1, || four_one_time_passwords(2, Right)),
     wide("one-time code", "four, wrong first digit", 1, || four_one_time_passwords(0, First)),
     wide("one-time code", "four, wrong last digit", 1, || four_one_time_passwords(0, Last)),
     wide("one-time code", "four, wrong digits", 1, || four_one_time_passwords(0, Random)),
-    wide("one-time code", "confirms an enrollment", 2, confirming_one_time_password),
+    placed("one-time code", "confirms an enrollment", confirming_one_time_password),
     case("one-time code", "typed", 6, typed_one_time_password),
     case("mfa_token", "right", 2, || mfa_token(Right)),
     case("mfa_token", "wrong first symbol", 2, || mfa_token(First)),

@@ -81,17 +81,17 @@ fn hooked(case: &Case) -> bool {
     good
 }
 
-/// Nothing is declassified: each verdict is one branch, and there is no other.
+/// Nothing is declassified: each verdict that is branched on is one branch, and there is no other.
 fn shipped(case: &Case) -> bool {
     let seen = (case.run)();
     let good = if case.control {
         seen.errors > 0
     } else if case.wide {
-        seen.errors >= case.verdicts
+        seen.errors >= case.branches
     } else {
-        seen.errors == case.verdicts
+        seen.errors == case.branches
     };
-    print(case, seen, &format!("{:>8} {:>8}", case.verdicts, "-"), good);
+    print(case, seen, &format!("{:>8} {:>8}", case.branches, "-"), good);
     good
 }
 
