@@ -271,7 +271,10 @@ impl<'w> Journey<'w> {
         loop {
             let answer = self.once(path, bearer, body).await;
             match answer {
-                Ok(reply) if !reply.is_unavailable() => return Ok(reply),
+                // Whom a wild clock met is told so, and hears the same until that time.
+                Ok(reply) if !reply.is_unavailable() || is_of_a_clock(&reply.description()) => {
+                    return Ok(reply);
+                }
                 Ok(reply) if !manners.persists => {
                     return Err(Stop::Down(format!("{path}: {}", reply.status)));
                 }
