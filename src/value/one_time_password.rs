@@ -120,10 +120,10 @@ impl OtpCode {
         let append = |number: u32, digit: &u8| {
             number.wrapping_mul(10).wrapping_add(u32::from(digit.wrapping_sub(b'0')))
         };
-        let mut numbers = [0; N];
-        let codes = self.digits.chunks(usize::from(digits).max(1));
-        for (number, code) in numbers.iter_mut().zip(codes) {
-            *number = code.iter().fold(0, append);
+        let (mut numbers, mut rest) = ([0; N], self.digits.as_slice());
+        for number in &mut numbers {
+            let (code, behind) = rest.split_at_checked(digits.into())?;
+            (*number, rest) = (code.iter().fold(0, append), behind);
         }
         Some(numbers)
     }
