@@ -392,7 +392,8 @@ fn only_a_session_that_lives_forgets_a_device_and_only_one_that_is_remembered() 
 /// What has expired leaves the record with the next step that writes it.
 #[test]
 fn a_device_that_signs_in_and_a_change_of_the_password_drop_what_has_expired() {
-    let acts: [(&str, usize, fn(&mut World, &DeviceToken)); 2] = [
+    type Act = fn(&mut World, &DeviceToken);
+    let acts: [(&str, usize, Act); 2] = [
         ("verify_device", 1, |world, token| {
             let session = world.login_on(token);
             world.verify_device(&session).unwrap();
