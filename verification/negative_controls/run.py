@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Negative controls: take one guard out of the library and see a test fail, an advisory test or another one.
 
-    python3 verification/negative_controls/run.py [--host] [word ...]
+    python3 verification/negative_controls/run.py [--host] [--all | --record | word ...]
 
-Every control of guards.json is tried in a copy of the tree, or only those whose test contains one of the words; two
-copies, each with a build of its own, are tried at once. With `--host` it is the reference host's advisory tests and
-host.json, in one copy; that builds the whole host, again for each control. A control passes if its test fails by a
+The controls of guards.json that did not pass on these sources yet, by record.json, are tried in a copy of the tree, and
+some of the others; or all of them; or only those whose test contains one of the words. Two copies, each with a build of
+its own, are tried at once. `--record` notes in record.json which passed. With `--host` it is the reference host's
+advisory tests and host.json, in one copy; that builds the whole host, again for each control. A control passes if its test fails by a
 failed test; a text that is not found exactly once, a library that does not compile, a test that hangs and a test that
 passes are failures of the control. The exit status is 1 if any control failed, if an advisory test fails in the
 unmodified tree, or if a test has no control.
@@ -26,14 +27,21 @@ import threading
 import time
 from pathlib import Path
 
+# What is beside this file is read as it is, and leaves nothing behind.
+sys.dont_write_bytecode = True
+from record import Record, name_of  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[2]
-HOST = "--host" in sys.argv[1:]
+FLAGS = {word for word in sys.argv[1:] if word.startswith("--")}
+HOST = "--host" in FLAGS
 GUARDS = Path(__file__).resolve().with_name("host.json" if HOST else "guards.json")
 PACKAGE = "countersign-server" if HOST else "countersign"
 # The program that has the tests of guards, and where in it they are: the advisories, and the cases of the epoch.
 PROGRAM, TESTS = ("advisories", []) if HOST else ("it", ["advisories::", "epoch::l"])
 # How many controls are tried at once. A second build of the host would take longer than it saves.
 JOBS = 1 if HOST else 2
+# How many controls that are on record are tried anyway.
+SAMPLE = 4 if HOST else 16
 # A removed guard can make a test go on for ever.
 TIMEOUT_S = 1_200 if HOST else 300
 
@@ -74,6 +82,10 @@ def cargo_test(tree, *arguments, program=PROGRAM):
 
 def edits_of(control):
     return control["edits"] if "edits" in control else [control]
+
+
+def files_of(control):
+    return {edit["file"] for edit in edits_of(control)}
 
 
 def modified(tree, control):
@@ -140,7 +152,7 @@ def other_tests(tree, controls):
 
 
 def verdict_of(tree, control, tests):
-    """Whether a control passed, and the line that says so."""
+    """A control, whether it passed, and the line that says so."""
     name, begun = control["test"], time.monotonic()
     try:
         if name not in tests:
@@ -150,11 +162,11 @@ def verdict_of(tree, control, tests):
         passed, verdict, reason = False, "FAIL", f": {error}"
     else:
         passed, verdict, reason = True, "pass", ""
-    return passed, f"{verdict} {time.monotonic() - begun:5.1f} s  {name}: {control['why']}{reason}"
+    return control, passed, f"{verdict} {time.monotonic() - begun:5.1f} s  {name}: {control['why']}{reason}"
 
 
 def try_all(trees, controls, tests):
-    """Tries the controls, one at a time in each of the trees, and gives how many passed."""
+    """Tries the controls, one at a time in each of the trees, and gives the names of those that passed."""
     waiting, verdicts = queue.SimpleQueue(), queue.SimpleQueue()
     for control in controls:
         waiting.put(control)
@@ -168,21 +180,25 @@ def try_all(trees, controls, tests):
             try:
                 verdicts.put(verdict_of(tree, control, tests))
             except Exception as error:  # The loop below waits for a verdict on each control.
-                verdicts.put((False, f"FAIL {control['test']}: {error!r}"))
+                verdicts.put((control, False, f"FAIL {control['test']}: {error!r}"))
 
     for tree in trees:
         threading.Thread(target=work, args=(tree,), daemon=True).start()
-    passed = 0
+    passed = set()
     for _ in controls:
-        good, line = verdicts.get()
-        passed += good
+        control, good, line = verdicts.get()
+        if good:
+            passed.add(name_of(control))
         print(line, flush=True)
     return passed
 
 
 def main():
     controls = json.loads(GUARDS.read_text(encoding="utf-8"))
-    words = [word for word in sys.argv[1:] if word != "--host"]
+    words = [word for word in sys.argv[1:] if word not in FLAGS]
+    if unknown := FLAGS - {"--host", "--all", "--record"}:
+        sys.exit(f"there is no {', '.join(sorted(unknown))}: see the head of {Path(__file__).name}")
+    record = Record(GUARDS)
     with tempfile.TemporaryDirectory(prefix="controls-") as folder:
         trees = [Path(folder) / f"tree{number}" for number in range(JOBS)]
         for tree in trees:
@@ -196,10 +212,18 @@ def main():
         for test in uncontrolled:
             print(f"FAIL {test}: no control takes its guard out", flush=True)
         tests |= other_tests(trees[0], [control for control in controls if control["test"] not in tests])
-        chosen = [control for control in controls if not words or any(word in control["test"] for word in words)]
+        if words:
+            chosen = [control for control in controls if any(word in control["test"] for word in words)]
+        elif "--all" in FLAGS:
+            chosen = controls
+        else:
+            chosen = record.to_try(controls, files_of, SAMPLE)
+            print(f"{len(controls) - len(chosen)} of {len(controls)} are on record and not tried again", flush=True)
         passed = try_all(trees, chosen, tests)
-        failed = len(chosen) - passed + len(uncontrolled)
-    print(f"{passed} passed, {failed} failed")
+        failed = len(chosen) - len(passed) + len(uncontrolled)
+    if "--record" in FLAGS:
+        record.write(controls, passed, files_of)
+    print(f"{len(passed)} passed, {failed} failed")
     return 1 if failed else 0
 
 
