@@ -86,6 +86,17 @@ export class Visitor {
     }, [command, denial, effects]));
   }
 
+  /** What the server answers to somebody else, on another machine, who knows the demonstration's client. */
+  async elsewhere(path, body) {
+    const form = new URLSearchParams({ client_id: 'demo', client_secret: 'demo-secret', ...body });
+    return (await fetch(new URL(path, this.url), { method: 'POST', body: form })).json();
+  }
+
+  /** The same, who knows the password as well: the token of a sign-in of their own. */
+  async signInElsewhere() {
+    return (await this.elsewhere('/oauth/token', { grant_type: 'password', username: USER, password: PASSWORD })).mfa_token;
+  }
+
   async mail() { return (await fetch(new URL('/mailbox', this.url))).json(); }
 
   /** The code of the newest message once there are `count` of them. */

@@ -6,12 +6,12 @@ import { PASSWORD, USER } from '../visitor.mjs';
 async function link(visitor, to, page) {
   let found = null;
   await visitor.eventually(`a link for ${page} arrives`, async () => {
-    const mail = await (await fetch(new URL('/mailbox', visitor.url))).json();
+    const mail = await visitor.mail();
     const message = mail.find((each) => each.to === to && each.text.includes(`/${page}#token=`));
     found = message?.text.match(/https?:\/\/\S+#token=\S+/)[0] ?? null;
     return found !== null;
   });
-  return { url: found, code: (await (await fetch(new URL('/mailbox', visitor.url))).json()).find((each) => each.to === to).text.match(/(?:\d{4} ){4}\d{4}/)[0] };
+  return { url: found, code: (await visitor.mail()).find((each) => each.to === to).text.match(/(?:\d{4} ){4}\d{4}/)[0] };
 }
 
 async function fill(visitor, values) {

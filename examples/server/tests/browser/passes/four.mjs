@@ -3,21 +3,16 @@
 
 import { Clock } from '../clock.mjs';
 import { STEP, codeOf, wrongOtp } from '../otp.mjs';
-import { PASSWORD, USER } from '../visitor.mjs';
 import { keyOf } from './app.mjs';
-
-const CLIENT = { client_id: 'demo', client_secret: 'demo-secret' };
 
 /** Somebody who knows the password, on another machine: as many wrong codes as an account takes, of two sign-ins. */
 async function strangerGuesses(visitor, wrong) {
-  const token = (body) => fetch(new URL('/oauth/token', visitor.url), { method: 'POST', body: new URLSearchParams({ ...CLIENT, ...body }) });
   const seen = [];
   for (let round = 0; round < 2; round += 1) {
-    const asked = await token({ grant_type: 'password', username: USER, password: PASSWORD });
-    const { mfa_token } = await asked.json();
+    const mfa_token = await visitor.signInElsewhere();
     for (let guess = 0; guess < 5; guess += 1) {
-      const reply = await token({ grant_type: 'http://auth0.com/oauth/grant-type/mfa-otp', mfa_token, otp: wrong });
-      seen.push((await reply.json()).attempts_left);
+      const reply = await visitor.elsewhere('/oauth/token', { grant_type: 'http://auth0.com/oauth/grant-type/mfa-otp', mfa_token, otp: wrong });
+      seen.push(reply.attempts_left);
     }
   }
   visitor.check('a stranger uses up the guesses of the account', seen.join() === '4,3,2,1,0,4,3,2,1,0', seen.join());

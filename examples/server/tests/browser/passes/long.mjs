@@ -1,18 +1,15 @@
 // While an account is guessed at its mail carries 20 digits: the page says so, takes them in groups, and signs in by them.
 
-import { PASSWORD, USER, wrongOf } from '../visitor.mjs';
-
-const CLIENT = { client_id: 'demo', client_secret: 'demo-secret' };
+import { wrongOf } from '../visitor.mjs';
 
 /** Somebody who knows the password, on another machine: so many wrong codes in a sign-in of their own, which sends a message. */
 async function strangerGuesses(visitor, guesses, message) {
-  const post = async (path, body) => (await fetch(new URL(path, visitor.url), { method: 'POST', body: new URLSearchParams({ ...CLIENT, ...body }) })).json();
-  const { mfa_token } = await post('/oauth/token', { grant_type: 'password', username: USER, password: PASSWORD });
-  const { oob_code } = await post('/mfa/challenge', { mfa_token, challenge_type: 'oob' });
+  const mfa_token = await visitor.signInElsewhere();
+  const { oob_code } = await visitor.elsewhere('/mfa/challenge', { mfa_token, challenge_type: 'oob' });
   const binding_code = wrongOf(await visitor.code(message));
   const seen = [];
   for (let guess = 0; guess < guesses; guess += 1) {
-    const reply = await post('/oauth/token', { grant_type: 'http://auth0.com/oauth/grant-type/mfa-oob', mfa_token, oob_code, binding_code });
+    const reply = await visitor.elsewhere('/oauth/token', { grant_type: 'http://auth0.com/oauth/grant-type/mfa-oob', mfa_token, oob_code, binding_code });
     seen.push(reply.attempts_left);
   }
   visitor.check(`a stranger guesses ${guesses} times`, seen.join() === [4, 3, 2, 1, 0].slice(0, guesses).join(), seen.join());
@@ -61,6 +58,10 @@ export async function long(visitor) {
   visitor.check('what is typed is put in groups', (await page.inputValue('#code')) === groups.slice(0, -2), await page.inputValue('#code'));
   await visitor.see('the mailbox shows the code as it was mailed', '#mailbox-list .mail-code output', new RegExp(`^${groups}$`));
   await visitor.press('Copy code', '#mailbox-list');
+  await visitor.eventually('it is on the clipboard', async () => {
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    return copied === groups || copied;
+  });
   const sent = await visitor.submissions(async () => {
     await page.locator('#code').selectText();
     await page.keyboard.press('Control+V');
