@@ -6,10 +6,11 @@
 The controls of guards.json that did not pass on these sources yet, by record.json, are tried in a copy of the tree, and
 some of the others; or all of them; or only those whose test contains one of the words. Two copies, each with a build of
 its own, are tried at once. `--record` notes in record.json which passed. With `--host` it is the reference host's
-advisory tests and host.json, in one copy; that builds the whole host, again for each control. A control passes if its test fails by a
-failed test; a text that is not found exactly once, a library that does not compile, a test that hangs and a test that
-passes are failures of the control. The exit status is 1 if any control failed, if an advisory test fails in the
-unmodified tree, or if a test has no control.
+advisory tests and host.json, in one copy; that builds the whole host, again for each control.
+
+A control passes if its test fails by a failed test; a text that is not found exactly once, a library that does not
+compile, a test that hangs and a test that passes are failures of the control. The exit status is 1 if any control
+failed, if an advisory test fails in the unmodified tree, or if a test has no control.
 
 CARGO_TARGET_DIR, if it is set, is where the copies are built; otherwise target/controls is.
 """
@@ -29,7 +30,7 @@ from pathlib import Path
 
 # What is beside this file is read as it is, and leaves nothing behind.
 sys.dont_write_bytecode = True
-from record import Record, name_of  # noqa: E402
+from record import Record, edits_of, name_of  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = {word for word in sys.argv[1:] if word.startswith("--")}
@@ -78,14 +79,6 @@ def cargo_test(tree, *arguments, program=PROGRAM):
             os.killpg(process.pid, signal.SIGKILL)
             raise ControlError(f"not over after {TIMEOUT_S} s") from None
     return process.returncode, output
-
-
-def edits_of(control):
-    return control["edits"] if "edits" in control else [control]
-
-
-def files_of(control):
-    return {edit["file"] for edit in edits_of(control)}
 
 
 def modified(tree, control):
@@ -198,7 +191,7 @@ def main():
     words = [word for word in sys.argv[1:] if word not in FLAGS]
     if unknown := FLAGS - {"--host", "--all", "--record"}:
         sys.exit(f"there is no {', '.join(sorted(unknown))}: see the head of {Path(__file__).name}")
-    record = Record(GUARDS)
+    record = Record(GUARDS, controls)
     with tempfile.TemporaryDirectory(prefix="controls-") as folder:
         trees = [Path(folder) / f"tree{number}" for number in range(JOBS)]
         for tree in trees:
@@ -217,12 +210,12 @@ def main():
         elif "--all" in FLAGS:
             chosen = controls
         else:
-            chosen = record.to_try(controls, files_of, SAMPLE)
+            chosen = record.to_try(SAMPLE)
             print(f"{len(controls) - len(chosen)} of {len(controls)} are on record and not tried again", flush=True)
         passed = try_all(trees, chosen, tests)
         failed = len(chosen) - len(passed) + len(uncontrolled)
     if "--record" in FLAGS:
-        record.write(controls, passed, files_of)
+        record.write({name_of(control) for control in chosen}, passed)
     print(f"{len(passed)} passed, {failed} failed")
     return 1 if failed else 0
 
