@@ -9,17 +9,11 @@ import json
 import re
 from pathlib import Path
 
+from control import edits_of, name_of
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 RECORD = HERE / "record.json"
-
-
-def name_of(control):
-    return f"{control['test']}: {control['why']}"
-
-
-def edits_of(control):
-    return control["edits"] if "edits" in control else [control]
 
 
 def digest(*parts):

@@ -30,7 +30,8 @@ from pathlib import Path
 
 # What is beside this file is read as it is, and leaves nothing behind.
 sys.dont_write_bytecode = True
-from record import Record, edits_of, name_of  # noqa: E402
+from control import ControlError, modified, name_of  # noqa: E402
+from record import Record  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = {word for word in sys.argv[1:] if word.startswith("--")}
@@ -45,10 +46,6 @@ JOBS = 1 if HOST else 2
 SAMPLE = 4 if HOST else 16
 # A removed guard can make a test go on for ever.
 TIMEOUT_S = 1_200 if HOST else 300
-
-
-class ControlError(Exception):
-    """Why a control failed."""
 
 
 def cargo_test(tree, *arguments, program=PROGRAM):
@@ -79,22 +76,6 @@ def cargo_test(tree, *arguments, program=PROGRAM):
             os.killpg(process.pid, signal.SIGKILL)
             raise ControlError(f"not over after {TIMEOUT_S} s") from None
     return process.returncode, output
-
-
-def modified(tree, control):
-    """The files that the control changes: path, original and modified text."""
-    texts = {}
-    for edit in edits_of(control):
-        path = tree / edit["file"]
-        original, text = texts.get(path) or (path.read_text(encoding="utf-8"),) * 2
-        found = text.count(edit["find"])
-        if found != 1:
-            raise ControlError(f"found {found} times in {edit['file']}, not once: {edit['find']!r}")
-        texts[path] = (original, text.replace(edit["find"], edit["replace"]))
-    for path, (original, text) in texts.items():
-        if original == text:
-            raise ControlError(f"{path.relative_to(tree)} stays as it is")
-    return texts
 
 
 def run_control(tree, control, test):
