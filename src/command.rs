@@ -13,6 +13,7 @@ pub(crate) mod decide;
 pub(crate) mod devices;
 pub(crate) mod gate;
 pub(crate) mod guess;
+pub(crate) mod preferences;
 pub(crate) mod provision;
 pub(crate) mod recovery_codes;
 pub(crate) mod remove;

@@ -22,4 +22,5 @@ pub use self::{
 pub use crate::value::{
     email_address::AddressError,
     id::{AuthenticatorKind, InvalidAuthenticatorId},
+    name::AuthenticatorName,
 };

@@ -24,6 +24,7 @@
 //! | long codes | the same `binding_code`; `binding_code_length` and `binding_code_description` in the answer that announces one | an addition: a client that knows nothing of it passes on what was typed |
 //! | remembered devices | `remember_device` in a token request, `device_token` and `device_expires_in` in its answer, `device_token` in later requests, `remembered_device` beside `mfa_requirements`, and a grant type of its own | an addition: Auth0 keeps this to its own pages. A client that asks for nothing sees none of it |
 //! | four codes of an app at once | the same `otp`, the codes separated by spaces; `otp_codes` and `otp_description` in the answers of `associate` and `challenge`, and the description of the refusal of one code | an addition: a client that knows nothing of it shows the description and passes on what was typed |
+//! | names and the preferred authenticator | `name` in `associate`; `name` or `preferred` in `PATCH /mfa/authenticators/{id}`; in lists the `name` that the user gave, the masked address then as `destination`, and `preferred` on one entry | an addition, after Auth0's management API, which names authentication methods |
 //! | clocks that disagree | 503 `temporarily_unavailable` | the name is RFC 6749's (section 4.1.2.1); no client and no user is at fault |
 //! | `type` of an app or a device in lists | `otp` | the documentation; its ids begin with `totp` |
 //! | which of several apps made an `otp` | `authenticator_id`, only needed then | an addition: the service takes one app a user |
@@ -38,14 +39,14 @@
 //! | nobody enrolled, presenting an OTP or recovery code | 401 `unsupported_challenge_type` | a client's test |
 //! | no overlap of challenge types | 400 `unsupported_challenge_type` | the draft; the inventory has 401 |
 //! | unknown authenticator, challenged | 400 `invalid_authenticator` | the draft; tests have 404 |
-//! | unknown authenticator, removed | 404 `invalid_authenticator` | the documentation, which gives no error |
+//! | unknown authenticator, removed or updated | 404 `invalid_authenticator` | the documentation, which gives no error |
 //! | locked, or too many messages | 429 `invalid_request` | clients match on the text; the status is nowhere, and 429 is what the documentation uses for limits |
 //! | second factor used too long ago | 401 `insufficient_user_authentication` | RFC 9470 section 3; Auth0 has no such error |
 //! | wrong recovery code | 403 `invalid_grant` | clients match on the text; the status is nowhere, so that of the other wrong codes |
 //!
 //! # The refusals
 //!
-//! What [`refuse`] answers. "Bearer" stands for `associate`, `authenticators` and `remove`, "body" for `challenge` and
+//! What [`refuse`] answers. "Bearer" stands for `associate`, `authenticators`, `remove` and `update`, "body" for `challenge` and
 //! the token endpoint.
 //!
 //! | denial | status | `error` | `error_description` |
@@ -67,7 +68,7 @@
 //! | `NotEnrolled`, elsewhere | 401 | `unsupported_challenge_type` | the same |
 //! | `AuthenticatorRequired` | 400 | `invalid_request` | Missing required parameter: authenticator_id |
 //! | `UnsupportedChallengeType` | 400 | `unsupported_challenge_type` | None of the requested challenge types is available to the user. |
-//! | `UnknownAuthenticator`, remove | 404 | `invalid_authenticator` | The authenticator was not found. |
+//! | `UnknownAuthenticator`, remove and update | 404 | `invalid_authenticator` | The authenticator was not found. |
 //! | `UnknownAuthenticator`, elsewhere | 400 | `invalid_authenticator` | The authenticator was not found. |
 //! | `AuthenticatorDisabled` | 400 | `invalid_authenticator` | The authenticator is disabled. |
 //! | `ProvisionedAuthenticator` | 400 | `invalid_authenticator` | The authenticator stands for a verified address and can't be removed. |
@@ -106,7 +107,7 @@ pub use reply::{
     RequiredType, TokenReply, timestamp,
 };
 pub use request::{
-    AssociateBody, AssociateFactor, ChallengeBody, ClientCredentials, GRANT_MFA_DEVICE, GRANT_MFA_OOB,
-    GRANT_MFA_OTP, GRANT_MFA_RECOVERY_CODE, GRANT_PASSWORD, TokenBody, TokenGrant,
+    AssociateBody, AssociateFactor, AuthenticatorUpdate, ChallengeBody, ClientCredentials, GRANT_MFA_DEVICE,
+    GRANT_MFA_OOB, GRANT_MFA_OTP, GRANT_MFA_RECOVERY_CODE, GRANT_PASSWORD, TokenBody, TokenGrant, UpdateBody,
 };
 pub use secret::Secret;

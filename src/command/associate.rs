@@ -94,18 +94,18 @@ impl Verifier {
         let now = Millis::from(now);
         let audit = AuditEvent::of_session(Command::Associate, session, now);
         decide_drawing(&self.keys, audit, account, now, entropy, |account, draws, draft| {
-            self.try_associate(account, factor.wanted(), draws, &mut Context { session, now, draft })
+            self.try_associate(account, factor, draws, &mut Context { session, now, draft })
         })
     }
 
     fn try_associate(
         &self,
         account: &mut AccountBody,
-        wanted: &Wanted,
+        factor: &NewFactor,
         draws: &mut Draws,
         context: &mut Context<'_>,
     ) -> Result<Decision<Associated>, Denial> {
-        let (session, now) = (context.session, context.now);
+        let (session, now, wanted) = (context.session, context.now, factor.wanted());
         if matches!(session.grant(), Grant::Elevated { scopes, .. } if !scopes.enroll) {
             return Err(Denial::InsufficientScope);
         }
@@ -133,7 +133,7 @@ impl Verifier {
         let id = match known {
             Some(id) => id,
             None => {
-                let new = self.draw_unconfirmed(session, account, wanted, now, draws);
+                let new = self.draw_unconfirmed(session, account, factor, now, draws);
                 let id = new.id();
                 if !account.add_unconfirmed(new, transaction, self.policy.settings()) {
                     return Err(Denial::TooManyAuthenticators);
@@ -213,10 +213,11 @@ impl Verifier {
         &self,
         session: &Session,
         account: &AccountBody,
-        wanted: &Wanted,
+        new: &NewFactor,
         now: Millis,
         draws: &mut Draws,
     ) -> Authenticator {
+        let wanted = new.wanted();
         let id = draws.authenticator(wanted.kind());
         let recovery = if self.policy.authenticates(wanted.kind()) && account.recovery().is_none() {
             let seed = draws.seed("recovery");
@@ -229,7 +230,7 @@ impl Verifier {
         let state = Unconfirmed::new(session.transaction(), session.opener(), recovery);
         let secret = || SecretSource::derived(self.keys.durable().id, draws.seed("totp"));
         let factor = wanted.with_secret(&self.policy, secret);
-        Authenticator::unconfirmed(id, factor, state, now)
+        Authenticator::unconfirmed(id, factor, (state, new.given_name().cloned()), now)
     }
 
     fn associated(

@@ -91,7 +91,8 @@ impl Verifier {
             }
             Enrollment::Active | Enrollment::Disabled => false,
         };
-        let listed = account.authenticators().iter().filter(|known| !lapsed(known)).map(Authenticator::view);
+        let view = |known: &Authenticator| known.view(account.preferred() == Some(known.id()));
+        let listed = account.authenticators().iter().filter(|known| !lapsed(known)).map(view);
         Ok(listed.chain(account.recovery().map(Recovery::view)).collect())
     }
 }

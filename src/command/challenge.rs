@@ -76,7 +76,8 @@ pub struct ChallengeRequest {
     /// What a right answer is good for. An account takes [`Purpose::Authenticate`] alone: an enrollment is confirmed by
     /// [`associate`](Verifier::associate), and what is approved beside a login has a record of its own.
     pub purpose: Purpose,
-    /// The authenticator, or none to let the core choose: the one used last, or else the newest.
+    /// The authenticator, or none to let the core choose: the preferred one, or else the one used last, or else the
+    /// newest.
     pub authenticator: Option<AuthenticatorId>,
     /// The channel that the message is to go by, or none for the authenticator's own.
     pub channel: Option<Channel>,
@@ -212,7 +213,7 @@ impl Verifier {
         Ok(delivery_decision(delivery, answer))
     }
 
-    /// The authenticator that was asked for, or the one used last, with how it is answered.
+    /// The authenticator that was asked for, or the preferred one, or the one used last, with how it is answered.
     fn choose(
         &self,
         account: &AccountBody,
@@ -245,7 +246,8 @@ impl Verifier {
         } else {
             Denial::UnsupportedChallengeType
         };
-        let chosen = active.max_by_key(|(known, _)| known.recency());
+        let preferred = |known: &Authenticator| account.preferred() == Some(known.id());
+        let chosen = active.max_by_key(|(known, _)| (preferred(known), known.recency()));
         chosen.map(|(_, offered)| offered).ok_or(none)
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     keys::keyring::KeyRing,
     otp::key_uri::KeyLabel,
     policy::policy::Policy,
-    value::{email_address::EmailAddress, id::AuthenticatorKind},
+    value::{email_address::EmailAddress, id::AuthenticatorKind, name::AuthenticatorName},
 };
 
 /// What an authenticator proves, with what is needed to use it. Immutable for the authenticator's life, but
@@ -113,6 +113,7 @@ impl Channel {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewFactor {
     wanted: Wanted,
+    name: Option<AuthenticatorName>,
 }
 
 /// A factor as it is asked for.
@@ -137,22 +138,36 @@ impl NewFactor {
     /// begins, and the app shows its codes under this label.
     #[must_use]
     pub const fn totp(label: KeyLabel) -> Self {
-        Self { wanted: Wanted::Totp(label) }
+        Self::of(Wanted::Totp(label))
     }
 
     /// Possession of a device that makes codes from a counter (RFC 4226). Its secret is made when the
     /// enrollment begins.
     #[must_use]
     pub const fn hotp(label: KeyLabel) -> Self {
-        Self { wanted: Wanted::Hotp(label) }
+        Self::of(Wanted::Hotp(label))
+    }
+
+    /// What the person calls it. One that is enrolled already keeps the name that it has.
+    #[must_use]
+    pub fn name(self, name: AuthenticatorName) -> Self {
+        Self { name: Some(name), ..self }
     }
 
     const fn given(factor: Factor) -> Self {
-        Self { wanted: Wanted::Given(factor) }
+        Self::of(Wanted::Given(factor))
+    }
+
+    const fn of(wanted: Wanted) -> Self {
+        Self { wanted, name: None }
     }
 
     pub(crate) const fn wanted(&self) -> &Wanted {
         &self.wanted
+    }
+
+    pub(crate) const fn given_name(&self) -> Option<&AuthenticatorName> {
+        self.name.as_ref()
     }
 }
 

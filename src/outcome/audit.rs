@@ -42,6 +42,8 @@ pub enum Command {
     Forget,
     ForgetDevice,
     VerifyOtp,
+    Rename,
+    Prefer,
 }
 
 impl Command {
@@ -70,6 +72,8 @@ impl Command {
             Self::Forget => "forget",
             Self::ForgetDevice => "forget_device",
             Self::VerifyOtp => "verify_otp",
+            Self::Rename => "rename",
+            Self::Prefer => "prefer",
         }
     }
 }

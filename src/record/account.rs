@@ -64,6 +64,8 @@ pub(crate) struct AccountBody {
         )
     )]
     pub(super) authenticators: Vec<Authenticator>,
+    /// The one that a challenge takes first, if the person chose one.
+    pub(super) preferred: Option<AuthenticatorId>,
     #[cfg_attr(
         feature = "serde",
         serde(
@@ -110,6 +112,7 @@ impl Account {
             changed_by: None,
             enrolled: false,
             authenticators: Vec::new(),
+            preferred: None,
             challenges: Vec::new(),
             transactions: Vec::new(),
             recovery: None,
@@ -158,6 +161,12 @@ impl Account {
     #[must_use]
     pub fn authenticators(&self) -> &[Authenticator] {
         &self.0.authenticators
+    }
+
+    /// The authenticator that a challenge takes first, if the person chose one.
+    #[must_use]
+    pub const fn preferred(&self) -> Option<AuthenticatorId> {
+        self.0.preferred
     }
 
     /// The remembered devices, in the order in which they were remembered. One whose time is over stays until
@@ -228,6 +237,16 @@ impl AccountBody {
     /// The authenticator of this id.
     pub(crate) fn authenticator(&self, id: AuthenticatorId) -> Option<&Authenticator> {
         self.authenticators.iter().find(|known| known.id == id)
+    }
+
+    /// The authenticator of this id, if it was confirmed.
+    pub(crate) fn confirmed(&self, id: AuthenticatorId) -> Option<&Authenticator> {
+        self.authenticator(id).filter(|known| !known.is_unconfirmed())
+    }
+
+    /// The authenticator that a challenge takes first, if the person chose one.
+    pub(crate) const fn preferred(&self) -> Option<AuthenticatorId> {
+        self.preferred
     }
 
     /// The entry of a transaction.

@@ -17,6 +17,7 @@ use crate::{
         id::{AuthenticatorId, TransactionId},
         instant::Millis,
         lane::{Lane, PerLane},
+        name::AuthenticatorName,
     },
 };
 
@@ -41,6 +42,7 @@ pub struct Authenticator {
     /// Wrong codes since the last right one, once a lane. No clock touches it.
     pub(super) failures: PerLane<u8>,
     origin: Origin,
+    name: Option<AuthenticatorName>,
     created: Millis,
     last_used: Option<Millis>,
 }
@@ -83,6 +85,12 @@ impl Authenticator {
         self.origin
     }
 
+    /// What the person calls it, if they gave it a name.
+    #[must_use]
+    pub const fn name(&self) -> Option<&AuthenticatorName> {
+        self.name.as_ref()
+    }
+
     /// When it came into the record.
     #[must_use]
     pub fn created(&self) -> OffsetDateTime {
@@ -103,17 +111,19 @@ impl Authenticator {
         origin: Origin,
         created: Millis,
     ) -> Self {
-        Self { id, factor, enrollment, failures: PerLane::default(), origin, created, last_used: None }
+        let failures = PerLane::default();
+        Self { id, factor, enrollment, failures, origin, name: None, created, last_used: None }
     }
 
     /// An authenticator that waits for its confirmation.
     pub(crate) fn unconfirmed(
         id: AuthenticatorId,
         factor: Factor,
-        state: Unconfirmed,
+        (state, name): (Unconfirmed, Option<AuthenticatorName>),
         created: Millis,
     ) -> Self {
-        Self::new(id, factor, Enrollment::Unconfirmed(state), Origin::Enrolled, created)
+        let new = Self::new(id, factor, Enrollment::Unconfirmed(state), Origin::Enrolled, created);
+        Self { name, ..new }
     }
 
     /// An authenticator of the host's. It inherits the state and the failures of the one whose place it takes.
@@ -185,6 +195,11 @@ impl Authenticator {
         }
     }
 
+    /// Gives it this name, or takes its name from it, and says whether that changed anything.
+    pub(super) fn rename(&mut self, name: Option<&AuthenticatorName>) -> bool {
+        core::mem::replace(&mut self.name, name.cloned()) != self.name
+    }
+
     /// Its place in the order of use: when it last verified a code, and when it came into the record.
     pub(crate) const fn recency(&self) -> (Option<Millis>, Millis) {
         (self.last_used, self.created)
@@ -214,7 +229,7 @@ impl Authenticator {
     }
 
     /// What a list of authenticators shows of it.
-    pub(crate) fn view(&self) -> AuthenticatorView {
+    pub(crate) fn view(&self, preferred: bool) -> AuthenticatorView {
         let status = match self.enrollment {
             Enrollment::Unconfirmed(_) => AuthenticatorStatus::Unconfirmed,
             Enrollment::Active => AuthenticatorStatus::Active,
@@ -223,8 +238,10 @@ impl Authenticator {
         AuthenticatorView {
             id: self.id,
             channel: self.factor.channel(),
-            name: self.factor.destination().map(|destination| destination.masked()),
+            name: self.name.clone(),
+            destination: self.factor.destination().map(|destination| destination.masked()),
             status,
+            preferred,
             provisioned: self.is_provisioned(),
             created: Some(self.created.to_datetime()),
             last_used: self.last_used.map(Millis::to_datetime),
@@ -240,10 +257,14 @@ pub struct AuthenticatorView {
     pub id: AuthenticatorId,
     /// The way its codes travel; absent if none is sent, as for recovery codes.
     pub channel: Option<Channel>,
+    /// What the person calls it; absent if they gave it no name.
+    pub name: Option<AuthenticatorName>,
     /// Its masked destination; absent if no code is sent.
-    pub name: Option<String>,
+    pub destination: Option<String>,
     /// Whether it can be used. Auth0's `active` is true for [`AuthenticatorStatus::Active`] alone.
     pub status: AuthenticatorStatus,
+    /// Whether it is the one that [`challenge`](crate::Verifier::challenge) takes first, if it can be used.
+    pub preferred: bool,
     /// Whether the host provisioned it; such a one cannot be removed by its user.
     pub provisioned: bool,
     /// When it was made; absent for recovery codes.

@@ -73,6 +73,8 @@ pub(super) fn check_account(account: &AccountBody) -> Result<(), Inconsistent> {
     ensure(distinct(account.challenges.iter().map(|known| known.id)), "a challenge id is given twice")?;
     ensure(distinct(account.transactions.iter().map(|known| known.id)), "a transaction id is given twice")?;
     check_counts(account)?;
+    let chosen = account.preferred.is_none_or(|id| account.confirmed(id).is_some());
+    ensure(chosen, "the preferred authenticator is not there, or not confirmed")?;
     let provisioned = account.authenticators.iter().filter(|known| known.is_provisioned()).count();
     ensure(provisioned <= 1, "more than one authenticator is provisioned")?;
     for authenticator in &account.authenticators {
@@ -204,7 +206,7 @@ fn check_pair(pair: &AttemptCounter) -> Result<(), Inconsistent> {
 
 fn check_device(account: &AccountBody, device: &Device) -> Result<(), Inconsistent> {
     ensure(account.enrolled, "a device is remembered, and the user is not enrolled")?;
-    let vouched = account.authenticator(device.vouched_by).is_some_and(|known| !known.is_unconfirmed());
+    let vouched = account.confirmed(device.vouched_by).is_some();
     ensure(vouched, "no confirmed authenticator vouched for a device")?;
     ensure(device.since <= device.last_used, "a device was used before it was remembered")?;
     let lifetime = device.expires.since(device.since);

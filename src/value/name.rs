@@ -1,4 +1,5 @@
-//! Opaque names that the host supplies: who is authenticated, for which client, with which audience and scope.
+//! Opaque names that the host supplies: who is authenticated, for which client, with which audience and scope, and what a
+//! person calls an authenticator.
 //!
 //! The core compares them byte for byte and puts them into its MACs; it never interprets, folds or trims them. A
 //! [`Subject`] must be the host's canonical account identifier and never something that a person typed: two spellings
@@ -106,6 +107,13 @@ name! {
 name! {
     /// The scope of the token that the host will issue (RFC 6749 section 3.3), opaque here; may be empty.
     Scope, "scope", 0..=1024
+}
+
+name! {
+    /// What a person calls an authenticator, such as `work phone`: `name` in Auth0's API.
+    ///
+    /// It is text that a user typed. Whatever shows it escapes it, and keeps its direction to itself.
+    AuthenticatorName, "name", 1..=128
 }
 
 impl Default for Audience {

@@ -101,6 +101,18 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D
     deserializer.deserialize_any(FlagVisitor)
 }
 
+/// A parameter that `null` and empty take back. What is absent is not read at all.
+pub(super) fn replaced<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<Parameter>>, D::Error> {
+    optional(deserializer).map(Some)
+}
+
+/// A flag that was given. What is absent is not read at all.
+pub(super) fn given_flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    flag(deserializer).map(Some)
+}
+
 /// The most entries of a list.
 const MAX_ENTRIES: usize = 16;
 

@@ -24,20 +24,22 @@ pub enum Endpoint {
     Authenticators,
     /// `DELETE /mfa/authenticators/{id}`.
     Remove,
+    /// `PATCH /mfa/authenticators/{id}`.
+    Update,
 }
 
 impl Endpoint {
     /// Whether the token comes in the `Authorization` header.
     const fn is_bearer(self) -> bool {
         match self {
-            Self::Associate | Self::Authenticators | Self::Remove => true,
+            Self::Associate | Self::Authenticators | Self::Remove | Self::Update => true,
             Self::Challenge | Self::Token | Self::Otp => false,
         }
     }
 
     const fn scope(self) -> &'static str {
         match self {
-            Self::Associate | Self::Challenge | Self::Token | Self::Otp => "enroll",
+            Self::Associate | Self::Challenge | Self::Token | Self::Otp | Self::Update => "enroll",
             Self::Authenticators => "read:authenticators",
             Self::Remove => "remove:authenticators",
         }
@@ -178,7 +180,8 @@ pub fn refuse(endpoint: Endpoint, denial: &Denial) -> Refusal {
                 | Endpoint::Token
                 | Endpoint::Otp
                 | Endpoint::Authenticators
-                | Endpoint::Remove => (401, "unsupported_challenge_type"),
+                | Endpoint::Remove
+                | Endpoint::Update => (401, "unsupported_challenge_type"),
             };
             let description = "User is not enrolled. \
                  You can use /mfa/associate endpoint to enroll the first authenticator.";
@@ -191,7 +194,7 @@ pub fn refuse(endpoint: Endpoint, denial: &Denial) -> Refusal {
         ),
         Denial::AuthenticatorRequired => Refusal::missing("authenticator_id"),
         Denial::UnknownAuthenticator => {
-            let status = if endpoint == Endpoint::Remove { 404 } else { 400 };
+            let status = if matches!(endpoint, Endpoint::Remove | Endpoint::Update) { 404 } else { 400 };
             Refusal { status, ..Refusal::invalid_authenticator() }
         }
         Denial::AuthenticatorDisabled => {

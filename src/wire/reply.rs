@@ -242,9 +242,15 @@ pub struct AuthenticatorEntry {
     /// The same, for clients that read an array.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oob_channels: Option<[&'static str; 1]>,
-    /// The masked address.
+    /// What the person calls it, or else the masked address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The masked address, where the person calls it something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
+    /// True if a challenge that names none takes this one first; absent if not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferred: Option<bool>,
     /// Its kind.
     #[serde(rename = "type")]
     pub kind: &'static str,
@@ -261,13 +267,20 @@ impl AuthenticatorEntry {
     #[must_use]
     pub fn new(view: &AuthenticatorView) -> Self {
         let channel = view.channel.map(Channel::as_str);
+        let given = view.name.as_ref().map(|name| name.as_str().to_owned());
+        let (name, destination) = match given {
+            Some(given) => (Some(given), view.destination.clone()),
+            None => (view.destination.clone(), None),
+        };
         Self {
             id: view.id.to_string(),
             authenticator_type: authenticator_type(view.id.kind()),
             active: view.status == AuthenticatorStatus::Active,
             oob_channel: channel,
             oob_channels: channel.map(|channel| [channel]),
-            name: view.name.clone(),
+            name,
+            destination,
+            preferred: view.preferred.then_some(true),
             kind: type_name(view.id.kind()),
             created_at: view.created.map(timestamp),
             last_auth: view.last_used.map(timestamp),

@@ -10,12 +10,12 @@ use serde::{
 };
 
 use super::{
-    parameter::{Parameter, flag, list, optional},
+    parameter::{Parameter, flag, given_flag, list, optional, replaced},
     refusal::Refusal,
 };
 use crate::{
     command::challenge::{ChallengeRequest, ChallengeTypes},
-    value::{email_address::EmailAddress, id::AuthenticatorId},
+    value::{email_address::EmailAddress, id::AuthenticatorId, name::AuthenticatorName},
 };
 
 /// The grant type of a password.
@@ -285,6 +285,8 @@ by_name! {
         pub oob_channels: Vec<Parameter>,
         #[serde(deserialize_with = "optional")]
         pub email: Option<Parameter>,
+        #[serde(deserialize_with = "optional")]
+        pub name: Option<Parameter>,
     }
 }
 
@@ -328,11 +330,64 @@ impl AssociateBody {
         Ok(AssociateFactor::Email(email))
     }
 
+    /// What the user calls the authenticator: an addition.
+    ///
+    /// # Errors
+    /// 400 `invalid_request` if it is no name.
+    pub fn name(&self) -> Result<Option<AuthenticatorName>, Refusal> {
+        authenticator_name(self.name.as_ref())
+    }
+
     /// How the client names itself.
     #[must_use]
     pub fn client(&self) -> ClientCredentials {
         ClientCredentials::of(&self.client_id, &self.client_secret, &self.client_assertion)
     }
+}
+
+by_name! {
+    /// `PATCH /mfa/authenticators/{id}`: an addition, after Auth0's management API.
+    #[derive(Clone, Debug, Default)]
+    #[non_exhaustive]
+    #[allow(missing_docs, reason = "each is named after its parameter")]
+    pub struct UpdateBody {
+        #[serde(deserialize_with = "replaced")]
+        pub name: Option<Option<Parameter>>,
+        #[serde(deserialize_with = "given_flag")]
+        pub preferred: Option<bool>,
+    }
+}
+
+/// What is to change about an authenticator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum AuthenticatorUpdate {
+    /// What its user calls it; none takes its name from it.
+    Name(Option<AuthenticatorName>),
+    /// Whether a challenge that names no authenticator takes it first.
+    Preferred(bool),
+}
+
+impl UpdateBody {
+    /// What is to change. Each change is a step of its own, so one request makes one.
+    ///
+    /// # Errors
+    /// 400 `invalid_request` if not exactly one parameter is given, or the name is none.
+    pub fn update(&self) -> Result<AuthenticatorUpdate, Refusal> {
+        match (&self.name, self.preferred) {
+            (Some(name), None) => authenticator_name(name.as_ref()).map(AuthenticatorUpdate::Name),
+            (None, Some(preferred)) => Ok(AuthenticatorUpdate::Preferred(preferred)),
+            (Some(_), Some(_)) | (None, None) => Err(Refusal::invalid_request(
+                "Exactly one of the parameters name and preferred must be given.",
+            )),
+        }
+    }
+}
+
+fn authenticator_name(given: Option<&Parameter>) -> Result<Option<AuthenticatorName>, Refusal> {
+    let name = given.map(|name| AuthenticatorName::new(name.expose()));
+    let invalid = "The name is longer than 128 bytes or has a control character.";
+    name.transpose().map_err(|_| Refusal::invalid_request(invalid))
 }
 
 fn authenticator_id(given: Option<&Parameter>) -> Result<Option<AuthenticatorId>, Refusal> {

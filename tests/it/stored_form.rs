@@ -58,7 +58,7 @@ fn full() -> World {
     world
 }
 
-/// A record with every optional part: an unconfirmed authenticator, a spent recovery code, a remembered device, all
+/// A record with every optional part: an unconfirmed authenticator, one with a name that is preferred, a spent recovery code, a remembered device, all
 /// challenge states in both lanes, a hardened lane and a long code.
 fn varied() -> Account {
     let mut world = World::new(countersign_testkit::policy(|settings| {
@@ -104,6 +104,9 @@ fn varied() -> Account {
     assert!(world.challenge(&session).unwrap().form.is_long());
     let session = world.login_on(&device);
     assert!(!world.challenge(&session).unwrap().form.is_long());
+    let elevated = world.elevated();
+    world.rename(&elevated, provisioned, Some("work")).unwrap();
+    world.prefer(&elevated, Some(provisioned)).unwrap();
     world.account()
 }
 
@@ -288,7 +291,7 @@ fn a_full_account_is_small() {
 
 #[test]
 fn corrupt_records_are_refused_with_what_is_wrong() {
-    let edits: [(&str, Edit); 57] = [
+    let edits: [(&str, Edit); 61] = [
         ("integer `1`, expected a text", |r| r["subject"] = json!(1)),
         ("integer `1`, expected 16 bytes", |r| r["challenges"][0]["id"] = json!(1)),
         ("map, expected a list of at most 72", |r| r["authenticators"] = json!({})),
@@ -371,6 +374,12 @@ fn corrupt_records_are_refused_with_what_is_wrong() {
         }),
         ("a device is remembered, and the user is not enrolled", |r| r["enrolled"] = json!(false)),
         ("missing field `devices`", |r| drop(r.as_object_mut().unwrap().remove("devices"))),
+        ("name is longer than 128 bytes", |r| r["authenticators"][0]["name"] = json!("n".repeat(129))),
+        ("name contains a control character", |r| r["authenticators"][0]["name"] = json!("a\u{1b}b")),
+        ("name is empty", |r| r["authenticators"][0]["name"] = json!("")),
+        ("the preferred authenticator is not there, or not confirmed", |r| {
+            r["preferred"] = json!("email|dev_AAAAAAAAAAAAAAAA");
+        }),
         ("a device id is given twice", |r| {
             let first = r["devices"][0].clone();
             r["devices"].as_array_mut().unwrap().push(first);
@@ -492,6 +501,9 @@ fn corrupt_records_with_pending_and_spent_parts_are_refused() {
             }),
             ("no confirmed authenticator vouched for a device", |r| {
                 r["devices"][0]["vouched_by"] = r["authenticators"][2]["id"].clone();
+            }),
+            ("the preferred authenticator is not there, or not confirmed", |r| {
+                r["preferred"] = r["authenticators"][2]["id"].clone();
             }),
             ("a recovery code spent no transaction", |r| r["transactions"][1]["spent"] = Value::Null),
             ("a transaction spent two recovery codes", |r| {

@@ -10,6 +10,7 @@ use countersign::{
     address_proof::{AddressProof, AddressVerifier, ProofPolicy, ProofPurpose},
     code::{OtpCode, RecoveryCode},
     effect::DeliveryReport,
+    factor::AuthenticatorName,
     record::Record,
     session::OobHandle,
     step::Effects,
@@ -297,6 +298,19 @@ fn accounts() -> Vec<(&'static str, Value)> {
         let elevated = scene.world.elevated();
         scene.play(|scene, account| {
             scene.world.verifier.remove(&elevated, account, scene.own, scene.world.now)
+        })
+    });
+    tell("rename", &mut |scene| {
+        let elevated = scene.world.elevated();
+        let name = AuthenticatorName::new("work").unwrap();
+        scene.play(|Scene { world, own, .. }, account| {
+            world.verifier.rename(&elevated, account, *own, Some(&name), world.now)
+        })
+    });
+    tell("prefer", &mut |scene| {
+        let elevated = scene.world.elevated();
+        scene.play(|Scene { world, own, .. }, account| {
+            world.verifier.prefer(&elevated, account, Some(*own), world.now)
         })
     });
     tell("provision, in the place of another", &mut |scene| scene.provision("other@example.com"));

@@ -5,10 +5,12 @@
 use countersign::{
     Denial, Policy,
     command::ChallengeTypes,
+    factor::AuthenticatorName,
     machine::CancelReason,
     wire::{
-        AssociateBody, AssociateFactor, AssociateReply, AuthenticatorEntry, ChallengeBody, ChallengeReply,
-        Endpoint, MfaRequired, Refusal, TokenBody, TokenGrant, TokenReply, refuse, timestamp,
+        AssociateBody, AssociateFactor, AssociateReply, AuthenticatorEntry, AuthenticatorUpdate,
+        ChallengeBody, ChallengeReply, Endpoint, MfaRequired, Refusal, TokenBody, TokenGrant, TokenReply,
+        UpdateBody, refuse, timestamp,
     },
 };
 use countersign_testkit::World;
@@ -262,6 +264,60 @@ fn an_enrollment_is_by_email_or_an_app_and_a_misspelling_is_read() {
         assert_eq!((refusal.status, refusal.error), (400, "invalid_request"));
         assert_eq!(refusal.error_description, description);
     }
+}
+
+/// A change is one step, so a request makes one.
+#[test]
+fn an_update_names_or_prefers() {
+    let update = |json: &str| from_str::<UpdateBody>(json).unwrap().update();
+    let name = |text| AuthenticatorUpdate::Name(Some(AuthenticatorName::new(text).unwrap()));
+    assert_eq!(update(r#"{"name":"work phone"}"#), Ok(name("work phone")));
+    assert_eq!(update(r#"{"name":null}"#), Ok(AuthenticatorUpdate::Name(None)));
+    assert_eq!(update(r#"{"name":""}"#), Ok(AuthenticatorUpdate::Name(None)));
+    for (given, preferred) in [("true", true), ("false", false), (r#""true""#, true), ("null", false)] {
+        let body = format!(r#"{{"preferred":{given}}}"#);
+        assert_eq!(update(&body), Ok(AuthenticatorUpdate::Preferred(preferred)), "{given}");
+    }
+    for body in ["{}", r#"{"name":"a","preferred":true}"#, r#"{"name":null,"preferred":false}"#] {
+        let refusal = update(body).unwrap_err();
+        assert_eq!((refusal.status, refusal.error), (400, "invalid_request"));
+        let expected = "Exactly one of the parameters name and preferred must be given.";
+        assert_eq!(refusal.error_description, expected, "{body}");
+    }
+    let long = "n".repeat(129);
+    let long_bodies = [format!(r#"{{"name":"{long}"}}"#), r#"{"name":"a\u001bb"}"#.to_owned()];
+    let invalid = "The name is longer than 128 bytes or has a control character.";
+    for body in long_bodies {
+        assert_eq!(update(&body).unwrap_err().error_description, invalid, "{body}");
+    }
+    let associate = |json: &str| from_str::<AssociateBody>(json).unwrap().name();
+    assert_eq!(associate(r#"{"name":"home"}"#), Ok(Some(AuthenticatorName::new("home").unwrap())));
+    assert_eq!(associate("{}"), Ok(None));
+    assert_eq!(associate(&format!(r#"{{"name":"{long}"}}"#)).unwrap_err().error_description, invalid);
+    assert_eq!(refuse(Endpoint::Update, &Denial::UnknownAuthenticator).status, 404);
+    let scope = refuse(Endpoint::Update, &Denial::InsufficientScope);
+    assert_eq!(scope.error_description, "Insufficient scope, expected: enroll");
+    assert_eq!(refuse(Endpoint::Update, &Denial::ExpiredToken).status, 401);
+}
+
+#[test]
+fn a_list_has_the_names_that_were_given_and_the_preferred_one() {
+    let mut world = World::new(Policy::default());
+    let (id, _) = world.enroll("user@example.com");
+    let session = world.elevated();
+    let entry = |world: &mut World| {
+        let account = world.account();
+        let views = world.verifier.authenticators(&session, &account, world.now).unwrap();
+        to_value(AuthenticatorEntry::new(&views[0])).unwrap()
+    };
+    let plain = entry(&mut world);
+    assert_eq!(plain["name"], "****@exam*******");
+    assert_eq!((plain.get("destination"), plain.get("preferred")), (None, None));
+    world.rename(&session, id, Some("home")).unwrap();
+    world.prefer(&session, Some(id)).unwrap();
+    let named = entry(&mut world);
+    assert_eq!((&named["name"], &named["destination"]), (&json!("home"), &json!("****@exam*******")));
+    assert_eq!(named["preferred"], true);
 }
 
 #[test]

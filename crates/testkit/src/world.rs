@@ -12,6 +12,7 @@ use countersign::{
     code::{DeviceToken, MfaToken, RecoveryCode},
     command::{OtpRequest, Recovered, Regenerated, Remembered},
     effect::{Descriptor, EndSessions, IssueToken, Notice},
+    factor::AuthenticatorName,
     otp::KeyLabel,
     policy::{AtCap, Settings, WhenExhausted},
     session::{ClientId, ElevatedScopes, Scope},
@@ -428,6 +429,24 @@ impl World {
         let account = self.account();
         let step = self.verifier.remove(session, account, id, self.now);
         self.run(step).map(drop)
+    }
+
+    pub fn rename(
+        &mut self,
+        session: &Session,
+        id: AuthenticatorId,
+        name: Option<&str>,
+    ) -> Result<(), Denial> {
+        let name = name.map(|name| AuthenticatorName::new(name).unwrap());
+        let account = self.account();
+        let step = self.verifier.rename(session, account, id, name.as_ref(), self.now);
+        self.run(step)
+    }
+
+    pub fn prefer(&mut self, session: &Session, id: Option<AuthenticatorId>) -> Result<(), Denial> {
+        let account = self.account();
+        let step = self.verifier.prefer(session, account, id, self.now);
+        self.run(step)
     }
 
     pub fn regenerate(&mut self, session: &Session) -> Result<Regenerated, Denial> {

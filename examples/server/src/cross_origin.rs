@@ -120,7 +120,7 @@ fn preflight(origin: &Origin) -> Response {
     let headers = response.headers_mut();
     allow(headers, origin);
     for (name, value) in [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, DELETE"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PATCH, DELETE"),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS),
         (header::ACCESS_CONTROL_MAX_AGE, KEPT_FOR),
         (header::VARY, "Access-Control-Request-Method, Access-Control-Request-Headers"),

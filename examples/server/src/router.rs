@@ -33,7 +33,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/mfa/associate", post(mfa::associate))
         .route("/mfa/challenge", post(mfa::challenge))
         .route("/mfa/authenticators", get(mfa::authenticators))
-        .route("/mfa/authenticators/{id}", delete(mfa::remove))
+        .route("/mfa/authenticators/{id}", delete(mfa::remove).patch(mfa::update))
         .route("/mfa/devices", get(devices::list))
         .route("/mfa/devices/{id}", delete(devices::forget))
         .route("/mfa/recovery-codes", post(recovery_codes::regenerate))
@@ -117,6 +117,7 @@ fn label(method: &Method) -> &'static str {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
         Method::POST => "POST",
+        Method::PATCH => "PATCH",
         Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
         _ => "other",

@@ -7,7 +7,10 @@ use crate::{
     machine::enrollment::{EnrolledBy, Enrollment, EnrollmentInput, Transition, Unconfirmed},
     policy::settings::Settings,
     record::{account::AccountBody, authenticator::Authenticator, transaction::AttemptCounter},
-    value::id::{AuthenticatorId, TransactionId},
+    value::{
+        id::{AuthenticatorId, TransactionId},
+        name::AuthenticatorName,
+    },
 };
 
 impl AccountBody {
@@ -31,6 +34,7 @@ impl AccountBody {
             transaction.pairs.retain(|pair: &AttemptCounter| known(pair.authenticator));
         }
         let left: Vec<_> = self.authenticators.iter().map(|known| known.id).collect();
+        self.preferred = self.preferred.filter(|id| left.contains(id));
         self.keep_devices_of(|id| left.contains(&id));
     }
 
@@ -75,6 +79,17 @@ impl AccountBody {
         }
     }
 
+    /// Gives an authenticator this name, or takes its name from it, and says whether that changed anything.
+    pub(crate) fn rename(&mut self, id: AuthenticatorId, name: Option<&AuthenticatorName>) -> bool {
+        let known = self.authenticators.iter_mut().find(|known| known.id == id);
+        known.is_some_and(|known| known.rename(name))
+    }
+
+    /// Notes which authenticator a challenge takes first, or none, and says whether that changed anything.
+    pub(crate) fn prefer(&mut self, id: Option<AuthenticatorId>) -> bool {
+        core::mem::replace(&mut self.preferred, id) != id
+    }
+
     /// Lapses an unconfirmed authenticator.
     pub(crate) fn lapse(&mut self, id: AuthenticatorId) {
         self.expire(|known, _| known.id == id);
@@ -101,6 +116,7 @@ impl AccountBody {
     /// more.
     pub(crate) fn forget_factors(&mut self) {
         self.authenticators.clear();
+        self.preferred = None;
         self.challenges.clear();
         self.transactions.iter_mut().for_each(|transaction| transaction.pairs.clear());
         self.forget_devices();

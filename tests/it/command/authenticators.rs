@@ -16,7 +16,7 @@ fn authenticators_lists_masked_rows_and_the_recovery_codes() {
     let rows = world.verifier.authenticators(&session, &account, world.now).unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(
-        (rows[0].status, rows[0].name.as_deref()),
+        (rows[0].status, rows[0].destination.as_deref()),
         (AuthenticatorStatus::Unconfirmed, Some("****@exam*******"))
     );
     let mail = world.mail();

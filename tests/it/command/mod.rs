@@ -8,6 +8,7 @@ mod begin;
 mod challenge;
 mod decide;
 mod gate;
+mod preferences;
 mod provision;
 mod recovery_codes;
 mod remove;

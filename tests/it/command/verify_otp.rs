@@ -679,7 +679,7 @@ fn an_app_is_listed_without_a_name_and_removed() {
             (AuthenticatorKind::RecoveryCode, AuthenticatorStatus::Active),
         ]
     );
-    assert!(views.iter().all(|view| view.name.is_none() && view.channel.is_none()));
+    assert!(views.iter().all(|view| view.destination.is_none() && view.channel.is_none()));
     assert_eq!(views[1].id, unconfirmed.authenticator);
     world.remove(&session, id).unwrap();
     let label = FactorLabel::Kind(AuthenticatorKind::Totp);

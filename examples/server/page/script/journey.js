@@ -73,12 +73,15 @@ async function secondFactor() {
   if (!usable.length && !hasRecovery()) {
     return end({ title: 'No way to sign in', lines: ['This account has no second factor that can be used now. Ask the people who run this service for help.'] });
   }
-  if (usable.length !== 1) return go(usable.length ? 'choose' : 'recovery', { challenge: null });
+  const chosen = usable.find((one) => one.preferred) ?? (usable.length === 1 ? usable[0] : null);
+  if (!chosen) return go(usable.length ? 'choose' : 'recovery', { challenge: null });
   try {
-    await challenge(usable[0]);
+    await challenge(chosen);
   } catch (refusal) {
     // No code can be sent now. A recovery code is not bound by those limits.
-    if (!(refusal instanceof Refusal) || explain(refusal).restart || !hasRecovery()) throw refusal;
+    if (!(refusal instanceof Refusal) || explain(refusal).restart) throw refusal;
+    if (usable.length > 1) return go('choose', { challenge: null, notice: { kind: 'warn', text: explain(refusal).text } });
+    if (!hasRecovery()) throw refusal;
     go('recovery', { challenge: null, notice: { kind: 'warn', text: explain(refusal).text } });
   }
 }
@@ -204,7 +207,26 @@ export async function forget(device) {
 }
 
 /** What a person calls an authenticator. */
-export const nameOf = (one) => one.email || one.name || 'Authenticator app';
+export const nameOf = (one) => givenName(one) || one.email || one.name || 'Authenticator app';
+
+/** The name that its user gave it. Of an address without one, `name` is the masked address. */
+export const givenName = (one) => (one.authenticator_type === 'otp' || one.destination ? one.name : undefined);
+
+/** Where its codes go, if its name does not say so. */
+export const addressOf = (one) => (givenName(one) ? one.email || one.destination : undefined);
+
+async function update(authenticator, change, text) {
+  await call('PATCH', `/mfa/authenticators/${encodeURIComponent(authenticator.id)}`, { bearer: bearer(), body: change });
+  await refresh().catch(() => {});
+  set({ notice: { kind: 'ok', text } });
+}
+
+/** Gives it a name; an empty one takes its name from it. */
+export const rename = (authenticator, name) => update(authenticator, { name }, name ? `It is called ${name} from now on.` : 'It has no name any more.');
+
+/** Whether a sign-in asks for it first. */
+export const prefer = (authenticator, preferred) => update(authenticator, { preferred },
+  preferred ? `${nameOf(authenticator)} is asked for first from now on.` : 'From now on a sign-in asks what to use.');
 
 export async function remove(authenticator) {
   await call('DELETE', `/mfa/authenticators/${encodeURIComponent(authenticator.id)}`, { bearer: bearer() })

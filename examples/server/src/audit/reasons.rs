@@ -231,13 +231,15 @@ pub(crate) enum ActResult {
 }
 
 /// The names of the core's commands that the host runs.
-pub(super) const COMMANDS: [&str; 21] = [
+pub(super) const COMMANDS: [&str; 23] = [
     "associate",
     "challenge",
     "verify_oob",
     "verify_otp",
     "verify_recovery",
     "remove",
+    "rename",
+    "prefer",
     "regenerate_recovery_codes",
     "cancel",
     "provision",

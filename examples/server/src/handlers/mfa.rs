@@ -1,4 +1,4 @@
-//! `/mfa/…`: enroll, challenge, list, remove.
+//! `/mfa/…`: enroll, challenge, list, name, prefer, remove.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use countersign::{
-    AuthenticatorId, Denial, EmailAddress, NewFactor, Session, Verifier,
+    Account, AuthenticatorId, Denial, EmailAddress, NewFactor, Session, Verifier,
     otp::KeyLabel,
     wire::{
-        AssociateBody, AssociateFactor, AssociateReply, ChallengeBody, ChallengeReply, Endpoint, Refusal,
-        refuse,
+        AssociateBody, AssociateFactor, AssociateReply, AuthenticatorUpdate, ChallengeBody, ChallengeReply,
+        Endpoint, Refusal, UpdateBody, refuse,
     },
 };
 use time::OffsetDateTime;
@@ -39,7 +39,7 @@ pub(crate) async fn associate(
     let (session, own) =
         request::bearer_session(&app, &headers, client.as_ref(), Endpoint::Associate).await?;
     let incomplete = |refusal| request::incomplete(&app, refusal);
-    let wanted = body.factor().map_err(incomplete)?;
+    let (wanted, name) = (body.factor().map_err(incomplete)?, body.name().map_err(incomplete)?);
     let grant = match &wanted {
         AssociateFactor::Otp => Grant::MfaOtp,
         AssociateFactor::Email(_) | _ => Grant::MfaOob,
@@ -62,6 +62,10 @@ pub(crate) async fn associate(
             let label = label(app.templates.service(), &own_address(&app, &session).await?);
             NewFactor::totp(label.ok_or(ServerError::Misuse("a name that no label takes"))?)
         }
+    };
+    let factor = match name {
+        Some(name) => factor.name(name),
+        None => factor,
     };
     let subject = session.subject().clone();
     let step = move |verifier: &Verifier, account, now, entropy: &_| {
@@ -137,6 +141,31 @@ pub(crate) async fn authenticators(
     Ok(Json(listed.iter().map(|view| Listed::new(view, &session, &account, left)).collect()))
 }
 
+pub(crate) async fn update(
+    State(app): State<Arc<App>>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode, ApiError> {
+    let denied = |denial| request::bearer_refused(Endpoint::Update, &denial);
+    let body: UpdateBody = request::read(&app, &headers, body).await?;
+    let (session, _) = request::bearer_session(&app, &headers, None, Endpoint::Update).await?;
+    let id = authenticator(&app, &session, Endpoint::Update, id)?;
+    let update = body.update().map_err(|refusal| request::incomplete(&app, refusal))?;
+    let subject = session.subject().clone();
+    let step = move |verifier: &Verifier, account: Account, now, _: &_| match &update {
+        AuthenticatorUpdate::Name(name) => verifier.rename(&session, account, id, name.as_ref(), now),
+        AuthenticatorUpdate::Preferred(true) => verifier.prefer(&session, account, Some(id), now),
+        AuthenticatorUpdate::Preferred(false) | _ => {
+            // Another that is preferred stays so.
+            let other = account.preferred().filter(|known| *known != id);
+            verifier.prefer(&session, account, other, now)
+        }
+    };
+    app.step(subject, step).await?.into_parts().0.map_err(denied)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 pub(crate) async fn remove(
     State(app): State<Arc<App>>,
     id: Result<Path<String>, PathRejection>,
@@ -144,11 +173,21 @@ pub(crate) async fn remove(
 ) -> Result<StatusCode, ApiError> {
     let denied = |denial| request::bearer_refused(Endpoint::Remove, &denial);
     let (session, _) = request::bearer_session(&app, &headers, None, Endpoint::Remove).await?;
-    let id = id.ok().and_then(|Path(id)| id.parse::<AuthenticatorId>().ok());
-    let unknown = || denied(request::refused_early(&app, &session, Denial::UnknownAuthenticator));
-    let id = id.ok_or_else(unknown)?;
+    let id = authenticator(&app, &session, Endpoint::Remove, id)?;
     let subject = session.subject().clone();
     let step = move |verifier: &Verifier, account, now, _: &_| verifier.remove(&session, account, id, now);
     app.step(subject, step).await?.into_parts().0.map_err(denied)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The authenticator that a path names.
+fn authenticator(
+    app: &App,
+    session: &Session,
+    endpoint: Endpoint,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<AuthenticatorId, ApiError> {
+    let id = id.ok().and_then(|Path(id)| id.parse().ok());
+    let unknown = || request::refused_early(app, session, Denial::UnknownAuthenticator);
+    id.ok_or_else(|| request::bearer_refused(endpoint, &unknown()))
 }

@@ -96,7 +96,9 @@ pub(crate) async fn alive(app: &App, session: &Session, endpoint: Endpoint) -> R
 pub(crate) fn bearer_refused(endpoint: Endpoint, denial: &Denial) -> ApiError {
     let refusal = refuse(endpoint, denial);
     let scope = match endpoint {
-        Endpoint::Associate | Endpoint::Challenge | Endpoint::Token | Endpoint::Otp => "enroll",
+        Endpoint::Associate | Endpoint::Challenge | Endpoint::Token | Endpoint::Otp | Endpoint::Update => {
+            "enroll"
+        }
         Endpoint::Authenticators => "read:authenticators",
         Endpoint::Remove => "remove:authenticators",
     };

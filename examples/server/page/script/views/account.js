@@ -1,8 +1,8 @@
 /* The account of somebody with both factors: the addresses in full, the apps, the recovery codes, and what can be changed. */
 
 import { $, h, icon } from '../dom.js';
-import { associateApp, forget, isFew, leftText, nameOf, regenerate, remove } from '../journey.js';
-import { button, errorLine, heading, notice, run } from '../parts.js';
+import { addressOf, associateApp, forget, givenName, isFew, leftText, nameOf, prefer, regenerate, remove, rename } from '../journey.js';
+import { button, errorLine, field, heading, notice, run } from '../parts.js';
 import { go, signOut, state } from '../state.js';
 import { clock, momentOf } from '../time.js';
 
@@ -19,16 +19,41 @@ function question(item, opener, { label, text, yes, no, busy, action }) {
   confirm.focus();
 }
 
+/** Asks for a name under a row. */
+function naming(item, one, opener) {
+  const { node: label, input, setError } = field({
+    id: `name-${one.id}`, label: 'Name', hint: 'Such as “work phone”. Leave it empty to take the name away.', maxlength: 40, autocomplete: 'off', value: givenName(one) ?? '',
+  });
+  const save = button('Save', 'small', () => run(save, 'Saving…', async () => { await rename(one, input.value.trim()); $('view-title').focus(); }, setError));
+  const close = () => { form.remove(); opener.hidden = false; opener.focus(); };
+  const form = h('form', { class: 'row-form', on: { submit: (event) => { event.preventDefault(); save.click(); } } },
+    label, h('div', { class: 'actions' }, save, button('Cancel', 'secondary small', close)));
+  opener.hidden = true;
+  item.append(form);
+  input.focus();
+}
+
+/** What can be set about a factor: its name, and whether a sign-in asks for it first. */
+function settings(item, one, error) {
+  const name = nameOf(one);
+  const nameIt = button(givenName(one) ? 'Rename' : 'Name it', 'link', () => naming(item, one, nameIt), { 'aria-label': `Rename ${name}` });
+  const several = state.authenticators.filter((other) => other.active && other.authenticator_type !== 'recovery-code').length > 1;
+  const first = one.active && (several || one.preferred) && button(one.preferred ? 'Ask each time' : 'Ask for it first', 'link',
+    () => run(first, 'One moment…', () => prefer(one, !one.preferred), error.show), { 'aria-label': one.preferred ? `Do not ask for ${name} first` : `Ask for ${name} first` });
+  return h('div', { class: 'row-more' }, h('div', { class: 'options' }, nameIt, first), error.node);
+}
+
 function factorRow(one) {
   const name = nameOf(one);
   const app = one.authenticator_type === 'otp';
   const [tone, word] = STATES[one.state] || STATES[one.active ? 'active' : 'unconfirmed'];
   const item = h('li', { class: 'row', 'data-id': one.id },
     h('span', { class: 'row-icon' }, icon(app ? 'app' : 'mail')),
-    h('span', { class: 'row-text' }, h('span', { class: 'row-name' }, name),
-      h('span', { class: 'row-meta' }, h('span', { class: `chip ${tone}` }, word), one.created_at && h('span', {}, `Added ${momentOf(one.created_at)}`), h('span', {}, one.last_auth ? `Last used ${momentOf(one.last_auth)}` : 'Not used yet'))));
+    h('span', { class: 'row-text' }, h('span', { class: 'row-name', dir: 'auto' }, name),
+      h('span', { class: 'row-meta' }, h('span', { class: `chip ${tone}` }, word), one.preferred && h('span', { class: 'chip ok' }, 'Asked for first'), addressOf(one) && h('span', {}, addressOf(one)), one.created_at && h('span', {}, `Added ${momentOf(one.created_at)}`), h('span', {}, one.last_auth ? `Last used ${momentOf(one.last_auth)}` : 'Not used yet'))));
   if (one.removable === false) {
     item.querySelector('.row-meta').append(h('span', {}, 'Your verified address: it stays'));
+    item.append(settings(item, one, errorLine()));
     return item;
   }
   const last = state.authenticators.filter((other) => other.active && other.authenticator_type !== 'recovery-code').length === 1 && one.active;
@@ -39,6 +64,7 @@ function factorRow(one) {
     action: async () => { await remove(one); $('view-title').focus(); },
   }), { 'aria-label': `Remove ${name}` });
   item.append(ask);
+  if (one.state !== 'unconfirmed') item.append(settings(item, one, errorLine()));
   return item;
 }
 

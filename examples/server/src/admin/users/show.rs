@@ -3,7 +3,7 @@
 //! A user's addresses are masked unless the whole is asked for. This module must never show a seed, a hash or a code.
 
 use countersign::{
-    Account, Verifier,
+    Account, AuthenticatorId, Verifier,
     machine::Enrollment,
     record::{Authenticator, Device, Lane, Origin},
     wire::timestamp,
@@ -140,7 +140,8 @@ pub(super) async fn one(data: &Data, email: &str, whole: bool) -> Result<Answer,
     let keys = hanging(&account, known.as_deref())?;
     let usable = keys.iter().filter(|on| on.state != Some(MISSING));
     let recovery_codes_left: u64 = usable.map(|on| on.recovery_codes).sum();
-    let authenticators: Vec<_> = account.authenticators().iter().map(|one| Shown::new(one, whole)).collect();
+    let shown = |one: &Authenticator| Shown::new(one, account.preferred(), whole);
+    let authenticators: Vec<_> = account.authenticators().iter().map(shown).collect();
 
     let mut lines = vec![
         user.email.clone(),
@@ -195,21 +196,24 @@ pub(super) async fn devices(data: &Data, email: &str) -> Result<Answer, Failure>
 struct Shown {
     id: String,
     kind: &'static str,
+    name: Option<String>,
     address: String,
     state: &'static str,
     failures: u8,
     provisioned: bool,
+    preferred: bool,
     created: String,
     last_used: Option<String>,
 }
 
 impl Shown {
-    fn new(authenticator: &Authenticator, whole: bool) -> Self {
+    fn new(authenticator: &Authenticator, preferred: Option<AuthenticatorId>, whole: bool) -> Self {
         let factor = authenticator.factor();
         let whole_address = || factor.destination().map(|destination| destination.as_str().to_owned());
         Self {
             id: authenticator.id().to_string(),
             kind: factor.kind().as_str(),
+            name: authenticator.name().map(|name| name.as_str().to_owned()),
             address: whole.then(whole_address).flatten().unwrap_or_else(|| factor.label().masked()),
             state: match authenticator.enrollment() {
                 Enrollment::Unconfirmed(_) => "unconfirmed",
@@ -218,6 +222,7 @@ impl Shown {
             },
             failures: authenticator.failures(),
             provisioned: authenticator.origin() == Origin::Provisioned,
+            preferred: preferred == Some(authenticator.id()),
             created: timestamp(authenticator.created()),
             last_used: authenticator.last_used().map(timestamp),
         }
@@ -225,16 +230,20 @@ impl Shown {
 
     fn json(&self) -> Value {
         json!({
-            "id": self.id, "kind": self.kind, "address": self.address, "state": self.state, "failures": self.failures,
-            "provisioned": self.provisioned, "created": self.created, "last_used": self.last_used,
+            "id": self.id, "kind": self.kind, "name": self.name, "address": self.address, "state": self.state,
+            "failures": self.failures, "provisioned": self.provisioned, "preferred": self.preferred,
+            "created": self.created, "last_used": self.last_used,
         })
     }
 
     fn text(&self) -> String {
+        // A user typed the name: what does not print, or turns the line around, is escaped.
+        let name = self.name.as_ref().map(|name| format!("  {name:?}")).unwrap_or_default();
         let origin = if self.provisioned { ", provisioned" } else { "" };
+        let preferred = if self.preferred { ", asked first" } else { "" };
         let used = self.last_used.as_deref().unwrap_or("never");
         format!(
-            "  {}  {}  {}{origin}, {} wrong codes in a row, created {}, used {used}",
+            "  {}{name}  {}  {}{origin}{preferred}, {} wrong codes in a row, created {}, used {used}",
             self.id, self.address, self.state, self.failures, self.created
         )
     }
