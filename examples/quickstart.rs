@@ -300,7 +300,7 @@ impl Host {
             println!(
                 "   {}  {}  {:?}",
                 row.id,
-                row.name.as_deref().unwrap_or("(recovery codes)"),
+                row.destination.as_deref().unwrap_or("(recovery codes)"),
                 row.status
             );
         }

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
-    routing::{delete, get, post},
+    routing::{delete, get, patch, post},
 };
 use countersign::wire::Refusal;
 use tokio::task::JoinSet;
@@ -33,7 +33,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/mfa/associate", post(mfa::associate))
         .route("/mfa/challenge", post(mfa::challenge))
         .route("/mfa/authenticators", get(mfa::authenticators))
-        .route("/mfa/authenticators/{id}", delete(mfa::remove).patch(mfa::update))
+        .route("/mfa/authenticators/{id}", patch(mfa::update))
+        .route("/mfa/authenticators/{id}", delete(mfa::remove))
         .route("/mfa/devices", get(devices::list))
         .route("/mfa/devices/{id}", delete(devices::forget))
         .route("/mfa/recovery-codes", post(recovery_codes::regenerate))

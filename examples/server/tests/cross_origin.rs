@@ -59,7 +59,7 @@ fn a_registered_origin_passes_its_preflight() {
         for origin in [APP, OTHER] {
             let reply = preflight(&server, path, origin);
             assert_eq!((reply.status, let_in(&reply)), (204, Some(origin)), "{path} {}", reply.text);
-            assert_eq!(reply.header("access-control-allow-methods"), Some("GET, POST, DELETE"));
+            assert_eq!(reply.header("access-control-allow-methods"), Some("GET, POST, PATCH, DELETE"));
             let headers = reply.header("access-control-allow-headers").unwrap().to_lowercase();
             for needed in ["authorization", "content-type", "auth0-client", "x-request-language"] {
                 assert!(headers.contains(needed), "{headers}");

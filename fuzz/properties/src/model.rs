@@ -39,6 +39,9 @@ pub(crate) struct Model {
     /// The last step of each app whose code was accepted, as far as it was seen.
     steps: BTreeMap<String, u64>,
     devices: Vec<Remembered>,
+    /// What each authenticator is called, as far as it was given a name.
+    names: BTreeMap<String, String>,
+    pub(crate) preferred: Option<String>,
 }
 
 /// What a recovery code that is looked at must come to.
@@ -73,6 +76,8 @@ impl Model {
             used: BTreeMap::new(),
             steps: BTreeMap::new(),
             devices: Vec::new(),
+            names: BTreeMap::new(),
+            preferred: None,
         }
     }
 
@@ -248,12 +253,24 @@ impl Model {
         }
     }
 
+    pub(crate) fn name(&self, id: &str) -> Option<&str> {
+        self.names.get(id).map(String::as_str)
+    }
+
+    pub(crate) fn renamed(&mut self, id: &str, name: Option<&str>) {
+        match name {
+            Some(name) => drop(self.names.insert(id.to_owned(), name.to_owned())),
+            None => drop(self.names.remove(id)),
+        }
+    }
+
     /// Takes over what a step did that nobody saw.
     pub(crate) fn adopt(&mut self, snapshot: &Snapshot) {
         self.rules.budgets.adopt(snapshot.ledger);
         self.enrolled = snapshot.enrolled;
         self.live = None;
         self.devices.clone_from(&snapshot.devices);
+        self.preferred.clone_from(&snapshot.preferred);
         for entry in &snapshot.transactions {
             if entry.is_spent() {
                 self.spent.insert(entry.id.clone());
@@ -264,6 +281,7 @@ impl Model {
         }
         for known in &snapshot.authenticators {
             self.failures.insert(known.id.clone(), known.failures());
+            self.renamed(&known.id, known.name.as_deref());
             self.steps.extend(known.last_step().map(|step| (known.id.clone(), step)));
         }
     }
@@ -292,7 +310,10 @@ impl Model {
                 None => {}
             }
         }
+        self.preferred = self.preferred.take().filter(|id| snapshot.known(id).is_some());
+        assert_eq!(snapshot.preferred, self.preferred, "the preferred authenticator");
         for known in &snapshot.authenticators {
+            assert_eq!(known.name.as_deref(), self.name(&known.id), "its name");
             if known.is_disabled() {
                 self.disabled.insert(known.id.clone());
             } else {

@@ -13,6 +13,7 @@ mod codes;
 mod devices;
 mod journeys;
 mod policies;
+mod preferences;
 mod sessions;
 mod steps;
 
@@ -79,6 +80,10 @@ pub const RECOGNIZE: u8 = BEGIN | 0x80;
 pub const BEGIN_LATE: u8 = BEGIN | 0x40;
 pub const VERIFY_DEVICE: u8 = RECOVER | 0x10;
 pub const FORGET: u8 = REMOVE | 0x20;
+/// `how` says which authenticator, and which name.
+pub const RENAME: u8 = REGENERATE | 0x10;
+/// `how` says which authenticator; none on no bit of its lowest two.
+pub const PREFER: u8 = REGENERATE | 0x20;
 pub const REVOKE: u8 = RESET | 0x10;
 pub const REMOVE_AUTHENTICATOR: u8 = RESET | 0x20;
 pub const FORGET_DEVICE: u8 = RESET | 0x40;
@@ -238,6 +243,8 @@ impl Run {
             CANCEL => self.cancel(variant, on, how),
             REMOVE if variant & 2 != 0 => self.forget(variant, on, how),
             REMOVE => self.remove(variant, on, how),
+            REGENERATE if variant & 1 != 0 => self.rename(on, how),
+            REGENERATE if variant & 2 != 0 => self.prefer(on, how),
             REGENERATE => self.regenerate(on, how),
             PROVISION => self.provision(on, how),
             DEPROVISION => self.deprovision(on, how),

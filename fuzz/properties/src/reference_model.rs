@@ -11,6 +11,7 @@ mod admin_commands;
 mod apps;
 mod codes;
 mod devices;
+mod preferences;
 
 use countersign::{
     ChallengeRequest, Denial, Session,

@@ -254,7 +254,12 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
                 (0, r#"{"grant_type":null,"unknown":[1,{"a":1.5}],"otp":""}"#.to_owned()),
                 (2, r#"{"mfa_token":"t","challenge_type":"oob","authenticator_id":"email|dev_0123456789abcDEF"}"#.to_owned()),
                 (4, r#"{"authenticator_types":["oob"],"oob_channels":["email"],"email":"user@example.com"}"#.to_owned()),
-                (4, r#"{"authentication_types":["otp"],"oob_channels":null}"#.to_owned()),
+                (4, r#"{"authentication_types":["otp"],"oob_channels":null,"name":"phone"}"#.to_owned()),
+                (6, r#"{"name":"work phone"}"#.to_owned()),
+                (6, r#"{"name":null}"#.to_owned()),
+                (6, r#"{"preferred":true}"#.to_owned()),
+                (7, "name=work+phone&preferred=false".to_owned()),
+                (1, "grant_type=urn%3Acountersign%3Agrant-type%3Amfa-device&mfa_token=t&remember_device=true&device_token=d".to_owned()),
             ];
             for (number, (kind, body)) in forms.into_iter().enumerate() {
                 add(format!("body-{number}"), &[kind], body.into_bytes());

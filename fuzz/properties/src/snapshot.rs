@@ -14,6 +14,7 @@ use crate::budgets::Buckets;
 pub(crate) struct Snapshot {
     pub(crate) enrolled: bool,
     pub(crate) authenticators: Vec<Known>,
+    pub(crate) preferred: Option<String>,
     pub(crate) challenges: Vec<Asked>,
     pub(crate) transactions: Vec<Entry>,
     pub(crate) recovery: Option<Set>,
@@ -32,6 +33,7 @@ pub(crate) struct Known {
     pub(crate) enrollment: Enrollment,
     failures: Failures,
     origin: String,
+    pub(crate) name: Option<String>,
     pub(crate) created: u64,
     pub(crate) last_used: Option<u64>,
 }

@@ -8,7 +8,11 @@ use std::{borrow::Cow, fmt};
 
 use countersign::{
     AuthenticatorId, EmailAddress,
-    wire::{AssociateBody, AssociateFactor, ChallengeBody, Parameter, Refusal, TokenBody, TokenGrant},
+    factor::AuthenticatorName,
+    wire::{
+        AssociateBody, AssociateFactor, AuthenticatorUpdate, ChallengeBody, Parameter, Refusal, TokenBody,
+        TokenGrant, UpdateBody,
+    },
 };
 use serde::{
     Deserialize, Deserializer,
@@ -21,7 +25,7 @@ use crate::allocations::bounded;
 /// serde_json and the form reader keep a copy or two, and a list of short texts weighs more than its spelling.
 const BOUND: (usize, usize) = (16, 16_384);
 
-const TOKEN: [&str; 14] = [
+const TOKEN: [&str; 15] = [
     "grant_type",
     "client_id",
     "client_secret",
@@ -36,10 +40,19 @@ const TOKEN: [&str; 14] = [
     "otp",
     "authenticator_id",
     "recovery_code",
+    "device_token",
 ];
-const CHALLENGE: [&str; 6] =
-    ["client_id", "client_secret", "client_assertion", "mfa_token", "challenge_type", "authenticator_id"];
-const ASSOCIATE: [&str; 4] = ["client_id", "client_secret", "client_assertion", "email"];
+const TOKEN_FLAGS: [&str; 1] = ["remember_device"];
+const CHALLENGE: [&str; 7] = [
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "mfa_token",
+    "challenge_type",
+    "authenticator_id",
+    "device_token",
+];
+const ASSOCIATE: [&str; 5] = ["client_id", "client_secret", "client_assertion", "email", "name"];
 
 pub fn check(data: &[u8]) {
     let [kind, body @ ..] = data else { return };
@@ -49,10 +62,11 @@ pub fn check(data: &[u8]) {
         _ => {}
     }
     let form = kind & 1 == 1;
-    match (kind >> 1) % 3 {
+    match (kind >> 1) % 4 {
         0 => token(body, form),
         1 => challenge(body, form),
-        _ => associate(body, form),
+        2 => associate(body, form),
+        _ => update(body, form),
     }
 }
 
@@ -136,10 +150,32 @@ fn is_text(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.len() <= 4_096)
 }
 
+/// A flag: whether it is set, if it is one.
+fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Null => Some(false),
+        Value::Bool(set) => Some(*set),
+        Value::String(text) => match text.as_str() {
+            "true" => Some(true),
+            "false" | "" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The parameters of a body, by what each may be.
+#[derive(Clone, Copy)]
+struct Kinds<'a> {
+    texts: &'a [&'a str],
+    lists: &'a [(&'a str, &'a str)],
+    flags: &'a [&'a str],
+}
+
 /// Whether a body with these pairs can be read.
-fn readable(pairs: &[(String, Value)], texts: &[&str], lists: &[(&str, &str)]) -> bool {
+fn readable(pairs: &[(String, Value)], Kinds { texts, lists, flags }: Kinds<'_>) -> bool {
     let count = |names: &[&str]| pairs.iter().filter(|(name, _)| names.contains(&name.as_str())).count();
-    texts.iter().all(|name| count(&[name]) <= 1)
+    texts.iter().chain(flags).all(|name| count(&[name]) <= 1)
         && lists.iter().all(|(name, alias)| count(&[name, alias]) <= 1)
         && pairs.iter().all(|(name, value)| {
             if texts.contains(&name.as_str()) {
@@ -148,6 +184,8 @@ fn readable(pairs: &[(String, Value)], texts: &[&str], lists: &[(&str, &str)]) -
                 let entries =
                     value.as_array().is_some_and(|list| list.len() <= 16 && list.iter().all(is_text));
                 value.is_null() || entries
+            } else if flags.contains(&name.as_str()) {
+                flag(value).is_some()
             } else {
                 true
             }
@@ -160,21 +198,25 @@ fn said<'a>(pairs: &'a [(String, Value)], name: &str) -> Option<&'a str> {
     value.as_str().filter(|text| !text.is_empty())
 }
 
+/// A flag that was given.
+fn flag_of(pairs: &[(String, Value)], name: &str) -> Option<bool> {
+    pairs.iter().find(|(known, _)| known == name).and_then(|(_, value)| flag(value))
+}
+
+/// Whether an authenticator can be called so.
+fn is_name(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
 fn text(parameter: Option<&Parameter>) -> Option<&str> {
     parameter.map(Parameter::expose)
 }
 
 /// Compares a body with the second reading, and gives that if both could read it.
-fn agree(
-    body: &[u8],
-    form: bool,
-    was_read: bool,
-    texts: &[&str],
-    lists: &[(&str, &str)],
-) -> Option<Vec<(String, Value)>> {
+fn agree(body: &[u8], form: bool, was_read: bool, kinds: Kinds<'_>) -> Option<Vec<(String, Value)>> {
     match pairs(body, form) {
         Some(pairs) => {
-            assert_eq!(was_read, readable(&pairs, texts, lists), "{pairs:?}");
+            assert_eq!(was_read, readable(&pairs, kinds), "{pairs:?}");
             was_read.then_some(pairs)
         }
         // A value in a field that nobody reads may be one that the second reading can't hold, such as 1e999.
@@ -205,7 +247,7 @@ fn rendered(pairs: &[(&str, Option<&str>)]) -> [(Vec<u8>, bool); 2] {
     ]
 }
 
-fn token_texts(body: &TokenBody) -> [(&'static str, Option<&str>); 14] {
+fn token_texts(body: &TokenBody) -> [(&'static str, Option<&str>); 15] {
     let values = [
         &body.grant_type,
         &body.client_id,
@@ -221,18 +263,21 @@ fn token_texts(body: &TokenBody) -> [(&'static str, Option<&str>); 14] {
         &body.otp,
         &body.authenticator_id,
         &body.recovery_code,
+        &body.device_token,
     ];
     std::array::from_fn(|place| (TOKEN[place], text(values[place].as_ref())))
 }
 
 fn token(body: &[u8], form: bool) {
     let given = read::<TokenBody>(body, form);
-    let pairs = agree(body, form, given.is_some(), &TOKEN, &[]);
+    let kinds = Kinds { texts: &TOKEN, lists: &[], flags: &TOKEN_FLAGS };
+    let pairs = agree(body, form, given.is_some(), kinds);
     let Some(given) = given else { return };
     let texts = token_texts(&given);
     assert!(texts.iter().all(|(_, text)| text.is_none_or(|text| (1..=4_096).contains(&text.len()))));
     if let Some(pairs) = &pairs {
         texts.iter().for_each(|(name, text)| assert_eq!(*text, said(pairs, name), "{name}"));
+        assert_eq!(given.remember_device, flag_of(pairs, "remember_device") == Some(true));
     }
     for (again, form) in rendered(&texts) {
         let again = read::<TokenBody>(&again, form).expect("what is rendered can be read");
@@ -248,6 +293,7 @@ fn token(body: &[u8], form: bool) {
         Some("http://auth0.com/oauth/grant-type/mfa-oob") => Some(&["mfa_token", "oob_code", "binding_code"]),
         Some("http://auth0.com/oauth/grant-type/mfa-otp") => Some(&["mfa_token", "otp"]),
         Some("http://auth0.com/oauth/grant-type/mfa-recovery-code") => Some(&["mfa_token", "recovery_code"]),
+        Some("urn:countersign:grant-type:mfa-device") => Some(&["mfa_token"]),
         _ => None,
     };
     let presented: Vec<&str> = match given.grant() {
@@ -262,6 +308,7 @@ fn token(body: &[u8], form: bool) {
         Ok(TokenGrant::RecoveryCode { mfa_token, recovery_code }) => {
             vec![mfa_token.expose(), recovery_code.expose()]
         }
+        Ok(TokenGrant::Device { mfa_token }) => vec![mfa_token.expose()],
         Ok(other) => panic!("unknown grant {other:?}"),
         Err(refusal) => {
             documented(&refusal, &["invalid_request", "invalid_authenticator", "unsupported_grant_type"]);
@@ -291,7 +338,8 @@ fn token(body: &[u8], form: bool) {
 
 fn challenge(body: &[u8], form: bool) {
     let given = read::<ChallengeBody>(body, form);
-    let pairs = agree(body, form, given.is_some(), &CHALLENGE, &[]);
+    let kinds = Kinds { texts: &CHALLENGE, lists: &[], flags: &[] };
+    let pairs = agree(body, form, given.is_some(), kinds);
     let Some(given) = given else { return };
     let texts = |body: &ChallengeBody| {
         let values = [
@@ -301,6 +349,7 @@ fn challenge(body: &[u8], form: bool) {
             &body.mfa_token,
             &body.challenge_type,
             &body.authenticator_id,
+            &body.device_token,
         ];
         values.map(|value| text(value.as_ref()).map(str::to_owned))
     };
@@ -336,7 +385,8 @@ fn challenge(body: &[u8], form: bool) {
 fn associate(body: &[u8], form: bool) {
     let given = read::<AssociateBody>(body, form);
     let lists = [("authenticator_types", "authentication_types"), ("oob_channels", "oob_channels")];
-    let pairs = agree(body, form, given.is_some(), &ASSOCIATE, &lists);
+    let kinds = Kinds { texts: &ASSOCIATE, lists: &lists, flags: &[] };
+    let pairs = agree(body, form, given.is_some(), kinds);
     let Some(given) = given else { return };
     let list = |names: [&str; 2]| -> Option<Vec<String>> {
         let (_, value) = pairs.as_ref()?.iter().find(|(name, _)| names.contains(&name.as_str()))?;
@@ -350,6 +400,14 @@ fn associate(body: &[u8], form: bool) {
         assert_eq!(types, list(["authenticator_types", "authentication_types"]).unwrap_or_default());
         assert_eq!(channels, list(["oob_channels", "oob_channels"]).unwrap_or_default());
         assert_eq!(text(given.email.as_ref()), said(pairs, "email"));
+        assert_eq!(text(given.name.as_ref()), said(pairs, "name"));
+    }
+    match given.name() {
+        Ok(name) => assert_eq!(name.as_ref().map(AuthenticatorName::as_str), text(given.name.as_ref())),
+        Err(refusal) => {
+            documented(&refusal, &["invalid_request"]);
+            assert!(text(given.name.as_ref()).is_some_and(|name| !is_name(name)));
+        }
     }
     let by_message = types.iter().any(|kind| kind == "oob");
     let asks = by_message && channels.iter().any(|channel| channel == "email");
@@ -366,5 +424,30 @@ fn associate(body: &[u8], form: bool) {
             documented(&refusal, &["invalid_request"]);
             assert!(!by_app && (!asks || email.is_some_and(|email| email.is_err())));
         }
+    }
+}
+
+fn update(body: &[u8], form: bool) {
+    let given = read::<UpdateBody>(body, form);
+    let kinds = Kinds { texts: &["name"], lists: &[], flags: &["preferred"] };
+    let pairs = agree(body, form, given.is_some(), kinds);
+    let Some(given) = given else { return };
+    let name = given.name.as_ref().map(|name| text(name.as_ref()));
+    if let Some(pairs) = &pairs {
+        let was_given = pairs.iter().any(|(known, _)| known == "name");
+        assert_eq!(name, was_given.then(|| said(pairs, "name")), "absent is not empty");
+        assert_eq!(given.preferred, flag_of(pairs, "preferred"));
+    }
+    match (given.update(), name, given.preferred) {
+        (Ok(AuthenticatorUpdate::Name(read)), Some(name), None) => {
+            assert_eq!(read.as_ref().map(AuthenticatorName::as_str), name);
+        }
+        (Ok(AuthenticatorUpdate::Preferred(read)), None, Some(preferred)) => assert_eq!(read, preferred),
+        (Err(refusal), name, preferred) => {
+            documented(&refusal, &["invalid_request"]);
+            let one = name.is_some() != preferred.is_some();
+            assert!(!one || name.flatten().is_some_and(|name| !is_name(name)), "{refusal}");
+        }
+        (Ok(other), ..) => panic!("not what was asked for: {other:?}"),
     }
 }

@@ -11,6 +11,36 @@ pub(crate) fn journeys() -> Vec<(&'static str, Vec<[u8; 3]>)> {
     let recover =
         [[BEGIN, 0, 0], [RECOVER, 0, 0], [RECOVER, 0, 0], [BEGIN, 0, 0], [RECOVER, 0, 0], [RECOVER, 99, 1]];
     let elevated = [[ELEVATE, 0, 0], [ASSOCIATE, 0, 1], [RIGHT, 0, 0], [REGENERATE, 0, 0], [REMOVE, 0, 0]];
+    // Two addresses with names, one preferred; it is chosen, disabled and removed.
+    let preferred = [
+        [RENAME, 0, 1],
+        [ELEVATE, 0, 0],
+        [ASSOCIATE, 0, 1],
+        [RENAME, 0, 1],
+        [RIGHT, 0, 0],
+        [RENAME, 0, 2],
+        [RENAME, 0, 2],
+        [RENAME, 0, 7],
+        [RENAME, 0, 0],
+        [PREFER, 0, 5],
+        [PREFER, 0, 5],
+        [BEGIN, 0, 0],
+        [CHALLENGE, 0, 0],
+        [WRONG, 0, 0],
+        [WRONG, 0, 0],
+        [PREFER, 1, 1],
+        [PREFER, 1, 29],
+        [CLOCK, 0, 3],
+        [BEGIN, 0, 0],
+        [CHALLENGE, 0, 0],
+        [ELEVATE, 0, 0],
+        [PREFER, 0, 0],
+        [PREFER, 0, 5],
+        [PREFER, 0, 1 | UNKNOWN],
+        [RENAME, 0, 1 | UNKNOWN],
+        [REMOVE, 0, 0],
+        [PREFER, 0, 1],
+    ];
     let host = [[PROVISION, 2, 0], [REPORT, 0, 0], [DEPROVISION, 2, 0], [UNLOCK, 0, 0], [RESET, 0, 0]];
     let lost =
         [[BEGIN, 0, 0], [CHALLENGE, 0, LOST], [CHALLENGE, 0, UNKNOWN], [CANCEL, 0, 0], [RIGHT, 0, LOST]];
@@ -51,6 +81,7 @@ pub(crate) fn journeys() -> Vec<(&'static str, Vec<[u8; 3]>)> {
         ("jumps", after(&jumps)),
         ("variants", after(&variants)),
         ("doors", after(&doors)),
+        ("preferred", after(&preferred)),
         (
             "late",
             after(&[

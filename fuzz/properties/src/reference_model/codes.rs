@@ -91,8 +91,9 @@ impl ReferenceModel {
             None => {
                 let known = snapshot.authenticators.iter().filter(|known| offered(known));
                 let active = known.clone().filter(|known| known.is_active());
-                // The one used last, or else the newest.
-                match active.max_by_key(|known| (known.last_used, known.created)) {
+                // The preferred one, or else the one used last, or else the newest.
+                let preferred = |known: &Known| snapshot.preferred.as_ref() == Some(&known.id);
+                match active.max_by_key(|known| (preferred(known), known.last_used, known.created)) {
                     Some(chosen) => chosen,
                     None if known.clone().any(Known::is_disabled) => {
                         return Err(Denial::AuthenticatorDisabled);

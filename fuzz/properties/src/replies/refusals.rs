@@ -9,9 +9,12 @@ const ENROLL: &str =
 
 /// One row of the table: status, `error`, `error_description`.
 fn row(endpoint: Endpoint, denial: &Denial) -> (u16, &'static str, String) {
-    let bearer = matches!(endpoint, Endpoint::Associate | Endpoint::Authenticators | Endpoint::Remove);
+    let bearer = matches!(
+        endpoint,
+        Endpoint::Associate | Endpoint::Authenticators | Endpoint::Remove | Endpoint::Update
+    );
     let scope = match endpoint {
-        Endpoint::Associate => "enroll",
+        Endpoint::Associate | Endpoint::Update => "enroll",
         Endpoint::Authenticators => "read:authenticators",
         Endpoint::Remove => "remove:authenticators",
         Endpoint::Challenge | Endpoint::Token | Endpoint::Otp => "",
@@ -48,7 +51,7 @@ fn row(endpoint: Endpoint, denial: &Denial) -> (u16, &'static str, String) {
         Denial::AuthenticatorRequired => {
             (400, "invalid_request", "Missing required parameter: authenticator_id")
         }
-        Denial::UnknownAuthenticator if endpoint == Endpoint::Remove => {
+        Denial::UnknownAuthenticator if matches!(endpoint, Endpoint::Remove | Endpoint::Update) => {
             (404, "invalid_authenticator", "The authenticator was not found.")
         }
         Denial::UnknownAuthenticator => (400, "invalid_authenticator", "The authenticator was not found."),
