@@ -20,6 +20,7 @@ import { four } from './passes/four.mjs';
 import { keyboard } from './passes/keyboard.mjs';
 import { limits, locked, messages } from './passes/limits.mjs';
 import { long } from './passes/long.mjs';
+import { names } from './passes/names.mjs';
 import { pasting } from './passes/pasting.mjs';
 import { phone } from './passes/phone.mjs';
 import { recoveryCodes } from './passes/recovery_codes.mjs';
@@ -56,6 +57,7 @@ const PASSES = {
   reload: { run: reload, viewport: DESK, colorScheme: 'dark' },
   trouble: { run: trouble, viewport: PHONE, colorScheme: 'dark', faults: true },
   addresses: { run: addresses, viewport: TABLET, colorScheme: 'light' },
+  names: { run: names, viewport: PHONE, colorScheme: 'dark' },
   address: { run: address, viewport: PHONE, colorScheme: 'light' },
   devices: { run: devices, viewport: TABLET, colorScheme: 'light' },
   app: { run: app, viewport: PHONE, colorScheme: 'dark' },

@@ -79,6 +79,7 @@ start codes --service-name 'Example Shop'
 start reload
 start trouble
 start addresses
+start names
 start address
 start devices --policy auth0
 start app --policy auth0

@@ -36,10 +36,10 @@ function naming(item, one, opener) {
 /** What can be set about a factor: its name, and whether a sign-in asks for it first. */
 function settings(item, one, error) {
   const name = nameOf(one);
-  const nameIt = button(givenName(one) ? 'Rename' : 'Name it', 'link', () => naming(item, one, nameIt), { 'aria-label': `Rename ${name}` });
+  const nameIt = button('Rename', 'link', () => naming(item, one, nameIt), { 'aria-label': `Rename ${name}` });
   const several = state.authenticators.filter((other) => other.active && other.authenticator_type !== 'recovery-code').length > 1;
   const first = one.active && (several || one.preferred) && button(one.preferred ? 'Ask each time' : 'Ask for it first', 'link',
-    () => run(first, 'One moment…', () => prefer(one, !one.preferred), error.show), { 'aria-label': one.preferred ? `Do not ask for ${name} first` : `Ask for ${name} first` });
+    () => run(first, 'One moment…', () => prefer(one, !one.preferred), error.show), { 'aria-label': one.preferred ? `Ask each time, not for ${name}` : `Ask for it first: ${name}` });
   return h('div', { class: 'row-more' }, h('div', { class: 'options' }, nameIt, first), error.node);
 }
 
