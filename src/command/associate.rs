@@ -119,7 +119,10 @@ impl Verifier {
             Wanted::Totp(label) | Wanted::Hotp(label) => Way::Show(label),
         };
         let lane = self.lane_of(session, account, now);
-        self.check_lock(account, lane, now)?;
+        match way {
+            Way::Send(_) => self.check_lock(account, lane, now)?,
+            Way::Show(_) => self.check_otp_lock(account, lane, now)?,
+        }
         // Before anything of it is added: making room for the entry ends what belongs to entries that leave.
         let prolonged = account.open_transaction(session, lane);
         let transaction = session.transaction();

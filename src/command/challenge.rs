@@ -192,6 +192,7 @@ impl Verifier {
         let (id, offered) = self.choose(account, request)?;
         context.draft.audit.authenticator = Some(id);
         let Offered::Oob(channel) = offered else {
+            self.check_otp_lock(account, lane, now)?;
             let attempts = self.policy.settings().attempts;
             let four = account.wants_four(lane, id, &self.policy, now);
             if !four && account.attempts_left((session.transaction(), id), attempts) == 0 {

@@ -126,8 +126,9 @@ impl Session {
     #[must_use]
     pub fn elevated(elevation: Elevation, scopes: ElevatedScopes, expires: OffsetDateTime) -> Self {
         let Elevation { subject, client, transaction, epoch, evidence } = elevation;
-        let begun = Millis::from(evidence.at);
-        let expires = Millis::from(expires).max(begun);
+        let expires = Millis::from(expires);
+        // A clock that is ahead may have seen the evidence. It prolongs nothing.
+        let begun = Millis::from(evidence.at).min(expires);
         Self {
             subject,
             client,

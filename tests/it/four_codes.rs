@@ -226,6 +226,29 @@ fn strict_signs_people_in_by_an_app_and_locks_it() {
         }
     }
     assert_eq!((guesses, denied), (5, Some(Denial::Locked { until: world.now + Duration::minutes(30) })));
+    let session = world.login();
+    assert_eq!(world.challenge(&session).err(), denied, "nobody is asked for a code that is not taken");
+}
+
+/// Who is locked out of guessing is not shown a secret whose codes nobody takes.
+#[test]
+fn strict_shows_no_secret_while_its_codes_are_locked() {
+    let mut world = World::new(Policy::strict());
+    let mut denied = None;
+    while denied.is_none() {
+        let session = world.login();
+        let (_, app) = match world.associate_otp(&session, &totp()) {
+            Ok(shown) => shown,
+            Err(denial) => {
+                denied = Some(denial);
+                continue;
+            }
+        };
+        let guess = wrong_at(&app, world.now);
+        let refused = world.verify_otp(&session, guess).unwrap_err();
+        assert!(matches!(refused, Denial::InvalidOtpCode { .. }), "{refused:?}");
+    }
+    assert!(matches!(denied, Some(Denial::Locked { .. })), "{denied:?}");
 }
 
 #[test]

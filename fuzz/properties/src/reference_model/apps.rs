@@ -19,7 +19,7 @@ impl ReferenceModel {
         let snapshot = snapshot.clone().at(now);
         self.may_enroll(login, &snapshot, None)?;
         let lane = self.lane(login, &snapshot, now);
-        self.unlocked(&snapshot, lane, now)?;
+        self.takes_codes(&snapshot, lane, now)?;
         let snapshot = snapshot.with_room_for(&login.transaction, lane);
         let same = self.begins(login, &snapshot, "totp", about)?;
         let known = same.and_then(|id| snapshot.known(&id));
@@ -34,9 +34,20 @@ impl ReferenceModel {
         known: &Known,
         now: u64,
     ) -> Verdict<()> {
-        let four = self.wants_four(self.lane(login, snapshot, now), known, now);
+        let lane = self.lane(login, snapshot, now);
+        self.takes_codes(snapshot, lane, now)?;
+        let four = self.wants_four(lane, known, now);
         let left = self.attempts_left(snapshot, login, &known.id);
         if left == 0 && !four { Err(Denial::AttemptsExhausted) } else { Ok(()) }
+    }
+
+    /// A lane without a guess takes no code of an app, unless it is four at once that it wants.
+    fn takes_codes(&self, snapshot: &Snapshot, lane: Lane, now: u64) -> Verdict<()> {
+        let hardens = self.settings.when_exhausted == WhenExhausted::Harden;
+        match self.budgets.no_guesses(lane, now).filter(|_| !hardens) {
+            Some(refused) => Err(refused.denial(snapshot.updated, now, |until| Denial::Locked { until })),
+            None => Ok(()),
+        }
     }
 
     /// Whether an app is asked for four codes at once: where its lane is hardened, or it is at its cap there.
@@ -79,10 +90,7 @@ impl ReferenceModel {
         };
         *about = Some(known.id.clone());
         let lane = self.lane(login, &snapshot, now);
-        let hardens = self.settings.when_exhausted == WhenExhausted::Harden;
-        if let Some(refused) = self.budgets.no_guesses(lane, now).filter(|_| !hardens) {
-            return Err(refused.denial(snapshot.updated, now, |until| Denial::Locked { until }));
-        }
+        self.takes_codes(&snapshot, lane, now)?;
         let mut brings_codes = false;
         match &known.enrollment {
             Enrollment::Unconfirmed { recovery, .. } => {
