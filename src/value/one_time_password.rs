@@ -66,7 +66,7 @@ impl OtpCode {
 
     const MAX_BYTES: usize = 32;
 
-    /// Reads a typed code: 6 to 8 digits, ASCII or full-width, with spaces, dashes and invisible characters
+    /// Reads a typed code: 6 to 8 decimal digits of any script, with spaces, dashes and invisible characters
     /// anywhere. Four times as many are four codes of one length, in the order in which they were shown.
     ///
     /// # Errors
