@@ -455,6 +455,7 @@ fn bodies_of_requests_show_no_secret() {
         secrets.check("TokenGrant", &complete.grant().unwrap());
     }
     secrets.check("ChallengeBody", &serde_json::from_str::<wire::ChallengeBody>(&text).unwrap());
+    secrets.check("UpdateBody", &serde_json::from_str::<wire::UpdateBody>(r#"{"name":"x"}"#).unwrap());
     secrets.check("AssociateBody", &serde_json::from_str::<wire::AssociateBody>(&text).unwrap());
     let wanted = r#"{"authenticator_types":["oob"],"oob_channels":["email"],"email":"user@example.com"}"#;
     let wanted = serde_json::from_str::<wire::AssociateBody>(wanted).unwrap();
@@ -467,7 +468,7 @@ fn other_keys() -> KeyRing {
 }
 
 /// Types that hold no secret: kinds, errors, settings, and names that everybody may read.
-const PLAIN: &str = "AddressError AtCap Audience AuthenticatorId AuthenticatorKind CancelReason ChallengeInput ChallengeTypes Channel \
+const PLAIN: &str = "AddressError AtCap Audience AuthenticatorId AuthenticatorKind AuthenticatorName AuthenticatorUpdate CancelReason ChallengeInput ChallengeTypes Channel \
     ClientId CodeForm Command Delivery DeliveryReport Denial DeviceId DriveError EffectId ElevatedScopes Endpoint EnrollmentInput FactorUse \
     Factors Transition HotpSettings IllegalTransition InvalidAuthenticatorId InvalidDeviceId InvalidKeyLabel KeyError Label Lane Ledger Malformed Method MfaRequirements \
     NameError NameErrorKind Notice EnrolledBy OtpAlgorithm TotpSettings \
