@@ -25,7 +25,13 @@ use crate::{
         authenticator::Authenticator,
     },
     session::session::Session,
-    value::{id::AuthenticatorId, instant::Millis, one_time_password::OtpCode, purpose::Purpose},
+    value::{
+        id::{AuthenticatorId, TransactionId},
+        instant::Millis,
+        lane::Lane,
+        one_time_password::OtpCode,
+        purpose::Purpose,
+    },
 };
 
 /// Which kinds of challenge a client can answer: Auth0's `challenge_type`.
@@ -76,8 +82,8 @@ pub struct ChallengeRequest {
     /// What a right answer is good for. An account takes [`Purpose::Authenticate`] alone: an enrollment is confirmed by
     /// [`associate`](Verifier::associate), and what is approved beside a login has a record of its own.
     pub purpose: Purpose,
-    /// The authenticator, or none to let the core choose: the preferred one, or else the one used last, or else the
-    /// newest.
+    /// The authenticator, or none to let the core choose: the preferred one, or else the one used last, or else
+    /// the newest. An app whose codes are refused now is taken only if there is nothing else.
     pub authenticator: Option<AuthenticatorId>,
     /// The channel that the message is to go by, or none for the authenticator's own.
     pub channel: Option<Channel>,
@@ -189,15 +195,10 @@ impl Verifier {
         if request.purpose != Purpose::Authenticate {
             return Err(Denial::UnsupportedChallengeType);
         }
-        let (id, offered) = self.choose(account, request)?;
+        let (id, offered) = self.choose(account, request, (session.transaction(), lane, now))?;
         context.draft.audit.authenticator = Some(id);
         let Offered::Oob(channel) = offered else {
-            self.check_otp_lock(account, lane, now)?;
-            let attempts = self.policy.settings().attempts;
-            let four = account.wants_four(lane, id, &self.policy, now);
-            if !four && account.attempts_left((session.transaction(), id), attempts) == 0 {
-                return Err(Denial::AttemptsExhausted);
-            }
+            let four = self.check_otp_answer(account, id, (session.transaction(), lane, now))?;
             let prompt = Prompt::Otp { codes: OtpCode::asked_for(four) };
             let expires = session.expires();
             return Ok(Decision::Unchanged(Challenged { authenticator: id, expires, prompt }));
@@ -214,11 +215,26 @@ impl Verifier {
         Ok(delivery_decision(delivery, answer))
     }
 
-    /// The authenticator that was asked for, or the preferred one, or the one used last, with how it is answered.
+    /// Whether a code of this app or device would be compared now. Says whether four at once are wanted.
+    fn check_otp_answer(
+        &self,
+        account: &AccountBody,
+        id: AuthenticatorId,
+        (transaction, lane, now): (TransactionId, Lane, Millis),
+    ) -> Result<bool, Denial> {
+        self.check_otp_lock(account, lane, now)?;
+        let four = account.wants_four(lane, id, &self.policy, now);
+        let left = account.attempts_left((transaction, id), self.policy.settings().attempts);
+        if left == 0 && !four { Err(Denial::AttemptsExhausted) } else { Ok(four) }
+    }
+
+    /// The authenticator that was asked for, or the preferred one, or the one used last, with how it is
+    /// answered. Where none was asked for, an app whose codes are refused now comes last.
     fn choose(
         &self,
         account: &AccountBody,
         request: &ChallengeRequest,
+        place: (TransactionId, Lane, Millis),
     ) -> Result<(AuthenticatorId, Offered), Denial> {
         let offered = |known: &Authenticator| {
             let factor = known.factor();
@@ -248,7 +264,10 @@ impl Verifier {
             Denial::UnsupportedChallengeType
         };
         let preferred = |known: &Authenticator| account.preferred() == Some(known.id());
-        let chosen = active.max_by_key(|(known, _)| (preferred(known), known.recency()));
+        let answered = |known: &Authenticator| {
+            known.factor().one_time().is_none() || self.check_otp_answer(account, known.id(), place).is_ok()
+        };
+        let chosen = active.max_by_key(|(known, _)| (answered(known), preferred(known), known.recency()));
         chosen.map(|(_, offered)| offered).ok_or(none)
     }
 }

@@ -1,5 +1,5 @@
-//! What a person sets about their authenticators: `rename`, `prefer`. Neither may open a door: a name is never matched,
-//! and the preferred authenticator is asked for first and by nothing else favored.
+//! What a person sets about their authenticators: `rename`, `prefer`. Neither may open a door: a name is never
+//! matched, and the preferred authenticator is asked for first and by nothing else favored.
 
 use time::OffsetDateTime;
 
@@ -19,8 +19,8 @@ use crate::{
 };
 
 impl Verifier {
-    /// Gives an authenticator a name, or takes its name from it (`PATCH` of an authentication method). Any that was
-    /// confirmed may have one, a disabled one included. A name that it has already writes nothing.
+    /// Gives an authenticator a name, or takes its name from it (`PATCH` of an authentication method). Any that
+    /// was confirmed may have one, a disabled one included. A name that it has already writes nothing.
     ///
     /// Takes an elevated session with the scope `enroll` and a second factor that is recent enough.
     ///
@@ -43,45 +43,50 @@ impl Verifier {
             self.check_arranging(session, account, now)?;
             account.prune(now);
             account.confirmed(authenticator).ok_or(Denial::UnknownAuthenticator)?;
-            Ok(written_if(account.rename(authenticator, name)))
+            let changed = account.rename(authenticator, name);
+            Ok(if changed { Decision::Store(Ok(())) } else { Decision::Unchanged(()) })
         })
     }
 
-    /// Chooses the authenticator that [`challenge`](Self::challenge) takes first, or none: then it is the one used last.
-    /// Where it cannot be used, or not by the kinds of challenge that are asked for, that one is taken as well. The choice
-    /// ends with the authenticator. Recovery codes cannot be chosen. A choice that stands already writes nothing.
+    /// Chooses whether [`challenge`](Self::challenge) takes this authenticator first. One account prefers one: the
+    /// choice of another ends with this one. Where the preferred one cannot be used, or not by the kinds of
+    /// challenge that are asked for, the one used last is taken, as where none is preferred. A choice ends with its
+    /// authenticator. Recovery codes cannot be chosen. A choice that stands already writes nothing.
     ///
     /// Takes an elevated session with the scope `enroll` and a second factor that is recent enough.
     ///
     /// Denials: [`InsufficientScope`](Denial::InsufficientScope),
     /// [`InsufficientUserAuthentication`](Denial::InsufficientUserAuthentication),
     /// [`UnknownAuthenticator`](Denial::UnknownAuthenticator),
-    /// [`AuthenticatorDisabled`](Denial::AuthenticatorDisabled),
-    /// [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if the policy does not let the factor sign in,
-    /// [`ExpiredToken`](Denial::ExpiredToken), [`WrongRecord`](Denial::WrongRecord).
+    /// [`AuthenticatorDisabled`](Denial::AuthenticatorDisabled) and
+    /// [`UnsupportedChallengeType`](Denial::UnsupportedChallengeType) if it cannot sign anybody in and is to be
+    /// preferred, [`ExpiredToken`](Denial::ExpiredToken), [`WrongRecord`](Denial::WrongRecord).
     pub fn prefer(
         &self,
         session: &Session,
         account: Account,
-        authenticator: Option<AuthenticatorId>,
+        authenticator: AuthenticatorId,
+        preferred: bool,
         now: OffsetDateTime,
     ) -> Step<()> {
         let now = Millis::from(now);
         let mut audit = AuditEvent::of_session(Command::Prefer, session, now);
-        audit.authenticator = authenticator;
+        audit.authenticator = Some(authenticator);
         decide(&self.keys, audit, account, now, |account, _| {
             self.check_arranging(session, account, now)?;
             account.prune(now);
-            if let Some(id) = authenticator.filter(|_| account.preferred() != authenticator) {
-                let chosen = account.confirmed(id).ok_or(Denial::UnknownAuthenticator)?;
-                if !chosen.is_active() {
-                    return Err(Denial::AuthenticatorDisabled);
-                }
-                if !self.policy.authenticates(chosen.factor().kind()) {
-                    return Err(Denial::UnsupportedChallengeType);
-                }
+            let known = account.confirmed(authenticator).ok_or(Denial::UnknownAuthenticator)?;
+            if preferred == (account.preferred() == Some(authenticator)) {
+                return Ok(Decision::Unchanged(()));
             }
-            Ok(written_if(account.prefer(authenticator)))
+            if preferred && !known.is_active() {
+                return Err(Denial::AuthenticatorDisabled);
+            }
+            if preferred && !self.policy.authenticates(known.factor().kind()) {
+                return Err(Denial::UnsupportedChallengeType);
+            }
+            account.prefer(preferred.then_some(authenticator));
+            Ok(Decision::Store(Ok(())))
         })
     }
 
@@ -94,8 +99,4 @@ impl Verifier {
         Self::check_session(session, account, now)?;
         self.check_recent(session, now)
     }
-}
-
-fn written_if(changed: bool) -> Decision<()> {
-    if changed { Decision::Store(Ok(())) } else { Decision::Unchanged(()) }
 }

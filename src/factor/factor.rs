@@ -148,7 +148,8 @@ impl NewFactor {
         Self::of(Wanted::Hotp(label))
     }
 
-    /// What the person calls it. One that is enrolled already keeps the name that it has.
+    /// What the person calls it. Only [`associate`](crate::Verifier::associate) takes it, where it makes an
+    /// authenticator: one that is there keeps the name that it has.
     #[must_use]
     pub fn name(self, name: AuthenticatorName) -> Self {
         Self { name: Some(name), ..self }

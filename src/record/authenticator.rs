@@ -249,7 +249,8 @@ impl Authenticator {
     }
 }
 
-/// One row of the list of authenticators, fit for a client: it holds no secret and only the masked address.
+/// One row of the list of authenticators, fit for a client: it holds no secret, the address masked, and the name as its
+/// user gave it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct AuthenticatorView {

@@ -1,5 +1,5 @@
-//! Opaque names that the host supplies: who is authenticated, for which client, with which audience and scope, and what a
-//! person calls an authenticator.
+//! Opaque names that the host supplies: who is authenticated, for which client, with which audience and scope, and
+//! what a person calls an authenticator.
 //!
 //! The core compares them byte for byte and puts them into its MACs; it never interprets, folds or trims them. A
 //! [`Subject`] must be the host's canonical account identifier and never something that a person typed: two spellings

@@ -106,7 +106,7 @@ fn varied() -> Account {
     assert!(!world.challenge(&session).unwrap().form.is_long());
     let elevated = world.elevated();
     world.rename(&elevated, provisioned, Some("work")).unwrap();
-    world.prefer(&elevated, Some(provisioned)).unwrap();
+    world.prefer(&elevated, provisioned, true).unwrap();
     world.account()
 }
 

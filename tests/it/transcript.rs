@@ -310,7 +310,7 @@ fn accounts() -> Vec<(&'static str, Value)> {
     tell("prefer", &mut |scene| {
         let elevated = scene.world.elevated();
         scene.play(|Scene { world, own, .. }, account| {
-            world.verifier.prefer(&elevated, account, Some(*own), world.now)
+            world.verifier.prefer(&elevated, account, *own, true, world.now)
         })
     });
     tell("provision, in the place of another", &mut |scene| scene.provision("other@example.com"));

@@ -314,7 +314,7 @@ fn a_list_has_the_names_that_were_given_and_the_preferred_one() {
     assert_eq!(plain["name"], "****@exam*******");
     assert_eq!((plain.get("destination"), plain.get("preferred")), (None, None));
     world.rename(&session, id, Some("home")).unwrap();
-    world.prefer(&session, Some(id)).unwrap();
+    world.prefer(&session, id, true).unwrap();
     let named = entry(&mut world);
     assert_eq!((&named["name"], &named["destination"]), (&json!("home"), &json!("****@exam*******")));
     assert_eq!(named["preferred"], true);

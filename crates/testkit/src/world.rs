@@ -443,9 +443,9 @@ impl World {
         self.run(step)
     }
 
-    pub fn prefer(&mut self, session: &Session, id: Option<AuthenticatorId>) -> Result<(), Denial> {
+    pub fn prefer(&mut self, session: &Session, id: AuthenticatorId, preferred: bool) -> Result<(), Denial> {
         let account = self.account();
-        let step = self.verifier.prefer(session, account, id, self.now);
+        let step = self.verifier.prefer(session, account, id, preferred, self.now);
         self.run(step)
     }
 

@@ -124,7 +124,7 @@ fn raw(server: &Server, request: &str) -> (u16, String) {
     (answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), answer)
 }
 
-const ROUTES: [&str; 14] = [
+const ROUTES: [&str; 15] = [
     "GET /",
     "GET /mailbox",
     "GET /demo/info",
@@ -135,6 +135,7 @@ const ROUTES: [&str; 14] = [
     "GET /.well-known/jwks.json",
     "GET /mfa/authenticators",
     "DELETE /mfa/authenticators/x",
+    "PATCH /mfa/authenticators/x",
     "POST /oauth/token",
     "POST /mfa/challenge",
     "OPTIONS /mfa/challenge",

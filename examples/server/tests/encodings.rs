@@ -184,7 +184,7 @@ fn methods_and_paths_that_are_not_there() {
         ("DELETE", "/mfa/associate", "POST"),
         ("GET", "/mfa/challenge", "POST"),
         ("POST", "/mfa/authenticators", "GET,HEAD"),
-        ("GET", "/mfa/authenticators/x", "DELETE"),
+        ("GET", "/mfa/authenticators/x", "PATCH,DELETE"),
         ("POST", "/healthz", "GET,HEAD"),
         ("POST", "/", "GET,HEAD"),
     ] {

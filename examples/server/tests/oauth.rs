@@ -352,11 +352,17 @@ fn a_refused_bearer_token_is_answered_with_its_challenge() {
         ("GET", "/mfa/authenticators".to_owned(), "read:authenticators"),
         ("POST", "/mfa/associate".to_owned(), "enroll"),
         ("DELETE", format!("/mfa/authenticators/{id}"), "remove:authenticators"),
+        ("PATCH", format!("/mfa/authenticators/{id}"), "enroll"),
     ] {
         let ask = |authorization: Option<&str>| {
             let headers: Vec<_> =
                 authorization.iter().map(|value| ("Authorization", *value)).chain([JSON]).collect();
-            server.send(method, &path, &headers, if method == "POST" { &body } else { "" })
+            let body = match method {
+                "POST" => &body,
+                "PATCH" => r#"{"name":"x"}"#,
+                _ => "",
+            };
+            server.send(method, &path, &headers, body)
         };
         for (authorization, challenge) in [
             (None, missing),

@@ -104,14 +104,16 @@ fn what_cannot_be_changed_is_said() {
     }
     let rename = json!({ "name": "x" });
     let unknown = "The authenticator was not found.";
-    for id in ["email|dev_0123456789ABCDef", "nothing"] {
-        update(&server, &token, &json!(id), &rename).is_refused(404, "invalid_authenticator", unknown);
-    }
     let codes = server.list(&token).body.as_array().unwrap().last().unwrap()["id"].clone();
-    update(&server, &token, &codes, &json!({ "preferred": true })).is_refused(
-        404,
-        "invalid_authenticator",
-        unknown,
+    for id in [json!("email|dev_0123456789ABCDef"), json!("nothing"), codes] {
+        for body in [rename.clone(), json!({ "preferred": true }), json!({ "preferred": false })] {
+            update(&server, &token, &id, &body).is_refused(404, "invalid_authenticator", unknown);
+        }
+    }
+    update(&server, "nothing", &first, &json!({})).is_refused(
+        401,
+        "invalid_grant",
+        "The mfa_token provided is invalid. Try getting a new token.",
     );
 
     // A password alone changes nothing, and neither does a token without the scope.

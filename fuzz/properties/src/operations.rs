@@ -82,7 +82,7 @@ pub const VERIFY_DEVICE: u8 = RECOVER | 0x10;
 pub const FORGET: u8 = REMOVE | 0x20;
 /// `how` says which authenticator, and which name.
 pub const RENAME: u8 = REGENERATE | 0x10;
-/// `how` says which authenticator; none on no bit of its lowest two.
+/// `how` says which authenticator, and whether it is preferred: it is not on no bit of the lowest two.
 pub const PREFER: u8 = REGENERATE | 0x20;
 pub const REVOKE: u8 = RESET | 0x10;
 pub const REMOVE_AUTHENTICATOR: u8 = RESET | 0x20;

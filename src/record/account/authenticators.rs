@@ -85,9 +85,9 @@ impl AccountBody {
         known.is_some_and(|known| known.rename(name))
     }
 
-    /// Notes which authenticator a challenge takes first, or none, and says whether that changed anything.
-    pub(crate) fn prefer(&mut self, id: Option<AuthenticatorId>) -> bool {
-        core::mem::replace(&mut self.preferred, id) != id
+    /// Notes which authenticator a challenge takes first, or none.
+    pub(crate) const fn prefer(&mut self, id: Option<AuthenticatorId>) {
+        self.preferred = id;
     }
 
     /// Lapses an unconfirmed authenticator.

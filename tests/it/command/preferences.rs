@@ -1,10 +1,13 @@
 //! `rename`, `prefer`: who may, what is remembered, and what it changes.
 
 use countersign::{
-    AuthenticatorId, ChallengeRequest, Denial, Policy, Verifier, command::ChallengeTypes,
-    factor::AuthenticatorName, policy::FactorUse, session::ElevatedScopes,
+    AuthenticatorId, ChallengeRequest, Denial, Policy, Verifier,
+    command::{ChallengeTypes, OtpRequest},
+    factor::AuthenticatorName,
+    policy::{FactorUse, Rate, WhenExhausted},
+    session::ElevatedScopes,
 };
-use countersign_testkit::{World, email, keys, locking, totp};
+use countersign_testkit::{World, email, keys, locking, totp, wrong_otp};
 
 use crate::accounts::{guess_wrong, with_two_addresses};
 
@@ -55,17 +58,18 @@ fn what_stands_already_writes_nothing() {
     let [first, second] = ids(&mut world)[..] else { panic!("two") };
     let session = world.elevated();
     world.rename(&session, first, Some("home")).unwrap();
-    world.prefer(&session, Some(first)).unwrap();
+    world.prefer(&session, first, true).unwrap();
     let name = AuthenticatorName::new("home").unwrap();
     let (account, now) = (world.account(), world.now);
     let verifier = &world.verifier;
     assert!(!verifier.rename(&session, account.clone(), first, Some(&name), now).writes());
     assert!(!verifier.rename(&session, account.clone(), second, None, now).writes());
-    assert!(!verifier.prefer(&session, account.clone(), Some(first), now).writes());
+    assert!(!verifier.prefer(&session, account.clone(), first, true, now).writes());
+    assert!(!verifier.prefer(&session, account.clone(), second, false, now).writes());
     assert!(verifier.rename(&session, account.clone(), second, Some(&name), now).writes());
     assert!(verifier.rename(&session, account.clone(), first, None, now).writes());
-    assert!(verifier.prefer(&session, account.clone(), Some(second), now).writes());
-    assert!(verifier.prefer(&session, account, None, now).writes());
+    assert!(verifier.prefer(&session, account.clone(), second, true, now).writes());
+    assert!(verifier.prefer(&session, account, first, false, now).writes());
 }
 
 /// An enrollment may bring its name. One that goes on keeps what it has.
@@ -94,7 +98,7 @@ fn the_preferred_one_is_asked_first_and_by_nothing_else_favored() {
     let [first, second] = ids(&mut world)[..] else { panic!("two") };
     assert_eq!(asked(&mut world), second, "the newest");
     let session = world.elevated();
-    world.prefer(&session, Some(first)).unwrap();
+    world.prefer(&session, first, true).unwrap();
     assert_eq!(world.account().preferred(), Some(first));
     let account = world.account();
     let views = world.verifier.authenticators(&session, &account, world.now).unwrap();
@@ -106,11 +110,11 @@ fn the_preferred_one_is_asked_first_and_by_nothing_else_favored() {
     let named = ChallengeRequest::default().authenticator(second);
     assert_eq!(world.challenge_with(&login, &named).unwrap().authenticator, second);
     let session = world.elevated();
-    world.prefer(&session, Some(second)).unwrap();
+    world.prefer(&session, second, true).unwrap();
     assert_eq!(asked(&mut world), second);
     let session = world.elevated();
-    world.prefer(&session, Some(first)).unwrap();
-    world.prefer(&session, None).unwrap();
+    world.prefer(&session, first, true).unwrap();
+    world.prefer(&session, first, false).unwrap();
     assert_eq!(asked(&mut world), second);
 }
 
@@ -124,7 +128,7 @@ fn a_preference_is_no_dead_end() {
     let (given, app) = world.associate_otp(&session, &totp()).unwrap();
     let code = app.at(world.now);
     world.verify_otp(&session, code).unwrap();
-    world.prefer(&session, Some(given.authenticator)).unwrap();
+    world.prefer(&session, given.authenticator, true).unwrap();
     world.pass(60);
     let login = world.login();
     let mut asked = |types| {
@@ -137,12 +141,47 @@ fn a_preference_is_no_dead_end() {
     assert_eq!(asked(ChallengeTypes::parse("oob")), mail);
 }
 
+/// An app whose codes are refused now, because its lane is locked or its attempts are used up, is asked for last.
+#[test]
+fn a_preferred_app_that_takes_no_code_is_asked_for_last() {
+    let locking_otp = |attempts, guesses| {
+        countersign_testkit::policy(|settings| {
+            settings.when_exhausted = WhenExhausted::HardenMessages;
+            settings.guess_bucket = Rate::new(guesses, time::Duration::HOUR);
+            settings.attempts = attempts;
+        })
+    };
+    // Three guesses empty the lane's; two use up the attempts of one sign-in.
+    for (policy, guesses) in [(locking_otp(3, 3), 3), (locking_otp(2, 9), 2)] {
+        let mut world = World::new(policy);
+        let (mail, _) = world.enroll("user@example.com");
+        world.pass(60);
+        let session = world.elevated();
+        let (given, app) = world.associate_otp(&session, &totp()).unwrap();
+        let code = app.at(world.now);
+        world.verify_otp(&session, code).unwrap();
+        world.prefer(&session, given.authenticator, true).unwrap();
+        world.pass(600);
+        let login = world.login();
+        let near: Vec<_> =
+            (-4..=4).map(|step| app.at(world.now + time::Duration::seconds(30) * step)).collect();
+        for _ in 0..guesses {
+            let guess = wrong_otp(&near.iter().collect::<Vec<_>>());
+            world.verify_otp(&login, OtpRequest::new(guess).authenticator(given.authenticator)).unwrap_err();
+        }
+        assert_eq!(world.challenge(&login).unwrap().authenticator, mail);
+        let app_alone = ChallengeRequest::default().types(ChallengeTypes::parse("otp"));
+        let denied = world.challenge_with(&login, &app_alone).unwrap_err();
+        assert!(matches!(denied, Denial::Locked { .. } | Denial::AttemptsExhausted), "{denied:?}");
+    }
+}
+
 #[test]
 fn a_preference_ends_with_its_authenticator() {
     let mut world = with_two_addresses(Policy::default());
     let [first, second] = ids(&mut world)[..] else { panic!("two") };
     let session = world.elevated();
-    world.prefer(&session, Some(second)).unwrap();
+    world.prefer(&session, second, true).unwrap();
     world.remove(&session, first).unwrap();
     assert_eq!(world.account().preferred(), Some(second), "another one went");
     let session = world.elevated();
@@ -152,7 +191,7 @@ fn a_preference_ends_with_its_authenticator() {
     let mut world = with_two_addresses(Policy::default());
     let session = world.elevated();
     let [first, _] = ids(&mut world)[..] else { panic!("two") };
-    world.prefer(&session, Some(first)).unwrap();
+    world.prefer(&session, first, true).unwrap();
     world.reset();
     assert_eq!(world.account().preferred(), None);
 }
@@ -168,17 +207,21 @@ fn only_what_signs_in_can_be_preferred() {
     let views = world.verifier.authenticators(&session, &account, world.now).unwrap();
     let codes = views.last().unwrap().id;
     for id in [pending, unknown, codes] {
-        assert_eq!(world.prefer(&session, Some(id)).unwrap_err(), Denial::UnknownAuthenticator, "{id}");
+        for preferred in [true, false] {
+            let denied = world.prefer(&session, id, preferred).unwrap_err();
+            assert_eq!(denied, Denial::UnknownAuthenticator, "{id}");
+        }
         assert_eq!(world.rename(&session, id, Some("x")).unwrap_err(), Denial::UnknownAuthenticator, "{id}");
     }
-    world.prefer(&session, Some(disabled)).unwrap();
+    world.prefer(&session, disabled, true).unwrap();
     guess_wrong(&mut world, 1);
     let session = world.elevated();
-    world.prefer(&session, Some(disabled)).unwrap();
+    world.prefer(&session, disabled, true).unwrap();
     assert_eq!(world.account().preferred(), Some(disabled), "it stands, and is not asked");
     world.rename(&session, disabled, Some("blocked")).unwrap();
-    world.prefer(&session, None).unwrap();
-    assert_eq!(world.prefer(&session, Some(disabled)).unwrap_err(), Denial::AuthenticatorDisabled);
+    world.prefer(&session, disabled, false).unwrap();
+    world.prefer(&session, disabled, false).unwrap();
+    assert_eq!(world.prefer(&session, disabled, true).unwrap_err(), Denial::AuthenticatorDisabled);
 }
 
 #[test]
@@ -190,7 +233,7 @@ fn a_factor_that_only_confirms_is_not_preferred() {
     let (id, _) = world.enroll("user@example.com");
     let session = world.elevated();
     world.verifier = Verifier::new(keys(), confirming);
-    assert_eq!(world.prefer(&session, Some(id)).unwrap_err(), Denial::UnsupportedChallengeType);
+    assert_eq!(world.prefer(&session, id, true).unwrap_err(), Denial::UnsupportedChallengeType);
 }
 
 #[test]
@@ -204,7 +247,7 @@ fn a_recent_second_factor_and_the_scope_enroll_are_needed() {
     let keeping = world.elevated_with(scopes);
     for session in [&login, &keeping] {
         assert_eq!(world.rename(session, id, Some("x")).unwrap_err(), Denial::InsufficientScope);
-        assert_eq!(world.prefer(session, Some(id)).unwrap_err(), Denial::InsufficientScope);
+        assert_eq!(world.prefer(session, id, true).unwrap_err(), Denial::InsufficientScope);
     }
     let old = world.elevated();
     world.pass(15 * 60 + 1);
@@ -212,11 +255,11 @@ fn a_recent_second_factor_and_the_scope_enroll_are_needed() {
         assert!(matches!(refused, Err(Denial::InsufficientUserAuthentication { .. })), "{refused:?}");
     };
     stale(world.rename(&old, id, Some("x")));
-    stale(world.prefer(&old, Some(id)));
+    stale(world.prefer(&old, id, true));
     let ended = world.elevated();
     world.revoke_sessions();
     assert_eq!(world.rename(&ended, id, Some("x")).unwrap_err(), Denial::ExpiredToken);
-    assert_eq!(world.prefer(&ended, Some(id)).unwrap_err(), Denial::ExpiredToken);
+    assert_eq!(world.prefer(&ended, id, true).unwrap_err(), Denial::ExpiredToken);
     assert_eq!(names(&mut world), [None]);
     assert_eq!(world.account().preferred(), None);
 }

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use countersign::{
-    Account, AuthenticatorId, Denial, EmailAddress, NewFactor, Session, Verifier,
+    AuthenticatorId, Denial, EmailAddress, NewFactor, Session, Verifier,
     otp::KeyLabel,
     wire::{
         AssociateBody, AssociateFactor, AssociateReply, AuthenticatorUpdate, ChallengeBody, ChallengeReply,
@@ -148,19 +148,18 @@ pub(crate) async fn update(
     body: Body,
 ) -> Result<StatusCode, ApiError> {
     let denied = |denial| request::bearer_refused(Endpoint::Update, &denial);
-    let body: UpdateBody = request::read(&app, &headers, body).await?;
     let (session, _) = request::bearer_session(&app, &headers, None, Endpoint::Update).await?;
     let id = authenticator(&app, &session, Endpoint::Update, id)?;
-    let update = body.update().map_err(|refusal| request::incomplete(&app, refusal))?;
+    let body: UpdateBody = request::read(&app, &headers, body).await?;
+    let (name, preferred) = match body.update().map_err(|refusal| request::incomplete(&app, refusal))? {
+        AuthenticatorUpdate::Name(name) => (name, None),
+        AuthenticatorUpdate::Preferred(preferred) => (None, Some(preferred)),
+        _ => return Err(ServerError::Misuse("an update that this server does not know").into()),
+    };
     let subject = session.subject().clone();
-    let step = move |verifier: &Verifier, account: Account, now, _: &_| match &update {
-        AuthenticatorUpdate::Name(name) => verifier.rename(&session, account, id, name.as_ref(), now),
-        AuthenticatorUpdate::Preferred(true) => verifier.prefer(&session, account, Some(id), now),
-        AuthenticatorUpdate::Preferred(false) | _ => {
-            // Another that is preferred stays so.
-            let other = account.preferred().filter(|known| *known != id);
-            verifier.prefer(&session, account, other, now)
-        }
+    let step = move |verifier: &Verifier, account, now, _: &_| match preferred {
+        Some(preferred) => verifier.prefer(&session, account, id, preferred, now),
+        None => verifier.rename(&session, account, id, name.as_ref(), now),
     };
     app.step(subject, step).await?.into_parts().0.map_err(denied)?;
     Ok(StatusCode::NO_CONTENT)

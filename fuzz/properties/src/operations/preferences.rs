@@ -28,17 +28,18 @@ impl Run {
     pub(super) fn prefer(&mut self, on: u8, how: u8) {
         let now = self.now;
         let Some(login) = latest(&self.logins, on) else { return };
-        let id = (how & 3 != 0).then(|| self.named(how >> 2));
-        let about = id.map(|id| id.to_string());
+        let (id, preferred) = (self.named(how >> 2), how & 3 != 0);
+        let about = id.to_string();
         let before = self.snapshot.clone();
-        let expected = self.model.rules.prefer(&login, &before, about.as_deref(), millis(now));
-        let step = self.verifier.prefer(&login.session, self.record.clone(), id, now);
+        let expected = self.model.rules.prefer(&login, &before, (&about, preferred), millis(now));
+        let step = self.verifier.prefer(&login.session, self.record.clone(), id, preferred, now);
         let Some(seen) = self.commit(step, how) else { return };
-        let changes = expected.is_ok() && before.clone().at(millis(now)).preferred != about;
+        let is_preferred = before.clone().at(millis(now)).preferred.as_ref() == Some(&about);
+        let changes = expected.is_ok() && preferred != is_preferred;
         assert_eq!(seen.outbox.is_some(), changes, "a choice that stands already writes nothing");
-        self.judge(&seen, &before, expected_of("prefer", &login, about.clone(), &expected, now));
-        if expected.is_ok() {
-            self.model.preferred = about;
+        self.judge(&seen, &before, expected_of("prefer", &login, Some(about.clone()), &expected, now));
+        if changes {
+            self.model.preferred = preferred.then_some(about);
         }
     }
 

@@ -91,9 +91,13 @@ impl ReferenceModel {
             None => {
                 let known = snapshot.authenticators.iter().filter(|known| offered(known));
                 let active = known.clone().filter(|known| known.is_active());
-                // The preferred one, or else the one used last, or else the newest.
+                // The preferred one, or else the one used last, or else the newest; an app that takes no code comes last.
                 let preferred = |known: &Known| snapshot.preferred.as_ref() == Some(&known.id);
-                match active.max_by_key(|known| (preferred(known), known.last_used, known.created)) {
+                let answers =
+                    |known: &Known| !known.is_app() || self.may_answer(login, &snapshot, known, now).is_ok();
+                let rank =
+                    |known: &&Known| (answers(known), preferred(known), known.last_used, known.created);
+                match active.max_by_key(rank) {
                     Some(chosen) => chosen,
                     None if known.clone().any(Known::is_disabled) => {
                         return Err(Denial::AuthenticatorDisabled);

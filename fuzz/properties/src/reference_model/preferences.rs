@@ -11,20 +11,21 @@ impl ReferenceModel {
         if known { Ok(()) } else { Err(Denial::UnknownAuthenticator) }
     }
 
-    /// Elevated `enroll`. What stands already stands, whatever became of it.
+    /// Elevated `enroll`. What stands already stands, whatever became of it, and anything may be preferred no more.
     pub(crate) fn prefer(
         &self,
         login: &Login,
         snapshot: &Snapshot,
-        id: Option<&str>,
+        (id, preferred): (&str, bool),
         now: u64,
     ) -> Verdict<()> {
         self.arranges(login, snapshot, now)?;
         let snapshot = snapshot.clone().at(now);
-        let Some(id) = id.filter(|id| snapshot.preferred.as_deref() != Some(*id)) else { return Ok(()) };
         let known = snapshot.confirmed().find(|known| known.id == id);
         let known = known.ok_or(Denial::UnknownAuthenticator)?;
-        if known.is_disabled() {
+        if !preferred || snapshot.preferred.as_deref() == Some(id) {
+            Ok(())
+        } else if known.is_disabled() {
             Err(Denial::AuthenticatorDisabled)
         } else if known.completes(&self.settings) {
             Ok(())
