@@ -163,6 +163,13 @@ def main():
     assert call("GET", "/demo/state?username=user@example.com")[0] == 200
     _, listed = call("GET", "/mfa/authenticators", token=access_token)
     (other,) = [entry["id"] for entry in listed if entry.get("email") == "second@example.com"]
+    path = "/mfa/authenticators/{id}"
+    for change in ({"name": "work mail"}, {"name": None}, {"preferred": True}, {"preferred": False}):
+        assert call("PATCH", path, change, token=access_token, id=other)[0] == 204, change
+    assert call("PATCH", path, {"name": "n" * 129}, token=access_token, id=other)[0] == 400
+    assert call("PATCH", path, {"name": "x"}, token=mfa_token, id=other)[0] == 403
+    assert call("PATCH", path, {"name": "x"}, id=other)[0] == 401
+    assert call("PATCH", path, {"name": "x"}, token=access_token, id="nothing")[0] == 404
     assert call("DELETE", "/mfa/authenticators/{id}", token=access_token, id="nothing")[0] == 404
     assert call("DELETE", "/mfa/authenticators/{id}", token=access_token, id=other)[0] == 204
     mfa_token = token(PASSWORD, 403)["mfa_token"]

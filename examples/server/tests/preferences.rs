@@ -78,6 +78,10 @@ fn a_user_names_what_they_have_and_says_what_is_asked_first() {
     assert!(shown.contains(r#""\u{202e}home""#) && !shown.contains('\u{202e}'), "{shown}");
     assert_eq!(shown.matches("asked first").count(), 1, "{shown}");
     let told = run(server.directory().path(), &["users", "show", "user@example.com", "--json"]);
+    assert!(
+        !String::from_utf8_lossy(&told.stdout).contains('\u{202e}'),
+        "nor does the JSON turn a terminal's line around"
+    );
     let told: Value = serde_json::from_slice(&told.stdout).unwrap();
     let rows = &told["authenticators"];
     assert_eq!((&rows[0]["name"], &rows[0]["preferred"]), (&json!("\u{202e}home"), &json!(false)));

@@ -98,7 +98,8 @@ export async function challenge(authenticator) {
   const answer = await call('POST', '/mfa/challenge', { body, cookies: true });
   // An app shows its code by itself: nothing is sent, and the answer says how many codes are wanted.
   if (type === 'otp') return expectOtp(answer, { purpose: 'authenticate', authenticator: { id } });
-  expectCode(answer, { purpose: 'authenticate', name: authenticator.name, authenticator: { id: authenticator.id, name: authenticator.name } });
+  const { name, destination } = authenticator;
+  expectCode(answer, { purpose: 'authenticate', name, destination, authenticator: { id, name, destination } });
 }
 
 // A client that names itself is shown the recovery codes again when it asks again.
@@ -133,7 +134,8 @@ export async function verifyOtp(otp, remember = false) {
 function expectCode(answer, challenge, patch = {}) {
   const digits = answer.binding_code_length ?? state.info.code_digits;
   // A resend for the same address keeps its count of attempts; another address has its own, and a longer code has none.
-  const same = state.challenge?.name === challenge.name && state.challenge.digits === digits;
+  const whose = (asked) => asked?.authenticator?.id ?? asked?.email;
+  const same = whose(state.challenge) === whose(challenge) && state.challenge.digits === digits;
   go('code', { challenge: { ...challenge, oobCode: answer.oob_code, digits, ...timers(answer) }, attemptsLeft: same ? state.attemptsLeft : null, ...patch });
 }
 
@@ -212,28 +214,33 @@ export const nameOf = (one) => givenName(one) || one.email || one.name || 'Authe
 /** The name that its user gave it. Of an address without one, `name` is the masked address. */
 export const givenName = (one) => (one.authenticator_type === 'otp' || one.destination ? one.name : undefined);
 
+/** The same in a sentence: a name is of any direction, and keeps it to itself (U+2068 and U+2069 isolate it). */
+export const said = (one) => (givenName(one) ? `\u2068${one.name}\u2069` : nameOf(one));
+
 /** Where its codes go, if its name does not say so. */
 export const addressOf = (one) => (givenName(one) ? one.email || one.destination : undefined);
 
 async function update(authenticator, change, text) {
   await call('PATCH', `/mfa/authenticators/${encodeURIComponent(authenticator.id)}`, { bearer: bearer(), body: change });
-  await refresh().catch(() => {});
+  // What was changed is known without the list.
+  const changed = (one) => ({ ...one, ...(change.preferred && { preferred: undefined }), ...(one.id === authenticator.id && change) });
+  await refresh().catch(() => set({ authenticators: state.authenticators.map(changed) }));
   set({ notice: { kind: 'ok', text } });
 }
 
 /** Gives it a name; an empty one takes its name from it. */
-export const rename = (authenticator, name) => update(authenticator, { name }, name ? `It is called ${name} from now on.` : 'It has no name any more.');
+export const rename = (authenticator, name) => update(authenticator, { name }, name ? `It is called \u2068${name}\u2069 from now on.` : 'It has no name any more.');
 
 /** Whether a sign-in asks for it first. */
 export const prefer = (authenticator, preferred) => update(authenticator, { preferred },
-  preferred ? `${nameOf(authenticator)} is asked for first from now on.` : 'From now on a sign-in asks what to use.');
+  preferred ? `${said(authenticator)} is asked for first from now on.` : 'From now on a sign-in asks what to use.');
 
 export async function remove(authenticator) {
   await call('DELETE', `/mfa/authenticators/${encodeURIComponent(authenticator.id)}`, { bearer: bearer() })
     // A first try whose answer was lost has removed it.
     .catch((error) => { if (error.status !== 404) throw error; });
   await refresh().catch(() => set({ authenticators: state.authenticators.filter(({ id }) => id !== authenticator.id) }));
-  set({ notice: { kind: 'ok', text: `${nameOf(authenticator)} was removed.` } });
+  set({ notice: { kind: 'ok', text: `${said(authenticator)} was removed.` } });
 }
 
 /** Goes to the view that says what is over, and how to go on. */

@@ -20,8 +20,23 @@ impl Answer {
 
     /// What is printed.
     pub(crate) fn render(self, as_json: bool) -> String {
-        if as_json { self.json.to_string() } else { self.text }
+        if as_json { printable(&self.json.to_string()) } else { self.text }
     }
+}
+
+/// The same JSON, whose reader's terminal shows every character where it stands: what does not print, or turns the line
+/// around, is escaped. Such a character stands in a string.
+fn printable(json: &str) -> String {
+    let mut printed = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() || c.escape_debug().len() == 1 {
+            printed.push(c);
+        } else {
+            let mut units = [0; 2];
+            printed.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    printed
 }
 
 /// Why a command did not do its work, in one sentence.

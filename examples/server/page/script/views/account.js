@@ -1,7 +1,7 @@
 /* The account of somebody with both factors: the addresses in full, the apps, the recovery codes, and what can be changed. */
 
 import { $, h, icon } from '../dom.js';
-import { addressOf, associateApp, forget, givenName, isFew, leftText, nameOf, prefer, regenerate, remove, rename } from '../journey.js';
+import { addressOf, associateApp, forget, givenName, isFew, leftText, nameOf, prefer, regenerate, remove, rename, said } from '../journey.js';
 import { button, errorLine, field, heading, notice, run } from '../parts.js';
 import { go, signOut, state } from '../state.js';
 import { clock, momentOf } from '../time.js';
@@ -39,7 +39,7 @@ function settings(item, one, error) {
   const nameIt = button('Rename', 'link', () => naming(item, one, nameIt), { 'aria-label': `Rename ${name}` });
   const several = state.authenticators.filter((other) => other.active && other.authenticator_type !== 'recovery-code').length > 1;
   const first = one.active && (several || one.preferred) && button(one.preferred ? 'Ask each time' : 'Ask for it first', 'link',
-    () => run(first, 'One moment…', () => prefer(one, !one.preferred), error.show), { 'aria-label': one.preferred ? `Ask each time, not for ${name}` : `Ask for it first: ${name}` });
+    () => run(first, 'One moment…', async () => { await prefer(one, !one.preferred); $('view-title').focus(); }, error.show), { 'aria-label': one.preferred ? `Ask each time, not for ${name}` : `Ask for it first: ${name}` });
   return h('div', { class: 'row-more' }, h('div', { class: 'options' }, nameIt, first), error.node);
 }
 
@@ -59,7 +59,7 @@ function factorRow(one) {
   const last = state.authenticators.filter((other) => other.active && other.authenticator_type !== 'recovery-code').length === 1 && one.active;
   const ask = button('Remove', 'secondary small', () => question(item, ask, {
     label: `Remove ${name}?`,
-    text: last ? `Remove ${name}? It is your only second factor: your recovery codes go with it.` : app ? 'Remove this app? Its codes stop working at once.' : `Remove ${name}? No more codes will go there.`,
+    text: last ? `Remove ${said(one)}? It is your only second factor: your recovery codes go with it.` : app ? 'Remove this app? Its codes stop working at once.' : `Remove ${said(one)}? No more codes will go there.`,
     yes: 'Remove it', no: 'Keep it', busy: 'Removing…',
     action: async () => { await remove(one); $('view-title').focus(); },
   }), { 'aria-label': `Remove ${name}` });

@@ -12,7 +12,7 @@ import { go, set, signOut, state } from '../state.js';
 import { clock } from '../time.js';
 
 export function code() {
-  const { purpose, name, digits } = state.challenge;
+  const { purpose, name, destination, digits } = state.challenge;
   const long = digits > 9;
   const more = isElevated();
   const left = h('p', { class: 'hint', id: 'attempts', hidden: true });
@@ -110,7 +110,7 @@ export function code() {
   return {
     step: more ? 2 : 1, title: 'Enter the code', focus: input,
     body: [
-      heading('Check your email', h('span', {}, 'We sent a code to ', h('strong', {}, name), '.')),
+      heading('Check your email', h('span', {}, 'We sent a code to ', h('strong', { dir: 'auto' }, name), destination && `, ${destination}`, '.')),
       long && notice('info', `Many wrong codes were entered for this account, so this code has ${digits} digits, in groups of four.`),
       node,
       h('div', { class: 'options' },

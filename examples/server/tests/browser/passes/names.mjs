@@ -19,13 +19,14 @@ export async function names(visitor) {
   await visitor.press('Rename second@example.com');
   await page.fill('input[id^=name-]', '<b>Work</b> & play');
   await page.keyboard.press('Enter');
-  await visitor.see('it is said', '#card .notice', /It is called <b>Work<\/b> & play from now on/);
+  await visitor.see('it is said', '#card .notice', /It is called \u2068<b>Work<\/b> & play\u2069 from now on/);
   await visitor.eventually('the name takes the place of the address', async () => {
     const seen = await rows();
     return seen.join() === 'user@example.com,<b>Work</b> & play' || seen;
   });
   await visitor.see('the address stands beside it', '.row:has(.row-form), .row[data-id^=email]:nth-child(2) .row-meta', /second@example\.com/);
   await visitor.press('Ask for it first: user@example.com');
+  await visitor.focused('the focus is not lost', '#view-title');
   await visitor.see('it is marked', '.row[data-id^=email] .row-meta', /Asked for first/);
   await visitor.sound('names and a preference');
   await visitor.step('prefer', []);
@@ -41,6 +42,7 @@ export async function names(visitor) {
   await visitor.sound('a choice of names');
   await page.locator('button.row').nth(1).click();
   await visitor.view('Check your email');
+  await visitor.see('the address stands beside the name', '#card', /code to <b>Work<\/b> & play, seco\*\*@exam\*+\./);
   await visitor.enter(await visitor.code(4));
   await visitor.view('You are signed in');
 
