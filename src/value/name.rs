@@ -7,10 +7,10 @@
 
 use core::fmt;
 
-use crate::value::text::Text;
+use crate::value::{text::Text, user_input::is_invisible};
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $min:literal..=$max:literal) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $min:literal..=$max:literal $(, $rule:ident)?) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Text);
@@ -33,7 +33,7 @@ macro_rules! name {
                 } else if has_control(text) {
                     Some(NameErrorKind::ControlCharacter)
                 } else {
-                    None
+                    None$(.or_else(|| $rule(text)))?
                 };
                 problem.map_or_else(|| Ok(Self(Text::from(text))), |problem| Err(NameError { what: $what, problem }))
             }
@@ -112,8 +112,9 @@ name! {
 name! {
     /// What a person calls an authenticator, such as `work phone`: `name` in Auth0's API.
     ///
-    /// It is text that a user typed. Whatever shows it escapes it, and keeps its direction to itself.
-    AuthenticatorName, "name", 1..=128
+    /// It is text that a user typed: it must show something, and is not blanks and invisible characters alone.
+    /// Whatever shows it escapes it, and keeps its direction to itself.
+    AuthenticatorName, "name", 1..=128, must_show
 }
 
 impl Default for Audience {
@@ -158,6 +159,8 @@ pub enum NameErrorKind {
     },
     /// It contains a control character.
     ControlCharacter,
+    /// It shows nothing: it consists of white space and invisible characters.
+    Blank,
     /// It contains a character outside the alphabet of its kind.
     Alphabet,
 }
@@ -169,6 +172,7 @@ impl fmt::Display for NameError {
             NameErrorKind::Empty => f.write_str("is empty"),
             NameErrorKind::TooLong { max_bytes } => write!(f, "is longer than {max_bytes} bytes"),
             NameErrorKind::ControlCharacter => f.write_str("contains a control character"),
+            NameErrorKind::Blank => f.write_str("shows nothing but blanks"),
             NameErrorKind::Alphabet => f.write_str("contains a character outside [a-z0-9_-]"),
         }
     }
@@ -180,6 +184,11 @@ impl core::error::Error for NameError {}
 fn has_control(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_control())
         || (!text.is_ascii() && text.chars().any(char::is_control))
+}
+
+/// The problem of a text that shows nothing.
+fn must_show(text: &str) -> Option<NameErrorKind> {
+    text.chars().all(|c| c.is_whitespace() || is_invisible(c)).then_some(NameErrorKind::Blank)
 }
 
 /// The label of a purpose of the host's own, such as `password-reset`: 1 to 32 bytes of `[a-z0-9_-]`.
@@ -254,6 +263,17 @@ mod tests {
         assert_eq!(ClientId::new("a\nb").map_err(|e| e.problem()), Err(NameErrorKind::ControlCharacter));
         assert!(ClientId::new("a\u{a0}b").is_ok());
         assert_eq!(ClientId::new("a\u{85}b").map_err(|e| e.problem()), Err(NameErrorKind::ControlCharacter));
+    }
+
+    #[test]
+    fn what_a_person_calls_an_authenticator_shows_something() {
+        for blank in [" ", "\u{3000}", "\u{200b}", "\u{2800}\u{202e}", "\u{feff} \u{ad}"] {
+            let problem = AuthenticatorName::new(blank).map_err(|e| e.problem());
+            assert_eq!(problem, Err(NameErrorKind::Blank), "{blank:?}");
+        }
+        assert!(AuthenticatorName::new(" \u{200b}x").is_ok());
+        assert_eq!(AuthenticatorName::new("").map_err(|e| e.problem()), Err(NameErrorKind::Empty));
+        assert!(Subject::new(" ").is_ok(), "what the host calls an account is the host's");
     }
 
     #[test]

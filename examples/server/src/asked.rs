@@ -120,7 +120,10 @@ fn invalid(error: &'static str, what: &str, problem: NameError) -> Refusal {
     let mut refusal = Refusal::new(400, error, "");
     refusal.error_description = Cow::Owned(match problem.problem() {
         NameErrorKind::TooLong { max_bytes } => format!("The {what} is longer than {max_bytes} bytes."),
-        NameErrorKind::Empty | NameErrorKind::ControlCharacter | NameErrorKind::Alphabet => {
+        NameErrorKind::Empty
+        | NameErrorKind::ControlCharacter
+        | NameErrorKind::Blank
+        | NameErrorKind::Alphabet => {
             format!("The {what} is invalid.")
         }
         _ => format!("The {what} is invalid."),

@@ -204,8 +204,16 @@ fn flag_of(pairs: &[(String, Value)], name: &str) -> Option<bool> {
 }
 
 /// Whether an authenticator can be called so.
-fn is_name(text: &str) -> bool {
-    (1..=128).contains(&text.len()) && !text.chars().any(char::is_control)
+/// Whether a text is what a person may call an authenticator; none if that depends on what a character shows.
+fn is_name(text: &str) -> Option<bool> {
+    if !(1..=128).contains(&text.len()) || text.chars().any(char::is_control) {
+        return Some(false);
+    }
+    let shows_nothing = |c: char| c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}');
+    match text.chars().any(|c| c.is_ascii_graphic()) {
+        true => Some(true),
+        false => text.chars().all(shows_nothing).then_some(false),
+    }
 }
 
 fn text(parameter: Option<&Parameter>) -> Option<&str> {
@@ -403,10 +411,14 @@ fn associate(body: &[u8], form: bool) {
         assert_eq!(text(given.name.as_ref()), said(pairs, "name"));
     }
     match given.name() {
-        Ok(name) => assert_eq!(name.as_ref().map(AuthenticatorName::as_str), text(given.name.as_ref())),
+        Ok(name) => {
+            let name = name.as_ref().map(AuthenticatorName::as_str);
+            assert_eq!(name, text(given.name.as_ref()));
+            assert_ne!(name.and_then(is_name), Some(false));
+        }
         Err(refusal) => {
             documented(&refusal, &["invalid_request"]);
-            assert!(text(given.name.as_ref()).is_some_and(|name| !is_name(name)));
+            assert!(text(given.name.as_ref()).is_some_and(|name| is_name(name) != Some(true)));
         }
     }
     let by_message = types.iter().any(|kind| kind == "oob");
@@ -441,12 +453,13 @@ fn update(body: &[u8], form: bool) {
     match (given.update(), name, given.preferred) {
         (Ok(AuthenticatorUpdate::Name(read)), Some(name), None) => {
             assert_eq!(read.as_ref().map(AuthenticatorName::as_str), name);
+            assert_ne!(name.and_then(is_name), Some(false));
         }
         (Ok(AuthenticatorUpdate::Preferred(read)), None, Some(preferred)) => assert_eq!(read, preferred),
         (Err(refusal), name, preferred) => {
             documented(&refusal, &["invalid_request"]);
             let one = name.is_some() != preferred.is_some();
-            assert!(!one || name.flatten().is_some_and(|name| !is_name(name)), "{refusal}");
+            assert!(!one || name.flatten().is_some_and(|name| is_name(name) != Some(true)), "{refusal}");
         }
         (Ok(other), ..) => panic!("not what was asked for: {other:?}"),
     }
