@@ -2,11 +2,12 @@
 
 pub(crate) mod base32;
 pub(crate) mod base64url;
-pub(crate) mod counter_mac;
+pub(crate) mod block_mac;
 pub(crate) mod declassify;
 pub(crate) mod entropy;
 pub(crate) mod mac;
 pub(crate) mod seed;
 #[cfg(feature = "serde")]
 pub(crate) mod stored_bytes;
+pub(crate) mod transcript;
 pub(crate) mod wipe;

@@ -1,175 +1,25 @@
-//! Messages as they are hashed: a row of length-prefixed fields, so that no byte can slide from one into the next.
+//! HMAC-SHA-256 of a message, and its tag.
 //!
-//! Fields are gathered, so that the hash takes whole blocks and seldom more than one piece. What is gathered may be
-//! secret and is erased; that a tag or a digest is compared in constant time is for whoever has it.
+//! A key is absorbed once, and its two states begin every message. A tag is secret until it is compared, in constant
+//! time. This module must never show a key or a tag.
 
 use core::fmt;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Digest as _, Sha256, digest::Update};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::crypto::{
+    block_mac::{CounterMac as _, Sha256Mac},
     declassify::declassify,
-    wipe::{SecretArray, wipe},
+    transcript::{Begin, State, Transcript, bytes_of},
+    wipe::{SecretArray, wipe, wipe_words},
 };
 
-/// Longer than almost every message.
-const BUFFER: usize = 256;
-
-/// What begins the hash of a message: a key, or nothing.
-pub(crate) trait Begin {
-    type Hash: Update + Clone;
-
-    fn begin(&self) -> Self::Hash;
-}
-
-impl<B: Begin> Begin for &B {
-    type Hash = B::Hash;
-
-    #[inline]
-    fn begin(&self) -> Self::Hash {
-        (*self).begin()
-    }
-}
-
-/// A plain SHA-256.
+/// HMAC-SHA-256 with its key already absorbed: computed once, used for each message.
 #[derive(Clone)]
-pub(crate) struct Unkeyed;
-
-impl Begin for Unkeyed {
-    type Hash = Sha256;
-
-    fn begin(&self) -> Sha256 {
-        Sha256::new()
-    }
-}
-
-/// A message. The hash begins when the message is whole, or when the buffer is full before that: until then there is
-/// no state of it to move.
-#[derive(Clone)]
-pub(crate) struct Transcript<B: Begin> {
-    beginning: B,
-    begun: Option<B::Hash>,
-    buffer: [u8; BUFFER],
-    used: usize,
-}
-
-impl<B: Begin> Transcript<B> {
-    #[inline]
-    pub(crate) const fn new(beginning: B) -> Self {
-        Self { beginning, begun: None, buffer: [0; BUFFER], used: 0 }
-    }
-
-    /// Adds F(`bytes`): a four-byte big-endian length and the bytes.
-    #[inline]
-    pub(crate) fn field(&mut self, bytes: &[u8]) -> &mut Self {
-        self.joined(&[bytes])
-    }
-
-    /// Adds a field whose length is known when this is compiled.
-    #[inline]
-    pub(crate) fn fixed<const N: usize>(&mut self, bytes: &[u8; N]) -> &mut Self {
-        self.length(N);
-        self.array(bytes);
-        self
-    }
-
-    /// Adds one field that is given in pieces.
-    #[inline]
-    pub(crate) fn joined(&mut self, pieces: &[&[u8]]) -> &mut Self {
-        self.length(pieces.iter().fold(0, |sum, piece| piece.len().saturating_add(sum)));
-        pieces.iter().for_each(|piece| self.raw(piece));
-        self
-    }
-
-    /// Adds one field that is given in two pieces, the second of a known length.
-    #[inline]
-    pub(crate) fn prefixed<const N: usize>(&mut self, prefix: &[u8], bytes: &[u8; N]) -> &mut Self {
-        self.length(N.saturating_add(prefix.len()));
-        self.raw(prefix);
-        self.array(bytes);
-        self
-    }
-
-    #[inline]
-    fn length(&mut self, length: usize) {
-        self.array(&length_prefix(length));
-    }
-
-    #[inline]
-    fn array<const N: usize>(&mut self, bytes: &[u8; N]) {
-        let room = self.buffer.get_mut(self.used..).and_then(<[u8]>::first_chunk_mut);
-        if let Some(slots) = room {
-            *slots = *bytes;
-            self.used = self.used.saturating_add(N);
-        } else {
-            self.pass_on(bytes);
-        }
-    }
-
-    #[inline]
-    fn raw(&mut self, bytes: &[u8]) {
-        let end = self.used.saturating_add(bytes.len());
-        if let Some(slots) = self.buffer.get_mut(self.used..end) {
-            slots.copy_from_slice(bytes);
-            self.used = end;
-        } else {
-            self.pass_on(bytes);
-        }
-    }
-
-    /// Hashes what was gathered, and then these.
-    #[cold]
-    fn pass_on(&mut self, bytes: &[u8]) {
-        let mut hash = self.hash();
-        hash.update(bytes);
-        self.begun = Some(hash);
-    }
-
-    /// The hash of what was gathered.
-    #[inline]
-    fn hash(&mut self) -> B::Hash {
-        let mut hash = self.begun.take().unwrap_or_else(|| self.beginning.begin());
-        if let Some(gathered) = self.buffer.get_mut(..self.used) {
-            hash.update(gathered);
-            wipe(gathered);
-        }
-        self.used = 0;
-        hash
-    }
-}
-
-/// How many bytes stand before a field.
-pub(crate) const LENGTH: usize = 4;
-
-/// What stands before a field of so many bytes. No caller has one near 4 GiB: every name, address and token is bounded far below.
-#[inline]
-pub(crate) fn length_prefix(length: usize) -> [u8; LENGTH] {
-    u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
-}
-
-impl<B: Begin<Hash = Hmac<Sha256>>> Transcript<B> {
-    /// Ends the message with its MAC.
-    #[inline]
-    pub(crate) fn tag(&mut self) -> Tag {
-        Tag(self.hash().finalize().into_bytes().into())
-    }
-}
-
-impl Transcript<Unkeyed> {
-    /// Ends the message with its digest.
-    pub(crate) fn digest(&mut self) -> [u8; 32] {
-        self.hash().finalize().into()
-    }
-}
-
-/// HMAC-SHA-256 with its key already absorbed: computed once, cloned for each message.
-#[derive(Clone)]
-pub(crate) struct MacKey(Hmac<Sha256>);
+pub(crate) struct MacKey(Sha256Mac);
 
 impl MacKey {
     pub(crate) fn new(block: &[u8; 64]) -> Self {
-        Self(Hmac::new(block.into()))
+        Self(Sha256Mac::new(block))
     }
 
     /// Begins a message.
@@ -180,16 +30,28 @@ impl MacKey {
 
     /// The MAC of one field that has its length before it already.
     pub(crate) fn tag_of(&self, framed: &[u8]) -> Tag {
-        Tag(self.begin().chain(framed).finalize().into_bytes().into())
+        Transcript::of(self, framed).finish()
     }
 }
 
 impl Begin for MacKey {
-    type Hash = Hmac<Sha256>;
+    type End = Tag;
+    /// That of the key.
+    const BLOCKS: usize = 1;
 
     #[inline]
-    fn begin(&self) -> Hmac<Sha256> {
-        self.0.clone()
+    fn begin(&self) -> State {
+        self.0.inner
+    }
+
+    #[inline]
+    fn end(&self, hash: &mut State) -> Tag {
+        let mut mac = self.0.outer;
+        Sha256Mac::end(&mut mac, hash);
+        wipe_words(hash);
+        let tag = Tag(bytes_of(&mac));
+        wipe_words(&mut mac);
+        tag
     }
 }
 
@@ -261,46 +123,7 @@ crate::crypto::stored_bytes::stored_as_bytes!(Tag);
 
 #[cfg(test)]
 mod tests {
-    use hmac::KeyInit as _;
-
     use super::*;
-
-    #[test]
-    fn long_fields_and_short_ones_hash_alike() {
-        let (key, keyed) = (MacKey::new(&[7; 64]), Hmac::<Sha256>::new(&[7; 64].into()));
-        let long = [9; 1000];
-        for place in 0..BUFFER {
-            let filler = alloc::vec![3; place];
-            let mut message = key.message();
-            message.field(&filler).fixed(b"a").field(&long).joined(&[b"b", b"", b"c"]).prefixed(b"d", b"e");
-            let (length, mut plain) = (u8::try_from(place).unwrap(), alloc::vec![0, 0, 0]);
-            plain.push(length);
-            plain.extend(&filler);
-            plain.extend([0, 0, 0, 1, b'a', 0, 0, 3, 0xe8]);
-            plain.extend(long);
-            plain.extend([0, 0, 0, 2, b'b', b'c', 0, 0, 0, 2, b'd', b'e']);
-            let expected = keyed.clone().chain_update(&plain).finalize().into_bytes();
-            assert_eq!(message.tag().0, <[u8; 32]>::from(expected), "{place}");
-            let mut message = Transcript::new(Unkeyed);
-            message.field(&filler).fixed(b"a").field(&long).joined(&[b"b", b"", b"c"]).prefixed(b"d", b"e");
-            assert_eq!(message.digest(), <[u8; 32]>::from(Sha256::digest(&plain)), "{place}");
-        }
-    }
-
-    #[test]
-    fn what_was_gathered_is_wiped_when_the_message_ends() {
-        use crate::crypto::wipe::tests::WIPED;
-
-        let before = WIPED.get();
-        let key = MacKey::new(&[7; 64]);
-        let mut message = key.message();
-        message.field(b"secret");
-        let tag = message.tag();
-        // The length and the bytes.
-        assert_eq!(WIPED.get() - before, 4 + 6);
-        drop(tag);
-        assert_eq!(WIPED.get() - before, 4 + 6 + 32);
-    }
 
     #[test]
     fn one_difference_does_not_undo_another() {

@@ -7,8 +7,9 @@
 
 use crate::{
     crypto::{
-        mac::{MacKey, Tag, Transcript, Unkeyed},
+        mac::{MacKey, Tag},
         seed::Seed,
+        transcript::{Transcript, Unkeyed},
     },
     value::{
         binding_code::{BindingCode, CodeForm},
@@ -64,14 +65,14 @@ fn binding_tag(key: &MacKey, binding: &Binding<'_>) -> Tag {
         .fixed(&binding.generation.to_be_bytes())
         .fixed(&[binding.form.digits()])
         .fixed(&binding.seed.0);
-    message.tag()
+    message.finish()
 }
 
 /// The tag of an `oob_code` over its prefix.
 pub(crate) fn oob_tag(key: &MacKey, subject: &Subject, prefix: &[u8]) -> Tag {
     let mut message = key.message();
     message.field(subject.as_bytes()).field(prefix);
-    message.tag()
+    message.finish()
 }
 
 /// What a link and the long code beside it are bound to.
@@ -95,7 +96,7 @@ pub(crate) fn proof_tag(
 ) -> Tag {
     let mut message = key.message();
     message.field(kind.as_bytes()).field(subject.as_bytes()).field(purpose.as_str().as_bytes()).fixed(stamp);
-    message.tag()
+    message.finish()
 }
 
 /// The tag of which a link carries the first 16 bytes.
@@ -108,7 +109,7 @@ pub(crate) fn link_tag(key: &MacKey, link: &LinkBinding<'_>) -> Tag {
         .field(link.purpose.as_str().as_bytes())
         .fixed(&link.generation.to_be_bytes())
         .fixed(&link.seed.0);
-    message.tag()
+    message.finish()
 }
 
 /// The long code beside a link: from a MAC of the same under a key of its own.
@@ -125,14 +126,14 @@ pub(crate) fn device_tag(
 ) -> Tag {
     let mut message = key.message();
     message.field(subject.as_bytes()).fixed(prefix).fixed(&seed.0);
-    message.tag()
+    message.finish()
 }
 
 /// The outer tag of a device's token. It takes no record to check it, so that a forged one loads none.
 pub(crate) fn device_outer_tag(key: &MacKey, subject: &Subject, prefix: &[u8; DEVICE_PREFIX_BYTES]) -> Tag {
     let mut message = key.message();
     message.field(subject.as_bytes()).fixed(prefix);
-    message.tag()
+    message.finish()
 }
 
 /// The tag of an `mfa_token` over its payload, which has its length before it.
@@ -154,7 +155,7 @@ pub(crate) fn recovery_issue(
         .prefixed(authenticator.prefix(), authenticator.device())
         .fixed(&seed.0)
         .fixed(&index.to_be_bytes());
-    RecoveryCode::from_tag(&message.tag())
+    RecoveryCode::from_tag(&message.finish())
 }
 
 /// The code that replaces a used one: the same whenever the same code is presented in the same transaction.
@@ -171,14 +172,14 @@ pub(crate) fn recovery_next(
         .prefixed(recovery.prefix(), recovery.device())
         .fixed(&transaction.0)
         .fixed(presented.symbols());
-    RecoveryCode::from_tag(&message.tag())
+    RecoveryCode::from_tag(&message.finish())
 }
 
 /// The stored form of a live recovery code.
 pub(crate) fn recovery_hash(key: &MacKey, subject: &Subject, code: &RecoveryCode) -> Tag {
     let mut message = key.message();
     message.field(subject.as_bytes()).fixed(code.symbols());
-    message.tag()
+    message.finish()
 }
 
 /// The secret of an authenticator of one-time passwords, in blocks of 32 bytes that are cut to what its
@@ -197,7 +198,7 @@ pub(crate) fn otp_secret(
             .prefixed(authenticator.prefix(), authenticator.device())
             .fixed(&seed.0)
             .fixed(&index.to_be_bytes());
-        message.tag()
+        message.finish()
     })
 }
 
@@ -205,14 +206,14 @@ pub(crate) fn otp_secret(
 pub(crate) fn destination_key(key: &MacKey, channel: &str, counting_form: &str) -> DestinationKey {
     let mut message = key.message();
     message.field(channel.as_bytes()).field(counting_form.as_bytes());
-    DestinationKey(*message.tag().first())
+    DestinationKey(*message.finish().first())
 }
 
 /// What a record carries of the context of its keys: SHA-256 over the context, first 8 bytes. No key enters it.
 pub(crate) fn tenant_tag(context: &str) -> TenantTag {
     let mut message = Transcript::new(Unkeyed);
     message.fixed(b"countersign/v1/tenant").field(context.as_bytes());
-    TenantTag(*message.digest().first_chunk().unwrap_or(&[0; 8]))
+    TenantTag(*message.finish().first_chunk().unwrap_or(&[0; 8]))
 }
 
 /// The stable id of an effect: SHA-256 over public facts, first 16 bytes. The kind comes in two pieces, so that one
@@ -233,5 +234,5 @@ pub(crate) fn effect_id(
         Some(sends) => message.fixed(&sends.to_be_bytes()),
         None => message.fixed(&[]),
     };
-    first_16(&message.digest())
+    first_16(&message.finish())
 }

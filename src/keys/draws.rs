@@ -5,11 +5,7 @@
 //! anew. Two values must never come from the same label and count.
 
 use crate::{
-    crypto::{
-        entropy::Entropy,
-        mac::{MacKey, Transcript},
-        seed::Seed,
-    },
+    crypto::{entropy::Entropy, mac::MacKey, seed::Seed, transcript::Transcript},
     value::{
         id::{AuthenticatorId, AuthenticatorKind, DeviceId, TransactionId},
         name::Subject,
@@ -41,7 +37,7 @@ impl Draws {
         message.field(label.as_bytes()).fixed(&self.count.to_be_bytes());
         // No command draws more than a few values.
         self.count = self.count.saturating_add(1);
-        *message.tag().first()
+        *message.finish().first()
     }
 
     pub(crate) fn seed(&mut self, label: &str) -> Seed {

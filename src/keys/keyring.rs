@@ -10,7 +10,8 @@ use time::OffsetDateTime;
 use crate::{
     crypto::{
         declassify::{declassify, declassify_id},
-        mac::{MacKey, Tag, Transcript},
+        mac::{MacKey, Tag},
+        transcript::Transcript,
         wipe::{SecretArray, wipe},
     },
     keys::derive,
@@ -90,7 +91,7 @@ impl Key {
     pub(crate) fn sub_key_bytes(&self, label: &str, context: &str) -> Tag {
         let mut message = Transcript::new(MacKey::new(&self.block));
         message.joined(&[b"countersign/v1/", label.as_bytes()]).field(context.as_bytes());
-        message.tag()
+        message.finish()
     }
 }
 
@@ -377,7 +378,7 @@ impl DurableKey {
 fn fingerprint(key: &Key) -> Tag {
     let mut message = Transcript::new(MacKey::new(&key.block));
     message.fixed(b"countersign/v1/fingerprint");
-    message.tag()
+    message.finish()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::{
     crypto::{
-        counter_mac::{CounterMac, CounterTag, Sha1Mac, Sha256Mac, Sha512Mac},
+        block_mac::{CounterMac, CounterTag, Sha1Mac, Sha256Mac, Sha512Mac},
         declassify::{declassify, declassify_place},
     },
     value::one_time_password::{OtpAlgorithm, SharedSecret},

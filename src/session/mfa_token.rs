@@ -11,7 +11,8 @@ use crate::{
     crypto::{
         base64url,
         declassify::declassify,
-        mac::{LENGTH, Tag, length_prefix},
+        mac::Tag,
+        transcript::{LENGTH, length_prefix},
         wipe::SecretArray,
     },
     keys::{
@@ -194,7 +195,11 @@ mod tests {
             let token = seal_token(keys.transient(), &claims);
             let (opened, wiped) = wiped_by(|| open_token(&keys, token.expose()));
             assert!(opened.is_some());
-            wiped
+            // What its MAC wipes hangs on where its last block ends.
+            let framed = LENGTH + token.expose().len() * 3 / 4 - 32;
+            let (_, of_the_mac) =
+                wiped_by(|| derive::token_tag(&keys.transient().token, &[0; 2 * MAX_TOKEN_BYTES][..framed]));
+            wiped - of_the_mac
         };
         let (short, long) = (LENGTH + base64url::room(192), LENGTH + base64url::room(MAX_TOKEN_BYTES));
         assert!(wiped(0) >= short);

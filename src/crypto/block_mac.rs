@@ -1,8 +1,8 @@
-//! HMAC (RFC 2104) of an eight-byte counter: all that the codes of an app or a device are made of.
+//! HMAC (RFC 2104) by whole blocks of its hash.
 //!
-//! The key and the message have one block each, so a MAC is two compressions of states that are computed once.
-//! Nothing of a key, of a state or of a MAC is left behind. This module must never branch on a key, or take one
-//! that is longer than a block.
+//! A key has one block, so both its states are computed once. Here is the MAC of an eight-byte counter, which has one
+//! block as well: all that the codes of an app or a device are made of. Nothing of a key, of a state or of a MAC is
+//! left behind. This module must never branch on a key, or take one that is longer than a block.
 
 use sha1::block_api::compress as compress_sha1;
 use sha2::block_api::{compress256, compress512};
@@ -47,9 +47,11 @@ macro_rules! counter_mac {
         $name:ident, $word:ty, $words:literal, $block:literal, $compress:path, $start:expr, $counter:expr,
         $first:expr
     ) => {
+        #[derive(Clone)]
         pub(crate) struct $name {
-            inner: [$word; $words],
-            outer: [$word; $words],
+            /// What the hash of a message begins with, and what the hash of that hash does.
+            pub(crate) inner: [$word; $words],
+            pub(crate) outer: [$word; $words],
         }
 
         impl $name {
@@ -64,7 +66,7 @@ macro_rules! counter_mac {
 
             /// Hashes a message of these words, which follows a block of the key.
             #[inline]
-            fn end<const N: usize>(state: &mut [$word; $words], message: &[$word; N]) {
+            pub(crate) fn end<const N: usize>(state: &mut [$word; $words], message: &[$word; N]) {
                 const BYTES: usize = size_of::<$word>();
                 let mut block = SecretArray::<$block>::new();
                 let (slots, _) = block.as_chunks_mut::<BYTES>();
@@ -131,20 +133,14 @@ counter_mac!(
     |mac: &[u32; 5]| *mac
 );
 
-// FIPS 180-4 section 5.3.3.
-counter_mac!(
-    Sha256Mac,
-    u32,
-    8,
-    64,
-    compress256,
-    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19],
-    halves,
-    |mac: &[u32; 8]| {
-        let [a, b, c, d, e, ..] = *mac;
-        [a, b, c, d, e]
-    }
-);
+/// FIPS 180-4 section 5.3.3.
+pub(crate) const SHA256_START: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+
+counter_mac!(Sha256Mac, u32, 8, 64, compress256, SHA256_START, halves, |mac: &[u32; 8]| {
+    let [a, b, c, d, e, ..] = *mac;
+    [a, b, c, d, e]
+});
 
 // FIPS 180-4 section 5.3.5.
 counter_mac!(

@@ -1,0 +1,335 @@
+//! Messages as they are hashed: a row of length-prefixed fields, so that no byte can slide from one into the next.
+//!
+//! Fields are gathered, and padded where they lie (FIPS 180-4 section 5.1.1): the hash takes whole blocks, and seldom
+//! more than once. What is gathered may be secret and is erased. This module must never compare anything.
+
+use sha2::block_api::compress256;
+
+use crate::crypto::{
+    block_mac::SHA256_START,
+    wipe::{wipe, wipe_words},
+};
+
+/// SHA-256 between two blocks.
+pub(crate) type State = [u32; 8];
+
+/// The bytes of a block.
+const BLOCK: usize = 64;
+
+/// Longer than almost every message: whole blocks.
+const BUFFER: usize = 4 * BLOCK;
+
+/// What stands behind a message at least: a bit, and its length in bits.
+const PADDING: usize = 1 + size_of::<u64>();
+
+/// What begins and ends the hash of a message: a key, or nothing.
+pub(crate) trait Begin {
+    /// What the hash becomes.
+    type End;
+    /// How many blocks went before the message.
+    const BLOCKS: usize;
+
+    fn begin(&self) -> State;
+
+    /// Ends with the hash, and wipes it.
+    fn end(&self, hash: &mut State) -> Self::End;
+}
+
+impl<B: Begin> Begin for &B {
+    type End = B::End;
+    const BLOCKS: usize = B::BLOCKS;
+
+    #[inline]
+    fn begin(&self) -> State {
+        (*self).begin()
+    }
+
+    #[inline]
+    fn end(&self, hash: &mut State) -> B::End {
+        (*self).end(hash)
+    }
+}
+
+/// A plain SHA-256.
+#[derive(Clone)]
+pub(crate) struct Unkeyed;
+
+impl Begin for Unkeyed {
+    type End = [u8; 32];
+    const BLOCKS: usize = 0;
+
+    #[inline]
+    fn begin(&self) -> State {
+        SHA256_START
+    }
+
+    #[inline]
+    fn end(&self, hash: &mut State) -> [u8; 32] {
+        let digest = bytes_of(hash);
+        wipe_words(hash);
+        digest
+    }
+}
+
+/// A message.
+#[derive(Clone)]
+pub(crate) struct Transcript<B> {
+    beginning: B,
+    buffer: [u8; BUFFER],
+    used: usize,
+    /// The hash of what no longer lies in the buffer, and how many bytes that was.
+    begun: State,
+    passed: usize,
+}
+
+impl<B> Transcript<B> {
+    #[inline]
+    pub(crate) const fn new(beginning: B) -> Self {
+        Self { beginning, buffer: [0; BUFFER], used: 0, begun: [0; 8], passed: 0 }
+    }
+}
+
+impl<B: Begin> Transcript<B> {
+    /// A message that begins with these bytes. Their whole blocks are hashed where they lie.
+    #[inline]
+    pub(crate) fn of(beginning: B, bytes: &[u8]) -> Self {
+        let mut message = Self::new(beginning);
+        let (blocks, rest) = bytes.as_chunks();
+        if !blocks.is_empty() {
+            let mut hash = message.state();
+            compress256(&mut hash, blocks);
+            message.keep(&mut hash, blocks.as_flattened().len());
+        }
+        message.raw(rest);
+        message
+    }
+
+    /// Adds F(`bytes`): a four-byte big-endian length and the bytes.
+    #[inline]
+    pub(crate) fn field(&mut self, bytes: &[u8]) -> &mut Self {
+        self.joined(&[bytes])
+    }
+
+    /// Adds a field whose length is known when this is compiled.
+    #[inline]
+    pub(crate) fn fixed<const N: usize>(&mut self, bytes: &[u8; N]) -> &mut Self {
+        self.length(N);
+        self.array(bytes);
+        self
+    }
+
+    /// Adds one field that is given in pieces.
+    #[inline]
+    pub(crate) fn joined(&mut self, pieces: &[&[u8]]) -> &mut Self {
+        self.length(pieces.iter().fold(0, |sum, piece| piece.len().saturating_add(sum)));
+        pieces.iter().for_each(|piece| self.raw(piece));
+        self
+    }
+
+    /// Adds one field that is given in two pieces, the second of a known length.
+    #[inline]
+    pub(crate) fn prefixed<const N: usize>(&mut self, prefix: &[u8], bytes: &[u8; N]) -> &mut Self {
+        self.length(N.saturating_add(prefix.len()));
+        self.raw(prefix);
+        self.array(bytes);
+        self
+    }
+
+    /// Adds bytes without their length.
+    #[inline]
+    fn raw(&mut self, bytes: &[u8]) {
+        let end = self.used.saturating_add(bytes.len());
+        if let Some(slots) = self.buffer.get_mut(self.used..end) {
+            slots.copy_from_slice(bytes);
+            self.used = end;
+        } else {
+            self.pass_on(bytes);
+        }
+    }
+
+    /// Ends the message.
+    #[inline]
+    pub(crate) fn finish(&mut self) -> B::End {
+        if self.used.saturating_add(PADDING) > BUFFER {
+            self.hash_blocks();
+        }
+        let length = BLOCK.saturating_mul(B::BLOCKS).saturating_add(self.passed).saturating_add(self.used);
+        let padded = self.used.saturating_add(PADDING).saturating_add(BLOCK - 1) & !(BLOCK - 1);
+        if let Some(slot) = self.buffer.get_mut(self.used) {
+            *slot = 0x80;
+        }
+        let mut hash = self.state();
+        if let Some(blocks) = self.buffer.get_mut(..padded) {
+            if let Some(slots) = blocks.last_chunk_mut() {
+                *slots = u64::try_from(length).unwrap_or(0).saturating_mul(8).to_be_bytes();
+            }
+            compress256(&mut hash, blocks.as_chunks().0);
+            wipe(blocks);
+        }
+        (self.used, self.passed) = (0, 0);
+        self.beginning.end(&mut hash)
+    }
+
+    #[inline]
+    fn length(&mut self, length: usize) {
+        self.array(&length_prefix(length));
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self, bytes: &[u8; N]) {
+        let room = self.buffer.get_mut(self.used..).and_then(<[u8]>::first_chunk_mut);
+        if let Some(slots) = room {
+            *slots = *bytes;
+            self.used = self.used.saturating_add(N);
+        } else {
+            self.pass_on(bytes);
+        }
+    }
+
+    /// Adds what does not fit into the buffer, which is hashed whenever it is full.
+    #[cold]
+    fn pass_on(&mut self, bytes: &[u8]) {
+        let mut left = bytes;
+        while !left.is_empty() {
+            if self.used == BUFFER {
+                self.hash_blocks();
+            }
+            let slots = self.buffer.get_mut(self.used..).unwrap_or_default();
+            let (now, later) = left.split_at(left.len().min(slots.len()));
+            slots.iter_mut().zip(now).for_each(|(slot, byte)| *slot = *byte);
+            self.used = self.used.saturating_add(now.len());
+            left = later;
+        }
+    }
+
+    /// Hashes the whole blocks of the buffer; what is behind them begins it.
+    #[cold]
+    fn hash_blocks(&mut self) {
+        let mut hash = self.state();
+        let whole = self.used & !(BLOCK - 1);
+        compress256(&mut hash, self.buffer.get(..whole).unwrap_or_default().as_chunks().0);
+        self.buffer.copy_within(whole..self.used, 0);
+        self.used = self.used.saturating_sub(whole);
+        wipe(self.buffer.get_mut(self.used..).unwrap_or_default());
+        self.keep(&mut hash, whole);
+    }
+
+    #[inline]
+    fn keep(&mut self, hash: &mut State, passed: usize) {
+        self.begun = *hash;
+        wipe_words(hash);
+        self.passed = self.passed.saturating_add(passed);
+    }
+
+    /// The hash of what was passed on.
+    #[inline]
+    fn state(&mut self) -> State {
+        if self.passed == 0 {
+            return self.beginning.begin();
+        }
+        let hash = self.begun;
+        wipe_words(&mut self.begun);
+        hash
+    }
+}
+
+/// How many bytes stand before a field.
+pub(crate) const LENGTH: usize = 4;
+
+/// What stands before a field of so many bytes. No caller has one near 4 GiB: every name, address and token is bounded far below.
+#[inline]
+pub(crate) fn length_prefix(length: usize) -> [u8; LENGTH] {
+    u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+/// A hash, as bytes.
+#[inline]
+pub(crate) fn bytes_of(hash: &State) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    let (slots, _) = bytes.as_chunks_mut();
+    slots.iter_mut().zip(hash).for_each(|(slot, word)| *slot = word.to_be_bytes());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{mac::MacKey, wipe::tests::wiped_by};
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+    use sha2::{Digest as _, Sha256};
+
+    #[test]
+    fn long_fields_and_short_ones_hash_alike() {
+        let (key, keyed) = (MacKey::new(&[7; 64]), Hmac::<Sha256>::new(&[7; 64].into()));
+        for long in [0, 1, 63, 64, 65, 200, 1000] {
+            let long = alloc::vec![9; long];
+            for place in 0..2 * BUFFER {
+                let filler = alloc::vec![3; place];
+                let mut plain = length_prefix(place).to_vec();
+                plain.extend(&filler);
+                plain.extend([0, 0, 0, 1, b'a']);
+                plain.extend(length_prefix(long.len()));
+                plain.extend(&long);
+                plain.extend([0, 0, 0, 2, b'b', b'c', 0, 0, 0, 2, b'd', b'e']);
+                let expected: [u8; 32] = keyed.clone().chain_update(&plain).finalize().into_bytes().into();
+                let mut message = key.message();
+                message
+                    .field(&filler)
+                    .fixed(b"a")
+                    .field(&long)
+                    .joined(&[b"b", b"", b"c"])
+                    .prefixed(b"d", b"e");
+                assert_eq!(message.finish().0, expected, "{place} {}", long.len());
+                assert_eq!(key.tag_of(&plain).0, expected, "{place} {}", long.len());
+                let mut message = Transcript::new(Unkeyed);
+                message
+                    .field(&filler)
+                    .fixed(b"a")
+                    .field(&long)
+                    .joined(&[b"b", b"", b"c"])
+                    .prefixed(b"d", b"e");
+                assert_eq!(
+                    message.finish(),
+                    <[u8; 32]>::from(Sha256::digest(&plain)),
+                    "{place} {}",
+                    long.len()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn each_length_is_padded() {
+        let mut message = Transcript::new(Unkeyed);
+        for length in 0..3 * BUFFER {
+            let plain = alloc::vec![5; length];
+            // A message that has ended begins anew.
+            message.raw(&plain);
+            assert_eq!(message.finish(), <[u8; 32]>::from(Sha256::digest(&plain)), "{length}");
+        }
+    }
+
+    #[test]
+    fn what_was_gathered_is_wiped_when_the_message_ends() {
+        let key = MacKey::new(&[7; 64]);
+        let mut message = key.message();
+        message.field(b"secret");
+        let (tag, wiped) = wiped_by(|| message.finish());
+        // The block of the message, that of its hash, the hash and the MAC.
+        assert_eq!(wiped, BLOCK + BLOCK + 32 + 32);
+        assert_eq!((message.buffer, message.used), ([0; BUFFER], 0));
+        assert_eq!(wiped_by(|| drop(tag)).1, 32);
+    }
+
+    #[test]
+    fn what_was_passed_on_is_wiped() {
+        let mut message = Transcript::new(Unkeyed);
+        let ((), wiped) = wiped_by(|| message.raw(&[7; BUFFER + 10]));
+        // The whole buffer, of which nothing is left, and the hash on its way to the next block.
+        assert_eq!(wiped, BUFFER + 32);
+        assert_eq!((message.buffer[9], message.buffer[10..].iter().max()), (7, Some(&0)));
+        let (_, wiped) = wiped_by(|| message.finish());
+        assert_eq!(wiped, BLOCK + 32 + 32);
+        assert_eq!((message.buffer, message.begun), ([0; BUFFER], [0; 8]));
+    }
+}
