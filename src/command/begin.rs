@@ -94,7 +94,9 @@ impl Verifier {
         now: OffsetDateTime,
     ) -> Result<Session, Denial> {
         let now = Millis::from(now);
-        let claims = mfa_token::open_token(&self.keys, mfa_token).ok_or(Denial::MalformedToken)?;
+        let Some(claims) = mfa_token::open_token(&self.keys, mfa_token) else {
+            return Err(Denial::MalformedToken);
+        };
         let TokenClaims { first_factor, transaction, begun, expires } = claims;
         let too_new = begun > now.after(CLOCK_LEEWAY_MS);
         if too_new || expires.since(begun) > instant::span(self.policy.settings().token_lifetime) {

@@ -242,12 +242,14 @@ pub(crate) fn length_prefix(length: usize) -> [u8; LENGTH] {
     u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
 }
 
-/// A hash, as bytes.
+/// A hash, as bytes. They are written as they are compared: by eight.
 #[inline]
 pub(crate) fn bytes_of(hash: &State) -> [u8; 32] {
     let mut bytes = [0; 32];
-    let (slots, _) = bytes.as_chunks_mut();
-    slots.iter_mut().zip(hash).for_each(|(slot, word)| *slot = word.to_be_bytes());
+    let ((slots, _), (pairs, _)) = (bytes.as_chunks_mut(), hash.as_chunks());
+    for (slot, [high, low]) in slots.iter_mut().zip(pairs) {
+        *slot = (u64::from(*high) << 32 | u64::from(*low)).to_be_bytes();
+    }
     bytes
 }
 

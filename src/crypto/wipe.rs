@@ -28,7 +28,11 @@ pub(crate) struct SecretArray<const N: usize>([u8; N]);
 
 impl<const N: usize> SecretArray<N> {
     pub(crate) const fn new() -> Self {
-        Self([0; N])
+        Self::of([0; N])
+    }
+
+    pub(crate) const fn of(bytes: [u8; N]) -> Self {
+        Self(bytes)
     }
 }
 

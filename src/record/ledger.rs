@@ -275,11 +275,10 @@ pub(crate) struct Bucket(Millis);
 impl Bucket {
     /// When the bucket has one again, if it has none now.
     pub(super) fn empty(self, rate: Rate, now: Millis) -> Option<Empty> {
-        let spare = rate.every_ms().saturating_mul(u64::from(rate.burst().saturating_sub(1)));
-        let honest = rate.span_ms().saturating_add(CLOCK_LEEWAY_MS);
-        (!self.holds(1, rate, now)).then(|| Empty {
-            until: Millis(self.0.0.saturating_sub(spare)),
-            beyond: self.0.since(now) > honest,
+        (!self.holds(1, rate, now)).then(|| {
+            let spare = rate.every_ms().saturating_mul(u64::from(rate.burst().saturating_sub(1)));
+            let honest = rate.span_ms().saturating_add(CLOCK_LEEWAY_MS);
+            Empty { until: Millis(self.0.0.saturating_sub(spare)), beyond: self.0.since(now) > honest }
         })
     }
 

@@ -111,12 +111,12 @@ fn read_token(keys: &KeyRing, text: &str, buffer: &mut [u8]) -> Option<TokenClai
     if !declassify(derive::token_tag(&key.token, framed).matches(&Tag(*tag))) {
         return None;
     }
-    claims(rest).filter(|claims| key.was_in_use(claims.begun))
+    claims(key, rest)
 }
 
 /// Reads what was authenticated. A function of its own, which nothing enters before the verdict.
 #[inline(never)]
-fn claims(payload: &[u8]) -> Option<TokenClaims> {
+fn claims(key: &TransientKey, payload: &[u8]) -> Option<TokenClaims> {
     let (subject, rest) = text_field(payload)?;
     let (client, rest) = text_field(rest)?;
     let (audience, rest) = text_field(rest)?;
@@ -125,18 +125,21 @@ fn claims(payload: &[u8]) -> Option<TokenClaims> {
     let (epoch, rest) = rest.split_first_chunk::<8>()?;
     let (begun, rest) = rest.split_first_chunk::<8>()?;
     let expires: &[u8; 8] = rest.try_into().ok()?;
-    let first_factor = FirstFactor {
-        subject: Subject::new(subject).ok()?,
-        // None is written as the empty text, which is the name of no client.
-        client: if client.is_empty() { None } else { Some(ClientId::new(client).ok()?) },
-        audience: Audience::new(audience).ok()?,
-        scope: Scope::new(scope).ok()?,
-        epoch: Epoch(u64::from_be_bytes(*epoch)),
-    };
+    let begun = Millis(u64::from_be_bytes(*begun));
+    if !key.was_in_use(begun) {
+        return None;
+    }
     Some(TokenClaims {
-        first_factor,
+        first_factor: FirstFactor {
+            subject: Subject::sealed(subject),
+            // None is written as the empty text, which is the name of no client.
+            client: if client.is_empty() { None } else { Some(ClientId::sealed(client)) },
+            audience: Audience::sealed(audience),
+            scope: Scope::sealed(scope),
+            epoch: Epoch(u64::from_be_bytes(*epoch)),
+        },
         transaction: TransactionId(*transaction),
-        begun: Millis(u64::from_be_bytes(*begun)),
+        begun,
         expires: Millis(u64::from_be_bytes(*expires)),
     })
 }

@@ -98,17 +98,25 @@ impl BindingCode {
             CodeForm::Short(_) => first % 1_000_000,
         };
         let length = form.digits().clamp(Self::MIN_DIGITS, Self::MAX_DIGITS);
-        let mut code = Self { digits: SecretArray::new(), length };
-        write_digits(number, code.digits.iter_mut().take(usize::from(length)));
-        code
+        let unused = 10_u32.saturating_sub(length.into()).saturating_mul(8);
+        Self::of(ten_digits(number).unbounded_shr(unused), [0; 4], length)
     }
 
-    fn long(halves: [u64; 2]) -> Self {
-        let mut code = Self { digits: SecretArray::new(), length: Self::LONG_DIGITS };
-        for (half, slots) in halves.into_iter().zip(code.digits.chunks_exact_mut(Self::LONG / 2)) {
-            write_digits(half, slots.iter_mut());
+    fn long([first, second]: [u64; 2]) -> Self {
+        let second = ten_digits(second);
+        let [a, b, c, d, ..] = (second >> 48).to_le_bytes();
+        Self::of(ten_digits(first) | second << 80, [a, b, c, d], Self::LONG_DIGITS)
+    }
+
+    /// Sixteen digits, the first in the lowest byte, and the four behind them.
+    #[inline]
+    fn of(front: u128, behind: [u8; 4], length: u8) -> Self {
+        let mut digits = [0; Self::LONG];
+        if let Some((slots, rest)) = digits.split_first_chunk_mut() {
+            *slots = front.to_le_bytes();
+            rest.copy_from_slice(&behind);
         }
-        code
+        Self { digits: SecretArray::of(digits), length }
     }
 
     /// The digits in clear, for the message that carries them.
@@ -152,13 +160,25 @@ fn draws(tag: &Tag) -> [u64; 2] {
     [u64::from_be_bytes([a, b, c, d, e, f, g, h]), u64::from_be_bytes(rest)]
 }
 
-/// Writes a number's last digits in ASCII, as many as there are slots.
-fn write_digits<'a>(mut number: u64, slots: impl DoubleEndedIterator<Item = &'a mut u8>) {
-    for slot in slots.rev() {
-        let [digit, ..] = (number % 10).to_le_bytes();
-        *slot = b'0'.wrapping_add(digit);
-        number /= 10;
-    }
+/// The digits of a number below 10^10 in ASCII, the first in the lowest byte. They stay in registers: a division is by a
+/// constant, and so a multiplication.
+#[inline]
+fn ten_digits(number: u64) -> u128 {
+    let (first, last) = (number / 100_000_000, number % 100_000_000);
+    let two = first / 10 | (first % 10) << 8 | 0x3030;
+    u128::from(two) | u128::from(eight_digits(last)) << 16
+}
+
+/// The digits of a number below 10^8: two numbers of four digits each, then four of two, then eight of one, each in its
+/// part of one integer.
+const fn eight_digits(number: u64) -> u64 {
+    let fours = number / 10_000 | (number % 10_000) << 32;
+    // A hundredth of what is below 10^4, and a tenth of what is below 100: exact for all of them.
+    let hundreds = (fours.wrapping_mul(5_243) >> 19) & 0x0000_007f_0000_007f;
+    let twos = hundreds | fours.wrapping_sub(hundreds.wrapping_mul(100)) << 16;
+    let tens = (twos.wrapping_mul(103) >> 10) & 0x000f_000f_000f_000f;
+    let ones = tens | twos.wrapping_sub(tens.wrapping_mul(10)) << 8;
+    ones | 0x3030_3030_3030_3030
 }
 
 impl fmt::Debug for BindingCode {
@@ -177,6 +197,18 @@ mod tests {
 
     fn binding(text: &str) -> Result<String, Malformed> {
         BindingCode::parse(text).map(|code| code.expose().into())
+    }
+
+    #[test]
+    fn a_number_is_written_digit_by_digit() {
+        let exact = (0..10_000).chain((0..100_000_000).step_by(9_973)).chain([99_999_999]);
+        for number in exact {
+            let digits = [number, number + 9_900_000_000, number + 4_200_000_000];
+            for number in digits {
+                let [written @ .., _, _, _, _, _, _] = ten_digits(number).to_le_bytes();
+                assert_eq!(written, format!("{number:010}").as_bytes(), "{number}");
+            }
+        }
     }
 
     #[test]

@@ -38,6 +38,12 @@ macro_rules! name {
                 problem.map_or_else(|| Ok(Self(Text::from(text))), |problem| Err(NameError { what: $what, problem }))
             }
 
+            /// Takes a text that was checked before a key of ours sealed it.
+            #[allow(dead_code, reason = "some names are never sealed")]
+            pub(crate) fn sealed(text: &str) -> Self {
+                Self(Text::from(text))
+            }
+
             /// The text, as it was given.
             #[must_use]
             pub fn as_str(&self) -> &str {
