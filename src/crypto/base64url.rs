@@ -80,12 +80,19 @@ fn decode_line(line: &[u8; LINE], bytes: &mut [u8; LINE_BYTES]) -> u64 {
     for ((value, other), symbol) in values.iter_mut().zip(&mut others).zip(line) {
         (*value, *other) = value_of(*symbol);
     }
-    let (words, _) = values.as_chunks();
-    let mut gathered = [0; WORDS];
-    gathered.iter_mut().zip(words).for_each(|(bits, word)| *bits = gather(u64::from_le_bytes(*word)));
-    let (slots, _) = bytes.as_chunks_mut();
-    for (bits, slot) in gathered.iter().zip(slots) {
-        let [bytes @ .., _, _] = bits.to_le_bytes();
+    // Two values make twelve bits, two of these make 24, and two of these are six bytes: the first value is the lowest
+    // byte, and the first byte the highest.
+    for pair in values.as_chunks_mut().0 {
+        let lane = u16::from_le_bytes(*pair);
+        *pair = ((lane & 0x3f) << 6 | (lane >> 8) & 0x3f).to_le_bytes();
+    }
+    for pair in values.as_chunks_mut().0 {
+        let lane = u32::from_le_bytes(*pair);
+        *pair = ((lane & 0xfff) << 12 | lane >> 16).to_le_bytes();
+    }
+    for (pair, slot) in values.as_chunks().0.iter().zip(bytes.as_chunks_mut().0) {
+        let lane = u64::from_le_bytes(*pair);
+        let [_, _, bytes @ ..] = ((lane & 0x00ff_ffff) << 24 | lane >> 32).to_be_bytes();
         *slot = bytes;
     }
     let (words, _) = others.as_chunks();
@@ -95,14 +102,6 @@ fn decode_line(line: &[u8; LINE], bytes: &mut [u8; LINE_BYTES]) -> u64 {
 /// How many bytes so many symbols stand for.
 const fn decoded_length(symbols: usize) -> usize {
     symbols.saturating_mul(3) / 4
-}
-
-/// The six bytes that eight values of six bits stand for, the first value and the first byte the lowest: two values make
-/// twelve bits, two of these make 24, and two of these are the bytes.
-const fn gather(values: u64) -> u64 {
-    let bits = ((values & 0x003f_003f_003f_003f) << 6) | ((values >> 8) & 0x003f_003f_003f_003f);
-    let bits = ((bits & 0x0000_0fff_0000_0fff) << 12) | ((bits >> 16) & 0x0000_0fff_0000_0fff);
-    ((bits << 40) | ((bits >> 32) << 16)).swap_bytes()
 }
 
 /// Eight bytes of six bits each from 48 bits, the highest bits first.
