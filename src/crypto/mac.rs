@@ -27,11 +27,6 @@ impl MacKey {
     pub(crate) const fn message(&self) -> Transcript<&Self> {
         Transcript::new(self)
     }
-
-    /// The MAC of one field that has its length before it already.
-    pub(crate) fn tag_of(&self, framed: &[u8]) -> Tag {
-        Transcript::of(self, framed).finish()
-    }
 }
 
 impl Begin for MacKey {

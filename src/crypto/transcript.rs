@@ -90,20 +90,6 @@ impl<B> Transcript<B> {
 }
 
 impl<B: Begin> Transcript<B> {
-    /// A message that begins with these bytes. Their whole blocks are hashed where they lie.
-    #[inline]
-    pub(crate) fn of(beginning: B, bytes: &[u8]) -> Self {
-        let mut message = Self::new(beginning);
-        let (blocks, rest) = bytes.as_chunks();
-        if !blocks.is_empty() {
-            let mut hash = message.state();
-            compress256(&mut hash, blocks);
-            message.keep(&mut hash, blocks.as_flattened().len());
-        }
-        message.raw(rest);
-        message
-    }
-
     /// Adds F(`bytes`): a four-byte big-endian length and the bytes.
     #[inline]
     pub(crate) fn field(&mut self, bytes: &[u8]) -> &mut Self {
@@ -150,20 +136,13 @@ impl<B: Begin> Transcript<B> {
     /// Ends the message.
     #[inline]
     pub(crate) fn finish(&mut self) -> B::End {
-        if self.used.saturating_add(PADDING) > BUFFER {
+        if padded(self.used) > BUFFER {
             self.hash_blocks();
         }
-        let length = BLOCK.saturating_mul(B::BLOCKS).saturating_add(self.passed).saturating_add(self.used);
-        let padded = self.used.saturating_add(PADDING).saturating_add(BLOCK - 1) & !(BLOCK - 1);
-        if let Some(slot) = self.buffer.get_mut(self.used) {
-            *slot = 0x80;
-        }
         let mut hash = self.state();
-        if let Some(blocks) = self.buffer.get_mut(..padded) {
-            if let Some(slots) = blocks.last_chunk_mut() {
-                *slots = u64::try_from(length).unwrap_or(0).saturating_mul(8).to_be_bytes();
-            }
-            compress256(&mut hash, blocks.as_chunks().0);
+        let before = BLOCK.saturating_mul(B::BLOCKS).saturating_add(self.passed);
+        if let Some(blocks) = self.buffer.get_mut(..padded(self.used)) {
+            hash_padded(&mut hash, blocks, self.used, before);
             wipe(blocks);
         }
         (self.used, self.passed) = (0, 0);
@@ -233,6 +212,35 @@ impl<B: Begin> Transcript<B> {
     }
 }
 
+/// What becomes of a message that lies in a buffer, with room for its [padding](padded) behind it. What else was there
+/// is overwritten; `None` if there is no room.
+#[inline]
+pub(crate) fn finished_in_place<B: Begin>(beginning: &B, buffer: &mut [u8], length: usize) -> Option<B::End> {
+    let mut hash = beginning.begin();
+    let blocks = buffer.get_mut(..padded(length))?;
+    hash_padded(&mut hash, blocks, length, BLOCK.saturating_mul(B::BLOCKS));
+    Some(beginning.end(&mut hash))
+}
+
+/// How many bytes so long a message has with its padding.
+pub(crate) const fn padded(length: usize) -> usize {
+    length.saturating_add(PADDING).saturating_add(BLOCK - 1) & !(BLOCK - 1)
+}
+
+/// Hashes the last blocks of a message: so many bytes of them, behind so many others, and the padding, which it writes.
+#[inline]
+fn hash_padded(hash: &mut State, blocks: &mut [u8], length: usize, before: usize) {
+    let bits = u64::try_from(before.saturating_add(length)).unwrap_or(0).saturating_mul(8);
+    if let Some((end, rest)) = blocks.get_mut(length..).and_then(<[u8]>::split_first_mut) {
+        *end = 0x80;
+        rest.fill(0);
+        if let Some(slots) = rest.last_chunk_mut() {
+            *slots = bits.to_be_bytes();
+        }
+    }
+    compress256(hash, blocks.as_chunks().0);
+}
+
 /// How many bytes stand before a field.
 pub(crate) const LENGTH: usize = 4;
 
@@ -254,9 +262,12 @@ pub(crate) fn bytes_of(hash: &State) -> [u8; 32] {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::crypto::{mac::MacKey, wipe::tests::wiped_by};
+    use crate::crypto::{
+        mac::{MacKey, Tag},
+        wipe::tests::wiped_by,
+    };
     use hmac::{Hmac, KeyInit as _, Mac as _};
     use sha2::{Digest as _, Sha256};
 
@@ -282,7 +293,7 @@ mod tests {
                     .joined(&[b"b", b"", b"c"])
                     .prefixed(b"d", b"e");
                 assert_eq!(message.finish().0, expected, "{place} {}", long.len());
-                assert_eq!(key.tag_of(&plain).0, expected, "{place} {}", long.len());
+                assert_eq!(tag_of(&key, &plain).0, expected, "{place} {}", long.len());
                 let mut message = Transcript::new(Unkeyed);
                 message
                     .field(&filler)
@@ -297,6 +308,24 @@ mod tests {
                     long.len()
                 );
             }
+        }
+    }
+
+    /// The MAC of a message that lies in a buffer which was used before.
+    pub(crate) fn tag_of(key: &MacKey, message: &[u8]) -> Tag {
+        let mut buffer = alloc::vec![0xa5; padded(message.len())];
+        buffer[..message.len()].copy_from_slice(message);
+        finished_in_place(key, &mut buffer, message.len()).unwrap()
+    }
+
+    #[test]
+    fn a_message_without_room_has_no_end() {
+        for length in 0..3 * BLOCK {
+            let (room, mut buffer) = (padded(length), [0; 5 * BLOCK]);
+            assert!(finished_in_place(&Unkeyed, &mut buffer[..room - 1], length).is_none());
+            assert!((9..=BLOCK + 8).contains(&(room - length)), "{length}");
+            let digest = finished_in_place(&Unkeyed, &mut buffer[..], length).unwrap();
+            assert_eq!(digest, <[u8; 32]>::from(Sha256::digest(&[0; 3 * BLOCK][..length])), "{length}");
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     crypto::{
         mac::{MacKey, Tag},
         seed::Seed,
-        transcript::{Transcript, Unkeyed},
+        transcript::{Transcript, Unkeyed, finished_in_place},
     },
     value::{
         binding_code::{BindingCode, CodeForm},
@@ -136,9 +136,10 @@ pub(crate) fn device_outer_tag(key: &MacKey, subject: &Subject, prefix: &[u8; DE
     message.finish()
 }
 
-/// The tag of an `mfa_token` over its payload, which has its length before it.
-pub(crate) fn token_tag(key: &MacKey, framed: &[u8]) -> Tag {
-    key.tag_of(framed)
+/// The tag of an `mfa_token` over its payload, which lies in a buffer with its length before it and, behind these
+/// `framed` bytes, room for their padding; `None` if there is none.
+pub(crate) fn token_tag(key: &MacKey, buffer: &mut [u8], framed: usize) -> Option<Tag> {
+    finished_in_place(key, buffer, framed)
 }
 
 /// A recovery code of a new set. `authenticator` is the one that brings the set, or the set itself if it is made anew.
