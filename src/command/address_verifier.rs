@@ -296,10 +296,12 @@ impl AddressVerifier {
                 return Err(Denial::InvalidAddressProof);
             }
             // A record that no ask has stored has no seed: a link of it is forged with a key that leaked.
-            let address = proof.address().filter(|_| proof.is_stored()).cloned();
-            let address = address.ok_or(Denial::InvalidAddressProof)?;
+            let Some(address) = proof.address().filter(|_| proof.is_stored()) else {
+                return Err(Denial::InvalidAddressProof);
+            };
+            let proven = ProvenAddress { purpose, address: address.clone(), at: now.to_datetime() };
             proof.raise_generation();
-            Ok(Decision::Store(Ok(ProvenAddress { purpose, address, at: now.to_datetime() })))
+            Ok(Decision::Store(Ok(proven)))
         })
     }
 }

@@ -72,11 +72,6 @@ impl StepBuilder {
         self.effects.push(Effect::Notify(notify.clone()));
         self.outbox.push(Descriptor::Notify(notify));
     }
-
-    fn outcome<T>(mut self, result: Result<T, Denial>) -> (Outcome<T>, Vec<Descriptor>) {
-        self.audit.conclude(result.as_ref().err().copied());
-        (Outcome::new(result, self.effects, self.audit), self.outbox)
-    }
 }
 
 /// Runs a command that draws: what it draws hangs on the record as it was given.
@@ -97,21 +92,32 @@ pub(crate) fn decide_drawing<T, R: Internal>(
 }
 
 /// Runs a command, if the record is of the tenant whose keys these are.
+#[inline]
 pub(crate) fn decide<T, R: Internal>(
     keys: &KeyRing,
     audit: AuditEvent,
+    record: R,
+    now: Millis,
+    command: impl FnOnce(&mut R::Body, &mut StepBuilder) -> Result<Decision<T>, Denial>,
+) -> Step<T, R> {
+    run(keys, StepBuilder { audit, effects: Vec::new(), outbox: Vec::new() }, record, now, command)
+}
+
+/// The same with what gathers already where it stays: it is large.
+fn run<T, R: Internal>(
+    keys: &KeyRing,
+    mut draft: StepBuilder,
     mut record: R,
     now: Millis,
     command: impl FnOnce(&mut R::Body, &mut StepBuilder) -> Result<Decision<T>, Denial>,
 ) -> Step<T, R> {
-    let mut draft = StepBuilder { audit, effects: Vec::new(), outbox: Vec::new() };
     let body = record.body_mut();
     if is_new(body) {
         body.begin_at(Revision::at(now));
     }
     let decided =
         if body.is_of(keys.tenant()) { command(body, &mut draft) } else { Err(Denial::WrongRecord) };
-    match decided {
+    let (write, result) = match decided {
         Ok(Decision::Store(result)) => {
             body.settle_in(keys.tenant());
             let behind = body.note_write(now);
@@ -122,16 +128,17 @@ pub(crate) fn decide<T, R: Internal>(
                 draft.effects.push(Effect::Notify(notify));
             }
             let expected = body.advance();
-            let (outcome, outbox) = draft.outcome(result);
-            Step::writing(Write { expected, record, outbox }, outcome)
+            (Some(Write { expected, record, outbox: draft.outbox }), result)
         }
-        Ok(Decision::Unchanged(answer)) => Step::unchanged(draft.outcome(Ok(answer)).0),
+        Ok(Decision::Unchanged(answer)) => (None, Ok(answer)),
         Err(denial) => {
             // Whatever the command had gathered before it stopped belongs to a record that is not stored.
             draft.effects.clear();
-            Step::unchanged(draft.outcome(Err(denial)).0)
+            (None, Err(denial))
         }
-    }
+    };
+    draft.audit.conclude(result.as_ref().err().copied());
+    Step::new(write, Outcome::new(result, draft.effects, draft.audit))
 }
 
 /// Whether no step has numbered the record yet.

@@ -224,13 +224,8 @@ impl<T, R> Step<T, R> {
     }
 
     /// A step that changes nothing.
-    pub(crate) const fn unchanged(outcome: Outcome<T>) -> Self {
-        Self { write: None, sealed: Sealed { outcome } }
-    }
-
-    /// A step that stores a record.
-    pub(crate) const fn writing(write: Write<R>, outcome: Outcome<T>) -> Self {
-        Self { write: Some(write), sealed: Sealed { outcome } }
+    pub(crate) const fn new(write: Option<Write<R>>, outcome: Outcome<T>) -> Self {
+        Self { write, sealed: Sealed { outcome } }
     }
 }
 
