@@ -110,8 +110,8 @@ impl Host {
                 println!(
                     "  │ a token is issued to {} for {}, {:?}",
                     self.client,
-                    token.subject,
-                    token.evidence.amr().collect::<Vec<_>>()
+                    token.subject(),
+                    token.evidence().amr().collect::<Vec<_>>()
                 );
                 self.kept = Some(token.elevation);
             }

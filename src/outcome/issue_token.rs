@@ -18,18 +18,12 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct IssueToken {
-    /// For whom.
-    pub subject: Subject,
-    /// For which client; absent if the first factor named none.
-    pub client: Option<ClientId>,
     /// For which audience; empty if none was asked for.
     pub audience: Audience,
     /// With which scope.
     pub scope: Scope,
-    /// What was proven.
-    pub evidence: Evidence,
-    /// What the host keeps with its own session, and hands back with [`Session::elevated`]. It carries the epoch of the
-    /// account after this step.
+    /// For whom and for which client the token is, and what was proven: what the host keeps with its own session, and
+    /// hands back with [`Session::elevated`]. It carries the epoch of the account after this step.
     pub elevation: Elevation,
 }
 
@@ -38,19 +32,34 @@ impl IssueToken {
     pub(crate) fn of(session: &Session, evidence: &Evidence, epoch: Epoch) -> Option<Self> {
         let Grant::FirstFactor { audience, scope, .. } = session.grant() else { return None };
         Some(Self {
-            subject: session.subject().clone(),
-            client: session.client().cloned(),
             audience: audience.clone(),
             scope: scope.clone(),
-            evidence: evidence.clone(),
             elevation: session.elevated_by(evidence, epoch),
         })
+    }
+
+    /// For whom.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        self.elevation.subject()
+    }
+
+    /// For which client; absent if the first factor named none.
+    #[must_use]
+    pub const fn client(&self) -> Option<&ClientId> {
+        self.elevation.client()
+    }
+
+    /// What was proven.
+    #[must_use]
+    pub const fn evidence(&self) -> &Evidence {
+        self.elevation.evidence()
     }
 
     /// The idempotency key, one for each transaction; it is computed by this call. Repeating a recovery request yields
     /// the same effect with the same id: a host that must not issue two tokens keeps the ids that it has carried out.
     #[must_use]
     pub fn id(&self) -> EffectId {
-        EffectId::token(&self.subject, &self.elevation.transaction())
+        EffectId::token(self.subject(), &self.elevation.transaction())
     }
 }

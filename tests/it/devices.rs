@@ -554,7 +554,7 @@ fn where_the_policy_says_so_a_device_completes_the_login_and_may_read() {
     let done = world.verify_device(&session).unwrap();
     assert_eq!((world.tokens.len(), world.mails.len()), (tokens + 1, mails));
     let issued = world.tokens.last().unwrap();
-    assert_eq!((&issued.evidence, &issued.elevation), (&done.evidence, &done.elevation));
+    assert_eq!((issued.evidence(), &issued.elevation), (&done.evidence, &done.elevation));
     let evidence = &done.evidence;
     assert_eq!(
         (evidence.method, evidence.at, evidence.remembered_since),

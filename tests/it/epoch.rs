@@ -649,7 +649,7 @@ fn a_host_without_clients_is_asked_for_none() {
     let code = world.mail().code;
     world.verify(&session, again.oob_code.expose(), &code).unwrap();
     let token = world.tokens.pop().unwrap();
-    assert_eq!((token.client, token.audience.as_str(), token.scope.as_str()), (None, "", ""));
+    assert_eq!((token.client(), token.audience.as_str(), token.scope.as_str()), (None, "", ""));
     assert_eq!(token.elevation.client(), None);
     assert_eq!(world.audits.last().unwrap().client, None);
     world.pass(60);
@@ -669,7 +669,7 @@ fn a_first_factor_names_client_audience_and_scope() {
     let begun = world.begin_with(first_factor).unwrap();
     world.recover(&begun.session, &codes[0]).unwrap();
     let token = world.tokens.pop().unwrap();
-    assert_eq!(token.client.as_ref(), Some(&countersign_testkit::client()));
+    assert_eq!(token.client(), Some(&countersign_testkit::client()));
     assert_eq!((token.audience.as_str(), token.scope.as_str()), ("https://api.example.com/", "openid"));
     // A first factor of one user begins nothing for another.
     let first_factor = world.prepare();

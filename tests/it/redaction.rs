@@ -221,7 +221,7 @@ fn nothing_public_shows_a_secret() {
     secrets.seeds(&account);
     secrets.check("Account", &account);
     secrets.check("IssueToken", &world.tokens);
-    secrets.check("Evidence", &world.tokens[0].evidence);
+    secrets.check("Evidence", &world.tokens[0].evidence());
     let row = &world.verifier.authenticators(&session, &account, world.now);
     let entries = row.iter().flatten().map(wire::AuthenticatorEntry::new).collect::<Vec<_>>();
     secrets.check("AuthenticatorEntry", &entries);

@@ -162,7 +162,7 @@ fn effect(effect: &Effect) -> Value {
         Effect::IssueToken(token) => json!({
             "kind": "issue_token",
             "id": token.id().to_string(),
-            "client": token.client.as_ref().map(countersign::session::ClientId::as_str),
+            "client": token.client().map(countersign::session::ClientId::as_str),
         }),
         Effect::Notify(notify) => {
             let event = notify.notice.kind();

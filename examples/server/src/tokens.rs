@@ -146,13 +146,13 @@ impl Signer {
             let kept: Vec<_> = scope.split(' ').filter(|word| due.contains(word)).collect();
             scope = kept.join(" ");
         }
-        let at = due.evidence.at.unix_timestamp();
+        let at = due.evidence().at.unix_timestamp();
         let lifetime = if for_mfa { MFA_LIFETIME } else { LIFETIME };
-        let amr = amr(&due.evidence);
-        let client_id = due.client.as_ref().map_or("", ClientId::as_str);
+        let amr = amr(due.evidence());
+        let client_id = due.client().map_or("", ClientId::as_str);
         let claims = Claims {
             iss: self.issuer.clone(),
-            sub: due.subject.as_str().to_owned(),
+            sub: due.subject().as_str().to_owned(),
             aud: audience.to_owned(),
             client_id: client_id.to_owned(),
             iat: at,

@@ -186,7 +186,7 @@ fn v29_evidence_names_factor_and_channel() {
     let verified = world.sign_in().unwrap().evidence;
     assert_eq!((verified.authenticator, verified.channel), (Some(id), Some(Channel::Email)));
     assert_eq!((verified.method, verified.amr().collect::<Vec<_>>()), (Method::Oob, vec!["mca"]));
-    assert_eq!(world.tokens[0].evidence, verified);
+    assert_eq!(*world.tokens[0].evidence(), verified);
 
     let (mut world, codes) = enrolled(Policy::default());
     let kinds = vec![AuthenticatorKind::Email, AuthenticatorKind::RecoveryCode];

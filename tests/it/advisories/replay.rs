@@ -152,7 +152,7 @@ fn v24_a_verdict_is_no_use_under_another_name() {
     world.recover(&session, &codes[0]).unwrap();
     let [first, again] = &world.tokens[..] else { panic!("two effects") };
     assert_eq!(first, again);
-    assert_eq!(first.subject, subject());
+    assert_eq!(*first.subject(), subject());
     for code in [&next, &super::near_miss(&codes[0], 23)] {
         assert_eq!(world.recover(&session, code).unwrap_err(), Denial::TransactionSpent);
     }

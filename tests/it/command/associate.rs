@@ -42,7 +42,7 @@ fn a_first_enrollment_returns_recovery_codes_and_its_confirmation_completes_the_
     let verification = world.verify(&session, associated.oob_code.expose(), &mail.code).unwrap();
     assert!(verification.completed);
     assert_eq!(world.tokens.len(), 1);
-    assert!(world.tokens[0].evidence.amr().eq(["mca"]));
+    assert!(world.tokens[0].evidence().amr().eq(["mca"]));
     assert_eq!(world.tokens[0].scope.as_str(), "openid");
     assert!(world.account().is_enrolled());
     assert_eq!(countersign_testkit::recovery_codes_left(&world.account()), 10);

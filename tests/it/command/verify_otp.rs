@@ -76,7 +76,7 @@ fn the_first_code_of_an_app_confirms_it_and_completes_the_login() {
     assert_eq!((evidence.method, evidence.channel), (Method::Otp, None));
     assert_eq!((evidence.authenticator, evidence.at), (Some(associated.authenticator), world.now));
     assert!(evidence.amr().eq(["otp"]));
-    assert_eq!((world.tokens.len(), &world.tokens[0].evidence), (1, evidence));
+    assert_eq!((world.tokens.len(), world.tokens[0].evidence()), (1, evidence));
     let [Notice::Added { authenticator, label }] = &world.events[..] else { panic!("{:?}", world.events) };
     assert_eq!(
         (*authenticator, label),

@@ -13,7 +13,7 @@ fn a_recovery_code_is_used_once_and_consumed() {
     let recovered = world.recover(&session, &codes[3]).unwrap();
     assert_eq!((recovered.remaining, recovered.replacement.is_none()), (9, true));
     assert_eq!(world.tokens.len(), 2);
-    assert!(world.tokens[1].evidence.amr().next().is_none());
+    assert!(world.tokens[1].evidence().amr().next().is_none());
     let session = world.login();
     assert_eq!(world.recover(&session, &codes[3]).unwrap_err(), Denial::InvalidRecoveryCode);
     assert!(world.recover(&session, &codes[4]).is_ok());

@@ -62,7 +62,7 @@ impl Host {
                 Effect::Send(Message { to, content: Content::Code(code), .. }) => {
                     println!("mail to {}: {}", to.as_str(), code.expose());
                 }
-                Effect::IssueToken(token) => println!("{} is signed in", token.subject),
+                Effect::IssueToken(token) => println!("{} is signed in", token.subject()),
                 other => println!("{other:?}"),
             }
         }

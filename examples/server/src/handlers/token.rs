@@ -394,7 +394,7 @@ async fn issue(
 ) -> Result<TokenReply, ApiError> {
     let about = about(due);
     // A user can be removed while a code is judged.
-    let user = app.database.user(&due.subject).await?;
+    let user = app.database.user(due.subject()).await?;
     let user = user.ok_or_else(|| {
         app.metrics.audit.record(HostEvent::Token(TokenCheck::Ended), about);
         ApiError::from(refuse(Endpoint::Token, &Denial::ExpiredToken))
@@ -417,15 +417,15 @@ async fn issue(
     })?;
     let scope = still_allowed(client, asked.scope.as_ref().unwrap_or(&due.scope).as_str());
     let signed = app.signer.issue(due, &user, audience, &scope)?;
-    issued(app, grant, &due.subject, due.client.as_ref());
+    issued(app, grant, due.subject(), due.client());
     let reply = TokenReply::new(signed.access_token.into(), signed.expires_in, &signed.scope);
     Ok(reply.with_id_token(signed.id_token.map(Into::into)))
 }
 
 /// Whom a token that is due is about.
 fn about(due: &IssueToken) -> About<'_> {
-    let about = About::subject(&due.subject);
-    due.client.as_ref().map_or(about, |client| about.and_client(client.as_str()))
+    let about = About::subject(due.subject());
+    due.client().map_or(about, |client| about.and_client(client.as_str()))
 }
 
 fn issued(app: &App, grant: Issued, subject: &Subject, client: Option<&ClientId>) {
