@@ -2,12 +2,12 @@
 //! be reached before a code was judged right.
 
 use crate::{
-    command::{context::Context, verifier::Verifier, verify_oob::Verified},
+    command::{context::Context, decide::Decision, verifier::Verifier, verify_oob::Verified},
     keys::draws::Draws,
     machine::enrollment::PendingRecovery,
     outcome::{denial::Denial, end_sessions::EndReason, issue_token::IssueToken, notify::Notice},
     record::{account::AccountBody, device::Device, record::Body as _, recovery::Recovery},
-    session::{elevation::Elevation, evidence::Evidence},
+    session::evidence::Evidence,
     value::{id::AuthenticatorId, purpose::Purpose},
 };
 
@@ -21,39 +21,43 @@ impl Verifier {
         pending: Option<PendingRecovery>,
         remember: Option<Draws>,
         context: &mut Context<'_>,
-    ) -> Result<Verified, Denial> {
+    ) -> Result<Decision<Verified>, Denial> {
         let recovery_codes_live =
             if purpose == Purpose::Confirm { self.activate(account, id, pending, context)? } else { false };
-        let issued = if self.policy.authenticates(id.kind()) {
-            self.complete(account, (id, &evidence), context)?
-        } else {
-            None
-        };
-        let completed = issued.is_some();
+        let completed =
+            self.policy.authenticates(id.kind()) && self.complete(account, (id, &evidence), context)?;
         let remember = remember.filter(|_| completed);
         let device = remember.and_then(|mut draws| self.remember(account, id, &mut draws, context));
-        let elevation = issued.or_else(|| context.session.elevation_at(account.epoch()));
-        Ok(Verified { purpose, evidence, completed, elevation, recovery_codes_live, device })
+        let (session, epoch) = (context.session, account.epoch());
+        let elevation =
+            if completed { Some(session.elevated_by(&evidence, epoch)) } else { session.elevation_at(epoch) };
+        Ok(Decision::Store(Ok(Verified {
+            purpose,
+            evidence,
+            completed,
+            elevation,
+            recovery_codes_live,
+            device,
+        })))
     }
 
-    /// Spends the transaction of a first-factor session and issues its token, and returns the elevation that comes with it;
-    /// of an elevated session it does neither.
+    /// Spends the transaction of a first-factor session and issues its token, and says so; of an elevated session it does
+    /// neither.
     pub(crate) fn complete(
         &self,
         account: &mut AccountBody,
         (by, evidence): (AuthenticatorId, &Evidence),
         context: &mut Context<'_>,
-    ) -> Result<Option<Elevation>, Denial> {
+    ) -> Result<bool, Denial> {
         let token = IssueToken::of(context.session, evidence, account.epoch());
-        let Some(token) = token else { return Ok(None) };
-        let elevation = token.elevation.clone();
+        let Some(token) = token else { return Ok(false) };
         account.spend(context.session.transaction(), by, context.now).ok_or(Denial::ExpiredToken)?;
         let device = self.device_of(context.session, account, context.now).map(Device::id);
         if let Some(id) = device {
             account.note_device_use(id, context.now);
         }
         context.draft.issue(token);
-        Ok(Some(elevation))
+        Ok(true)
     }
 
     /// What follows a confirmed enrollment: its recovery codes go live, and what other first-factor sessions had begun

@@ -39,18 +39,25 @@ pub(crate) struct StepBuilder {
 }
 
 impl StepBuilder {
+    /// Most steps have one effect. Effects are large: with room for four, as a vector takes unasked, an allocator has to
+    /// search.
+    fn add(&mut self, effect: Effect) {
+        self.effects.reserve_exact(1);
+        self.effects.push(effect);
+    }
+
     pub(crate) fn send(&mut self, message: Message, descriptor: MessageDescriptor) {
-        self.effects.push(Effect::Send(message));
+        self.add(Effect::Send(message));
         self.outbox.push(Descriptor::Send(descriptor));
     }
 
     pub(crate) fn send_link(&mut self, message: Message, descriptor: LinkDescriptor) {
-        self.effects.push(Effect::Send(message));
+        self.add(Effect::Send(message));
         self.outbox.push(Descriptor::Link(descriptor));
     }
 
     pub(crate) fn issue(&mut self, token: IssueToken) {
-        self.effects.push(Effect::IssueToken(token));
+        self.add(Effect::IssueToken(token));
     }
 
     /// Ends all sessions of the account but those of a transaction that acts, for a reason. Returns the epoch that begins.
@@ -62,14 +69,14 @@ impl StepBuilder {
     ) -> Epoch {
         let epoch = account.raise_epoch(by, now);
         let end = EndSessions::new(account.subject(), epoch, by, reason);
-        self.effects.push(Effect::EndSessions(end.clone()));
+        self.add(Effect::EndSessions(end.clone()));
         self.outbox.push(Descriptor::EndSessions(end));
         epoch
     }
 
     pub(crate) fn notify<B: Body>(&mut self, record: &B, notice: Notice, now: Millis) {
         let notify = Notify::new(record.subject(), notice, record.next_revision().get(), now);
-        self.effects.push(Effect::Notify(notify.clone()));
+        self.add(Effect::Notify(notify.clone()));
         self.outbox.push(Descriptor::Notify(notify));
     }
 }
@@ -125,7 +132,7 @@ fn run<T, R: Internal>(
                 let notice = Notice::ClockDisagrees { behind_ms: behind };
                 let notify = Notify::new(body.subject(), notice, body.next_revision().get(), now);
                 // An operator's matter: it is reported with the step and not put into the outbox of messages.
-                draft.effects.push(Effect::Notify(notify));
+                draft.add(Effect::Notify(notify));
             }
             let expected = body.advance();
             (Some(Write { expected, record, outbox: draft.outbox }), result)

@@ -81,8 +81,10 @@ impl Verifier {
         context.draft.audit.authenticator = Some(by);
         account.open_transaction(session, self.lane_of(session, account, now));
         let evidence = Evidence::device(since, now);
-        let elevation = self.complete(account, (by, &evidence), context)?;
-        let elevation = elevation.ok_or(Denial::InsufficientScope)?;
+        if !self.complete(account, (by, &evidence), context)? {
+            return Err(Denial::InsufficientScope);
+        }
+        let elevation = session.elevated_by(&evidence, account.epoch());
         Ok(Decision::Store(Ok(Remembered { evidence, elevation })))
     }
 

@@ -119,17 +119,18 @@ impl Verifier {
             account.exchange((transaction, id), Some(place)).ok_or(Denial::UnknownAuthenticator)?;
         let judged = self.check_code(exchange, code, now)?;
         context.draft.audit.evaluated = true;
-        Ok(Decision::Store(match judged {
+        match judged {
             CodeCheck::Accepted(pending) => {
                 let evidence = Evidence::oob(id, channel, now);
-                Ok(self.accept(account, (id, purpose, evidence), pending, remember, context)?)
+                self.accept(account, (id, purpose, evidence), pending, remember, context)
             }
-            CodeCheck::RejectedLong => return Err(Denial::InvalidLongCode),
+            CodeCheck::RejectedLong => Err(Denial::InvalidLongCode),
             CodeCheck::Rejected(wrong) => {
                 self.reject(account, id, &wrong, now, context.draft);
-                Err(Denial::InvalidBindingCode { attempts_left: wrong.attempts_left() })
+                let attempts_left = wrong.attempts_left();
+                Ok(Decision::Store(Err(Denial::InvalidBindingCode { attempts_left })))
             }
-        }))
+        }
     }
 
     /// Whether a right code for this purpose would be good for anything.

@@ -149,17 +149,18 @@ impl Verifier {
         let judged =
             self.check_otp(account, (session.transaction(), id, lane), (&request.code, &purpose), now)?;
         context.draft.audit.evaluated = true;
-        Ok(Decision::Store(match judged {
+        match judged {
             CodeCheck::Accepted(pending) => {
                 let evidence = Evidence::otp(id, now);
-                Ok(self.accept(account, (id, purpose, evidence), pending, remember, context)?)
+                self.accept(account, (id, purpose, evidence), pending, remember, context)
             }
-            CodeCheck::RejectedLong => return Err(Denial::InvalidLongCode),
+            CodeCheck::RejectedLong => Err(Denial::InvalidLongCode),
             CodeCheck::Rejected(wrong) => {
                 self.reject(account, id, &wrong, now, context.draft);
-                Err(Denial::InvalidOtpCode { attempts_left: wrong.attempts_left() })
+                let attempts_left = wrong.attempts_left();
+                Ok(Decision::Store(Err(Denial::InvalidOtpCode { attempts_left })))
             }
-        }))
+        }
     }
 
     /// The authenticator whose code is presented, and what a right code is good for.
