@@ -115,8 +115,9 @@ impl Verifier {
         }
         self.check_purpose(session, account, id, &purpose, confirm_only)?;
 
-        let exchange =
-            account.exchange((transaction, id), Some(place)).ok_or(Denial::UnknownAuthenticator)?;
+        let Some(exchange) = account.exchange((transaction, id), Some(place)) else {
+            return Err(Denial::UnknownAuthenticator);
+        };
         let judged = self.check_code(exchange, code, now)?;
         context.draft.audit.evaluated = true;
         match judged {

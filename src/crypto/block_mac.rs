@@ -68,15 +68,10 @@ macro_rules! counter_mac {
             #[inline]
             pub(crate) fn end<const N: usize>(state: &mut [$word; $words], message: &[$word; N]) {
                 const BYTES: usize = size_of::<$word>();
-                let mut block = SecretArray::<$block>::new();
+                let mut block = SecretArray::of(const { padding::<$block>(N * BYTES) });
                 let (slots, _) = block.as_chunks_mut::<BYTES>();
-                let bits = BYTES.saturating_mul(N).saturating_add($block).saturating_mul(8);
-                let padding = [<$word>::MAX ^ (<$word>::MAX >> 1)];
-                for (slot, word) in slots.iter_mut().zip(message.iter().chain(&padding)) {
-                    *slot = word.to_be_bytes();
-                }
-                if let Some(slot) = slots.last_mut() {
-                    *slot = <$word>::try_from(bits).unwrap_or(0).to_be_bytes();
+                if let Some(slots) = slots.first_chunk_mut() {
+                    *slots = message.map(<$word>::to_be_bytes);
                 }
                 $compress(state, core::slice::from_ref(&*block));
             }
@@ -108,6 +103,19 @@ macro_rules! counter_mac {
             }
         }
     };
+}
+
+/// What stands behind so many bytes of a message that follow a block of the key: a bit, and how many bits both have.
+const fn padding<const BLOCK: usize>(bytes: usize) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    if let Some((_, [bit, ..])) = block.split_at_mut_checked(bytes) {
+        *bit = 0x80;
+    }
+    let [.., high, low] = (BLOCK + bytes).saturating_mul(8).to_be_bytes();
+    if let Some(slots) = block.last_chunk_mut() {
+        *slots = [high, low];
+    }
+    block
 }
 
 /// The low four bits of the last byte.

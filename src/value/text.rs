@@ -41,11 +41,17 @@ impl Text {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        let mut bytes = [0; SHORT];
-        let short = bytes.get_mut(..text.len()).zip(u8::try_from(text.len()).ok());
-        let Some((slots, length)) = short else { return Self(Form::Long(text.into())) };
-        slots.copy_from_slice(text.as_bytes());
-        Self(Form::Short { length, bytes })
+        let Some(length) = u8::try_from(text.len()).ok().filter(|_| text.len() <= SHORT) else {
+            return Self(Form::Long(text.into()));
+        };
+        // The bytes are written where they stay: to move what was just written costs more than to write it.
+        let mut short = Self(Form::Short { length, bytes: [0; SHORT] });
+        if let Form::Short { bytes, .. } = &mut short.0
+            && let Some(slots) = bytes.get_mut(..text.len())
+        {
+            slots.copy_from_slice(text.as_bytes());
+        }
+        short
     }
 }
 
