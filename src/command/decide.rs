@@ -39,10 +39,12 @@ pub(crate) struct StepBuilder {
 }
 
 impl StepBuilder {
-    /// Most steps have one effect. Effects are large: with room for four, as a vector takes unasked, an allocator has to
-    /// search.
+    /// Few steps have more than two effects. They are large: for four, the room that a vector takes unasked, an allocator
+    /// has to search.
     fn add(&mut self, effect: Effect) {
-        self.effects.reserve_exact(1);
+        if self.effects.is_empty() {
+            self.effects.reserve_exact(2);
+        }
         self.effects.push(effect);
     }
 

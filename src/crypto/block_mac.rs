@@ -68,7 +68,7 @@ macro_rules! counter_mac {
             #[inline]
             pub(crate) fn end<const N: usize>(state: &mut [$word; $words], message: &[$word; N]) {
                 const BYTES: usize = size_of::<$word>();
-                let mut block = SecretArray::of(const { padding::<$block>(N * BYTES) });
+                let mut block = SecretArray::of(const { padding::<$block>(BYTES.saturating_mul(N)) });
                 let (slots, _) = block.as_chunks_mut::<BYTES>();
                 if let Some(slots) = slots.first_chunk_mut() {
                     *slots = message.map(<$word>::to_be_bytes);
@@ -111,7 +111,7 @@ const fn padding<const BLOCK: usize>(bytes: usize) -> [u8; BLOCK] {
     if let Some((_, [bit, ..])) = block.split_at_mut_checked(bytes) {
         *bit = 0x80;
     }
-    let [.., high, low] = (BLOCK + bytes).saturating_mul(8).to_be_bytes();
+    let [.., high, low] = BLOCK.saturating_add(bytes).saturating_mul(8).to_be_bytes();
     if let Some(slots) = block.last_chunk_mut() {
         *slots = [high, low];
     }

@@ -89,7 +89,7 @@ const SHORT: usize = 256;
 
 /// The room of a token of so many bytes, as it is decoded and as its payload is hashed.
 const fn room(bytes: usize) -> usize {
-    padded(LENGTH + base64url::room(bytes))
+    padded(LENGTH.saturating_add(base64url::room(bytes)))
 }
 
 const SHORT_ROOM: usize = room(SHORT.div_ceil(4).saturating_mul(3));

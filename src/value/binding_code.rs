@@ -165,14 +165,14 @@ fn draws(tag: &Tag) -> [u64; 2] {
 #[inline]
 fn ten_digits(number: u64) -> u128 {
     let (first, last) = (number / 100_000_000, number % 100_000_000);
-    let two = first / 10 | (first % 10) << 8 | 0x3030;
+    let two = (first / 10) | ((first % 10) << 8) | 0x3030;
     u128::from(two) | u128::from(eight_digits(last)) << 16
 }
 
 /// The digits of a number below 10^8: two numbers of four digits each, then four of two, then eight of one, each in its
 /// part of one integer.
 const fn eight_digits(number: u64) -> u64 {
-    let fours = number / 10_000 | (number % 10_000) << 32;
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
     // A hundredth of what is below 10^4, and a tenth of what is below 100: exact for all of them.
     let hundreds = (fours.wrapping_mul(5_243) >> 19) & 0x0000_007f_0000_007f;
     let twos = hundreds | fours.wrapping_sub(hundreds.wrapping_mul(100)) << 16;
