@@ -165,19 +165,14 @@ impl<B: Begin> Transcript<B> {
         }
     }
 
-    /// Adds what does not fit into the buffer, which is hashed whenever it is full.
+    /// Adds what does not fit into the buffer, whose whole blocks are hashed when it is full.
     #[cold]
     fn pass_on(&mut self, bytes: &[u8]) {
-        let mut left = bytes;
-        while !left.is_empty() {
-            if self.used == BUFFER {
+        for piece in bytes.chunks(BLOCK) {
+            if self.used.saturating_add(piece.len()) > BUFFER {
                 self.hash_blocks();
             }
-            let slots = self.buffer.get_mut(self.used..).unwrap_or_default();
-            let (now, later) = left.split_at(left.len().min(slots.len()));
-            slots.iter_mut().zip(now).for_each(|(slot, byte)| *slot = *byte);
-            self.used = self.used.saturating_add(now.len());
-            left = later;
+            self.raw(piece);
         }
     }
 
@@ -350,6 +345,13 @@ pub(crate) mod tests {
         assert_eq!(wiped, BLOCK + BLOCK + 32 + 32);
         assert_eq!((message.buffer, message.used), ([0; BUFFER], 0));
         assert_eq!(wiped_by(|| drop(tag)).1, 32);
+    }
+
+    #[test]
+    fn the_longest_message_that_has_room_is_hashed_once() {
+        let mut message = Transcript::new(Unkeyed);
+        message.raw(&[7; BUFFER - PADDING]);
+        assert_eq!(wiped_by(|| message.finish()).1, BUFFER + 32);
     }
 
     #[test]

@@ -85,7 +85,7 @@ def sha256(name):
 
 def halves(name):
     """The file without its unit tests, and those, if it has some."""
-    return re.split(rb"\s+^#\[cfg\(test\)\]\nmod tests|\s+\Z", (ROOT / name).read_bytes(), maxsplit=1, flags=re.M)
+    return re.split(rb"\s+^#\[cfg\(test\)\]\n(?:pub\(crate\) )?mod tests|\s+\Z", (ROOT / name).read_bytes(), maxsplit=1, flags=re.M)
 
 
 def code_sha256(name):
