@@ -178,4 +178,16 @@ mod tests {
         let outcome = sealed.open(crate::Swap::Stored).done();
         assert!(outcome.is_some_and(|outcome| outcome.effects().is_empty()));
     }
+
+    #[test]
+    fn a_step_takes_room_for_two_effects() {
+        let Ok(subject) = Subject::new("user-1") else { unreachable!() };
+        let account = Account::new(&subject);
+        let audit = AuditEvent::new(Command::Unlock, subject, Millis(1));
+        let mut draft = StepBuilder { audit, effects: Vec::new(), outbox: Vec::new() };
+        for room in [2, 2, 4] {
+            draft.notify(account.body(), Notice::Unlocked, Millis(1));
+            assert_eq!(draft.effects.capacity(), room);
+        }
+    }
 }

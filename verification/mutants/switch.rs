@@ -46,6 +46,8 @@ macro_rules! constants {
 constants! {
     &str = "";
     &[u8] = &[];
+    &mut [u8] = &mut [];
+    usize = 0;
     &[&[u8]] = &[];
     (&str, &str) = ("", "");
     u8 = 6;
