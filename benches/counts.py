@@ -24,6 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = Path(__file__).resolve().with_name("counts.json")
 TOLERANCE = 0.02
+# To hash a block takes some 2,500 instructions.
+HALF_BLOCK = 1_250
 ENCLOSING = "counted_operation"
 COMPRESSION = re.compile(r"sha256.*compress")
 
@@ -39,7 +41,7 @@ TARGETS = [
     ("verification/whole/full_right", "verification/whole/empty_right", 1.1),
 ]
 
-# These hash exactly what their floor hashes, to the instruction; so each floor has the right number of blocks.
+# These hash as many blocks as their floor, but some in one call where that takes several: so each floor is right.
 SAME_HASHING = [
     ("verification/bare/right", "verification/bare/floor"),
     ("verification/bare/wrong", "verification/bare/floor"),
@@ -135,12 +137,12 @@ def missed(counts):
 
 
 def hashing(profiles):
-    """Pairs that do not hash the same."""
+    """Pairs that do not hash as many blocks."""
     def hashed(name):
         return sum(cost for function, cost in profiles[name].items() if COMPRESSION.search(function))
 
     for case, floor in SAME_HASHING:
-        if hashed(case) != hashed(floor) or hashed(floor) == 0:
+        if abs(hashed(case) - hashed(floor)) > HALF_BLOCK or hashed(floor) == 0:
             yield f"{case} hashes {hashed(case)} instructions, its floor {hashed(floor)}"
 
 
