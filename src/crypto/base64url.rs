@@ -80,8 +80,15 @@ fn decode_line(line: &[u8; LINE], bytes: &mut [u8; LINE_BYTES]) -> u64 {
     for ((value, other), symbol) in values.iter_mut().zip(&mut others).zip(line) {
         (*value, *other) = value_of(*symbol);
     }
-    // Two values make twelve bits, two of these make 24, and two of these are six bytes: the first value is the lowest
-    // byte, and the first byte the highest.
+    gather(&mut values, bytes);
+    let (words, _) = others.as_chunks();
+    words.iter().fold(0, |sum, word| sum | u64::from_ne_bytes(*word)) & HIGH
+}
+
+/// Writes the bytes that values of six bits stand for: two values make twelve bits, two of these make 24, and two of these
+/// are six bytes. The first value is the lowest byte, and the first byte the highest.
+#[inline]
+fn gather(values: &mut [u8; LINE], bytes: &mut [u8; LINE_BYTES]) {
     for pair in values.as_chunks_mut().0 {
         let lane = u16::from_le_bytes(*pair);
         *pair = ((lane & 0x3f) << 6 | (lane >> 8) & 0x3f).to_le_bytes();
@@ -95,8 +102,6 @@ fn decode_line(line: &[u8; LINE], bytes: &mut [u8; LINE_BYTES]) -> u64 {
         let [_, _, bytes @ ..] = ((lane & 0x00ff_ffff) << 24 | lane >> 32).to_be_bytes();
         *slot = bytes;
     }
-    let (words, _) = others.as_chunks();
-    words.iter().fold(0, |sum, word| sum | u64::from_ne_bytes(*word)) & HIGH
 }
 
 /// How many bytes so many symbols stand for.

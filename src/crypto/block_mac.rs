@@ -70,8 +70,8 @@ macro_rules! counter_mac {
                 const BYTES: usize = size_of::<$word>();
                 let mut block = SecretArray::of(const { padding::<$block>(BYTES.saturating_mul(N)) });
                 let (slots, _) = block.as_chunks_mut::<BYTES>();
-                if let Some(slots) = slots.first_chunk_mut() {
-                    *slots = message.map(<$word>::to_be_bytes);
+                for (slot, word) in slots.iter_mut().zip(message) {
+                    *slot = word.to_be_bytes();
                 }
                 $compress(state, core::slice::from_ref(&*block));
             }

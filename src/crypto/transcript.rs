@@ -89,6 +89,14 @@ impl<B> Transcript<B> {
     }
 }
 
+impl<B> Drop for Transcript<B> {
+    fn drop(&mut self) {
+        if self.passed > 0 {
+            wipe_words(&mut self.begun);
+        }
+    }
+}
+
 impl<B: Begin> Transcript<B> {
     /// Adds F(`bytes`): a four-byte big-endian length and the bytes.
     #[inline]
@@ -211,8 +219,8 @@ impl<B: Begin> Transcript<B> {
 /// is overwritten; `None` if there is no room.
 #[inline]
 pub(crate) fn finished_in_place<B: Begin>(beginning: &B, buffer: &mut [u8], length: usize) -> Option<B::End> {
-    let mut hash = beginning.begin();
     let blocks = buffer.get_mut(..padded(length))?;
+    let mut hash = beginning.begin();
     hash_padded(&mut hash, blocks, length, BLOCK.saturating_mul(B::BLOCKS));
     Some(beginning.end(&mut hash))
 }
@@ -364,5 +372,10 @@ pub(crate) mod tests {
         let (_, wiped) = wiped_by(|| message.finish());
         assert_eq!(wiped, BLOCK + 32 + 32);
         assert_eq!((message.buffer, message.begun), ([0; BUFFER], [0; 8]));
+        assert_eq!(wiped_by(|| drop(message)).1, 0);
+        // One that never ends.
+        let mut message = Transcript::new(Unkeyed);
+        message.raw(&[7; BUFFER + 10]);
+        assert_eq!(wiped_by(|| drop(message)).1, 32);
     }
 }

@@ -111,12 +111,12 @@ impl BindingCode {
     /// Sixteen digits, the first in the lowest byte, and the four behind them.
     #[inline]
     fn of(front: u128, behind: [u8; 4], length: u8) -> Self {
-        let mut digits = [0; Self::LONG];
-        if let Some((slots, rest)) = digits.split_first_chunk_mut() {
+        let mut code = Self { digits: SecretArray::new(), length };
+        if let Some((slots, rest)) = code.digits.split_first_chunk_mut() {
             *slots = front.to_le_bytes();
             rest.copy_from_slice(&behind);
         }
-        Self { digits: SecretArray::of(digits), length }
+        code
     }
 
     /// The digits in clear, for the message that carries them.
@@ -160,19 +160,20 @@ fn draws(tag: &Tag) -> [u64; 2] {
     [u64::from_be_bytes([a, b, c, d, e, f, g, h]), u64::from_be_bytes(rest)]
 }
 
-/// The digits of a number below 10^10 in ASCII, the first in the lowest byte. They stay in registers: a division is by a
-/// constant, and so a multiplication.
+/// The digits of a number below 10^10 in ASCII, the first in the lowest byte. They stay in registers. A division is by a
+/// constant, and so a multiplication, on a machine whose words are as long as its dividend.
 #[inline]
 fn ten_digits(number: u64) -> u128 {
     let (first, last) = (number / 100_000_000, number % 100_000_000);
     let two = (first / 10) | ((first % 10) << 8) | 0x3030;
+    let last = u32::try_from(last).unwrap_or(0);
     u128::from(two) | u128::from(eight_digits(last)) << 16
 }
 
 /// The digits of a number below 10^8: two numbers of four digits each, then four of two, then eight of one, each in its
 /// part of one integer.
-const fn eight_digits(number: u64) -> u64 {
-    let fours = (number / 10_000) | ((number % 10_000) << 32);
+fn eight_digits(number: u32) -> u64 {
+    let fours = u64::from(number / 10_000) | (u64::from(number % 10_000) << 32);
     // A hundredth of what is below 10^4, and a tenth of what is below 100: exact for all of them.
     let hundreds = (fours.wrapping_mul(5_243) >> 19) & 0x0000_007f_0000_007f;
     let twos = hundreds | fours.wrapping_sub(hundreds.wrapping_mul(100)) << 16;

@@ -38,7 +38,8 @@ macro_rules! name {
                 problem.map_or_else(|| Ok(Self(Text::from(text))), |problem| Err(NameError { what: $what, problem }))
             }
 
-            /// Takes a text that was checked before a key of ours sealed it.
+            /// Takes a text that was checked before a key of ours sealed it. Whoever has that key can seal any text, and
+            /// any subject; a rule that becomes stricter takes another version of what is sealed.
             #[allow(dead_code, reason = "some names are never sealed")]
             pub(crate) fn sealed(text: &str) -> Self {
                 Self(Text::from(text))
