@@ -166,7 +166,9 @@ fn draws(tag: &Tag) -> [u64; 2] {
 fn ten_digits(number: u64) -> u128 {
     let (first, last) = (number / 100_000_000, number % 100_000_000);
     let two = (first / 10) | ((first % 10) << 8) | 0x3030;
-    let last = u32::try_from(last).unwrap_or(0);
+    // It is below 2^32, and no check asks.
+    let [a, b, c, d, ..] = last.to_le_bytes();
+    let last = u32::from_le_bytes([a, b, c, d]);
     u128::from(two) | u128::from(eight_digits(last)) << 16
 }
 
